@@ -1,0 +1,130 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use everwatch::{Backend, ChangeKind};
+
+/// File-system change notification that can be trusted
+#[derive(Debug, Parser)]
+#[command(name = "everwatch", version, about, max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) order: Order,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Order {
+    /// Print everything that happens below the paths, in order and without a gap
+    Watch(Watch),
+    /// Print what this machine and the file system of a path can do
+    Doctor(Doctor),
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Watch {
+    /// Directories or files to watch
+    #[arg(default_value = ".", value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// How to print: for people, as JSON lines, or as fields that end in NUL
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// Watch the entries of the paths only, not what is below them
+    #[arg(long)]
+    pub(crate) no_recursive: bool,
+    /// Print only changes of these kinds
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND,…")]
+    pub(crate) only: Vec<Kind>,
+    /// Hide what GLOB matches, by the rules of gitignore(5); may be given again
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) ignore: Vec<String>,
+    /// Hide what git ignores, and .git itself
+    #[arg(long)]
+    pub(crate) gitignore: bool,
+    /// Print the entries that exist already first, as created
+    #[arg(long)]
+    pub(crate) snapshot: bool,
+    /// The mechanism to use
+    #[arg(long, value_enum, default_value_t = BackendName::Auto)]
+    pub(crate) backend: BackendName,
+    /// How often to list what cannot be watched, such as 500ms or 2s
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "1s")]
+    pub(crate) poll_interval: Duration,
+    /// Wait until nothing has changed for MS milliseconds, then print the net effect
+    #[arg(long, value_name = "MS", value_parser = duration)]
+    pub(crate) settle: Option<Duration>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Doctor {
+    /// Paths to look at
+    #[arg(default_value = ".", value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+    Nul,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    Created,
+    Modified,
+    Metadata,
+    Removed,
+    Moved,
+}
+
+impl Kind {
+    pub(crate) fn is_of(self, kind: &ChangeKind) -> bool {
+        self.to_possible_value().is_some_and(|value| value.get_name() == kind.as_str())
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BackendName {
+    Auto,
+    Inotify,
+    Poll,
+}
+
+impl From<BackendName> for Backend {
+    fn from(name: BackendName) -> Backend {
+        match name {
+            BackendName::Auto => Backend::Auto,
+            BackendName::Inotify => Backend::Inotify,
+            BackendName::Poll => Backend::Poll,
+        }
+    }
+}
+
+/// Reads `250`, `250ms`, `2s` or `0.5s`; a bare number is milliseconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.strip_suffix("ms") {
+        Some(number) => (number, 0.001),
+        None => match text.strip_suffix('s') {
+            Some(number) => (number, 1.0),
+            None => (text, 0.001),
+        },
+    };
+    let number: f64 = number.trim().parse().map_err(|_| BAD_DURATION.to_owned())?;
+    Duration::try_from_secs_f64(number * unit).map_err(|_| BAD_DURATION.to_owned())
+}
+
+const BAD_DURATION: &str = "a time is a number of milliseconds, or one such as 500ms or 2s";
+
+const AFTER_HELP: &str = "\
+Formats:
+  text  One line for each change. Control characters in names are escaped.
+  json  One object for each line: ready, change, resync, coverage. Paths are absolute; one that is
+        not UTF-8 has its exact bytes, in hex, in path_bytes.
+  nul   Three fields for each change, each followed by NUL: kind, path, and the former path, which
+        is empty unless the kind is moved.
+
+Applying the changes in order to the tree that existed before gives the tree on disk.
+Ctrl-C and SIGTERM end it; what happened before is still printed.";

@@ -1,0 +1,37 @@
+//! The one notice about the limit of watches.
+
+use everwatch::{Counters, Gap, State, Subtree};
+
+/// Says once that the limit is reached, and once that it no longer is.
+#[derive(Debug, Default)]
+pub(crate) struct LimitNotice {
+    was_told: bool,
+}
+
+impl LimitNotice {
+    pub(crate) fn is_about(subtree: &Subtree) -> bool {
+        subtree.gap == Some(Gap::WatchLimit)
+    }
+
+    pub(crate) fn note(&mut self, subtree: &Subtree, counters: Counters) {
+        if Self::is_about(subtree) && !self.was_told {
+            self.was_told = true;
+            let have = std::fs::read_to_string("/proc/sys/fs/inotify/max_user_watches")
+                .unwrap_or_default();
+            let need = counters.watches + counters.unwatched;
+            eprintln!(
+                "everwatch: the limit of inotify watches is reached: have {} \
+                 (fs.inotify.max_user_watches, shared by all programs of this user), need {need} \
+                 here; {} directories are polled instead and nothing is lost; to watch them, run \
+                 'sudo sysctl fs.inotify.max_user_watches={}'",
+                have.trim(),
+                counters.unwatched,
+                (need * 2).next_power_of_two(),
+            );
+        }
+        if subtree.state == State::Live && self.was_told && counters.unwatched == 0 {
+            self.was_told = false;
+            eprintln!("everwatch: the limit of inotify watches suffices again; all is watched");
+        }
+    }
+}

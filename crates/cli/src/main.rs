@@ -1,0 +1,61 @@
+//! The `everwatch` command.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod doctor;
+mod json;
+mod limit;
+mod output;
+mod progress;
+mod stop;
+mod text;
+mod watch;
+
+use std::process::ExitCode;
+
+use args::{Args, Order};
+use clap::Parser;
+use clap::error::ErrorKind;
+
+/// Something that the caller has to change: a path, a flag, a limit.
+const EXIT_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return explain(&error),
+    };
+    let result = match args.order {
+        Order::Watch(args) => watch::run(&args),
+        Order::Doctor(args) => doctor::run(&args.paths),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("everwatch: {message}");
+            ExitCode::from(EXIT_USAGE)
+        }
+    }
+}
+
+/// Help goes to standard output; what is wrong with a flag becomes one sentence.
+fn explain(error: &clap::Error) -> ExitCode {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        // Nobody reads the help any more: nothing is lost.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = error.to_string();
+    let sentence = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let sentence = match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+            "say what to do: 'watch' or 'doctor'"
+        }
+        _ => sentence,
+    };
+    let order = std::env::args().nth(1).filter(|order| ["watch", "doctor"].contains(&&**order));
+    let help = order.map_or_else(|| "--help".to_owned(), |order| format!("{order} --help"));
+    eprintln!("everwatch: {sentence}; run 'everwatch {help}' to see what there is");
+    ExitCode::from(EXIT_USAGE)
+}

@@ -1,0 +1,35 @@
+//! A count on standard error while a large tree is being scanned, if a person may see it.
+
+use std::io::{IsTerminal, Write};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use everwatch::Watcher;
+
+/// Runs `work` and shows how many entries the watcher knows meanwhile.
+pub(crate) fn shown<T>(watcher: &Watcher, work: impl FnOnce() -> T) -> T {
+    if !std::io::stderr().is_terminal() {
+        return work();
+    }
+    let (done, is_done) = mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut was_shown = false;
+            // Small trees are done before the first tick and show nothing.
+            while is_done.recv_timeout(Duration::from_millis(300))
+                == Err(RecvTimeoutError::Timeout)
+            {
+                was_shown = true;
+                eprint!("\reverwatch: {} entries", watcher.counters().entries);
+                // A terminal that is gone shows nothing; the watch goes on.
+                let _ = std::io::stderr().flush();
+            }
+            if was_shown {
+                eprint!("\r\x1b[K");
+            }
+        });
+        let result = work();
+        drop(done);
+        result
+    })
+}

@@ -1,0 +1,83 @@
+//! `everwatch watch`.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use everwatch::{Error, Event, Feed, Options, Watcher};
+
+use crate::args::Watch;
+use crate::output::Output;
+use crate::{progress, stop};
+
+pub(crate) fn run(args: &Watch) -> Result<(), String> {
+    let sentence = |error: Error| error.to_string();
+    let mut options = Options::new()
+        .backend(args.backend.into())
+        .recursive(!args.no_recursive)
+        .gitignore(args.gitignore)
+        .poll_interval(args.poll_interval);
+    for glob in &args.ignore {
+        options = options.ignore(glob);
+    }
+    if let Some(quiet) = args.settle {
+        options = options.settle(quiet);
+    }
+    let watcher = Arc::new(options.build().map_err(sentence)?);
+    stop::on_signal(&watcher)?;
+    stop::on_closed_output();
+    let mut feed = watcher.feed().map_err(sentence)?;
+    progress::shown(&watcher, || {
+        args.paths.iter().try_for_each(|path| watcher.watch(path).map(drop))
+    })
+    .map_err(sentence)?;
+    let mut output = Output::new(args.format, args.only.clone());
+    let printed = (|| {
+        if args.snapshot {
+            feed = print_snapshot(&watcher, feed, &mut output)?;
+        }
+        let roots: Vec<PathBuf> =
+            args.paths.iter().filter_map(|path| std::path::absolute(path).ok()).collect();
+        let backend = watcher.backend().as_str();
+        output.ready(&roots, backend, &watcher.cursor().to_string())?;
+        print_feed(&watcher, &mut feed, &mut output)
+    })();
+    match printed {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(format!("cannot write to standard output: {error}")),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Prints what exists, and returns the feed that goes on from there. What the first feed knows of
+/// coverage is not in the second.
+fn print_snapshot(watcher: &Watcher, mut feed: Feed, output: &mut Output) -> io::Result<Feed> {
+    let snapshot = watcher.snapshot()?;
+    while let Some(event) = feed.try_next()? {
+        if let Event::Coverage(_) = event {
+            output.event(&event, watcher.counters())?;
+        }
+    }
+    for entry in &snapshot.entries {
+        output.change(&entry.as_created())?;
+    }
+    Ok(snapshot.feed)
+}
+
+/// Prints until the watcher is closed. Flushes whenever there is nothing more to print.
+fn print_feed(watcher: &Watcher, feed: &mut Feed, output: &mut Output) -> io::Result<()> {
+    loop {
+        let event = match feed.try_next() {
+            Ok(Some(event)) => event,
+            Ok(None) => {
+                output.flush()?;
+                match feed.next() {
+                    Some(event) => event,
+                    None => return output.flush(),
+                }
+            }
+            Err(_) => return output.flush(),
+        };
+        output.event(&event, watcher.counters())?;
+    }
+}

@@ -1,0 +1,130 @@
+//! Coverage: which parts of the tree are watched, and why some are not.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// How a part of the tree is watched.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum State {
+    /// The kernel reports its changes.
+    Live,
+    /// It is listed again and again; changes arrive late but arrive.
+    Polled,
+    /// Its changes are not seen.
+    Lost,
+}
+
+impl State {
+    /// The name in the command's JSON lines: `live`, `polled` or `lost`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Live => "live",
+            State::Polled => "polled",
+            State::Lost => "lost",
+        }
+    }
+}
+
+/// Why a part of the tree is not live.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Gap {
+    /// The user's limit of watches is reached (`fs.inotify.max_user_watches`).
+    WatchLimit,
+    /// The directory may not be read.
+    Unreadable,
+    /// The process has no file descriptor left.
+    OpenFiles,
+    /// A file system whose changes made elsewhere are not notified (network, FUSE, 9p).
+    RemoteFileSystem,
+    /// A file system that the kernel makes up as it is read (`/proc`, `/sys`).
+    PseudoFileSystem,
+    /// Such a file system, mounted somewhere below a root.
+    PseudoMount,
+    /// The caller chose the poll backend.
+    Chosen,
+    /// The kernel offers no notification at all.
+    NoNotification,
+    /// The root does not exist at present.
+    RootGone,
+    /// The mirror has no room for more names.
+    MirrorFull,
+    /// An error of the file system.
+    Failing,
+}
+
+impl Gap {
+    /// The name in the command's JSON lines.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Gap::WatchLimit => "watch-limit",
+            Gap::Unreadable => "unreadable",
+            Gap::OpenFiles => "open-files",
+            Gap::RemoteFileSystem => "remote-file-system",
+            Gap::PseudoFileSystem => "pseudo-file-system",
+            Gap::PseudoMount => "pseudo-mount",
+            Gap::Chosen => "chosen",
+            Gap::NoNotification => "no-notification",
+            Gap::RootGone => "root-gone",
+            Gap::MirrorFull => "mirror-full",
+            Gap::Failing => "failing",
+        }
+    }
+
+    /// What a person can do about it, as a sentence.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Gap::WatchLimit => "Raise fs.inotify.max_user_watches with sysctl.",
+            Gap::Unreadable => "Give read and search permission on the directory.",
+            Gap::OpenFiles => "Raise the limit of open files (ulimit -n).",
+            Gap::RemoteFileSystem => "Run the watcher where the files are changed.",
+            Gap::PseudoFileSystem => "Nothing: most of such files have no changes to report.",
+            Gap::PseudoMount => "Watch it as a root of its own to have it polled.",
+            Gap::Chosen => "Choose another backend.",
+            Gap::NoNotification => "Run on a kernel with inotify.",
+            Gap::RootGone => "Nothing: it is watched again as soon as it is back.",
+            Gap::MirrorFull => "Watch a smaller tree or ignore parts of it.",
+            Gap::Failing => "Check the file system.",
+        }
+    }
+
+    /// How a part of the tree with this gap is watched.
+    pub(crate) fn state(self) -> State {
+        match self {
+            Gap::WatchLimit
+            | Gap::RemoteFileSystem
+            | Gap::PseudoFileSystem
+            | Gap::Chosen
+            | Gap::NoNotification => State::Polled,
+            Gap::Unreadable
+            | Gap::OpenFiles
+            | Gap::PseudoMount
+            | Gap::RootGone
+            | Gap::MirrorFull
+            | Gap::Failing => State::Lost,
+        }
+    }
+}
+
+/// A directory, with all below it that is not named separately, and how it is watched.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Subtree {
+    /// The directory.
+    pub path: PathBuf,
+    /// How it is watched.
+    pub state: State,
+    /// Why it is not live, if it is not.
+    pub gap: Option<Gap>,
+}
+
+impl fmt::Display for Subtree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.state.as_str(), self.path.display())?;
+        match self.gap {
+            Some(gap) => write!(f, " ({})", gap.as_str()),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Adopting a directory: open, identify, watch, list, merge.
+//!
+//! The one routine for roots, for new and moved-in directories, for what was mounted, became
+//! readable or is polled, and for resync.
+
+use super::handles::OpenError;
+use super::{Engine, Parked};
+use crate::change::{Cause, FileType};
+use crate::coverage::{Gap, State};
+use crate::kernel::{Fault, FaultKind, Identity, Kernel, Purpose, Watch, Watched};
+use crate::mirror::{Mark, NodeId};
+use crate::outlet::path_of;
+
+/// What watching a directory led to.
+enum Covered {
+    /// It is covered, by a watch or by polling; list it.
+    Yes,
+    /// It is a directory that the mirror has already, and stands here now.
+    Elsewhere,
+}
+
+impl<K: Kernel> Engine<K> {
+    /// Takes a directory from the work list and brings the mirror in line with it.
+    pub(super) fn adopt(&mut self, id: NodeId) {
+        if !self.mirror.contains(id) || !self.mirror.has(id, Mark::QUEUED) {
+            return;
+        }
+        self.mirror.clear(id, Mark::QUEUED);
+        self.leave_for(id);
+        let opened = self.open_fresh(id).and_then(|dir| {
+            let identity = self.kernel.identity(&dir).map_err(OpenError::Fault)?;
+            Ok((dir, identity))
+        });
+        let (dir, identity) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return self.cannot_open(id, error),
+        };
+        if self.mirror.identity(id).is_some_and(|known| known != identity) {
+            self.park(id, None);
+            return;
+        }
+        let gap = self.gap_of(&dir, identity);
+        if gap == Some(Gap::PseudoFileSystem) && self.is_mount_point(id, identity) {
+            self.announce(id);
+            self.set_gap(id, Gap::PseudoMount);
+            return;
+        }
+        self.mirror.set_identity(id, identity);
+        match self.cover(id, &dir, identity, gap) {
+            Covered::Yes => {}
+            Covered::Elsewhere => return,
+        }
+        self.announce(id);
+        self.counters.listings += 1;
+        let mut listing = std::mem::take(&mut self.listing);
+        listing.clear();
+        let listed = self.kernel.list(&dir, &mut listing);
+        self.keep(id, dir);
+        match listed {
+            Ok(()) => {
+                if matches!(self.gap(id), Some(Gap::Unreadable | Gap::OpenFiles | Gap::Failing)) {
+                    self.clear_gap(id);
+                }
+                self.merge(id, &listing);
+            }
+            Err(fault) => self.cannot_list(id, fault),
+        }
+        self.listing = listing;
+    }
+
+    fn is_mount_point(&self, id: NodeId, identity: Identity) -> bool {
+        self.mirror
+            .parent(id)
+            .and_then(|parent| self.mirror.identity(parent))
+            .is_some_and(|above| above.device != identity.device)
+    }
+
+    fn gap_of(&mut self, dir: &K::Dir, identity: Identity) -> Option<Gap> {
+        if let Some(&gap) = self.volumes.get(&identity.device) {
+            return gap;
+        }
+        let gap = self.kernel.gap_of_volume(dir);
+        self.volumes.insert(identity.device, gap);
+        gap
+    }
+
+    fn cover(
+        &mut self,
+        id: NodeId,
+        dir: &K::Dir,
+        identity: Identity,
+        gap: Option<Gap>,
+    ) -> Covered {
+        if let Some(gap) = gap {
+            self.set_gap(id, gap);
+            return Covered::Yes;
+        }
+        // While a watch is held nothing can have ended it unheard, except when records were lost;
+        // then a birth time tells whether this is still the directory that was watched.
+        let is_sure = !self.mirror.has(id, Mark::STALE) || identity.born != 0;
+        if self.mirror.watch(id).is_some() && is_sure {
+            return Covered::Yes;
+        }
+        if self.is_out_of_watches {
+            self.set_gap(id, Gap::WatchLimit);
+            return Covered::Yes;
+        }
+        match self.kernel.watch(dir, Purpose::Entries) {
+            Ok(Watched::New(watch)) => self.bind(id, watch),
+            Ok(Watched::Known(watch)) => {
+                if self.resolve_known(id, watch) {
+                    return Covered::Elsewhere;
+                }
+                self.bind(id, watch);
+            }
+            Err(fault) => {
+                self.is_out_of_watches = fault.kind == FaultKind::WatchLimit;
+                self.set_gap(id, fault.kind.gap());
+                return Covered::Yes;
+            }
+        }
+        if self.gap(id).is_some_and(|gap| gap.state() == State::Polled) {
+            self.clear_gap(id);
+        }
+        Covered::Yes
+    }
+
+    fn bind(&mut self, id: NodeId, watch: Watch) {
+        if let Some(old) = self.mirror.watch(id).filter(|&old| old != watch)
+            && self.watches.unbind(old, id)
+        {
+            self.kernel.unwatch(old);
+        }
+        self.mirror.set_watch(id, Some(watch));
+        self.watches.bind(watch, id);
+    }
+
+    /// The kernel says that the directory under the name of `id` is watched already. Returns true
+    /// if that is because it was moved here, and moves it in the mirror.
+    fn resolve_known(&mut self, id: NodeId, watch: Watch) -> bool {
+        let Some(dir) = self.mirror.parent(id) else { return false };
+        for other in self.watches.nodes(watch) {
+            if other == id || !self.mirror.contains(other) {
+                continue;
+            }
+            if self.graft(id, other) {
+                return true;
+            }
+            // Below itself it cannot be, and where it is in place this is a second name for it.
+            let is_new = self.mirror.first_child(id).is_none();
+            if is_new && !self.mirror.is_within(dir, other) && self.is_in_place(other) != Some(true)
+            {
+                let name = self.mirror.name(id).to_vec();
+                self.relocate(other, dir, &name, Cause::Scanned);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Joins the tree of an inner root into that of the outer root that has just reached it.
+    fn graft(&mut self, id: NodeId, inner: NodeId) -> bool {
+        if !self.mirror.has(inner, Mark::ROOT)
+            || path_of(&self.mirror, id) != path_of(&self.mirror, inner)
+            || self.only.contains_key(&inner)
+        {
+            return false;
+        }
+        let Some(dir) = self.mirror.parent(id) else { return false };
+        let name = self.mirror.name(id).to_vec();
+        self.remove(id, Cause::Scanned, false, true);
+        self.mirror.clear(inner, Mark::ROOT);
+        self.root_joined(inner);
+        self.mirror.relocate(inner, dir, &name);
+        if self.covers_below(dir) {
+            self.mirror.set(inner, Mark::STALE);
+            self.queue(inner);
+        }
+        true
+    }
+
+    fn cannot_open(&mut self, id: NodeId, error: OpenError) {
+        match error {
+            OpenError::Astray => self.park(id, None),
+            OpenError::Fault(fault) => match fault.kind {
+                FaultKind::NotFound | FaultKind::NotDirectory => self.park(id, Some(fault)),
+                FaultKind::OpenFiles if !self.handles.is_empty() => {
+                    self.handles.clear();
+                    self.queue(id);
+                }
+                _ => {
+                    self.announce(id);
+                    self.set_gap(id, fault.kind.gap());
+                }
+            },
+        }
+    }
+
+    /// The directory was opened but not listed: what is below it is kept, and not believed.
+    fn cannot_list(&mut self, id: NodeId, fault: Fault) {
+        match fault.kind {
+            FaultKind::NotFound => self.park(id, Some(fault)),
+            kind => self.set_gap(id, kind.gap()),
+        }
+    }
+
+    /// Puts a directory aside that is not where the mirror has it. A record that explains this may
+    /// be queued; see `settle`.
+    fn park(&mut self, id: NodeId, fault: Option<Fault>) {
+        self.parked.push(Parked { node: id, fault, records: self.counters.records });
+    }
+
+    /// Whether directories in `dir` are watched, too.
+    pub(super) fn covers_below(&self, dir: NodeId) -> bool {
+        let mut above = Some(dir);
+        while let Some(id) = above {
+            above = self.mirror.parent(id);
+            if above.is_none() {
+                return self.is_recursive_root(id);
+            }
+        }
+        false
+    }
+
+    /// Forgets what is below a directory that came to where directories are not followed.
+    pub(super) fn uncover(&mut self, id: NodeId) {
+        let children: Vec<NodeId> = self.mirror.children(id).collect();
+        for child in children {
+            self.remove(child, Cause::Scanned, true, false);
+        }
+        self.unwatch(id);
+        self.drop_gap(id);
+    }
+
+    /// Whether the entry is hidden by the filter, or by a root that stands for a single file.
+    pub(super) fn is_hidden(&self, dir: NodeId, name: &[u8], is_dir: bool) -> bool {
+        if !self.only.is_empty()
+            && let Some(only) = self.only.get(&dir)
+        {
+            return !only.contains(name);
+        }
+        self.filter.hides(&self.mirror, dir, name, is_dir)
+    }
+
+    /// What an entry of a listing is, where the listing does not say.
+    pub(super) fn kind_of(&mut self, dir: NodeId, name: &[u8]) -> Option<FileType> {
+        self.counters.stats += 1;
+        self.stat(dir, name).ok().map(|stat| stat.kind)
+    }
+}

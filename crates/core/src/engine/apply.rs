@@ -1,0 +1,316 @@
+//! Applying records.
+//!
+//! A record is believed if it fits the mirror. One that does not fit makes the engine look at the
+//! name on disk: what is there now may be newer than the record, but then newer records follow.
+
+use super::Engine;
+use super::handles::OpenError;
+use super::look::Seen;
+use crate::change::{Cause, FileType};
+use crate::filter::RULES_FILE;
+use crate::kernel::{Fault, FaultKind, Kernel, Watch};
+use crate::mirror::{Mark, NodeId};
+use crate::record::{Action, Moment};
+
+impl<K: Kernel> Engine<K> {
+    /// Applies the oldest record. Returns false if there is none that can be applied yet.
+    pub(super) fn apply_front(&mut self, now: Moment) -> bool {
+        let Some(record) = self.backlog.front() else { return false };
+        if self.backlog.front_is_spent() {
+            self.backlog.pop();
+            return true;
+        }
+        let (watch, action, is_dir) = (record.watch, record.action, record.is_dir);
+        let mut name = std::mem::take(&mut self.name);
+        name.clear();
+        name.extend_from_slice(record.name);
+        if action == Action::MovedFrom {
+            let partner = self
+                .backlog
+                .partner_of_front()
+                .map(|(at, partner)| (at, partner.watch, partner.name.to_vec()));
+            match partner {
+                Some((at, to, to_name)) => {
+                    self.backlog.spend(at);
+                    self.counters.records += 2;
+                    self.apply_move(watch, &name, to, &to_name, is_dir);
+                }
+                // Its other half may be among the lost records: the resync sees where it went.
+                None if self.backlog.overflow_ahead() => {}
+                None if self.backlog.front_is_single(now, self.pace.pairing) => {
+                    self.counters.records += 1;
+                    self.apply_one(watch, action, is_dir, &name);
+                }
+                None => {
+                    self.name = name;
+                    return false;
+                }
+            }
+        } else {
+            self.counters.records += 1;
+            self.apply_one(watch, action, is_dir, &name);
+        }
+        self.name = name;
+        self.backlog.pop();
+        true
+    }
+
+    fn apply_one(&mut self, watch: Watch, action: Action, is_dir: bool, name: &[u8]) {
+        match action {
+            Action::Overflow => self.on_overflow(),
+            Action::WatchEnded => self.on_watch_ended(watch),
+            Action::DirectoryRemoved | Action::DirectoryMoved | Action::Unmounted => {
+                self.check_guarded(watch, None);
+            }
+            _ if name.is_empty() => {
+                for dir in self.watches.nodes(watch) {
+                    if action == Action::Metadata && self.is_told_root(dir) {
+                        self.outlets.metadata(&mut self.mirror, dir, Cause::Notified);
+                    }
+                }
+            }
+            // No kernel reports such names. If one does, what it meant to say is lost.
+            _ if name == b"." || name == b".." || name.contains(&b'/') => self.on_overflow(),
+            _ => {
+                if self.watches.has_guards() {
+                    self.check_guarded(watch, Some(name));
+                }
+                let Some(first) = self.watches.first(watch) else { return };
+                self.apply_named(first, action, is_dir, name);
+                for dir in self.watches.nodes(watch).into_iter().filter(|&dir| dir != first) {
+                    self.apply_named(dir, action, is_dir, name);
+                }
+            }
+        }
+    }
+
+    fn apply_named(&mut self, dir: NodeId, action: Action, is_dir: bool, name: &[u8]) {
+        if !self.mirror.contains(dir) {
+            return;
+        }
+        self.note_rules(dir, name);
+        if self.is_hidden(dir, name, is_dir) {
+            return;
+        }
+        let child = self.mirror.child(dir, name);
+        match (action, child) {
+            (Action::Created, None) => self.on_created(dir, name, is_dir),
+            (Action::Created, Some(child)) => {
+                if self.mirror.is_dir(child) != is_dir
+                    || self.mirror.has(child, Mark::VANISHED)
+                    || self.mirror.has(child, Mark::UNVERIFIED)
+                {
+                    self.look(dir, name, Cause::Notified);
+                }
+            }
+            (Action::Removed | Action::MovedFrom, Some(child)) => {
+                self.remove(child, Cause::Notified, true, false);
+            }
+            (Action::Removed | Action::MovedFrom, None) => {}
+            (Action::MovedTo, _) => self.on_moved_in(dir, name, is_dir),
+            (Action::Modified | Action::Metadata, None) => self.look(dir, name, Cause::Notified),
+            (Action::Modified | Action::Metadata, Some(child)) => {
+                self.on_touched(dir, child, name, action);
+            }
+            _ => {}
+        }
+    }
+
+    /// A record says that an entry came into being which the mirror does not have.
+    fn on_created(&mut self, dir: NodeId, name: &[u8], is_dir: bool) {
+        if is_dir {
+            self.introduce_dir(dir, name, 0, Cause::Notified);
+            return;
+        }
+        self.counters.stats += 1;
+        match self.stat(dir, name) {
+            Ok(stat) if stat.kind != FileType::Dir => {
+                self.introduce(dir, name, Seen::from(&stat), Cause::Notified);
+            }
+            // Gone or replaced already; a later record says so.
+            _ => self.introduce_unverified(dir, name, FileType::File, Cause::Notified),
+        }
+    }
+
+    fn on_touched(&mut self, dir: NodeId, child: NodeId, name: &[u8], action: Action) {
+        if self.mirror.has(child, Mark::UNVERIFIED) || self.mirror.has(child, Mark::VANISHED) {
+            self.look(dir, name, Cause::Notified);
+        }
+        let Some(child) = self.mirror.child(dir, name) else { return };
+        if self.mirror.has(child, Mark::UNANNOUNCED) {
+            return;
+        }
+        if action == Action::Modified {
+            self.outlets.modified(&mut self.mirror, child, Cause::Notified);
+        } else {
+            self.outlets.metadata(&mut self.mirror, child, Cause::Notified);
+            if self.mirror.is_dir(child) {
+                self.retry_unreadable(child);
+            }
+        }
+    }
+
+    fn apply_move(&mut self, from: Watch, name: &[u8], to: Watch, to_name: &[u8], is_dir: bool) {
+        if [name, to_name].iter().any(|name| name.is_empty() || name.contains(&b'/')) {
+            self.on_overflow();
+            return;
+        }
+        if self.watches.has_guards() {
+            self.check_guarded(from, Some(name));
+            self.check_guarded(to, Some(to_name));
+        }
+        let sources = self.watches.nodes(from);
+        let targets = self.watches.nodes(to);
+        for dir in &sources {
+            self.note_rules(*dir, name);
+        }
+        for dir in &targets {
+            self.note_rules(*dir, to_name);
+        }
+        for at in 0..sources.len().max(targets.len()) {
+            let alive = |id: &&NodeId| self.mirror.contains(**id);
+            let source = sources.get(at).filter(alive).copied();
+            let target = targets
+                .get(at)
+                .filter(alive)
+                .copied()
+                .filter(|&target| !self.is_hidden(target, to_name, is_dir));
+            let child = source.and_then(|source| self.mirror.child(source, name));
+            match (child, target) {
+                (Some(child), Some(target)) => self.on_moved(child, target, to_name),
+                (Some(child), None) => self.remove(child, Cause::Notified, true, false),
+                (None, Some(target)) => self.on_moved_in(target, to_name, is_dir),
+                (None, None) => {}
+            }
+            if let (Some(source), Some(target)) = (source, target) {
+                self.check_exchange(source, name, target, to_name);
+            }
+        }
+    }
+
+    fn on_moved(&mut self, child: NodeId, target: NodeId, to_name: &[u8]) {
+        if self.mirror.is_within(target, child) {
+            // The mirror is not as it was when this happened: leave both ends to the disk.
+            self.remove(child, Cause::Notified, true, false);
+            self.look(target, to_name, Cause::Notified);
+            return;
+        }
+        let victim = self.mirror.child(target, to_name).filter(|&victim| victim != child);
+        let mut seen_early = false;
+        if let Some(victim) = victim {
+            if self.is_phantom(child) && !self.is_phantom(victim) {
+                // A listing knows the place better than an entry that nobody ever saw.
+                self.remove(child, Cause::Notified, true, false);
+                self.look(target, to_name, Cause::Notified);
+                return;
+            }
+            seen_early = self.mirror.inode(victim) != 0
+                && self.mirror.inode(victim) == self.mirror.inode(child);
+        }
+        self.relocate(child, target, to_name, Cause::Notified);
+        if seen_early && !self.mirror.is_dir(child) {
+            self.outlets.modified(&mut self.mirror, child, Cause::Notified);
+        }
+    }
+
+    /// An entry that records speak of but that was never seen on disk.
+    fn is_phantom(&self, id: NodeId) -> bool {
+        self.mirror.has(id, Mark::UNVERIFIED)
+            || (self.mirror.has(id, Mark::UNANNOUNCED) && self.mirror.identity(id).is_none())
+    }
+
+    /// Something came to this name from where it was not watched.
+    fn on_moved_in(&mut self, dir: NodeId, name: &[u8], is_dir: bool) {
+        self.counters.stats += 1;
+        match self.stat(dir, name) {
+            Ok(stat) => self.reconcile(dir, name, Seen::from(&stat), Cause::Notified),
+            Err(_) => {
+                let kind = if is_dir { FileType::Dir } else { FileType::File };
+                match self.mirror.child(dir, name) {
+                    Some(old) if !is_dir && !self.mirror.is_dir(old) => {
+                        self.doubt(old);
+                        self.outlets.modified(&mut self.mirror, old, Cause::Notified);
+                    }
+                    old => {
+                        if let Some(old) = old {
+                            self.remove(old, Cause::Notified, true, false);
+                        }
+                        if is_dir {
+                            self.introduce_dir(dir, name, 0, Cause::Notified);
+                        } else {
+                            self.introduce_unverified(dir, name, kind, Cause::Notified);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// `rename` with `RENAME_EXCHANGE` leaves the same records as a move and the move back, and
+    /// means something else. Where that may be, the disk is asked.
+    fn check_exchange(&mut self, from: NodeId, name: &[u8], to: NodeId, to_name: &[u8]) {
+        let is_reverse = self.last_move.as_ref().is_some_and(|last| {
+            (last.0, &last.1[..], last.2, &last.3[..]) == (to, to_name, from, name)
+        });
+        if is_reverse {
+            self.last_move = None;
+            for (dir, name) in [(from, name), (to, to_name)] {
+                if self.mirror.contains(dir) {
+                    self.look(dir, name, Cause::Notified);
+                }
+            }
+        } else {
+            self.last_move = Some((from, name.to_vec(), to, to_name.to_vec()));
+        }
+    }
+
+    fn on_watch_ended(&mut self, watch: Watch) {
+        let nodes = self.watches.nodes(watch);
+        let guarded = self.watches.guarded(watch);
+        self.watches.remove(watch);
+        for dir in nodes {
+            if self.mirror.contains(dir) && self.mirror.watch(dir) == Some(watch) {
+                self.mirror.set_watch(dir, None);
+                self.queue(dir);
+            }
+        }
+        for root in guarded {
+            self.check_root(root);
+            self.guard_root(root);
+        }
+    }
+
+    /// Looks at a name and brings the mirror in line with what is there.
+    pub(super) fn look(&mut self, dir: NodeId, name: &[u8], cause: Cause) {
+        self.counters.stats += 1;
+        match self.stat(dir, name) {
+            Ok(stat) => {
+                if !self.is_hidden(dir, name, stat.kind == FileType::Dir) {
+                    self.reconcile(dir, name, Seen::from(&stat), cause);
+                }
+            }
+            // What the mirror has was replaced and moved on; that it is gone is for a later record
+            // or, if none comes, for the next listing to say.
+            Err(OpenError::Fault(Fault {
+                kind: FaultKind::NotFound | FaultKind::NotDirectory,
+                ..
+            })) => {
+                if let Some(child) = self.mirror.child(dir, name) {
+                    self.doubt(child);
+                }
+            }
+            Err(_) => {
+                if let Some(child) = self.mirror.child(dir, name) {
+                    self.doubt(child);
+                }
+            }
+        }
+    }
+
+    /// Reloads a directory's ignore rules when a record names their file.
+    fn note_rules(&mut self, dir: NodeId, name: &[u8]) {
+        if self.filter.reads_rules() && name == RULES_FILE && self.mirror.contains(dir) {
+            self.rules_changed(dir);
+        }
+    }
+}

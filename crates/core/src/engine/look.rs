@@ -1,0 +1,278 @@
+//! Reconciling one name with what was seen there.
+
+use super::{CLOCK_TICK, Engine};
+use crate::change::{Cause, FileType};
+use crate::coverage::Gap;
+use crate::kernel::{FileTime, Kernel, Stat};
+use crate::mirror::{Mark, NodeId};
+
+/// What was seen at a name: by looking at it, or in a listing, which does not tell the birth time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    pub(super) kind: FileType,
+    pub(super) inode: u64,
+    /// 0 if unknown.
+    pub(super) born: FileTime,
+}
+
+impl From<&Stat> for Seen {
+    fn from(stat: &Stat) -> Seen {
+        Seen { kind: stat.kind, inode: stat.inode, born: stat.born }
+    }
+}
+
+/// A birth time in the four bytes that an entry has for it. Never 0 for a known time.
+pub(super) fn fold_born(born: FileTime) -> u32 {
+    if born == 0 {
+        return 0;
+    }
+    let folded = (born as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    (folded as u32).max(1)
+}
+
+impl<K: Kernel> Engine<K> {
+    /// Brings the mirror in line with what was seen at a name just now.
+    pub(super) fn reconcile(&mut self, dir: NodeId, name: &[u8], seen: Seen, cause: Cause) {
+        let child = self.mirror.child(dir, name);
+        if let Some(child) = child {
+            let same_sort = self.mirror.is_dir(child) == (seen.kind == FileType::Dir);
+            let is_doubtful = self.mirror.has(child, Mark::UNVERIFIED) && same_sort;
+            if is_doubtful || self.is_same(child, seen) {
+                self.mirror.clear(child, Mark::UNVERIFIED);
+                self.mirror.clear(child, Mark::VANISHED);
+                if seen.kind == FileType::Dir {
+                    if is_doubtful {
+                        self.queue(child);
+                    }
+                } else {
+                    let born = match fold_born(seen.born) {
+                        0 => self.mirror.born(child),
+                        born => born,
+                    };
+                    self.mirror.identify(child, seen.kind, seen.inode, born);
+                }
+                return;
+            }
+        }
+        if let Some(known) = self.claim(dir, name, seen) {
+            self.relocate(known, dir, name, cause);
+            self.report_if_recent(known, cause);
+            return;
+        }
+        if let Some(child) = child {
+            if self.mirror.kind(child) == seen.kind && seen.kind != FileType::Dir {
+                // Another file took the name: to a reader, its content changed.
+                self.mirror.clear(child, Mark::VANISHED);
+                self.mirror.identify(child, seen.kind, seen.inode, fold_born(seen.born));
+                self.outlets.modified(&mut self.mirror, child, cause);
+                return;
+            }
+            self.remove(child, cause, true, false);
+        }
+        self.introduce(dir, name, seen, cause);
+    }
+
+    fn is_same(&self, child: NodeId, seen: Seen) -> bool {
+        if self.mirror.kind(child) != seen.kind {
+            return false;
+        }
+        let born = (self.mirror.born(child), fold_born(seen.born));
+        let inode_fits = self.mirror.inode(child) == seen.inode
+            && (born.0 == 0 || born.1 == 0 || born.0 == born.1);
+        // A listing shows the inode that a mount point covers, looking at it shows the mount.
+        let identity_fits = self
+            .mirror
+            .identity(child)
+            .is_some_and(|identity| identity.inode == seen.inode && identity.born == seen.born);
+        inode_fits || identity_fits
+    }
+
+    /// Adds an entry that was just seen.
+    pub(super) fn introduce(&mut self, dir: NodeId, name: &[u8], seen: Seen, cause: Cause) {
+        if seen.kind == FileType::Dir {
+            self.introduce_dir(dir, name, seen.inode, cause);
+            return;
+        }
+        if self.mirror.is_full() {
+            self.set_gap(dir, Gap::MirrorFull);
+            return;
+        }
+        let id = self.mirror.insert(Some(dir), name, seen.kind, seen.inode);
+        if seen.born != 0 {
+            self.mirror.identify(id, seen.kind, seen.inode, fold_born(seen.born));
+        }
+        if !self.arming {
+            self.outlets.created(&mut self.mirror, id, cause);
+        }
+    }
+
+    /// Adds a directory, to be told of when it has been opened: it may turn out to be one that the
+    /// mirror has elsewhere.
+    pub(super) fn introduce_dir(&mut self, dir: NodeId, name: &[u8], inode: u64, cause: Cause) {
+        if self.mirror.is_full() {
+            self.set_gap(dir, Gap::MirrorFull);
+            return;
+        }
+        let id = self.mirror.insert(Some(dir), name, FileType::Dir, inode);
+        self.mirror.set(id, Mark::UNANNOUNCED);
+        if cause == Cause::Notified {
+            self.mirror.set(id, Mark::NOTIFIED);
+        }
+        if self.covers_below(dir) {
+            self.queue(id);
+        } else {
+            self.announce(id);
+        }
+    }
+
+    /// Adds an entry that a record speaks of and that could not be seen.
+    pub(super) fn introduce_unverified(
+        &mut self,
+        dir: NodeId,
+        name: &[u8],
+        kind: FileType,
+        cause: Cause,
+    ) {
+        if self.mirror.is_full() {
+            self.set_gap(dir, Gap::MirrorFull);
+            return;
+        }
+        let id = self.mirror.insert(Some(dir), name, kind, 0);
+        self.doubt(id);
+        self.outlets.created(&mut self.mirror, id, cause);
+    }
+
+    /// Marks an entry whose kind and identity are not known at present.
+    pub(super) fn doubt(&mut self, id: NodeId) {
+        if !self.mirror.has(id, Mark::UNVERIFIED) {
+            self.mirror.set(id, Mark::UNVERIFIED);
+            self.unverified.push(id);
+        }
+    }
+
+    /// Tells consumers of a directory.
+    pub(super) fn announce(&mut self, id: NodeId) {
+        if !self.mirror.has(id, Mark::UNANNOUNCED) {
+            return;
+        }
+        self.mirror.clear(id, Mark::UNANNOUNCED);
+        let was_notified = self.mirror.has(id, Mark::NOTIFIED);
+        self.mirror.clear(id, Mark::NOTIFIED);
+        if !self.arming {
+            let cause = if was_notified { Cause::Notified } else { Cause::Scanned };
+            self.outlets.created(&mut self.mirror, id, cause);
+        }
+    }
+
+    /// Moves an entry with all below it; what is at the place goes. The caller knows that the place
+    /// is not below the entry.
+    pub(super) fn relocate(&mut self, id: NodeId, dir: NodeId, name: &[u8], cause: Cause) {
+        if let Some(victim) = self.mirror.child(dir, name) {
+            if victim == id {
+                return;
+            }
+            self.remove(victim, cause, true, true);
+        }
+        self.mirror.clear(id, Mark::VANISHED);
+        let unannounced = self.mirror.has(id, Mark::UNANNOUNCED);
+        if self.mirror.has(id, Mark::ROOT) {
+            self.mirror.clear(id, Mark::ROOT);
+            self.root_left(id);
+        }
+        if unannounced {
+            self.mirror.relocate(id, dir, name);
+        } else {
+            let from = self.outlets.moving(&mut self.mirror, id, cause);
+            self.mirror.relocate(id, dir, name);
+            self.verify_moved(id, dir, name);
+            self.outlets.moved(&self.mirror, id, &from, cause);
+        }
+        if self.mirror.is_dir(id) {
+            let is_covered = self.covers_below(dir);
+            let is_listed = self.mirror.identity(id).is_some();
+            if is_covered && !is_listed {
+                self.queue(id);
+            } else if !is_covered && is_listed {
+                self.uncover(id);
+            }
+        }
+    }
+
+    /// An entry that was gone when it was looked at may be caught at its new place.
+    fn verify_moved(&mut self, id: NodeId, dir: NodeId, name: &[u8]) {
+        if !self.mirror.has(id, Mark::UNVERIFIED) || self.mirror.is_dir(id) {
+            return;
+        }
+        self.counters.stats += 1;
+        if let Ok(stat) = self.stat(dir, name)
+            && stat.kind != FileType::Dir
+        {
+            self.mirror.clear(id, Mark::UNVERIFIED);
+            self.mirror.identify(id, stat.kind, stat.inode, fold_born(stat.born));
+        }
+    }
+
+    /// The entry of the mirror that what was seen at a new place really is, if it left its own
+    /// place. Inode numbers are used again, so it has to be older than what is known, too.
+    pub(super) fn claim(&mut self, dir: NodeId, name: &[u8], seen: Seen) -> Option<NodeId> {
+        if self.arming || seen.inode == 0 {
+            return None;
+        }
+        let candidates = self.mirror.by_inode(seen.inode);
+        if candidates.is_empty() {
+            return None;
+        }
+        let device = self.mirror.identity(dir)?.device;
+        let mut born = seen.born;
+        for known in candidates {
+            if self.mirror.kind(known) != seen.kind
+                || self.mirror.has(known, Mark::UNANNOUNCED)
+                || self.mirror.is_within(dir, known)
+            {
+                continue;
+            }
+            let Some(parent) = self.mirror.parent(known) else { continue };
+            if parent == dir && self.mirror.name(known) == name {
+                continue;
+            }
+            if self.mirror.identity(parent).map(|identity| identity.device) != Some(device) {
+                continue;
+            }
+            if born == 0 {
+                let stat = self.stat(dir, name).ok()?;
+                if stat.inode != seen.inode || stat.kind != seen.kind {
+                    return None;
+                }
+                born = stat.born;
+            }
+            let known_born = match self.mirror.identity(known) {
+                Some(identity) => fold_born(identity.born),
+                None => self.mirror.born(known),
+            };
+            let is_the_same = born != 0
+                && match known_born {
+                    0 => born < self.complete - CLOCK_TICK,
+                    known_born => known_born == fold_born(born),
+                };
+            if is_the_same && self.is_in_place(known) == Some(false) {
+                return Some(known);
+            }
+        }
+        None
+    }
+
+    /// Reports a file that may have been written since the queue was last known complete: records
+    /// of that went to the name it had before.
+    fn report_if_recent(&mut self, id: NodeId, cause: Cause) {
+        if self.mirror.kind(id) != FileType::File {
+            return;
+        }
+        let Some(parent) = self.mirror.parent(id) else { return };
+        let name = self.mirror.name(id).to_vec();
+        if let Ok(stat) = self.stat(parent, &name)
+            && stat.modified >= self.complete - CLOCK_TICK
+        {
+            self.outlets.modified(&mut self.mirror, id, cause);
+        }
+    }
+}

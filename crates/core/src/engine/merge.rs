@@ -1,0 +1,144 @@
+//! Merging a listing into the mirror.
+
+use super::look::Seen;
+use super::{CLOCK_TICK, Engine, Stamp};
+use crate::change::{Cause, FileType};
+use crate::coverage::State;
+use crate::filter::{RULES_FILE, RULES_LIMIT};
+use crate::kernel::{FileTime, Kernel, Listing, Stat};
+use crate::mirror::{Mark, NodeId};
+
+impl<K: Kernel> Engine<K> {
+    /// Makes the children of `dir` what the listing shows. What it no longer shows is only marked:
+    /// another listing or a record may say where it went.
+    pub(super) fn merge(&mut self, dir: NodeId, listing: &Listing) {
+        if self.filter.reads_rules() {
+            self.load_rules(dir, listing);
+        }
+        let is_stale = self.mirror.has(dir, Mark::STALE);
+        self.mirror.clear(dir, Mark::STALE);
+        let is_polled = self.gap(dir).is_some_and(|gap| gap.state() == State::Polled);
+        if self.mirror.first_child(dir).is_none() {
+            self.merge_into_empty(dir, listing, is_polled);
+            return;
+        }
+        for entry in listing.iter() {
+            let Some(kind) = entry.kind.or_else(|| self.kind_of(dir, entry.name)) else { continue };
+            if self.is_hidden(dir, entry.name, kind == FileType::Dir) {
+                continue;
+            }
+            let seen = Seen { kind, inode: entry.inode, born: 0 };
+            let before = self.mirror.child(dir, entry.name);
+            let seq = self.outlets.seq();
+            self.reconcile(dir, entry.name, seen, Cause::Scanned);
+            let Some(child) = self.mirror.child(dir, entry.name) else { continue };
+            self.mirror.set(child, Mark::LISTED);
+            if kind == FileType::Dir {
+                if before == Some(child) && (is_stale || is_polled) && self.covers_below(dir) {
+                    if is_stale {
+                        self.mirror.set(child, Mark::STALE);
+                    }
+                    self.queue(child);
+                }
+            } else if is_polled || is_stale {
+                let is_news = before != Some(child) || self.outlets.seq() != seq;
+                self.compare_content(dir, child, entry.name, is_polled, is_news);
+            }
+        }
+        let children: Vec<NodeId> = self.mirror.children(dir).collect();
+        for child in children {
+            if self.mirror.has(child, Mark::LISTED) {
+                self.mirror.clear(child, Mark::LISTED);
+            } else if !self.mirror.has(child, Mark::VANISHED) {
+                self.mirror.set(child, Mark::VANISHED);
+                self.vanished.push(child);
+            }
+        }
+    }
+
+    fn merge_into_empty(&mut self, dir: NodeId, listing: &Listing, is_polled: bool) {
+        for entry in listing.iter() {
+            let Some(kind) = entry.kind.or_else(|| self.kind_of(dir, entry.name)) else { continue };
+            if self.is_hidden(dir, entry.name, kind == FileType::Dir) {
+                continue;
+            }
+            let seen = Seen { kind, inode: entry.inode, born: 0 };
+            match self.claim(dir, entry.name, seen) {
+                Some(_) => self.reconcile(dir, entry.name, seen, Cause::Scanned),
+                None => self.introduce(dir, entry.name, seen, Cause::Scanned),
+            }
+            if is_polled
+                && kind != FileType::Dir
+                && let Some(child) = self.mirror.child(dir, entry.name)
+            {
+                self.compare_content(dir, child, entry.name, true, true);
+            }
+        }
+    }
+
+    /// Reports a file whose content may have changed since it was last reported. `is_news` says
+    /// that the entry was reported just now.
+    fn compare_content(
+        &mut self,
+        dir: NodeId,
+        child: NodeId,
+        name: &[u8],
+        is_polled: bool,
+        is_news: bool,
+    ) {
+        if !is_polled && (is_news || self.mirror.kind(child) != FileType::File) {
+            return;
+        }
+        self.counters.stats += 1;
+        let Ok(stat) = self.stat(dir, name) else { return };
+        if !is_polled {
+            if stat.changed >= self.complete - CLOCK_TICK {
+                self.outlets.modified(&mut self.mirror, child, Cause::Scanned);
+            }
+            return;
+        }
+        let now = self.kernel.clock();
+        let stamp = stamp_of(&stat, now);
+        let before = self.stamps.insert(child, stamp);
+        if is_news || self.arming {
+            return;
+        }
+        let Some(before) = before else { return };
+        if before.modified != stamp.modified || before.size != stamp.size {
+            self.outlets.modified(&mut self.mirror, child, Cause::Scanned);
+        } else if before.changed != stamp.changed {
+            // Content may have been written and its time set back, so this is not metadata alone.
+            if self.mirror.kind(child) == FileType::File {
+                self.outlets.modified(&mut self.mirror, child, Cause::Scanned);
+            } else {
+                self.outlets.metadata(&mut self.mirror, child, Cause::Scanned);
+            }
+        } else if before.is_racy && self.mirror.kind(child) == FileType::File {
+            self.outlets.modified(&mut self.mirror, child, Cause::Scanned);
+        }
+    }
+
+    fn load_rules(&mut self, dir: NodeId, listing: &Listing) {
+        let has_rules = listing
+            .iter()
+            .any(|entry| entry.name == RULES_FILE && entry.kind != Some(FileType::Dir));
+        let text = if has_rules && self.open_known(dir).is_ok() {
+            let Engine { kernel, handles, .. } = self;
+            handles
+                .last()
+                .and_then(|(_, dir)| kernel.read_file(dir, RULES_FILE, RULES_LIMIT).ok())
+        } else {
+            None
+        };
+        self.filter.set_rules(dir, text.as_deref());
+    }
+}
+
+fn stamp_of(stat: &Stat, now: FileTime) -> Stamp {
+    Stamp {
+        changed: stat.changed,
+        modified: stat.modified,
+        size: stat.size,
+        is_racy: stat.changed >= now - CLOCK_TICK,
+    }
+}

@@ -1,0 +1,412 @@
+//! The engine: believes records where they cannot be wrong, and looks at the disk where they can.
+//!
+//! # Why this converges
+//!
+//! A directory is watched before it is listed. So for each name in it, either nothing happened
+//! since the listing and the listing is right, or the last thing that happened has a record that
+//! is still to come. Records are applied in order, the last one for a name says what is there, and
+//! whatever older records of that name do to the mirror in between is undone by it. A record that
+//! says what the mirror already knows is no news.
+//!
+//! What is more than a name needs more care, because a record says nothing of *which* entry it is
+//! about, and names in the queue may be older than the disk:
+//!
+//! - Directories are opened through their parent's handle and compared by identity. If the way
+//!   leads elsewhere the directory is parked until the queue is dry; only what is still astray
+//!   after all records were applied is gone for good (`adopt`).
+//! - A record that does not fit the mirror (a change of something unknown, a second half without
+//!   its first) makes the engine look at the name and reconcile the two (`apply`, `look`).
+//! - Lost records make the engine compare everything with the disk (`resync`). What one listing
+//!   misses goes only when no other listing has found it (`settle`).
+//!
+//! # How it runs
+//!
+//! [`Engine::step`] does a bounded amount of work and says when it wants to be called again. The
+//! kernel's queue is emptied at the beginning of each step, so it stays empty during long crawls.
+
+mod adopt;
+mod apply;
+mod gaps;
+mod handles;
+mod look;
+mod merge;
+mod resync;
+mod roots;
+mod settle;
+mod watches;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hashbrown::{HashMap, HashSet};
+
+use crate::change::{Cause, Event, FileType, ResyncReason};
+use crate::coverage::Gap;
+use crate::filter::Filter;
+use crate::kernel::{Fault, FileTime, Kernel, Listing};
+use crate::mirror::{Mirror, NodeId};
+use crate::outlet::{OutletId, Outlets, path_of};
+use crate::record::{Backlog, Moment};
+
+pub use roots::{RootId, RootSpec};
+use watches::Watches;
+
+/// Times, as numbers: the engine has no clock.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Pace {
+    /// How long the first half of a move waits for the second. Both are queued together, so this
+    /// covers only a processor that was interrupted in between.
+    pub pairing: Duration,
+    /// How often what cannot be watched is listed.
+    pub poll: Duration,
+    /// How often a missing root is looked for.
+    pub root: Duration,
+    /// Listing may take one part in so many of the time.
+    pub poll_share: u32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace {
+            pairing: Duration::from_millis(5),
+            poll: Duration::from_secs(1),
+            root: Duration::from_millis(100),
+            poll_share: 10,
+        }
+    }
+}
+
+/// What a step left behind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Whether there is more to do right away.
+    pub more: bool,
+    /// Records applied.
+    pub records: usize,
+    /// When to call again at the latest, even if the kernel has nothing to say.
+    pub deadline: Option<Moment>,
+}
+
+/// Counts since the engine was made.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Records applied.
+    pub records: u64,
+    /// Times records were lost.
+    pub overflows: u64,
+    /// Directories listed.
+    pub listings: u64,
+    /// Entries that were looked at one by one.
+    pub stats: u64,
+    /// Comparisons of a whole root with the disk.
+    pub resyncs: u64,
+    /// Entries in the mirror now.
+    pub entries: u64,
+    /// Watches held now.
+    pub watches: u64,
+    /// Directories polled now because no watch is left for them.
+    pub unwatched: u64,
+    /// The number of the last change.
+    pub seq: u64,
+    /// Bytes the mirror takes now.
+    pub mirror_bytes: u64,
+}
+
+/// A directory that could not be reached.
+#[derive(Clone, Copy, Debug)]
+struct Parked {
+    node: NodeId,
+    fault: Option<Fault>,
+    /// Records applied when that was.
+    records: u64,
+}
+
+/// What was seen of a polled entry the last time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Stamp {
+    changed: FileTime,
+    modified: FileTime,
+    size: u64,
+    /// The entry was changed so shortly before that a later change may look the same.
+    is_racy: bool,
+}
+
+/// File times are taken from a clock that ticks this slowly at worst (a jiffy at 100 Hz, doubled).
+const CLOCK_TICK: FileTime = 20_000_000;
+
+/// Units of work in one step: records applied or directories listed.
+const STEP: usize = 512;
+
+/// See the module head. One engine serves any number of roots and outlets of one [`Kernel`].
+#[derive(Debug)]
+pub struct Engine<K: Kernel> {
+    kernel: K,
+    mirror: Mirror,
+    outlets: Outlets,
+    filter: Filter,
+    pace: Pace,
+    backlog: Backlog,
+    watches: Watches,
+    roots: Vec<roots::Root>,
+    next_root: u32,
+    /// Directories to adopt, last first.
+    work: Vec<NodeId>,
+    /// Directories opened in this step; see `handles`.
+    handles: Vec<(NodeId, K::Dir)>,
+    listing: Listing,
+    /// The name of the record in hand.
+    name: Vec<u8>,
+    parked: Vec<Parked>,
+    /// Entries that a listing no longer showed.
+    vanished: Vec<NodeId>,
+    /// Entries that were gone when they were looked at.
+    unverified: Vec<NodeId>,
+    /// Resyncs that have begun.
+    resyncs: Vec<(PathBuf, ResyncReason)>,
+    gaps: HashMap<NodeId, gaps::Held>,
+    volumes: HashMap<u64, Option<Gap>>,
+    stamps: HashMap<NodeId, Stamp>,
+    /// Roots whose directory counts only for these names.
+    only: HashMap<NodeId, HashSet<Vec<u8>>>,
+    /// The last moment at which all records were known to have arrived.
+    complete: FileTime,
+    /// The last move applied, to tell an exchange from a move back.
+    last_move: Option<(NodeId, Vec<u8>, NodeId, Vec<u8>)>,
+    /// A root is being armed: what is found is its beginning, not a change.
+    arming: bool,
+    /// A poll is under way since then.
+    polling: Option<Moment>,
+    next_poll: Option<Moment>,
+    /// No watch could be had in this round; not tried again before the next.
+    is_out_of_watches: bool,
+    /// Directories whose gap is the limit of watches.
+    unwatched: u64,
+    counters: Counters,
+}
+
+impl<K: Kernel> Engine<K> {
+    /// An engine without roots.
+    pub fn new(kernel: K, filter: Filter, pace: Pace) -> Engine<K> {
+        Engine {
+            kernel,
+            mirror: Mirror::default(),
+            outlets: Outlets::default(),
+            filter,
+            pace,
+            backlog: Backlog::default(),
+            watches: Watches::default(),
+            roots: Vec::new(),
+            next_root: 0,
+            work: Vec::new(),
+            handles: Vec::new(),
+            listing: Listing::default(),
+            name: Vec::new(),
+            parked: Vec::new(),
+            vanished: Vec::new(),
+            unverified: Vec::new(),
+            resyncs: Vec::new(),
+            gaps: HashMap::new(),
+            volumes: HashMap::new(),
+            stamps: HashMap::new(),
+            only: HashMap::new(),
+            complete: 0,
+            last_move: None,
+            arming: false,
+            polling: None,
+            next_poll: None,
+            is_out_of_watches: false,
+            unwatched: 0,
+            counters: Counters::default(),
+        }
+    }
+
+    /// The kernel.
+    pub fn kernel(&self) -> &K {
+        &self.kernel
+    }
+
+    /// The kernel, to wait on it or to change it.
+    pub fn kernel_mut(&mut self) -> &mut K {
+        &mut self.kernel
+    }
+
+    /// Takes the records that have come, applies what it can and says what is left. The amount of
+    /// work is bounded; `now` is a reading of any monotonic clock.
+    pub fn step(&mut self, now: Moment) -> Progress {
+        let clock = self.kernel.clock();
+        let records_before = self.counters.records;
+        let idle_before = self.work.is_empty() && self.backlog.is_empty();
+        let came = self.drain(now);
+        if !self.arming {
+            self.begin_poll_if_due(now);
+            self.look_for_roots(now);
+        }
+        let mut done = 0;
+        while done < STEP {
+            done += 1;
+            if let Some(node) = self.work.pop() {
+                self.adopt(node);
+            } else if self.arming || !self.apply_front(now) {
+                break;
+            }
+        }
+        let waits_for_half = self.work.is_empty() && !self.backlog.is_empty() && done < STEP;
+        let is_quiescent =
+            idle_before && !came && self.work.is_empty() && self.backlog.is_empty();
+        if is_quiescent && !self.arming {
+            self.settle(now, clock);
+        }
+        let more = if self.arming {
+            !self.work.is_empty()
+        } else if waits_for_half {
+            came
+        } else {
+            !is_quiescent || !self.work.is_empty()
+        };
+        if !more || self.counters.listings % 4096 == 0 {
+            self.handles.clear();
+            self.kernel.rest();
+        }
+        let records = (self.counters.records - records_before) as usize;
+        Progress { more, records, deadline: self.deadline(waits_for_half) }
+    }
+
+    fn drain(&mut self, now: Moment) -> bool {
+        let came = self.kernel.drain(&mut self.backlog);
+        self.backlog.stamp(now);
+        // A queue that cannot be read has lost what is in it.
+        came.unwrap_or_else(|_| {
+            self.on_overflow();
+            false
+        })
+    }
+
+    fn deadline(&self, waits_for_half: bool) -> Option<Moment> {
+        let half = waits_for_half
+            .then(|| self.backlog.front_came().map(|came| came + self.pace.pairing))
+            .flatten();
+        [half, self.next_poll, self.next_root_check()].into_iter().flatten().min()
+    }
+
+    /// Whether nothing is in hand that was known when the last step began, up to what only a
+    /// further poll could show.
+    pub fn is_settled(&self) -> bool {
+        self.work.is_empty()
+            && self.backlog.is_empty()
+            && self.parked.is_empty()
+            && self.vanished.is_empty()
+            && self.unverified.is_empty()
+            && self.polling.is_none()
+            && self.next_poll != Some(Moment::ZERO)
+    }
+
+    /// Opens an outlet. The consumer's tree is the mirror's at this moment.
+    pub fn open_outlet(&mut self, room: usize, settles: bool) -> OutletId {
+        self.outlets.open(room, settles)
+    }
+
+    /// Closes an outlet and forgets what it holds.
+    pub fn close_outlet(&mut self, outlet: OutletId) {
+        self.outlets.close(outlet, &mut self.mirror);
+    }
+
+    /// Says how many events the consumer takes from now on.
+    pub fn set_room(&mut self, outlet: OutletId, room: usize) {
+        self.outlets.set_room(outlet, room);
+    }
+
+    /// Writes out what waits in the outlet's fold, as far as there is room.
+    pub fn flush(&mut self, outlet: OutletId) {
+        self.outlets.flush(outlet, &mut self.mirror);
+    }
+
+    /// Takes the events that the outlet has written.
+    pub fn take(&mut self, outlet: OutletId) -> Vec<Event> {
+        self.outlets.take(outlet)
+    }
+
+    /// Whether changes wait in the outlet's fold, and how often the consumer fell behind so far.
+    pub fn folded(&self, outlet: OutletId) -> (bool, u64) {
+        self.outlets.folded(outlet)
+    }
+
+    /// The number of the last change.
+    pub fn seq(&self) -> u64 {
+        self.outlets.seq()
+    }
+
+    /// Counts of what was done, and sizes as they are now.
+    pub fn counters(&self) -> Counters {
+        Counters {
+            overflows: self.backlog.overflows(),
+            entries: self.mirror.len() as u64,
+            watches: self.watches.len() as u64,
+            unwatched: self.unwatched,
+            seq: self.outlets.seq(),
+            mirror_bytes: (self.mirror.heap_bytes() + self.watches.heap_bytes()) as u64,
+            ..self.counters
+        }
+    }
+
+    /// Calls `each` for every entry that consumers know of, parents before children.
+    pub fn entries(&self, mut each: impl FnMut(PathBuf, FileType)) {
+        for root in &self.roots {
+            let Some(top) = root.node else { continue };
+            for id in self.mirror.subtree(top) {
+                if id != top && !self.mirror.has(id, crate::mirror::Mark::UNANNOUNCED) {
+                    each(path_of(&self.mirror, id), self.mirror.kind(id));
+                }
+            }
+        }
+    }
+
+    /// Removes an entry and all below it from the mirror. `told` says whether consumers learn of
+    /// it; `implied`, that they do from the move that takes its place.
+    fn remove(&mut self, id: NodeId, cause: Cause, told: bool, implied: bool) {
+        let subtree = self.mirror.subtree(id);
+        if told && !self.mirror.has(id, crate::mirror::Mark::UNANNOUNCED) {
+            self.outlets.removing(&mut self.mirror, id, &subtree, cause, implied);
+        }
+        for &id in subtree.iter().rev() {
+            self.release(id);
+            self.mirror.remove(id);
+        }
+    }
+
+    /// Gives up what the engine holds for an entry that is about to go.
+    fn release(&mut self, id: NodeId) {
+        if self.mirror.is_dir(id) {
+            self.unwatch(id);
+            self.close_handle(id);
+            self.filter.forget(id);
+            self.only.remove(&id);
+            self.drop_gap(id);
+            if self.mirror.has(id, crate::mirror::Mark::ROOT) {
+                self.root_left(id);
+            }
+        }
+        if !self.stamps.is_empty() {
+            self.stamps.remove(&id);
+        }
+    }
+
+    fn unwatch(&mut self, id: NodeId) {
+        if let Some(watch) = self.mirror.watch(id) {
+            self.mirror.set_watch(id, None);
+            if self.watches.unbind(watch, id) {
+                self.kernel.unwatch(watch);
+            }
+        }
+    }
+
+    /// Puts a directory on the work list, once.
+    fn queue(&mut self, id: NodeId) {
+        if !self.mirror.has(id, crate::mirror::Mark::QUEUED) {
+            self.mirror.set(id, crate::mirror::Mark::QUEUED);
+            self.work.push(id);
+        }
+    }
+}

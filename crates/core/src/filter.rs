@@ -1,0 +1,186 @@
+//! Filters: which entries do not exist as far as Everwatch is concerned.
+//!
+//! What is hidden gets no entry in the mirror, no watch and no listing. Two sources decide: globs
+//! that the caller gives, and `.gitignore` files in the tree, both with git's rules (gitignore(5)).
+//! The rules of a directory are read through its open handle when it is listed, never by path.
+
+use hashbrown::HashMap;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::mirror::{Mark, Mirror, NodeId};
+use crate::path::to_path;
+
+/// The name of the files with ignore rules.
+pub(crate) const RULES_FILE: &[u8] = b".gitignore";
+
+/// Largest file of rules that is read.
+pub(crate) const RULES_LIMIT: usize = 1 << 20;
+
+/// A glob that cannot be understood.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BadGlob {
+    /// The glob.
+    pub glob: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl fmt::Display for BadGlob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the glob {:?} cannot be understood: {}", self.glob, self.reason)
+    }
+}
+
+impl std::error::Error for BadGlob {}
+
+/// Rules of directories above a root, which apply below it as well.
+#[derive(Debug)]
+pub struct OuterRules {
+    /// The root's path relative to the directory that the rules are written for.
+    prefix: PathBuf,
+    rules: Gitignore,
+}
+
+impl OuterRules {
+    /// Understands the text of an ignore file. Lines that make no sense are skipped, as git does.
+    pub fn new(prefix: PathBuf, text: &[u8]) -> OuterRules {
+        OuterRules { prefix, rules: parse(text) }
+    }
+}
+
+/// What hides entries. The default hides nothing.
+#[derive(Debug, Default)]
+pub struct Filter {
+    globs: Option<Gitignore>,
+    reads_rules: bool,
+    rules: HashMap<NodeId, Gitignore>,
+    outer: HashMap<NodeId, Vec<OuterRules>>,
+}
+
+impl Filter {
+    /// Hides what one of the globs matches, relative to the root, with git's rules: a glob without
+    /// a slash matches at any depth, a leading `!` takes back what an earlier glob hid.
+    pub fn new<S: AsRef<str>>(globs: &[S], gitignore: bool) -> Result<Filter, BadGlob> {
+        let mut builder = GitignoreBuilder::new("");
+        for glob in globs {
+            let glob = glob.as_ref();
+            builder.add_line(None, glob).map_err(|error| BadGlob {
+                glob: glob.to_owned(),
+                reason: error.to_string(),
+            })?;
+        }
+        let globs = match globs {
+            [] => None,
+            _ => Some(builder.build().map_err(|error| BadGlob {
+                glob: String::new(),
+                reason: error.to_string(),
+            })?),
+        };
+        Ok(Filter { globs, reads_rules: gitignore, ..Filter::default() })
+    }
+
+    /// Whether `.gitignore` files are read.
+    pub fn reads_rules(&self) -> bool {
+        self.reads_rules
+    }
+
+    pub(crate) fn set_outer(&mut self, root: NodeId, outer: Vec<OuterRules>) {
+        if !outer.is_empty() {
+            self.outer.insert(root, outer);
+        }
+    }
+
+    /// Takes over the text of a directory's rules; `None` if it has none.
+    pub(crate) fn set_rules(&mut self, dir: NodeId, text: Option<&[u8]>) {
+        match text.map(parse) {
+            Some(rules) if !rules.is_empty() => {
+                self.rules.insert(dir, rules);
+            }
+            _ => {
+                self.rules.remove(&dir);
+            }
+        }
+    }
+
+    pub(crate) fn forget(&mut self, dir: NodeId) {
+        self.rules.remove(&dir);
+        self.outer.remove(&dir);
+    }
+
+    /// Whether the entry `name` of `parent` is hidden.
+    pub(crate) fn hides(&self, mirror: &Mirror, parent: NodeId, name: &[u8], is_dir: bool) -> bool {
+        if self.globs.is_none() && !self.reads_rules {
+            return false;
+        }
+        if self.reads_rules && name == b".git" {
+            return true;
+        }
+        // Below a root the relative path grows at the front as the walk goes up, and each
+        // directory's rules see the part below that directory. The innermost rule wins.
+        let mut relative = name.to_vec();
+        let mut above = Some(parent);
+        while let Some(dir) = above {
+            if let Some(rules) = self.rules.get(&dir)
+                && let Some(hidden) = verdict(rules, &to_path(relative.clone()), is_dir)
+            {
+                return hidden || self.globs_hide(mirror, parent, name, is_dir);
+            }
+            if mirror.has(dir, Mark::ROOT) {
+                for outer in self.outer.get(&dir).into_iter().flatten() {
+                    let path = outer.prefix.join(to_path(relative.clone()));
+                    if let Some(hidden) = verdict(&outer.rules, &path, is_dir) {
+                        return hidden || self.globs_hide(mirror, parent, name, is_dir);
+                    }
+                }
+            } else {
+                let mut longer = mirror.name(dir).to_vec();
+                longer.push(b'/');
+                longer.append(&mut relative);
+                relative = longer;
+            }
+            above = mirror.parent(dir);
+        }
+        self.globs_hide(mirror, parent, name, is_dir)
+    }
+
+    fn globs_hide(&self, mirror: &Mirror, parent: NodeId, name: &[u8], is_dir: bool) -> bool {
+        let Some(globs) = &self.globs else { return false };
+        let mut relative = Vec::new();
+        let mut names = vec![name];
+        let mut above = Some(parent);
+        while let Some(dir) = above.filter(|&dir| !mirror.has(dir, Mark::ROOT)) {
+            names.push(mirror.name(dir));
+            above = mirror.parent(dir);
+        }
+        for name in names.into_iter().rev() {
+            if !relative.is_empty() {
+                relative.push(b'/');
+            }
+            relative.extend_from_slice(name);
+        }
+        verdict(globs, &to_path(relative), is_dir).unwrap_or(false)
+    }
+}
+
+fn verdict(rules: &Gitignore, path: &Path, is_dir: bool) -> Option<bool> {
+    let matched = rules.matched(path, is_dir);
+    match (matched.is_ignore(), matched.is_whitelist()) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
+    }
+}
+
+fn parse(text: &[u8]) -> Gitignore {
+    let mut builder = GitignoreBuilder::new("");
+    for line in text.split(|&byte| byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if let Ok(line) = std::str::from_utf8(line) {
+            // A line that makes no sense hides nothing; git treats it the same way.
+            let _ = builder.add_line(None, line);
+        }
+    }
+    builder.build().unwrap_or_else(|_| Gitignore::empty())
+}

@@ -1,0 +1,400 @@
+//! The backlog of a consumer that does not keep up, as a difference of states.
+//!
+//! A consumer has seen some version of the tree; the mirror is at a later one. Keeping every change
+//! between the two costs memory without bound. A fold keeps, for each entry that differs, only
+//! where the consumer still sees it: what is created and removed meanwhile leaves nothing, and a
+//! thousand writes leave one bit. So a fold is never larger than the two versions together.
+//!
+//! [`Fold::step`] hands out the difference change by change. Each step leaves the fold true, so the
+//! mirror may change between two steps and a full consumer can stop anywhere. An entry is placed
+//! only after its parents are; what stands in its way is placed first, or removed if the two are in
+//! each other's way. That is the one case in which a move is told as removed and created.
+
+use hashbrown::{HashMap, HashSet};
+
+use crate::change::{Cause, FileType};
+use crate::mirror::{Mirror, NodeId};
+
+/// Where the consumer sees an entry.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Place {
+    parent: Option<NodeId>,
+    name: Box<[u8]>,
+}
+
+#[derive(Debug)]
+struct Touched {
+    /// `None` if the consumer does not know of the entry.
+    seen: Option<Place>,
+    kind: FileType,
+    /// Whether the mirror still has the entry. Its id is pinned as long as it is touched.
+    alive: bool,
+    modified: bool,
+    metadata: bool,
+    cause: Cause,
+}
+
+/// One change of the difference; paths are written out, as consumer and mirror differ in them.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) kind: StepKind,
+    pub(crate) path: Vec<u8>,
+    pub(crate) file_type: FileType,
+    pub(crate) cause: Cause,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum StepKind {
+    Created,
+    Modified,
+    Metadata,
+    Removed,
+    Moved { from: Vec<u8> },
+}
+
+/// See the module head.
+#[derive(Debug, Default)]
+pub(crate) struct Fold {
+    touched: HashMap<NodeId, Touched>,
+    /// Who is at a place in the consumer's tree, for touched entries.
+    places: HashMap<Place, NodeId>,
+    /// Entries still to be told of, last first. May name entries that are settled meanwhile.
+    plan: Vec<NodeId>,
+    /// Changes that are decided and not handed out yet, last first.
+    ready: Vec<Step>,
+}
+
+impl Fold {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.touched.is_empty() && self.ready.is_empty()
+    }
+
+    /// An entry came into being.
+    pub(crate) fn created(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) {
+        mirror.pin(id);
+        let kind = mirror.kind(id);
+        let fresh =
+            Touched { seen: None, kind, alive: true, modified: false, metadata: false, cause };
+        self.touched.insert(id, fresh);
+    }
+
+    pub(crate) fn modified(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) {
+        let touched = self.touch(mirror, id, cause);
+        touched.modified = true;
+    }
+
+    pub(crate) fn metadata(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) {
+        let touched = self.touch(mirror, id, cause);
+        touched.metadata = true;
+    }
+
+    /// An entry is about to get another parent or name.
+    pub(crate) fn moving(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) {
+        self.touch(mirror, id, cause);
+    }
+
+    /// An entry, without anything below it, is about to be removed.
+    pub(crate) fn removing(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) {
+        let touched = self.touch(mirror, id, cause);
+        touched.alive = false;
+        if touched.seen.is_none() {
+            self.settle(mirror, id);
+        }
+    }
+
+    /// Makes sure that where the consumer sees the entry is written down.
+    fn touch(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) -> &mut Touched {
+        if !self.touched.contains_key(&id) {
+            mirror.pin(id);
+            let place = Place { parent: mirror.parent(id), name: mirror.name(id).into() };
+            self.places.insert(place.clone(), id);
+            let touched = Touched {
+                seen: Some(place),
+                kind: mirror.kind(id),
+                alive: true,
+                modified: false,
+                metadata: false,
+                cause,
+            };
+            self.touched.insert(id, touched);
+        }
+        let touched = self.touched.get_mut(&id).expect("just inserted");
+        touched.cause = cause;
+        touched
+    }
+
+    /// The consumer now sees the entry as the mirror has it.
+    fn settle(&mut self, mirror: &mut Mirror, id: NodeId) {
+        if let Some(touched) = self.touched.remove(&id) {
+            if let Some(place) = touched.seen {
+                self.places.remove(&place);
+            }
+            mirror.unpin(id);
+        }
+    }
+
+    /// These entries are no longer of interest to the consumer.
+    pub(crate) fn forget(&mut self, mirror: &mut Mirror, entries: &[NodeId]) {
+        for &id in entries {
+            self.settle(mirror, id);
+        }
+    }
+
+    /// Ends the fold without telling the rest.
+    pub(crate) fn discard(mut self, mirror: &mut Mirror) {
+        let touched: Vec<NodeId> = self.touched.keys().copied().collect();
+        for id in touched {
+            self.settle(mirror, id);
+        }
+    }
+
+    /// The next change towards the mirror, or `None` if the consumer's tree is the mirror's.
+    pub(crate) fn step(&mut self, mirror: &mut Mirror) -> Option<Step> {
+        loop {
+            if let Some(step) = self.ready.pop() {
+                return Some(step);
+            }
+            if self.plan.is_empty() {
+                self.make_plan(mirror);
+            }
+            let id = self.plan.pop()?;
+            let mut steps = Vec::new();
+            match self.touched.get(&id).map(|touched| touched.alive) {
+                Some(true) => self.place(mirror, id, &mut Vec::new(), &mut steps),
+                Some(false) => self.drop_topmost(mirror, id, &mut steps),
+                None => {}
+            }
+            steps.reverse();
+            self.ready = steps;
+        }
+    }
+
+    /// Moves first, parents before children, then what is new, then what is gone.
+    fn make_plan(&mut self, mirror: &Mirror) {
+        let mut keyed: Vec<_> = self
+            .touched
+            .iter()
+            .map(|(&id, touched)| {
+                let rank = match (touched.alive, &touched.seen) {
+                    (true, Some(_)) => 0,
+                    (true, None) => 1,
+                    (false, _) => 2,
+                };
+                let depth = if touched.alive {
+                    std::iter::successors(Some(id), |&id| mirror.parent(id)).count()
+                } else {
+                    0
+                };
+                (rank, depth, id)
+            })
+            .collect();
+        keyed.sort_unstable();
+        self.plan = keyed.into_iter().rev().map(|(_, _, id)| id).collect();
+    }
+
+    /// Brings an entry, and first its parents, to where the mirror has them.
+    fn place(
+        &mut self,
+        mirror: &mut Mirror,
+        id: NodeId,
+        underway: &mut Vec<NodeId>,
+        steps: &mut Vec<Step>,
+    ) {
+        let mut chain: Vec<NodeId> =
+            std::iter::successors(Some(id), |&id| mirror.parent(id)).collect();
+        while let Some(id) = chain.pop() {
+            if self.touched.contains_key(&id) && !underway.contains(&id) {
+                underway.push(id);
+                self.place_one(mirror, id, underway, steps);
+                underway.pop();
+            }
+        }
+    }
+
+    fn place_one(
+        &mut self,
+        mirror: &mut Mirror,
+        id: NodeId,
+        underway: &mut Vec<NodeId>,
+        steps: &mut Vec<Step>,
+    ) {
+        let target = Place { parent: mirror.parent(id), name: mirror.name(id).into() };
+        let is_there = |fold: &Fold| {
+            fold.touched.get(&id).is_some_and(|touched| touched.seen.as_ref() == Some(&target))
+        };
+        let occupant = self.places.get(&target).copied().filter(|&other| other != id);
+        let mut replaced = None;
+        if let Some(other) = occupant {
+            replaced = self.vacate(mirror, other, id, underway, steps);
+        }
+        let Some(touched) = self.touched.get(&id) else { return };
+        let (cause, modified, metadata) = (touched.cause, touched.modified, touched.metadata);
+        let is_known = touched.seen.is_some();
+        let stays = is_there(self);
+        let file_type = mirror.kind(id);
+        let mut path = Vec::new();
+        mirror.write_path(id, &mut path);
+        let mut tell = |kind: StepKind, path: &[u8]| {
+            steps.push(Step { kind, path: path.to_vec(), file_type, cause });
+        };
+        if !is_known {
+            match replaced {
+                Some(kind) if kind == file_type => tell(StepKind::Modified, &path),
+                _ => tell(StepKind::Created, &path),
+            }
+        } else {
+            if !stays {
+                let mut from = Vec::new();
+                self.write_seen_path(mirror, id, &mut from);
+                tell(StepKind::Moved { from }, &path);
+            }
+            if modified {
+                tell(StepKind::Modified, &path);
+            } else if metadata {
+                tell(StepKind::Metadata, &path);
+            }
+        }
+        self.settle(mirror, id);
+    }
+
+    /// Frees the place that `other` has in the consumer's tree for `newcomer`. Returns the kind of
+    /// `other` if the newcomer can simply take its place: a file for a file.
+    fn vacate(
+        &mut self,
+        mirror: &mut Mirror,
+        other: NodeId,
+        newcomer: NodeId,
+        underway: &mut Vec<NodeId>,
+        steps: &mut Vec<Step>,
+    ) -> Option<FileType> {
+        let (alive, kind) = match self.touched.get(&other) {
+            Some(touched) => (touched.alive, touched.kind),
+            None => return None,
+        };
+        if alive {
+            if !underway.contains(&other) {
+                self.place(mirror, other, underway, steps);
+            }
+        } else if kind == FileType::Dir {
+            let mut below: Vec<NodeId> = self
+                .touched
+                .iter()
+                .filter(|&(&id, touched)| touched.alive && self.is_seen_within(mirror, id, other))
+                .map(|(&id, _)| id)
+                .collect();
+            below.sort_unstable();
+            for id in below {
+                if self.touched.contains_key(&id) && !underway.contains(&id) {
+                    self.place(mirror, id, underway, steps);
+                }
+            }
+        }
+        let touched = self.touched.get(&other)?;
+        let still_there = touched.seen.is_some()
+            && touched.seen.as_ref().and_then(|place| self.places.get(place)) == Some(&other)
+            && self.touched.get(&newcomer).is_some_and(|_| {
+                touched.seen
+                    == Some(Place {
+                        parent: mirror.parent(newcomer),
+                        name: mirror.name(newcomer).into(),
+                    })
+            });
+        if !still_there {
+            return None;
+        }
+        if !alive && kind != FileType::Dir {
+            let newcomer_kind = mirror.kind(newcomer);
+            let is_move = self.touched.get(&newcomer).is_some_and(|new| new.seen.is_some());
+            if is_move || newcomer_kind == kind {
+                self.settle(mirror, other);
+                return Some(kind);
+            }
+        }
+        self.drop_seen(mirror, other, steps);
+        None
+    }
+
+    /// Tells that a removed entry is gone, or the topmost removed one that it was in.
+    fn drop_topmost(&mut self, mirror: &mut Mirror, id: NodeId, steps: &mut Vec<Step>) {
+        let mut top = id;
+        let mut above = Some(id);
+        while let Some(id) = above {
+            if self.touched.get(&id).is_some_and(|touched| !touched.alive) {
+                top = id;
+            }
+            above = self.seen_parent(mirror, id);
+        }
+        self.drop_seen(mirror, top, steps);
+    }
+
+    /// Tells that what the consumer sees at and below `top` is gone. What the mirror still has of
+    /// it is new to the consumer from then on.
+    fn drop_seen(&mut self, mirror: &mut Mirror, top: NodeId, steps: &mut Vec<Step>) {
+        let mut path = Vec::new();
+        self.write_seen_path(mirror, top, &mut path);
+        let Some(touched) = self.touched.get(&top) else { return };
+        let step = Step {
+            kind: StepKind::Removed,
+            path,
+            file_type: touched.kind,
+            cause: touched.cause,
+        };
+        steps.push(step);
+        let mut below: Vec<NodeId> = self
+            .touched
+            .keys()
+            .copied()
+            .filter(|&id| self.is_seen_within(mirror, id, top))
+            .collect();
+        let mut forgotten = HashSet::new();
+        while let Some(id) = below.pop() {
+            if !forgotten.insert(id) {
+                continue;
+            }
+            if self.touched.get(&id).is_some_and(|touched| !touched.alive) {
+                self.settle(mirror, id);
+                continue;
+            }
+            let children: Vec<NodeId> =
+                mirror.children(id).filter(|child| !self.touched.contains_key(child)).collect();
+            below.extend(children.into_iter().filter(|&child| {
+                !mirror.has(child, crate::mirror::Mark::UNANNOUNCED)
+            }));
+            let touched = self.touch(mirror, id, Cause::Scanned);
+            if let Some(place) = touched.seen.take() {
+                self.places.remove(&place);
+            }
+            self.plan.insert(0, id);
+        }
+    }
+
+    fn seen_parent(&self, mirror: &Mirror, id: NodeId) -> Option<NodeId> {
+        match self.touched.get(&id) {
+            Some(touched) => touched.seen.as_ref().and_then(|place| place.parent),
+            None => mirror.parent(id),
+        }
+    }
+
+    fn is_seen_within(&self, mirror: &Mirror, id: NodeId, top: NodeId) -> bool {
+        let unseen = self.touched.get(&id).is_some_and(|touched| touched.seen.is_none());
+        !unseen
+            && std::iter::successors(Some(id), |&id| self.seen_parent(mirror, id))
+                .any(|id| id == top)
+    }
+
+    fn write_seen_path(&self, mirror: &Mirror, id: NodeId, path: &mut Vec<u8>) {
+        let mut names: Vec<&[u8]> = Vec::new();
+        let mut above = Some(id);
+        while let Some(id) = above {
+            let seen = self.touched.get(&id).and_then(|touched| touched.seen.as_ref());
+            names.push(seen.map_or_else(|| mirror.name(id), |place| &place.name));
+            above = self.seen_parent(mirror, id);
+        }
+        for name in names.into_iter().rev() {
+            if !path.is_empty() && !path.ends_with(b"/") {
+                path.push(b'/');
+            }
+            path.extend_from_slice(name);
+        }
+    }
+}

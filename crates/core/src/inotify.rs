@@ -1,0 +1,129 @@
+//! Decodes what `read(2)` returns from an inotify descriptor (inotify(7)).
+//!
+//! The bytes are data, whoever wrote them: they are read with bounds checks and no cast, so that no
+//! alignment is assumed and nothing a kernel says can do harm. Bytes that are no sequence of whole
+//! records mean that records were lost, and say so.
+
+use crate::kernel::Watch;
+use crate::record::{Action, Backlog, Record};
+
+const IN_MODIFY: u32 = 0x2;
+const IN_ATTRIB: u32 = 0x4;
+const IN_MOVED_FROM: u32 = 0x40;
+const IN_MOVED_TO: u32 = 0x80;
+const IN_CREATE: u32 = 0x100;
+const IN_DELETE: u32 = 0x200;
+const IN_DELETE_SELF: u32 = 0x400;
+const IN_MOVE_SELF: u32 = 0x800;
+const IN_UNMOUNT: u32 = 0x2000;
+const IN_Q_OVERFLOW: u32 = 0x4000;
+const IN_IGNORED: u32 = 0x8000;
+const IN_ISDIR: u32 = 0x4000_0000;
+
+/// `struct inotify_event` without its name: descriptor, mask, cookie, length of the name.
+const HEADER: usize = 16;
+
+/// Appends the records in `bytes` to `backlog`.
+///
+/// Records with a mask that was not asked for are skipped. A record that does not fit into `bytes`
+/// ends the decoding with an [`Action::Overflow`].
+pub fn decode(mut bytes: &[u8], backlog: &mut Backlog) {
+    while !bytes.is_empty() {
+        let Some((record, rest)) = split_record(bytes) else {
+            backlog.push(LOST);
+            return;
+        };
+        if let Some(record) = record {
+            backlog.push(record);
+        }
+        bytes = rest;
+    }
+}
+
+const LOST: Record<'static> =
+    Record { watch: Watch(-1), action: Action::Overflow, is_dir: false, cookie: 0, name: b"" };
+
+fn split_record(bytes: &[u8]) -> Option<(Option<Record<'_>>, &[u8])> {
+    let (header, rest) = bytes.split_at_checked(HEADER)?;
+    let field = |at: usize| -> Option<[u8; 4]> { header.get(at..at + 4)?.try_into().ok() };
+    let watch = Watch(i32::from_ne_bytes(field(0)?));
+    let mask = u32::from_ne_bytes(field(4)?);
+    let cookie = u32::from_ne_bytes(field(8)?);
+    let length = usize::try_from(u32::from_ne_bytes(field(12)?)).ok()?;
+    let (padded, rest) = rest.split_at_checked(length)?;
+    let name = padded.split(|&byte| byte == 0).next().unwrap_or(b"");
+    let record = action(mask).map(|action| Record {
+        watch,
+        action,
+        is_dir: mask & IN_ISDIR != 0,
+        cookie,
+        name,
+    });
+    Some((record, rest))
+}
+
+fn action(mask: u32) -> Option<Action> {
+    const ACTIONS: [(u32, Action); 11] = [
+        (IN_MODIFY, Action::Modified),
+        (IN_CREATE, Action::Created),
+        (IN_DELETE, Action::Removed),
+        (IN_MOVED_FROM, Action::MovedFrom),
+        (IN_MOVED_TO, Action::MovedTo),
+        (IN_ATTRIB, Action::Metadata),
+        (IN_IGNORED, Action::WatchEnded),
+        (IN_Q_OVERFLOW, Action::Overflow),
+        (IN_DELETE_SELF, Action::DirectoryRemoved),
+        (IN_MOVE_SELF, Action::DirectoryMoved),
+        (IN_UNMOUNT, Action::Unmounted),
+    ];
+    ACTIONS.iter().find(|(bit, _)| mask & bit != 0).map(|&(_, action)| action)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(watch: i32, mask: u32, cookie: u32, name: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        out.extend(watch.to_ne_bytes());
+        out.extend(mask.to_ne_bytes());
+        out.extend(cookie.to_ne_bytes());
+        out.extend((name.len() as u32).to_ne_bytes());
+        out.extend(name);
+        out
+    }
+
+    #[test]
+    fn whole_records_are_decoded_wherever_the_buffer_lies() {
+        let mut raw = vec![0xff];
+        raw.extend(bytes(3, IN_CREATE | IN_ISDIR, 0, b"sub\0\0\0\0\0"));
+        raw.extend(bytes(4, IN_MOVED_TO, 9, b"f\0"));
+        let mut backlog = Backlog::default();
+        decode(&raw[1..], &mut backlog);
+        let first = backlog.front().expect("a record");
+        assert_eq!((first.watch, first.action, first.is_dir), (Watch(3), Action::Created, true));
+        assert_eq!(first.name, b"sub");
+        backlog.pop();
+        let second = backlog.front().expect("a record");
+        assert_eq!((second.action, second.cookie, second.name), (Action::MovedTo, 9, &b"f"[..]));
+    }
+
+    #[test]
+    fn a_record_cut_short_means_records_were_lost() {
+        let whole = bytes(3, IN_CREATE, 0, b"name\0\0\0\0");
+        for cut in 1..whole.len() {
+            let mut backlog = Backlog::default();
+            decode(&whole[..cut], &mut backlog);
+            assert_eq!(backlog.front().map(|record| record.action), Some(Action::Overflow), "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_length_beyond_the_buffer_means_records_were_lost() {
+        let mut raw = bytes(3, IN_DELETE, 0, b"");
+        raw[12..16].copy_from_slice(&u32::MAX.to_ne_bytes());
+        let mut backlog = Backlog::default();
+        decode(&raw, &mut backlog);
+        assert_eq!(backlog.overflows(), 1);
+    }
+}

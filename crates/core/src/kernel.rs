@@ -1,0 +1,232 @@
+//! The one arrow that points back: what the engine asks of an operating system.
+//!
+//! A kernel hands out records ([`Kernel::drain`]) and answers questions about directories. It makes
+//! no decision: what to open, in which order and what to believe is the engine's business, so that
+//! the simulated kernel runs the very same decisions as the real one.
+//!
+//! Contract, which every backend keeps and the engine relies on:
+//!
+//! 1. A directory handle is an identity. It keeps meaning the same directory when that is renamed,
+//!    and [`Kernel::open_dir`] opens an entry *of that directory*, never following a symbolic link.
+//! 2. After [`Kernel::watch`] returned, every change of the directory's entries leaves a record
+//!    that a later [`Kernel::drain`] returns, or an [`Action::Overflow`](crate::record::Action).
+//!    Records come in the order in which the changes of one directory happened.
+//! 3. The record of a change is on the queue before the call that made the change returns.
+//! 4. A listing that is read while the directory changes shows each entry as it was at some moment
+//!    during the listing.
+//! 5. Records may be merged, may be about directories that are no longer watched, and may name
+//!    anything: names are data.
+
+use std::path::Path;
+
+use crate::change::FileType;
+use crate::coverage::Gap;
+use crate::record::Backlog;
+
+/// The kernel's name for a watched directory: inotify's watch descriptor.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Watch(pub i32);
+
+/// Which directory something is, whatever it is called.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Identity {
+    /// The file system.
+    pub device: u64,
+    /// The inode on it.
+    pub inode: u64,
+    /// Birth time in nanoseconds, where known: inode numbers are used again. 0 if unknown.
+    pub born: i64,
+}
+
+/// A time as files carry it, in nanoseconds since 1970.
+pub type FileTime = i64;
+
+/// What looking at an entry shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stat {
+    /// What it is.
+    pub kind: FileType,
+    /// Where it is.
+    pub device: u64,
+    /// Its inode number.
+    pub inode: u64,
+    /// Birth time, 0 if unknown.
+    pub born: FileTime,
+    /// Time of the last change of content.
+    pub modified: FileTime,
+    /// Time of the last change of anything.
+    pub changed: FileTime,
+    /// Length of the content.
+    pub size: u64,
+}
+
+impl Stat {
+    /// The identity of the directory this is.
+    pub fn identity(&self) -> Identity {
+        Identity { device: self.device, inode: self.inode, born: self.born }
+    }
+}
+
+/// A failure, reduced to what decisions depend on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// What it means.
+    pub kind: FaultKind,
+    /// The operating system's code, for people.
+    pub code: i32,
+}
+
+/// What a failure means to the engine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// There is no such entry.
+    NotFound,
+    /// The entry is no directory, or a symbolic link.
+    NotDirectory,
+    /// No permission.
+    Denied,
+    /// No watch left.
+    WatchLimit,
+    /// No file descriptor left.
+    OpenFiles,
+    /// No such service here.
+    Unsupported,
+    /// Anything else.
+    Other,
+}
+
+impl FaultKind {
+    /// What the failure makes of the coverage of the directory it concerns.
+    pub(crate) fn gap(self) -> Gap {
+        match self {
+            FaultKind::Denied => Gap::Unreadable,
+            FaultKind::WatchLimit => Gap::WatchLimit,
+            FaultKind::OpenFiles => Gap::OpenFiles,
+            FaultKind::Unsupported => Gap::NoNotification,
+            FaultKind::NotFound | FaultKind::NotDirectory | FaultKind::Other => Gap::Failing,
+        }
+    }
+}
+
+/// What adding a watch led to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Watched {
+    /// The directory was not watched before.
+    New(Watch),
+    /// The directory is watched already, by this name.
+    Known(Watch),
+}
+
+/// Why a directory is watched. Decides what the kernel reports.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// All that happens to its entries.
+    Entries,
+    /// That the entry of a root, in it, is renamed, removed or replaced.
+    Guard,
+    /// That the directory, an ancestor of a root, is renamed.
+    Ancestor,
+}
+
+/// The entries of one directory, in a buffer that is used again.
+#[derive(Debug, Default)]
+pub struct Listing {
+    names: Vec<u8>,
+    entries: Vec<Listed>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Listed {
+    start: usize,
+    len: usize,
+    inode: u64,
+    kind: Option<FileType>,
+}
+
+/// One entry of a listing.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// Its name.
+    pub name: &'a [u8],
+    /// Its inode number.
+    pub inode: u64,
+    /// What it is, if the listing says so.
+    pub kind: Option<FileType>,
+}
+
+impl Listing {
+    /// Empties the listing and keeps its memory.
+    pub fn clear(&mut self) {
+        self.names.clear();
+        self.entries.clear();
+    }
+
+    /// Adds an entry.
+    pub fn push(&mut self, name: &[u8], inode: u64, kind: Option<FileType>) {
+        self.entries.push(Listed { start: self.names.len(), len: name.len(), inode, kind });
+        self.names.extend_from_slice(name);
+    }
+
+    /// Number of entries.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The entries in the order in which they were added.
+    pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.entries.iter().map(|listed| Entry {
+            name: &self.names[listed.start..listed.start + listed.len],
+            inode: listed.inode,
+            kind: listed.kind,
+        })
+    }
+}
+
+/// An operating system. See the module head for the contract.
+pub trait Kernel {
+    /// An open directory; dropping it closes it.
+    type Dir;
+
+    /// Opens a root by its path. Roots are trusted names: symbolic links are followed.
+    fn open_root(&mut self, path: &Path) -> Result<Self::Dir, Fault>;
+
+    /// Opens the directory `name` in `parent` without following a symbolic link.
+    fn open_dir(&mut self, parent: &Self::Dir, name: &[u8]) -> Result<Self::Dir, Fault>;
+
+    /// Tells which directory `dir` is.
+    fn identity(&mut self, dir: &Self::Dir) -> Result<Identity, Fault>;
+
+    /// Tells whether directories on the file system of `dir` can be watched, and if not, why.
+    /// Asked once for each device.
+    fn gap_of_volume(&mut self, dir: &Self::Dir) -> Option<Gap>;
+
+    /// Looks at the entry `name` of `dir` itself, not at what it points to.
+    fn stat(&mut self, dir: &Self::Dir, name: &[u8]) -> Result<Stat, Fault>;
+
+    /// Lists `dir` into `listing`, without `.` and `..`.
+    fn list(&mut self, dir: &Self::Dir, listing: &mut Listing) -> Result<(), Fault>;
+
+    /// Reads at most `limit` bytes of the regular file `name` in `dir`.
+    fn read_file(&mut self, dir: &Self::Dir, name: &[u8], limit: usize) -> Result<Vec<u8>, Fault>;
+
+    /// Watches `dir`.
+    fn watch(&mut self, dir: &Self::Dir, purpose: Purpose) -> Result<Watched, Fault>;
+
+    /// Ends a watch. Records already queued still come.
+    fn unwatch(&mut self, watch: Watch);
+
+    /// Moves what the kernel has queued into `backlog`; never blocks. Returns whether anything came.
+    fn drain(&mut self, backlog: &mut Backlog) -> Result<bool, Fault>;
+
+    /// The clock that files are stamped with.
+    fn clock(&mut self) -> FileTime;
+
+    /// The engine is about to wait: what keeps file systems busy is to be given up.
+    fn rest(&mut self) {}
+}

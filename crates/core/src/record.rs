@@ -1,0 +1,280 @@
+//! Records: what a kernel said, decoded and not yet believed.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::kernel::Watch;
+
+/// A reading of the caller's monotonic clock: the time since some fixed moment.
+pub type Moment = Duration;
+
+/// What a record says.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Action {
+    /// An entry came into being under this name.
+    Created,
+    /// The entry of this name is gone.
+    Removed,
+    /// The content of the entry changed.
+    Modified,
+    /// Permissions, owner, times or links of the entry changed; without a name, the directory's own.
+    Metadata,
+    /// First half of a move.
+    MovedFrom,
+    /// Second half of a move.
+    MovedTo,
+    /// The watched directory was removed.
+    DirectoryRemoved,
+    /// The watched directory was renamed.
+    DirectoryMoved,
+    /// The file system below the watched directory was unmounted.
+    Unmounted,
+    /// The watch is no more.
+    WatchEnded,
+    /// Records were lost, any number of them, of any watch.
+    Overflow,
+}
+
+/// One record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Record<'a> {
+    /// The directory it is about.
+    pub watch: Watch,
+    /// What happened.
+    pub action: Action,
+    /// Whether the entry is a directory.
+    pub is_dir: bool,
+    /// Ties the halves of a move together; 0 otherwise.
+    pub cookie: u32,
+    /// The entry's name; empty if the record is about the directory itself.
+    pub name: &'a [u8],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    watch: Watch,
+    cookie: u32,
+    start: u32,
+    len: u16,
+    action: Action,
+    is_dir: bool,
+    /// The second half of a move that was applied together with its first.
+    spent: bool,
+}
+
+/// Records in the order in which they came, waiting to be applied.
+///
+/// The kernel's queue is small and drops what does not fit, so it is emptied into this one whenever
+/// the engine comes by. Past [`Backlog::LIMIT`] records this one drops as well, and says so in the
+/// same way, with an [`Action::Overflow`] at its end.
+#[derive(Debug, Default)]
+pub struct Backlog {
+    names: Vec<u8>,
+    heads: VecDeque<Head>,
+    overflows: u64,
+    /// How many of `heads` are overflows.
+    overflows_held: usize,
+    /// Records ever popped: the serial number of the oldest record.
+    popped: u64,
+    /// When records came: the serial number behind the last of them, and the moment.
+    arrivals: VecDeque<(u64, Moment)>,
+}
+
+impl Backlog {
+    /// How far behind its first half the second half of a move is looked for. The kernel queues
+    /// them back to back while it holds the locks of both directories; only records of other
+    /// directories, from other processors, come between.
+    const LOOKAHEAD: usize = 4096;
+
+    /// Most records that are held.
+    pub const LIMIT: usize = 1 << 20;
+
+    /// Adds a record. Merges it into the one before it if that says the same.
+    pub fn push(&mut self, record: Record<'_>) {
+        if record.action == Action::Overflow {
+            self.overflows += 1;
+        }
+        let full = self.heads.len() >= Self::LIMIT
+            || self.names.len() + record.name.len() > u32::MAX as usize;
+        if full {
+            if self.heads.back().is_some_and(|last| last.action != Action::Overflow) {
+                self.overflows += 1;
+                self.push_head(Record {
+                    watch: Watch(-1),
+                    action: Action::Overflow,
+                    is_dir: false,
+                    cookie: 0,
+                    name: b"",
+                });
+            }
+            return;
+        }
+        if matches!(record.action, Action::Modified | Action::Metadata)
+            && self.heads.back().is_some_and(|last| {
+                last.watch == record.watch
+                    && last.action == record.action
+                    && last.is_dir == record.is_dir
+                    && self.name(last) == record.name
+            })
+        {
+            return;
+        }
+        self.push_head(record);
+    }
+
+    fn push_head(&mut self, record: Record<'_>) {
+        let len = record.name.len().min(usize::from(u16::MAX));
+        self.overflows_held += usize::from(record.action == Action::Overflow);
+        self.heads.push_back(Head {
+            watch: record.watch,
+            cookie: record.cookie,
+            start: self.names.len() as u32,
+            len: len as u16,
+            action: record.action,
+            is_dir: record.is_dir,
+            spent: false,
+        });
+        self.names.extend_from_slice(&record.name[..len]);
+    }
+
+    fn name(&self, head: &Head) -> &[u8] {
+        let start = head.start as usize;
+        &self.names[start..start + usize::from(head.len)]
+    }
+
+    fn record<'a>(&'a self, head: &Head) -> Record<'a> {
+        Record {
+            watch: head.watch,
+            action: head.action,
+            is_dir: head.is_dir,
+            cookie: head.cookie,
+            name: self.name(head),
+        }
+    }
+
+    /// Number of records held.
+    pub fn len(&self) -> usize {
+        self.heads.len()
+    }
+
+    /// Whether none is held.
+    pub fn is_empty(&self) -> bool {
+        self.heads.is_empty()
+    }
+
+    /// How often records were lost, since the beginning.
+    pub fn overflows(&self) -> u64 {
+        self.overflows
+    }
+
+    /// The oldest record.
+    pub fn front(&self) -> Option<Record<'_>> {
+        self.heads.front().map(|head| self.record(head))
+    }
+
+    /// Whether the oldest record was applied already, together with its other half.
+    pub(crate) fn front_is_spent(&self) -> bool {
+        self.heads.front().is_some_and(|head| head.spent)
+    }
+
+    /// Drops the oldest record.
+    pub fn pop(&mut self) {
+        if let Some(head) = self.heads.pop_front() {
+            self.popped += 1;
+            self.overflows_held -= usize::from(head.action == Action::Overflow);
+            while self.arrivals.front().is_some_and(|&(end, _)| end <= self.popped) {
+                self.arrivals.pop_front();
+            }
+        }
+        if self.heads.is_empty() {
+            self.names.clear();
+            if self.names.capacity() > 4 << 20 {
+                self.names = Vec::new();
+                self.heads = VecDeque::new();
+            }
+        }
+    }
+
+    /// The second half of the move whose first half is the oldest record, and its position.
+    pub(crate) fn partner_of_front(&self) -> Option<(usize, Record<'_>)> {
+        let front = self.heads.front()?;
+        let position = self.heads.iter().skip(1).take(Self::LOOKAHEAD).position(|head| {
+            head.action == Action::MovedTo && head.cookie == front.cookie && !head.spent
+        })? + 1;
+        Some((position, self.record(&self.heads[position])))
+    }
+
+    /// Marks the record at `position` as applied.
+    pub(crate) fn spend(&mut self, position: usize) {
+        self.heads[position].spent = true;
+    }
+
+    /// Whether the other half of the oldest record, if it had one, would have come by now.
+    pub(crate) fn front_is_single(&self, now: Moment, patience: Duration) -> bool {
+        let came = self.arrivals.front().map(|&(_, moment)| moment);
+        self.heads.len() > Self::LOOKAHEAD
+            || came.is_none_or(|came| now.saturating_sub(came) >= patience)
+    }
+
+    /// When the oldest record came.
+    pub(crate) fn front_came(&self) -> Option<Moment> {
+        self.arrivals.front().map(|&(_, moment)| moment)
+    }
+
+    /// Notes that what was pushed since the last call came at `now`.
+    pub(crate) fn stamp(&mut self, now: Moment) {
+        let end = self.popped + self.heads.len() as u64;
+        if self.arrivals.back().is_none_or(|&(last, _)| last < end) && !self.heads.is_empty() {
+            self.arrivals.push_back((end, now));
+        }
+    }
+
+    /// Whether records were lost somewhere behind the oldest record.
+    pub(crate) fn overflow_ahead(&self) -> bool {
+        self.overflows_held > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(action: Action, name: &[u8], cookie: u32) -> Record<'_> {
+        Record { watch: Watch(1), action, is_dir: false, cookie, name }
+    }
+
+    #[test]
+    fn equal_neighbours_of_content_are_merged_and_others_are_not() {
+        let mut backlog = Backlog::default();
+        for _ in 0..3 {
+            backlog.push(record(Action::Modified, b"a", 0));
+        }
+        backlog.push(record(Action::Modified, b"b", 0));
+        backlog.push(record(Action::Created, b"c", 0));
+        backlog.push(record(Action::Created, b"c", 0));
+        assert_eq!(backlog.len(), 4);
+    }
+
+    #[test]
+    fn past_the_limit_the_last_record_is_an_overflow() {
+        let mut backlog = Backlog::default();
+        for _ in 0..Backlog::LIMIT + 10 {
+            backlog.push(record(Action::Created, b"", 0));
+        }
+        assert_eq!(backlog.len(), Backlog::LIMIT + 1);
+        assert_eq!(backlog.overflows(), 1);
+        assert_eq!(backlog.heads.back().map(|head| head.action), Some(Action::Overflow));
+    }
+
+    #[test]
+    fn the_second_half_of_a_move_is_found_behind_other_records() {
+        let mut backlog = Backlog::default();
+        backlog.push(record(Action::MovedFrom, b"a", 7));
+        backlog.push(record(Action::Created, b"x", 0));
+        backlog.push(record(Action::MovedTo, b"y", 8));
+        backlog.push(record(Action::MovedTo, b"b", 7));
+        let (position, partner) = backlog.partner_of_front().expect("the other half");
+        assert_eq!((position, partner.name), (3, &b"b"[..]));
+    }
+}

@@ -1,0 +1,176 @@
+//! The one error of this crate.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use everwatch_core::filter::BadGlob;
+use everwatch_core::kernel::{Fault, FaultKind};
+
+/// What went wrong, for a program to decide on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// There is nothing at the path.
+    NotFound,
+    /// The path may not be read.
+    Denied,
+    /// The path is neither a directory nor something in one.
+    BadPath,
+    /// An option has a value that makes no sense.
+    BadOption,
+    /// The user has no inotify instance or no file descriptor left.
+    LimitReached,
+    /// The system offers no such service.
+    Unsupported,
+    /// The watcher is closed.
+    Closed,
+    /// Anything else the operating system may say.
+    Other,
+}
+
+/// An error: what was being done, to which path, and what the operating system said.
+///
+/// The message is one sentence that says what to do about it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    operation: &'static str,
+    path: Option<PathBuf>,
+    code: Option<i32>,
+    detail: Option<String>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, operation: &'static str) -> Error {
+        Error { kind, operation, path: None, code: None, detail: None }
+    }
+
+    pub(crate) fn closed(operation: &'static str) -> Error {
+        Error::new(ErrorKind::Closed, operation)
+    }
+
+    pub(crate) fn with_path(mut self, path: &Path) -> Error {
+        self.path = Some(path.to_owned());
+        self
+    }
+
+    pub(crate) fn with_detail(mut self, detail: String) -> Error {
+        self.detail = Some(detail);
+        self
+    }
+
+    pub(crate) fn from_fault(fault: Fault, operation: &'static str) -> Error {
+        let kind = match fault.kind {
+            FaultKind::NotFound => ErrorKind::NotFound,
+            FaultKind::NotDirectory => ErrorKind::BadPath,
+            FaultKind::Denied => ErrorKind::Denied,
+            FaultKind::WatchLimit | FaultKind::OpenFiles => ErrorKind::LimitReached,
+            FaultKind::Unsupported => ErrorKind::Unsupported,
+            _ => ErrorKind::Other,
+        };
+        let mut error = Error::new(kind, operation);
+        error.code = (fault.code != 0).then_some(fault.code);
+        error
+    }
+
+    pub(crate) fn from_io(io: &std::io::Error, operation: &'static str) -> Error {
+        let kind = match io.kind() {
+            std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+            std::io::ErrorKind::PermissionDenied => ErrorKind::Denied,
+            std::io::ErrorKind::NotADirectory | std::io::ErrorKind::InvalidInput => {
+                ErrorKind::BadPath
+            }
+            _ => ErrorKind::Other,
+        };
+        let mut error = Error::new(kind, operation);
+        error.code = io.raw_os_error();
+        error
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The path it went wrong with, if there is one.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// What was being done, such as `watch`.
+    pub fn operation(&self) -> &str {
+        self.operation
+    }
+
+    /// The operating system's error code, if it gave one.
+    pub fn os_code(&self) -> Option<i32> {
+        self.code
+    }
+
+    fn remedy(&self) -> &'static str {
+        match self.kind {
+            ErrorKind::NotFound => "create it first, or check the spelling",
+            ErrorKind::Denied => "give read and search permission on it, or run as its owner",
+            ErrorKind::BadPath => "name a directory or a file in one",
+            ErrorKind::LimitReached => {
+                "close other watchers, or raise fs.inotify.max_user_instances (sysctl) and the \
+                 limit of open files (ulimit -n)"
+            }
+            ErrorKind::Unsupported => "use the poll backend",
+            ErrorKind::Closed => "make a new one",
+            ErrorKind::BadOption | ErrorKind::Other => "",
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {}", self.operation)?;
+        if let Some(path) = &self.path {
+            write!(f, " {}", path.display())?;
+        }
+        let what = match self.kind {
+            ErrorKind::NotFound => "there is no such file or directory",
+            ErrorKind::Denied => "permission denied",
+            ErrorKind::BadPath => "it is no directory",
+            ErrorKind::LimitReached => "a limit of the system is reached",
+            ErrorKind::Unsupported => "the system does not offer this",
+            ErrorKind::Closed => "the watcher is closed",
+            ErrorKind::BadOption => "an option makes no sense",
+            ErrorKind::Other => "the system refused",
+        };
+        match (&self.detail, self.code) {
+            (Some(detail), _) => write!(f, ": {detail}")?,
+            (None, Some(code)) => write!(f, ": {what} (error {code})")?,
+            (None, None) => write!(f, ": {what}")?,
+        }
+        match self.remedy() {
+            "" => Ok(()),
+            remedy => write!(f, "; {remedy}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<BadGlob> for Error {
+    fn from(glob: BadGlob) -> Error {
+        Error::new(ErrorKind::BadOption, "filter").with_detail(glob.to_string())
+    }
+}
+
+impl From<Error> for std::io::Error {
+    fn from(error: Error) -> std::io::Error {
+        let kind = match error.kind {
+            ErrorKind::NotFound => std::io::ErrorKind::NotFound,
+            ErrorKind::Denied => std::io::ErrorKind::PermissionDenied,
+            ErrorKind::BadPath => std::io::ErrorKind::NotADirectory,
+            ErrorKind::BadOption => std::io::ErrorKind::InvalidInput,
+            ErrorKind::LimitReached => std::io::ErrorKind::QuotaExceeded,
+            ErrorKind::Unsupported => std::io::ErrorKind::Unsupported,
+            ErrorKind::Closed => std::io::ErrorKind::NotConnected,
+            ErrorKind::Other => std::io::ErrorKind::Other,
+        };
+        std::io::Error::new(kind, error)
+    }
+}

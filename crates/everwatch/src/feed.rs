@@ -1,0 +1,154 @@
+//! The consumer's end of a feed.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use everwatch_core::change::{Change, Event};
+
+use crate::error::Error;
+use crate::handover::{Handover, Taken};
+use crate::watcher::{Shared, Watcher};
+
+/// The ordered changes of all roots of a watcher, as one consumer sees them.
+///
+/// A feed is an iterator that blocks, and a [`Stream`](futures_core::Stream) that does not need any
+/// particular runtime. It ends when the watcher is closed; after that nothing is delivered. Each
+/// feed has its own backlog, which is bounded: a consumer that falls behind gets the difference
+/// between the tree it knows and the tree there is, instead of all the changes in between.
+///
+/// Applying the events in order to the tree that the feed started with gives the tree on disk.
+///
+/// Dropping a feed frees its backlog; the watcher and other feeds go on. The feed returned by
+/// [`watch`](crate::watch()) owns its watcher, and closes it when dropped.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// let mut feed = everwatch::watch(dir.path())?;
+/// std::fs::write(dir.path().join("hello"), "world")?;
+/// let event = feed.next().expect("the feed goes on until it is closed");
+/// let change = event.change().expect("nothing but a change happened");
+/// assert_eq!(change.path, dir.path().join("hello"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Feed {
+    handover: Arc<Handover>,
+    shared: Arc<Shared>,
+    /// Events taken from the hand-over and not returned yet.
+    taken: VecDeque<Event>,
+    /// The watcher, if the feed is its owner.
+    watcher: Option<Watcher>,
+}
+
+impl Feed {
+    pub(crate) fn new(handover: Arc<Handover>, shared: Arc<Shared>) -> Feed {
+        Feed { handover, shared, taken: VecDeque::new(), watcher: None }
+    }
+
+    pub(crate) fn owning(mut self, watcher: Watcher) -> Feed {
+        self.watcher = Some(watcher);
+        self
+    }
+
+    /// The watcher of this feed, if the feed owns it.
+    pub fn watcher(&self) -> Option<&Watcher> {
+        self.watcher.as_ref()
+    }
+
+    /// The next event, if one comes within `timeout`. Blocks no longer than that, and returns no
+    /// earlier without an event unless the watcher is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) once the watcher is closed.
+    pub fn next_timeout(&mut self, timeout: Duration) -> Result<Option<Event>, Error> {
+        self.next_by(Instant::now().checked_add(timeout))
+    }
+
+    /// The next event, if there is one already.
+    ///
+    /// If this consumer fell behind and its backlog was folded, this waits for the engine to write
+    /// out the difference, which takes microseconds to milliseconds. Otherwise it does not wait.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) once the watcher is closed.
+    pub fn try_next(&mut self) -> Result<Option<Event>, Error> {
+        if !self.taken.is_empty() && !self.shared.is_closed() {
+            return Ok(self.taken.pop_front());
+        }
+        match self.handover.take(&mut self.taken) {
+            Taken::Some => Ok(self.taken.pop_front()),
+            Taken::Nothing => Ok(None),
+            Taken::Lagging if self.shared.settles() => Ok(None),
+            Taken::Lagging => self.next_by(None),
+            Taken::Closed => Err(Error::closed("read the feed")),
+        }
+    }
+
+    fn next_by(&mut self, deadline: Option<Instant>) -> Result<Option<Event>, Error> {
+        if self.shared.is_closed() {
+            self.taken.clear();
+            return Err(Error::closed("read the feed"));
+        }
+        if let Some(event) = self.taken.pop_front() {
+            return Ok(Some(event));
+        }
+        match self.handover.take_by(&mut self.taken, deadline, || self.shared.ring()) {
+            Taken::Closed => Err(Error::closed("read the feed")),
+            _ => Ok(self.taken.pop_front()),
+        }
+    }
+
+    /// Iterates over the changes alone, leaving out the notes about resyncs and coverage. Blocks
+    /// like the feed itself.
+    pub fn changes(&mut self) -> impl Iterator<Item = Change> + '_ {
+        self.filter_map(|event| match event {
+            Event::Change(change) => Some(change),
+            _ => None,
+        })
+    }
+}
+
+impl Iterator for Feed {
+    type Item = Event;
+
+    /// Blocks until there is an event. `None` once the watcher is closed.
+    fn next(&mut self) -> Option<Event> {
+        self.next_by(None).ok().flatten()
+    }
+}
+
+impl futures_core::Stream for Feed {
+    type Item = Event;
+
+    /// Dropping the future between two events loses nothing.
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        let feed = &mut *self;
+        if feed.shared.is_closed() {
+            feed.taken.clear();
+        }
+        if let Some(event) = feed.taken.pop_front() {
+            return Poll::Ready(Some(event));
+        }
+        match feed.handover.take_or_wake(&mut feed.taken, context.waker()) {
+            Taken::Some => Poll::Ready(feed.taken.pop_front()),
+            Taken::Closed => Poll::Ready(None),
+            Taken::Nothing => Poll::Pending,
+            Taken::Lagging => {
+                feed.shared.ring();
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.handover.close();
+        self.shared.ring();
+    }
+}

@@ -1,0 +1,51 @@
+//! File-system change notification that can be trusted.
+//!
+//! Apply the feed and you have the tree that is on disk. Always: after bursts, renames, overflows
+//! and stalls.
+//!
+//! ```no_run
+//! for event in everwatch::watch("src")? {
+//!     println!("{event}");
+//! }
+//! # Ok::<(), everwatch::Error>(())
+//! ```
+//!
+//! [`watch()`] returns a [`Feed`], which is an iterator and a stream. For several roots, several
+//! consumers, a barrier or a snapshot there is [`Watcher`], and for everything that can be chosen
+//! [`Options`].
+
+#![deny(unsafe_code)]
+
+mod engine;
+mod error;
+mod feed;
+mod handover;
+pub mod machine;
+mod options;
+mod rules;
+#[allow(unsafe_code, reason = "the thin edge to the operating system")]
+pub mod sys;
+mod watcher;
+
+use std::path::Path;
+
+pub use error::{Error, ErrorKind};
+pub use everwatch_core::change::{
+    Cause, Change, ChangeKind, Event, FileType, Resync, ResyncReason,
+};
+pub use everwatch_core::coverage::{Gap, State, Subtree};
+pub use everwatch_core::engine::Counters;
+pub use feed::Feed;
+pub use options::{Backend, Options};
+pub use watcher::{Cursor, Entry, Root, Snapshot, Watcher};
+
+/// Watches `path`, a directory with all below it or a single file, and returns its feed.
+///
+/// Blocks until the path is armed: whatever happens after this returned is in the feed.
+///
+/// # Errors
+///
+/// As [`Watcher::new`] and [`Watcher::watch`].
+pub fn watch(path: impl AsRef<Path>) -> Result<Feed, Error> {
+    Options::new().watch([path])
+}

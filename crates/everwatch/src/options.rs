@@ -1,0 +1,170 @@
+//! How to watch.
+
+use std::path::Path;
+use std::time::Duration;
+
+use everwatch_core::engine::Pace;
+use everwatch_core::filter::Filter;
+
+use crate::error::Error;
+use crate::feed::Feed;
+use crate::watcher::Watcher;
+
+/// Which mechanism of the operating system to use.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Backend {
+    /// The best there is: inotify on Linux, polling where a directory cannot be watched.
+    #[default]
+    Auto,
+    /// inotify, and an error if there is none.
+    Inotify,
+    /// List everything again and again.
+    Poll,
+}
+
+impl Backend {
+    /// The name on the command line and in JSON lines: `auto`, `inotify` or `poll`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Backend::Auto => "auto",
+            Backend::Inotify => "inotify",
+            Backend::Poll => "poll",
+        }
+    }
+}
+
+/// Options of a [`Watcher`]. The default watches whole trees and hides nothing.
+///
+/// ```
+/// use everwatch::Options;
+///
+/// # let dir = tempfile::tempdir()?;
+/// let feed = Options::new().gitignore(true).ignore("*.tmp").watch([dir.path()])?;
+/// # drop(feed);
+/// # Ok::<(), everwatch::Error>(())
+/// # .map_err(|error| Box::new(error) as Box<dyn std::error::Error>)
+/// # .map(drop).map_err(|_| std::io::Error::other("failed"))?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub(crate) backend: Backend,
+    pub(crate) recursive: bool,
+    pub(crate) globs: Vec<String>,
+    pub(crate) gitignore: bool,
+    pub(crate) poll_interval: Duration,
+    pub(crate) settle: Option<Duration>,
+    pub(crate) capacity: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            backend: Backend::Auto,
+            recursive: true,
+            globs: Vec::new(),
+            gitignore: false,
+            poll_interval: Pace::default().poll,
+            settle: None,
+            capacity: 32_768,
+        }
+    }
+}
+
+impl Options {
+    /// The defaults.
+    pub fn new() -> Options {
+        Options::default()
+    }
+
+    /// Which mechanism to use. Default: [`Backend::Auto`].
+    #[must_use]
+    pub fn backend(mut self, backend: Backend) -> Options {
+        self.backend = backend;
+        self
+    }
+
+    /// Whether to watch all below a root, or only its own entries. Default: true.
+    #[must_use]
+    pub fn recursive(mut self, recursive: bool) -> Options {
+        self.recursive = recursive;
+        self
+    }
+
+    /// Hides what the glob matches, with the rules of `gitignore(5)`, relative to the root. What is
+    /// hidden costs no watch. May be given several times; the last that matches decides.
+    #[must_use]
+    pub fn ignore(mut self, glob: impl Into<String>) -> Options {
+        self.globs.push(glob.into());
+        self
+    }
+
+    /// Whether to hide what git ignores: by the `.gitignore` files in the tree and above it in the
+    /// same repository, and `.git` itself. Rules that change take effect at once. Default: false.
+    #[must_use]
+    pub fn gitignore(mut self, gitignore: bool) -> Options {
+        self.gitignore = gitignore;
+        self
+    }
+
+    /// How often to list what cannot be watched. Listing never takes more than a tenth of the time,
+    /// so on large trees it is less often. Default: one second.
+    #[must_use]
+    pub fn poll_interval(mut self, interval: Duration) -> Options {
+        self.poll_interval = interval;
+        self
+    }
+
+    /// Delivers only when nothing has changed for `quiet`, and then the net effect: a file written
+    /// ten times was modified once, one that came and went was never there. Default: at once.
+    #[must_use]
+    pub fn settle(mut self, quiet: Duration) -> Options {
+        self.settle = Some(quiet);
+        self
+    }
+
+    /// How many events a feed holds for its consumer before it folds them into a difference.
+    /// Default: 32,768.
+    #[must_use]
+    pub fn capacity(mut self, events: usize) -> Options {
+        self.capacity = events;
+        self
+    }
+
+    /// Starts a watcher without roots.
+    ///
+    /// # Errors
+    ///
+    /// If an option makes no sense, or the system has no inotify instance left.
+    pub fn build(self) -> Result<Watcher, Error> {
+        Watcher::with_options(self)
+    }
+
+    /// Starts a watcher with these roots and returns its feed. Blocks until all are armed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Options::build`] and [`Watcher::watch`].
+    pub fn watch<P: AsRef<Path>>(
+        self,
+        paths: impl IntoIterator<Item = P>,
+    ) -> Result<Feed, Error> {
+        let watcher = self.build()?;
+        let feed = watcher.feed()?;
+        for path in paths {
+            watcher.watch(path)?;
+        }
+        Ok(feed.owning(watcher))
+    }
+
+    pub(crate) fn pace(&self) -> Pace {
+        let mut pace = Pace::default();
+        pace.poll = self.poll_interval;
+        pace
+    }
+
+    pub(crate) fn filter(&self) -> Result<Filter, Error> {
+        Ok(Filter::new(&self.globs, self.gitignore)?)
+    }
+}

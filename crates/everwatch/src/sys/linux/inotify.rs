@@ -1,0 +1,194 @@
+//! The kernel as the engine sees it: one inotify instance, and the thread's working directory.
+
+use std::ffi::CStr;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use everwatch_core::coverage::Gap;
+use everwatch_core::kernel::{
+    Fault, FaultKind, FileTime, Identity, Kernel, Listing, Purpose, Stat, Watch, Watched,
+};
+use everwatch_core::record::Backlog;
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use rustix::io::Errno;
+
+use super::mounts::Mounts;
+use super::wait::Waiter;
+use super::{directory, fault, volume};
+
+/// Enough for a few thousand records; the largest single record is 272 bytes.
+const READ_BUFFER: usize = 128 * 1024;
+
+/// The largest record there can be, inotify(7).
+const LARGEST_RECORD: usize = 16 + 256;
+
+const LIST_BUFFER: usize = 64 * 1024;
+
+const ENTRIES: WatchFlags = WatchFlags::CREATE
+    .union(WatchFlags::DELETE)
+    .union(WatchFlags::MOVED_FROM)
+    .union(WatchFlags::MOVED_TO)
+    .union(WatchFlags::MODIFY)
+    .union(WatchFlags::ATTRIB)
+    .union(WatchFlags::EXCL_UNLINK);
+
+const GUARD: WatchFlags = WatchFlags::DELETE
+    .union(WatchFlags::MOVED_FROM)
+    .union(WatchFlags::MOVED_TO)
+    .union(WatchFlags::MOVE_SELF);
+
+/// Linux. See the module head of `sys::linux`.
+pub(crate) struct Host {
+    /// `None` if everything is polled.
+    inotify: Option<OwnedFd>,
+    buffer: Vec<u8>,
+    entries: Vec<MaybeUninit<u8>>,
+    /// The engine's thread can change its working directory without changing the process's.
+    has_own_directory: bool,
+    /// The thread's working directory is not the root directory.
+    is_away: bool,
+    pub(super) waiter: Waiter,
+    pub(super) mounts: Option<Mounts>,
+}
+
+impl Host {
+    /// Makes the inotify instance, or none if `polls`.
+    pub(crate) fn new(polls: bool) -> Result<Host, Fault> {
+        let inotify = match polls {
+            true => None,
+            false => {
+                let flags = CreateFlags::CLOEXEC | CreateFlags::NONBLOCK;
+                Some(inotify::init(flags).map_err(fault)?)
+            }
+        };
+        Ok(Host {
+            inotify,
+            buffer: vec![0; READ_BUFFER],
+            entries: vec![MaybeUninit::uninit(); LIST_BUFFER],
+            has_own_directory: false,
+            is_away: false,
+            waiter: Waiter::new().map_err(fault)?,
+            mounts: Mounts::open(),
+        })
+    }
+
+    /// Gives this thread a working directory of its own, where that is allowed.
+    pub(crate) fn settle_in(&mut self) {
+        // SAFETY: CLONE_FS alone affects this thread's working directory, root and umask; no
+        // descriptor table is shared or copied, which is what makes other flags unsafe.
+        let unshared = unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::FS) };
+        self.has_own_directory = unshared.is_ok();
+    }
+
+    pub(super) fn inotify(&self) -> Option<BorrowedFd<'_>> {
+        self.inotify.as_ref().map(std::os::fd::AsFd::as_fd)
+    }
+
+    fn add_watch(&mut self, dir: &OwnedFd, flags: WatchFlags) -> Result<i32, Errno> {
+        let inotify = self.inotify.as_ref().ok_or(Errno::NOSYS)?;
+        let flags = flags | WatchFlags::ONLYDIR;
+        if self.has_own_directory && rustix::process::fchdir(dir).is_ok() {
+            self.is_away = true;
+            return inotify::add_watch(inotify, c".", flags);
+        }
+        let mut path = *b"/proc/self/fd/\0\0\0\0\0\0\0\0\0\0\0\0";
+        let digits = dir.as_raw_fd().to_string();
+        path[14..14 + digits.len()].copy_from_slice(digits.as_bytes());
+        let path = CStr::from_bytes_until_nul(&path).map_err(|_| Errno::INVAL)?;
+        inotify::add_watch(inotify, path, flags)
+    }
+}
+
+impl Kernel for Host {
+    type Dir = OwnedFd;
+
+    fn open_root(&mut self, path: &Path) -> Result<OwnedFd, Fault> {
+        directory::open_root(path)
+    }
+
+    fn open_dir(&mut self, parent: &OwnedFd, name: &[u8]) -> Result<OwnedFd, Fault> {
+        directory::open_below(parent, name)
+    }
+
+    fn identity(&mut self, dir: &OwnedFd) -> Result<Identity, Fault> {
+        directory::identity(dir)
+    }
+
+    fn gap_of_volume(&mut self, dir: &OwnedFd) -> Option<Gap> {
+        match self.inotify {
+            None => Some(Gap::Chosen),
+            Some(_) => volume::gap(dir),
+        }
+    }
+
+    fn stat(&mut self, dir: &OwnedFd, name: &[u8]) -> Result<Stat, Fault> {
+        directory::stat(dir, name)
+    }
+
+    fn list(&mut self, dir: &OwnedFd, listing: &mut Listing) -> Result<(), Fault> {
+        directory::list(dir, &mut self.entries, listing)
+    }
+
+    fn read_file(&mut self, dir: &OwnedFd, name: &[u8], limit: usize) -> Result<Vec<u8>, Fault> {
+        directory::read_file(dir, name, limit)
+    }
+
+    fn watch(&mut self, dir: &OwnedFd, purpose: Purpose) -> Result<Watched, Fault> {
+        let flags = match purpose {
+            Purpose::Entries => ENTRIES,
+            Purpose::Guard => GUARD,
+            Purpose::Ancestor => WatchFlags::MOVE_SELF,
+        };
+        match self.add_watch(dir, flags | WatchFlags::MASK_CREATE) {
+            Ok(watch) => Ok(Watched::New(Watch(watch))),
+            Err(Errno::EXIST) => self
+                .add_watch(dir, flags | WatchFlags::MASK_ADD)
+                .map(|watch| Watched::Known(Watch(watch)))
+                .map_err(fault),
+            // Memory for watches is charged to the user; to the caller it is the same limit.
+            Err(Errno::NOMEM) => {
+                Err(Fault { kind: FaultKind::WatchLimit, code: Errno::NOMEM.raw_os_error() })
+            }
+            Err(errno) => Err(fault(errno)),
+        }
+    }
+
+    fn unwatch(&mut self, watch: Watch) {
+        if let Some(inotify) = &self.inotify {
+            // The kernel may have ended the watch already, with the directory.
+            let _ = inotify::remove_watch(inotify, watch.0);
+        }
+    }
+
+    fn drain(&mut self, backlog: &mut Backlog) -> Result<bool, Fault> {
+        let Some(inotify) = &self.inotify else { return Ok(false) };
+        let mut came = false;
+        loop {
+            match rustix::io::read(inotify, &mut self.buffer[..]) {
+                Ok(length) => {
+                    came |= length > 0;
+                    everwatch_core::inotify::decode(&self.buffer[..length], backlog);
+                    // Had there been more, another record would have fitted.
+                    if length < READ_BUFFER - LARGEST_RECORD {
+                        return Ok(came);
+                    }
+                }
+                Err(Errno::AGAIN) => return Ok(came),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(fault(errno)),
+            }
+        }
+    }
+
+    fn clock(&mut self) -> FileTime {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+        now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec)
+    }
+
+    fn rest(&mut self) {
+        if self.is_away && rustix::process::chdir(c"/").is_ok() {
+            self.is_away = false;
+        }
+    }
+}
