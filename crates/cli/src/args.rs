@@ -82,7 +82,8 @@ pub(crate) enum Kind {
 
 impl Kind {
     pub(crate) fn is_of(self, kind: &ChangeKind) -> bool {
-        self.to_possible_value().is_some_and(|value| value.get_name() == kind.as_str())
+        self.to_possible_value()
+            .is_some_and(|value| value.get_name() == kind.as_str())
     }
 }
 

@@ -12,7 +12,11 @@ pub(crate) fn run(paths: &[PathBuf]) -> Result<(), String> {
         match report.gap {
             None => println!("  backend             inotify"),
             Some(gap) => {
-                println!("  backend             poll, because of: {}; {}", gap.as_str(), gap.remedy());
+                println!(
+                    "  backend             poll, because of: {}; {}",
+                    gap.as_str(),
+                    gap.remedy()
+                );
             }
         }
         for (name, value) in &report.limits {

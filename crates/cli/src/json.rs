@@ -64,7 +64,10 @@ fn exact(path: &Path) -> Option<String> {
 }
 
 fn named(path: &Path) -> Named<'_> {
-    Named { path: path.to_string_lossy(), path_bytes: exact(path) }
+    Named {
+        path: path.to_string_lossy(),
+        path_bytes: exact(path),
+    }
 }
 
 fn write(out: &mut impl Write, line: &Line<'_>) -> io::Result<()> {
@@ -79,14 +82,22 @@ pub(crate) fn ready(
     cursor: &str,
 ) -> io::Result<()> {
     let roots = roots.iter().map(|root| root.to_string_lossy()).collect();
-    write(out, &Line::Ready { roots, backend, cursor })
+    write(
+        out,
+        &Line::Ready {
+            roots,
+            backend,
+            cursor,
+        },
+    )
 }
 
 pub(crate) fn change(out: &mut impl Write, change: &Change) -> io::Result<()> {
     let from = match &change.kind {
-        ChangeKind::Moved { from } => {
-            Some(From { from: from.to_string_lossy(), from_bytes: exact(from) })
-        }
+        ChangeKind::Moved { from } => Some(From {
+            from: from.to_string_lossy(),
+            from_bytes: exact(from),
+        }),
         _ => None,
     };
     let line = Line::Change {
@@ -102,7 +113,11 @@ pub(crate) fn change(out: &mut impl Write, change: &Change) -> io::Result<()> {
 
 pub(crate) fn resync(out: &mut impl Write, resync: &Resync) -> io::Result<()> {
     let state = if resync.finished { "end" } else { "begin" };
-    let line = Line::Resync { path: named(&resync.path), reason: resync.reason.as_str(), state };
+    let line = Line::Resync {
+        path: named(&resync.path),
+        reason: resync.reason.as_str(),
+        state,
+    };
     write(out, &line)
 }
 

@@ -41,20 +41,29 @@ fn main() -> ExitCode {
 
 /// Help goes to standard output; what is wrong with a flag becomes one sentence.
 fn explain(error: &clap::Error) -> ExitCode {
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
         // Nobody reads the help any more: nothing is lost.
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
     let text = error.to_string();
-    let sentence = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let sentence = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("error: ");
     let sentence = match error.kind() {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             "say what to do: 'watch' or 'doctor'"
         }
         _ => sentence,
     };
-    let order = std::env::args().nth(1).filter(|order| ["watch", "doctor"].contains(&&**order));
+    let order = std::env::args()
+        .nth(1)
+        .filter(|order| ["watch", "doctor"].contains(&&**order));
     let help = order.map_or_else(|| "--help".to_owned(), |order| format!("{order} --help"));
     eprintln!("everwatch: {sentence}; run 'everwatch {help}' to see what there is");
     ExitCode::from(EXIT_USAGE)

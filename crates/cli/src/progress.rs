@@ -16,8 +16,7 @@ pub(crate) fn shown<T>(watcher: &Watcher, work: impl FnOnce() -> T) -> T {
         scope.spawn(move || {
             let mut was_shown = false;
             // Small trees are done before the first tick and show nothing.
-            while is_done.recv_timeout(Duration::from_millis(300))
-                == Err(RecvTimeoutError::Timeout)
+            while is_done.recv_timeout(Duration::from_millis(300)) == Err(RecvTimeoutError::Timeout)
             {
                 was_shown = true;
                 eprint!("\reverwatch: {} entries", watcher.counters().entries);

@@ -17,8 +17,13 @@ impl Look {
     /// A path as one word on one line: control characters, which could write anything to a
     /// terminal, and bytes that are no text are escaped.
     pub(crate) fn show(&self, path: &Path) -> String {
-        let short = self.below.as_ref().and_then(|dir| path.strip_prefix(dir).ok());
-        let path = short.filter(|short| !short.as_os_str().is_empty()).unwrap_or(path);
+        let short = self
+            .below
+            .as_ref()
+            .and_then(|dir| path.strip_prefix(dir).ok());
+        let path = short
+            .filter(|short| !short.as_os_str().is_empty())
+            .unwrap_or(path);
         let mut out = String::new();
         for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
             for c in chunk.valid().chars() {
@@ -38,7 +43,8 @@ impl Look {
 
 /// Control characters, and those that reorder what is around them.
 fn is_unsafe(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+    c.is_control()
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
 fn style(kind: &ChangeKind) -> Style {
@@ -54,7 +60,11 @@ fn style(kind: &ChangeKind) -> Style {
 
 pub(crate) fn change(out: &mut impl Write, look: &Look, change: &Change) -> io::Result<()> {
     let style = style(&change.kind);
-    let slash = if change.file_type == everwatch::FileType::Dir { "/" } else { "" };
+    let slash = if change.file_type == everwatch::FileType::Dir {
+        "/"
+    } else {
+        ""
+    };
     write!(out, "{style}{:<8}{style:#}  ", change.kind.as_str())?;
     if let ChangeKind::Moved { from } = &change.kind {
         write!(out, "{}{slash} -> ", look.show(from))?;
@@ -63,7 +73,11 @@ pub(crate) fn change(out: &mut impl Write, look: &Look, change: &Change) -> io::
 }
 
 pub(crate) fn resync(out: &mut impl Write, look: &Look, resync: &Resync) -> io::Result<()> {
-    let state = if resync.finished { "in line again" } else { "comparing with the disk" };
+    let state = if resync.finished {
+        "in line again"
+    } else {
+        "comparing with the disk"
+    };
     writeln!(
         out,
         "everwatch: {} is {state} ({})",
@@ -102,6 +116,12 @@ mod tests {
     fn bytes_that_are_no_text_are_shown_in_hex() {
         use std::os::unix::ffi::OsStrExt;
         let path = Path::new(std::ffi::OsStr::from_bytes(b"/a/\xff\xfez"));
-        assert_eq!(Look { below: Some("/a".into()) }.show(path), "\\xff\\xfez");
+        assert_eq!(
+            Look {
+                below: Some("/a".into())
+            }
+            .show(path),
+            "\\xff\\xfez"
+        );
     }
 }

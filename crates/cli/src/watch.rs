@@ -28,7 +28,9 @@ pub(crate) fn run(args: &Watch) -> Result<(), String> {
     stop::on_closed_output();
     let mut feed = watcher.feed().map_err(sentence)?;
     progress::shown(&watcher, || {
-        args.paths.iter().try_for_each(|path| watcher.watch(path).map(drop))
+        args.paths
+            .iter()
+            .try_for_each(|path| watcher.watch(path).map(drop))
     })
     .map_err(sentence)?;
     let mut output = Output::new(args.format, args.only.clone());
@@ -36,8 +38,11 @@ pub(crate) fn run(args: &Watch) -> Result<(), String> {
         if args.snapshot {
             feed = print_snapshot(&watcher, feed, &mut output)?;
         }
-        let roots: Vec<PathBuf> =
-            args.paths.iter().filter_map(|path| std::path::absolute(path).ok()).collect();
+        let roots: Vec<PathBuf> = args
+            .paths
+            .iter()
+            .filter_map(|path| std::path::absolute(path).ok())
+            .collect();
         let backend = watcher.backend().as_str();
         output.ready(&roots, backend, &watcher.cursor().to_string())?;
         print_feed(&watcher, &mut feed, &mut output)

@@ -110,7 +110,13 @@ pub struct Change {
 impl Change {
     /// A scanned creation with the number 0, for what a snapshot contains.
     pub fn created(path: PathBuf, file_type: FileType) -> Change {
-        Change { seq: 0, kind: ChangeKind::Created, path, file_type, cause: Cause::Scanned }
+        Change {
+            seq: 0,
+            kind: ChangeKind::Created,
+            path,
+            file_type,
+            cause: Cause::Scanned,
+        }
     }
 }
 
@@ -192,7 +198,12 @@ impl fmt::Display for Event {
             Event::Change(change) => change.fmt(f),
             Event::Resync(resync) => {
                 let state = if resync.finished { "end" } else { "begin" };
-                write!(f, "resync {state} {} ({})", resync.path.display(), resync.reason.as_str())
+                write!(
+                    f,
+                    "resync {state} {} ({})",
+                    resync.path.display(),
+                    resync.reason.as_str()
+                )
             }
             Event::Coverage(subtree) => subtree.fmt(f),
         }

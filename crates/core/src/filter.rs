@@ -29,7 +29,11 @@ pub struct BadGlob {
 
 impl fmt::Display for BadGlob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the glob {:?} cannot be understood: {}", self.glob, self.reason)
+        write!(
+            f,
+            "the glob {:?} cannot be understood: {}",
+            self.glob, self.reason
+        )
     }
 }
 
@@ -46,7 +50,10 @@ pub struct OuterRules {
 impl OuterRules {
     /// Understands the text of an ignore file. Lines that make no sense are skipped, as git does.
     pub fn new(prefix: PathBuf, text: &[u8]) -> OuterRules {
-        OuterRules { prefix, rules: parse(text) }
+        OuterRules {
+            prefix,
+            rules: parse(text),
+        }
     }
 }
 
@@ -78,7 +85,11 @@ impl Filter {
                 reason: error.to_string(),
             })?),
         };
-        Ok(Filter { globs, reads_rules: gitignore, ..Filter::default() })
+        Ok(Filter {
+            globs,
+            reads_rules: gitignore,
+            ..Filter::default()
+        })
     }
 
     /// Whether `.gitignore` files are read.
@@ -146,7 +157,9 @@ impl Filter {
     }
 
     fn globs_hide(&self, mirror: &Mirror, parent: NodeId, name: &[u8], is_dir: bool) -> bool {
-        let Some(globs) = &self.globs else { return false };
+        let Some(globs) = &self.globs else {
+            return false;
+        };
         let mut relative = Vec::new();
         let mut names = vec![name];
         let mut above = Some(parent);

@@ -73,8 +73,14 @@ impl Fold {
     pub(crate) fn created(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) {
         mirror.pin(id);
         let kind = mirror.kind(id);
-        let fresh =
-            Touched { seen: None, kind, alive: true, modified: false, metadata: false, cause };
+        let fresh = Touched {
+            seen: None,
+            kind,
+            alive: true,
+            modified: false,
+            metadata: false,
+            cause,
+        };
         self.touched.insert(id, fresh);
     }
 
@@ -106,7 +112,10 @@ impl Fold {
     fn touch(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) -> &mut Touched {
         if !self.touched.contains_key(&id) {
             mirror.pin(id);
-            let place = Place { parent: mirror.parent(id), name: mirror.name(id).into() };
+            let place = Place {
+                parent: mirror.parent(id),
+                name: mirror.name(id).into(),
+            };
             self.places.insert(place.clone(), id);
             let touched = Touched {
                 seen: Some(place),
@@ -218,16 +227,27 @@ impl Fold {
         underway: &mut Vec<NodeId>,
         steps: &mut Vec<Step>,
     ) {
-        let target = Place { parent: mirror.parent(id), name: mirror.name(id).into() };
-        let is_there = |fold: &Fold| {
-            fold.touched.get(&id).is_some_and(|touched| touched.seen.as_ref() == Some(&target))
+        let target = Place {
+            parent: mirror.parent(id),
+            name: mirror.name(id).into(),
         };
-        let occupant = self.places.get(&target).copied().filter(|&other| other != id);
+        let is_there = |fold: &Fold| {
+            fold.touched
+                .get(&id)
+                .is_some_and(|touched| touched.seen.as_ref() == Some(&target))
+        };
+        let occupant = self
+            .places
+            .get(&target)
+            .copied()
+            .filter(|&other| other != id);
         let mut replaced = None;
         if let Some(other) = occupant {
             replaced = self.vacate(mirror, other, id, underway, steps);
         }
-        let Some(touched) = self.touched.get(&id) else { return };
+        let Some(touched) = self.touched.get(&id) else {
+            return;
+        };
         let (cause, modified, metadata) = (touched.cause, touched.modified, touched.metadata);
         let is_known = touched.seen.is_some();
         let stays = is_there(self);
@@ -235,7 +255,12 @@ impl Fold {
         let mut path = Vec::new();
         mirror.write_path(id, &mut path);
         let mut tell = |kind: StepKind, path: &[u8]| {
-            steps.push(Step { kind, path: path.to_vec(), file_type, cause });
+            steps.push(Step {
+                kind,
+                path: path.to_vec(),
+                file_type,
+                cause,
+            });
         };
         if !is_known {
             match replaced {
@@ -291,7 +316,11 @@ impl Fold {
         }
         let touched = self.touched.get(&other)?;
         let still_there = touched.seen.is_some()
-            && touched.seen.as_ref().and_then(|place| self.places.get(place)) == Some(&other)
+            && touched
+                .seen
+                .as_ref()
+                .and_then(|place| self.places.get(place))
+                == Some(&other)
             && self.touched.get(&newcomer).is_some_and(|_| {
                 touched.seen
                     == Some(Place {
@@ -304,7 +333,10 @@ impl Fold {
         }
         if !alive && kind != FileType::Dir {
             let newcomer_kind = mirror.kind(newcomer);
-            let is_move = self.touched.get(&newcomer).is_some_and(|new| new.seen.is_some());
+            let is_move = self
+                .touched
+                .get(&newcomer)
+                .is_some_and(|new| new.seen.is_some());
             if is_move || newcomer_kind == kind {
                 self.settle(mirror, other);
                 return Some(kind);
@@ -332,7 +364,9 @@ impl Fold {
     fn drop_seen(&mut self, mirror: &mut Mirror, top: NodeId, steps: &mut Vec<Step>) {
         let mut path = Vec::new();
         self.write_seen_path(mirror, top, &mut path);
-        let Some(touched) = self.touched.get(&top) else { return };
+        let Some(touched) = self.touched.get(&top) else {
+            return;
+        };
         let step = Step {
             kind: StepKind::Removed,
             path,
@@ -355,11 +389,15 @@ impl Fold {
                 self.settle(mirror, id);
                 continue;
             }
-            let children: Vec<NodeId> =
-                mirror.children(id).filter(|child| !self.touched.contains_key(child)).collect();
-            below.extend(children.into_iter().filter(|&child| {
-                !mirror.has(child, crate::mirror::Mark::UNANNOUNCED)
-            }));
+            let children: Vec<NodeId> = mirror
+                .children(id)
+                .filter(|child| !self.touched.contains_key(child))
+                .collect();
+            below.extend(
+                children
+                    .into_iter()
+                    .filter(|&child| !mirror.has(child, crate::mirror::Mark::UNANNOUNCED)),
+            );
             let touched = self.touch(mirror, id, Cause::Scanned);
             if let Some(place) = touched.seen.take() {
                 self.places.remove(&place);
@@ -376,7 +414,10 @@ impl Fold {
     }
 
     fn is_seen_within(&self, mirror: &Mirror, id: NodeId, top: NodeId) -> bool {
-        let unseen = self.touched.get(&id).is_some_and(|touched| touched.seen.is_none());
+        let unseen = self
+            .touched
+            .get(&id)
+            .is_some_and(|touched| touched.seen.is_none());
         !unseen
             && std::iter::successors(Some(id), |&id| self.seen_parent(mirror, id))
                 .any(|id| id == top)
@@ -386,7 +427,10 @@ impl Fold {
         let mut names: Vec<&[u8]> = Vec::new();
         let mut above = Some(id);
         while let Some(id) = above {
-            let seen = self.touched.get(&id).and_then(|touched| touched.seen.as_ref());
+            let seen = self
+                .touched
+                .get(&id)
+                .and_then(|touched| touched.seen.as_ref());
             names.push(seen.map_or_else(|| mirror.name(id), |place| &place.name));
             above = self.seen_parent(mirror, id);
         }

@@ -40,8 +40,13 @@ pub fn decode(mut bytes: &[u8], backlog: &mut Backlog) {
     }
 }
 
-const LOST: Record<'static> =
-    Record { watch: Watch(-1), action: Action::Overflow, is_dir: false, cookie: 0, name: b"" };
+const LOST: Record<'static> = Record {
+    watch: Watch(-1),
+    action: Action::Overflow,
+    is_dir: false,
+    cookie: 0,
+    name: b"",
+};
 
 fn split_record(bytes: &[u8]) -> Option<(Option<Record<'_>>, &[u8])> {
     let (header, rest) = bytes.split_at_checked(HEADER)?;
@@ -76,7 +81,10 @@ fn action(mask: u32) -> Option<Action> {
         (IN_MOVE_SELF, Action::DirectoryMoved),
         (IN_UNMOUNT, Action::Unmounted),
     ];
-    ACTIONS.iter().find(|(bit, _)| mask & bit != 0).map(|&(_, action)| action)
+    ACTIONS
+        .iter()
+        .find(|(bit, _)| mask & bit != 0)
+        .map(|&(_, action)| action)
 }
 
 #[cfg(test)]
@@ -101,11 +109,17 @@ mod tests {
         let mut backlog = Backlog::default();
         decode(&raw[1..], &mut backlog);
         let first = backlog.front().expect("a record");
-        assert_eq!((first.watch, first.action, first.is_dir), (Watch(3), Action::Created, true));
+        assert_eq!(
+            (first.watch, first.action, first.is_dir),
+            (Watch(3), Action::Created, true)
+        );
         assert_eq!(first.name, b"sub");
         backlog.pop();
         let second = backlog.front().expect("a record");
-        assert_eq!((second.action, second.cookie, second.name), (Action::MovedTo, 9, &b"f"[..]));
+        assert_eq!(
+            (second.action, second.cookie, second.name),
+            (Action::MovedTo, 9, &b"f"[..])
+        );
     }
 
     #[test]
@@ -114,7 +128,11 @@ mod tests {
         for cut in 1..whole.len() {
             let mut backlog = Backlog::default();
             decode(&whole[..cut], &mut backlog);
-            assert_eq!(backlog.front().map(|record| record.action), Some(Action::Overflow), "{cut}");
+            assert_eq!(
+                backlog.front().map(|record| record.action),
+                Some(Action::Overflow),
+                "{cut}"
+            );
         }
     }
 

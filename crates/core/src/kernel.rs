@@ -63,7 +63,11 @@ pub struct Stat {
 impl Stat {
     /// The identity of the directory this is.
     pub fn identity(&self) -> Identity {
-        Identity { device: self.device, inode: self.inode, born: self.born }
+        Identity {
+            device: self.device,
+            inode: self.inode,
+            born: self.born,
+        }
     }
 }
 
@@ -164,7 +168,12 @@ impl Listing {
 
     /// Adds an entry.
     pub fn push(&mut self, name: &[u8], inode: u64, kind: Option<FileType>) {
-        self.entries.push(Listed { start: self.names.len(), len: name.len(), inode, kind });
+        self.entries.push(Listed {
+            start: self.names.len(),
+            len: name.len(),
+            inode,
+            kind,
+        });
         self.names.extend_from_slice(name);
     }
 

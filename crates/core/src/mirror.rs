@@ -2,9 +2,13 @@
 //!
 //! Entries have `u32` ids and parent links; a path is computed when somebody asks for it. So moving
 //! a directory is one pointer change however much is below it, and a record that names a directory
-//! by identity stays right while the directory travels. Two hash tables hold nothing but ids: one
-//! finds a child by name, one finds entries by inode number. Directories have a second, smaller
-//! arena for what only they need.
+//! by identity stays right while the directory travels. Directories have a second, smaller arena
+//! for what only they need.
+//!
+//! Two hash tables hold nothing but ids. One finds a child by name, in directories with more than a
+//! handful of children; in the others, which are most, comparing the names one by one is as fast and
+//! costs nothing while a large tree is read in. The other finds entries by inode number, and is made
+//! when somebody asks for the first time.
 //!
 //! The mirror believes whatever it is told; judging records is the engine's work.
 
@@ -17,6 +21,9 @@ use crate::kernel::{Identity, Watch};
 use crate::names::{NameAt, Names};
 
 const NONE: u32 = u32::MAX;
+
+/// Directories with more children than this have them in the hash table.
+const SMALL: u32 = 12;
 
 /// An entry of the mirror. Ids of removed entries are used again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -71,6 +78,10 @@ struct Node {
 struct Directory {
     /// First child or `NONE`.
     first: u32,
+    /// Number of children.
+    count: u32,
+    /// The children are in `by_name`. Once they are, they stay.
+    is_indexed: bool,
     /// The watch that reports on this directory.
     watch: Option<Watch>,
     /// Which directory was opened under this name when it was last listed.
@@ -88,6 +99,8 @@ pub struct Mirror {
     names: Names,
     by_name: HashTable<u32>,
     by_inode: HashTable<u32>,
+    /// `by_inode` has been made, and is kept up to date.
+    has_inodes: bool,
     hasher: DefaultHashBuilder,
     /// Removed entries whose id must not be used again yet, with the number of holders.
     pins: HashMap<u32, u32>,
@@ -127,7 +140,9 @@ impl Mirror {
     }
 
     pub(crate) fn contains(&self, id: NodeId) -> bool {
-        self.nodes.get(id.0 as usize).is_some_and(|node| node.marks & Mark::FREE.0 == 0)
+        self.nodes
+            .get(id.0 as usize)
+            .is_some_and(|node| node.marks & Mark::FREE.0 == 0)
     }
 
     pub(crate) fn has(&self, id: NodeId, mark: Mark) -> bool {
@@ -156,7 +171,10 @@ impl Mirror {
 
     pub(crate) fn name(&self, id: NodeId) -> &[u8] {
         let node = self.node(id);
-        self.names.get(NameAt { start: node.name_start, len: node.name_len })
+        self.names.get(NameAt {
+            start: node.name_start,
+            len: node.name_len,
+        })
     }
 
     pub(crate) fn inode(&self, id: NodeId) -> u64 {
@@ -220,7 +238,11 @@ impl Mirror {
     ) -> NodeId {
         debug_assert!(parent.is_none_or(|parent| self.child(parent, name).is_none()));
         let at = self.names.push(name);
-        let directory = if kind == FileType::Dir { self.new_directory() } else { NONE };
+        let directory = if kind == FileType::Dir {
+            self.new_directory()
+        } else {
+            NONE
+        };
         let node = Node {
             inode,
             parent: NONE,
@@ -252,7 +274,13 @@ impl Mirror {
     }
 
     fn new_directory(&mut self) -> u32 {
-        let directory = Directory { first: NONE, watch: None, identity: None };
+        let directory = Directory {
+            first: NONE,
+            count: 0,
+            is_indexed: false,
+            watch: None,
+            identity: None,
+        };
         match self.free_directories.pop() {
             Some(index) => {
                 self.directories[index as usize] = directory;
@@ -272,7 +300,10 @@ impl Mirror {
         self.unindex_inode(id);
         let node = &mut self.nodes[id.0 as usize];
         node.marks = Mark::FREE.0;
-        self.names.release(NameAt { start: node.name_start, len: node.name_len });
+        self.names.release(NameAt {
+            start: node.name_start,
+            len: node.name_len,
+        });
         node.name_len = 0;
         let directory = std::mem::replace(&mut node.directory, NONE);
         if directory != NONE {
@@ -291,7 +322,10 @@ impl Mirror {
         debug_assert!(!self.is_within(parent, id));
         self.detach(id);
         let node = &self.nodes[id.0 as usize];
-        self.names.release(NameAt { start: node.name_start, len: node.name_len });
+        self.names.release(NameAt {
+            start: node.name_start,
+            len: node.name_len,
+        });
         let at = self.names.push(name);
         let node = self.node_mut(id);
         node.name_start = at.start;
@@ -304,7 +338,10 @@ impl Mirror {
     pub(crate) fn uproot(&mut self, id: NodeId, path: &[u8]) {
         self.detach(id);
         let node = &self.nodes[id.0 as usize];
-        self.names.release(NameAt { start: node.name_start, len: node.name_len });
+        self.names.release(NameAt {
+            start: node.name_start,
+            len: node.name_len,
+        });
         let at = self.names.push(path);
         let node = self.node_mut(id);
         node.name_start = at.start;
@@ -313,7 +350,12 @@ impl Mirror {
 
     fn attach(&mut self, id: NodeId, parent: NodeId) {
         let index = self.node(parent).directory as usize;
-        let first = std::mem::replace(&mut self.directories[index].first, id.0);
+        let directory = &mut self.directories[index];
+        let first = std::mem::replace(&mut directory.first, id.0);
+        directory.count += 1;
+        let becomes_indexed = !directory.is_indexed && directory.count > SMALL;
+        let was_indexed = directory.is_indexed;
+        directory.is_indexed |= becomes_indexed;
         if let Some(first) = link(first) {
             self.node_mut(first).previous = id.0;
         }
@@ -321,28 +363,52 @@ impl Mirror {
         node.parent = parent.0;
         node.previous = NONE;
         node.next = first;
-        let hash = self.name_hash(parent.0, self.name(id));
-        let Mirror { nodes, names, by_name, hasher, .. } = self;
+        if was_indexed {
+            self.index_name(id);
+        } else if becomes_indexed {
+            let mut next = Some(id);
+            while let Some(child) = next {
+                self.index_name(child);
+                next = self.next_sibling(child);
+            }
+        }
+    }
+
+    fn index_name(&mut self, id: NodeId) {
+        let hash = self.name_hash(self.node(id).parent, self.name(id));
+        let Mirror {
+            nodes,
+            names,
+            by_name,
+            hasher,
+            ..
+        } = self;
         by_name.insert_unique(hash, id.0, |&other| {
             let node = &nodes[other as usize];
-            let at = NameAt { start: node.name_start, len: node.name_len };
+            let at = NameAt {
+                start: node.name_start,
+                len: node.name_len,
+            };
             hasher.hash_one((node.parent, names.get(at)))
         });
     }
 
     fn detach(&mut self, id: NodeId) {
-        let Some(parent) = self.parent(id) else { return };
-        let hash = self.name_hash(parent.0, self.name(id));
-        if let Ok(entry) = self.by_name.find_entry(hash, |&other| other == id.0) {
-            entry.remove();
+        let Some(parent) = self.parent(id) else {
+            return;
+        };
+        let index = self.node(parent).directory as usize;
+        if self.directories[index].is_indexed {
+            let hash = self.name_hash(parent.0, self.name(id));
+            if let Ok(entry) = self.by_name.find_entry(hash, |&other| other == id.0) {
+                entry.remove();
+            }
         }
+        self.directories[index].count -= 1;
         let (previous, next) = (self.node(id).previous, self.node(id).next);
         match link(previous) {
             Some(previous) => self.node_mut(previous).next = next,
-            None => {
-                let index = self.node(parent).directory as usize;
-                self.directories[index].first = next;
-            }
+            None => self.directories[index].first = next,
         }
         if let Some(next) = link(next) {
             self.node_mut(next).previous = previous;
@@ -358,6 +424,11 @@ impl Mirror {
     }
 
     pub(crate) fn child(&self, parent: NodeId, name: &[u8]) -> Option<NodeId> {
+        if !self.directory(parent)?.is_indexed {
+            return self
+                .children(parent)
+                .find(|&child| self.name(child) == name);
+        }
         let hash = self.name_hash(parent.0, name);
         self.by_name
             .find(hash, |&id| {
@@ -367,7 +438,8 @@ impl Mirror {
     }
 
     pub(crate) fn first_child(&self, id: NodeId) -> Option<NodeId> {
-        self.directory(id).and_then(|directory| link(directory.first))
+        self.directory(id)
+            .and_then(|directory| link(directory.first))
     }
 
     pub(crate) fn next_sibling(&self, id: NodeId) -> Option<NodeId> {
@@ -396,7 +468,15 @@ impl Mirror {
 
     /// Entries with this inode number, in no order. Hard links give several, and inode numbers are
     /// unique per file system only.
-    pub(crate) fn by_inode(&self, inode: u64) -> Vec<NodeId> {
+    pub(crate) fn by_inode(&mut self, inode: u64) -> Vec<NodeId> {
+        if !self.has_inodes {
+            self.has_inodes = true;
+            for index in 0..self.nodes.len() as u32 {
+                if self.contains(NodeId(index)) {
+                    self.index_inode(NodeId(index));
+                }
+            }
+        }
         self.by_inode
             .iter_hash(self.hasher.hash_one(inode))
             .filter(|&&id| self.nodes[id as usize].inode == inode)
@@ -406,16 +486,24 @@ impl Mirror {
 
     fn index_inode(&mut self, id: NodeId) {
         let inode = self.node(id).inode;
-        if inode == 0 {
+        if inode == 0 || !self.has_inodes {
             return;
         }
-        let Mirror { nodes, by_inode, hasher, .. } = self;
+        let Mirror {
+            nodes,
+            by_inode,
+            hasher,
+            ..
+        } = self;
         by_inode.insert_unique(hasher.hash_one(inode), id.0, |&other| {
             hasher.hash_one(nodes[other as usize].inode)
         });
     }
 
     fn unindex_inode(&mut self, id: NodeId) {
+        if !self.has_inodes {
+            return;
+        }
         let hash = self.hasher.hash_one(self.node(id).inode);
         if let Ok(entry) = self.by_inode.find_entry(hash, |&other| other == id.0) {
             entry.remove();
@@ -454,7 +542,9 @@ impl Mirror {
 
     /// Ends one [`Mirror::pin`].
     pub(crate) fn unpin(&mut self, id: NodeId) {
-        let Some(count) = self.pins.get_mut(&id.0) else { return };
+        let Some(count) = self.pins.get_mut(&id.0) else {
+            return;
+        };
         *count -= 1;
         if *count == 0 {
             self.pins.remove(&id.0);
@@ -469,8 +559,15 @@ impl Mirror {
             return;
         }
         let mut fresh = Names::with_capacity_for(&self.names);
-        for node in self.nodes.iter_mut().filter(|node| node.marks & Mark::FREE.0 == 0) {
-            let at = NameAt { start: node.name_start, len: node.name_len };
+        for node in self
+            .nodes
+            .iter_mut()
+            .filter(|node| node.marks & Mark::FREE.0 == 0)
+        {
+            let at = NameAt {
+                start: node.name_start,
+                len: node.name_len,
+            };
             node.name_start = fresh.push(self.names.get(at)).start;
         }
         self.names = fresh;

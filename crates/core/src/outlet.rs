@@ -111,21 +111,28 @@ impl Outlets {
     }
 
     pub(crate) fn take(&mut self, id: OutletId) -> Vec<Event> {
-        self.outlet(id).map(|outlet| std::mem::take(&mut outlet.events)).unwrap_or_default()
+        self.outlet(id)
+            .map(|outlet| std::mem::take(&mut outlet.events))
+            .unwrap_or_default()
     }
 
     /// Whether changes wait in a fold, and how often there had to be one.
     pub(crate) fn folded(&self, id: OutletId) -> (bool, u64) {
-        self.outlets.iter().find(|outlet| outlet.id == id).map_or((false, 0), |outlet| {
-            let waits = outlet.fold.as_ref().is_some_and(|fold| !fold.is_empty());
-            (waits || !outlet.notes.is_empty(), outlet.folds)
-        })
+        self.outlets
+            .iter()
+            .find(|outlet| outlet.id == id)
+            .map_or((false, 0), |outlet| {
+                let waits = outlet.fold.as_ref().is_some_and(|fold| !fold.is_empty());
+                (waits || !outlet.notes.is_empty(), outlet.folds)
+            })
     }
 
     /// Hands out what is folded, as far as there is room.
     pub(crate) fn flush(&mut self, id: OutletId, mirror: &mut Mirror) {
         let Outlets { outlets, seq, .. } = self;
-        let Some(outlet) = outlets.iter_mut().find(|outlet| outlet.id == id) else { return };
+        let Some(outlet) = outlets.iter_mut().find(|outlet| outlet.id == id) else {
+            return;
+        };
         while outlet.room > 0
             && let Some(step) = outlet.fold.as_mut().and_then(|fold| fold.step(mirror))
         {
@@ -135,7 +142,9 @@ impl Outlets {
                 StepKind::Modified => ChangeKind::Modified,
                 StepKind::Metadata => ChangeKind::Metadata,
                 StepKind::Removed => ChangeKind::Removed,
-                StepKind::Moved { from } => ChangeKind::Moved { from: to_path(from) },
+                StepKind::Moved { from } => ChangeKind::Moved {
+                    from: to_path(from),
+                },
             };
             outlet.push(Event::Change(Change {
                 seq: *seq,
@@ -226,7 +235,11 @@ impl Outlets {
 
     pub(crate) fn moved(&mut self, mirror: &Mirror, id: NodeId, from: &PathBuf, cause: Cause) {
         self.seq += 1;
-        for outlet in self.outlets.iter_mut().filter(|outlet| outlet.fold.is_none()) {
+        for outlet in self
+            .outlets
+            .iter_mut()
+            .filter(|outlet| outlet.fold.is_none())
+        {
             let kind = ChangeKind::Moved { from: from.clone() };
             let change = describe(mirror, id, self.seq, kind, cause);
             outlet.push(Event::Change(change));
@@ -235,7 +248,11 @@ impl Outlets {
 
     /// Entries go without a word: their root is no longer watched.
     pub(crate) fn forget(&mut self, mirror: &mut Mirror, entries: &[NodeId]) {
-        for fold in self.outlets.iter_mut().filter_map(|outlet| outlet.fold.as_mut()) {
+        for fold in self
+            .outlets
+            .iter_mut()
+            .filter_map(|outlet| outlet.fold.as_mut())
+        {
             fold.forget(mirror, entries);
         }
     }
@@ -244,7 +261,11 @@ impl Outlets {
         for outlet in &mut self.outlets {
             if outlet.fold().is_none() {
                 outlet.begun.push(path.clone());
-                outlet.push(Event::Resync(Resync { path: path.clone(), reason, finished: false }));
+                outlet.push(Event::Resync(Resync {
+                    path: path.clone(),
+                    reason,
+                    finished: false,
+                }));
             }
         }
     }
@@ -253,20 +274,34 @@ impl Outlets {
         for outlet in &mut self.outlets {
             if let Some(at) = outlet.begun.iter().position(|begun| begun == path) {
                 outlet.begun.swap_remove(at);
-                outlet.note(Event::Resync(Resync { path: path.clone(), reason, finished: true }));
+                outlet.note(Event::Resync(Resync {
+                    path: path.clone(),
+                    reason,
+                    finished: true,
+                }));
             }
         }
     }
 
     pub(crate) fn coverage(&mut self, path: PathBuf, state: State, gap: Option<Gap>) {
         for outlet in &mut self.outlets {
-            outlet.note(Event::Coverage(Subtree { path: path.clone(), state, gap }));
+            outlet.note(Event::Coverage(Subtree {
+                path: path.clone(),
+                state,
+                gap,
+            }));
         }
     }
 }
 
 fn describe(mirror: &Mirror, id: NodeId, seq: u64, kind: ChangeKind, cause: Cause) -> Change {
-    Change { seq, kind, path: path_of(mirror, id), file_type: mirror.kind(id), cause }
+    Change {
+        seq,
+        kind,
+        path: path_of(mirror, id),
+        file_type: mirror.kind(id),
+        cause,
+    }
 }
 
 /// The absolute path of an entry.

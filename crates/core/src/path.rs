@@ -28,7 +28,11 @@ pub fn to_path(bytes: Vec<u8>) -> PathBuf {
     let mut rest = &bytes[..];
     while let Some((point, len)) = next_code_point(rest) {
         rest = &rest[len..];
-        let point = if point == u32::from('/') { u32::from('\\') } else { point };
+        let point = if point == u32::from('/') {
+            u32::from('\\')
+        } else {
+            point
+        };
         match u16::try_from(point) {
             Ok(unit) => units.push(unit),
             Err(_) => {
@@ -51,9 +55,13 @@ fn next_code_point(bytes: &[u8]) -> Option<(u32, usize)> {
         0xf0.. => 4,
         _ => return Some((0xfffd, 1)),
     };
-    let Some(rest) = bytes.get(1..len) else { return Some((0xfffd, 1)) };
+    let Some(rest) = bytes.get(1..len) else {
+        return Some((0xfffd, 1));
+    };
     let lead = u32::from(first) & (0x7f >> len);
-    let point = rest.iter().fold(lead, |point, &byte| point << 6 | u32::from(byte & 0x3f));
+    let point = rest
+        .iter()
+        .fold(lead, |point, &byte| point << 6 | u32::from(byte & 0x3f));
     Some((point, len))
 }
 
@@ -61,6 +69,9 @@ fn next_code_point(bytes: &[u8]) -> Option<(u32, usize)> {
 #[cfg(windows)]
 pub fn to_bytes(path: &Path) -> Vec<u8> {
     let mut bytes = path.as_os_str().as_encoded_bytes().to_vec();
-    bytes.iter_mut().filter(|byte| **byte == b'\\').for_each(|byte| *byte = b'/');
+    bytes
+        .iter_mut()
+        .filter(|byte| **byte == b'\\')
+        .for_each(|byte| *byte = b'/');
     bytes
 }

@@ -98,7 +98,11 @@ impl Backlog {
         let full = self.heads.len() >= Self::LIMIT
             || self.names.len() + record.name.len() > u32::MAX as usize;
         if full {
-            if self.heads.back().is_some_and(|last| last.action != Action::Overflow) {
+            if self
+                .heads
+                .back()
+                .is_some_and(|last| last.action != Action::Overflow)
+            {
                 self.overflows += 1;
                 self.push_head(Record {
                     watch: Watch(-1),
@@ -183,7 +187,11 @@ impl Backlog {
         if let Some(head) = self.heads.pop_front() {
             self.popped += 1;
             self.overflows_held -= usize::from(head.action == Action::Overflow);
-            while self.arrivals.front().is_some_and(|&(end, _)| end <= self.popped) {
+            while self
+                .arrivals
+                .front()
+                .is_some_and(|&(end, _)| end <= self.popped)
+            {
                 self.arrivals.pop_front();
             }
         }
@@ -199,9 +207,15 @@ impl Backlog {
     /// The second half of the move whose first half is the oldest record, and its position.
     pub(crate) fn partner_of_front(&self) -> Option<(usize, Record<'_>)> {
         let front = self.heads.front()?;
-        let position = self.heads.iter().skip(1).take(Self::LOOKAHEAD).position(|head| {
-            head.action == Action::MovedTo && head.cookie == front.cookie && !head.spent
-        })? + 1;
+        let position = self
+            .heads
+            .iter()
+            .skip(1)
+            .take(Self::LOOKAHEAD)
+            .position(|head| {
+                head.action == Action::MovedTo && head.cookie == front.cookie && !head.spent
+            })?
+            + 1;
         Some((position, self.record(&self.heads[position])))
     }
 
@@ -241,7 +255,13 @@ mod tests {
     use super::*;
 
     fn record(action: Action, name: &[u8], cookie: u32) -> Record<'_> {
-        Record { watch: Watch(1), action, is_dir: false, cookie, name }
+        Record {
+            watch: Watch(1),
+            action,
+            is_dir: false,
+            cookie,
+            name,
+        }
     }
 
     #[test]
@@ -264,7 +284,10 @@ mod tests {
         }
         assert_eq!(backlog.len(), Backlog::LIMIT + 1);
         assert_eq!(backlog.overflows(), 1);
-        assert_eq!(backlog.heads.back().map(|head| head.action), Some(Action::Overflow));
+        assert_eq!(
+            backlog.heads.back().map(|head| head.action),
+            Some(Action::Overflow)
+        );
     }
 
     #[test]

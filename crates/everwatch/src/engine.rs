@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
+use everwatch_core::OutletId;
 use everwatch_core::coverage::Subtree;
 use everwatch_core::engine::{Engine, Progress, RootId, RootSpec};
 use everwatch_core::filter::Filter;
 use everwatch_core::kernel::Fault;
 use everwatch_core::record::Moment;
-use everwatch_core::OutletId;
 
 use crate::handover::Handover;
 use crate::options::Options;
@@ -24,11 +24,25 @@ use crate::watcher::{Entry, Shared};
 /// What other threads ask of the engine. A reply that is dropped says that the watcher closed.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Watch { spec: RootSpec, reply: SyncSender<Result<RootId, Fault>> },
-    Unwatch { root: RootId, reply: SyncSender<()> },
-    Open { handover: Arc<Handover>, with_entries: bool, reply: SyncSender<Vec<Entry>> },
-    Sync { reply: SyncSender<()> },
-    Coverage { reply: SyncSender<Vec<Subtree>> },
+    Watch {
+        spec: RootSpec,
+        reply: SyncSender<Result<RootId, Fault>>,
+    },
+    Unwatch {
+        root: RootId,
+        reply: SyncSender<()>,
+    },
+    Open {
+        handover: Arc<Handover>,
+        with_entries: bool,
+        reply: SyncSender<Vec<Entry>>,
+    },
+    Sync {
+        reply: SyncSender<()>,
+    },
+    Coverage {
+        reply: SyncSender<Vec<Subtree>>,
+    },
     Finish,
 }
 
@@ -126,7 +140,11 @@ impl Seat {
                     self.engine.remove_root(root);
                     let _ = reply.send(());
                 }
-                Command::Open { handover, with_entries, reply } => {
+                Command::Open {
+                    handover,
+                    with_entries,
+                    reply,
+                } => {
                     let settles = self.settle.is_some();
                     let outlet = self.engine.open_outlet(handover.room(), settles);
                     self.consumers.push(Consumer { outlet, handover });
@@ -214,7 +232,11 @@ impl Seat {
     }
 
     fn pause(&mut self, now: Moment, progress: &Progress) {
-        self.streak = if progress.records > 0 { self.streak + 1 } else { 0 };
+        self.streak = if progress.records > 0 {
+            self.streak + 1
+        } else {
+            0
+        };
         let host = self.engine.kernel_mut();
         if progress.more {
             if self.streak > 1 && progress.records < BUSY && self.syncs.is_empty() {
@@ -223,8 +245,14 @@ impl Seat {
             return;
         }
         let folded = self.settle.is_some()
-            && self.consumers.iter().any(|consumer| self.engine.folded(consumer.outlet).0);
-        let settled = self.settle.filter(|_| folded).map(|settle| self.last_change.1 + settle);
+            && self
+                .consumers
+                .iter()
+                .any(|consumer| self.engine.folded(consumer.outlet).0);
+        let settled = self
+            .settle
+            .filter(|_| folded)
+            .map(|settle| self.last_change.1 + settle);
         let deadline = [progress.deadline, settled].into_iter().flatten().min();
         let timeout = deadline.map(|at| at.saturating_sub(now));
         let woken = self.engine.kernel_mut().wait(timeout);

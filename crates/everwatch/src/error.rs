@@ -42,7 +42,13 @@ pub struct Error {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, operation: &'static str) -> Error {
-        Error { kind, operation, path: None, code: None, detail: None }
+        Error {
+            kind,
+            operation,
+            path: None,
+            code: None,
+            detail: None,
+        }
     }
 
     pub(crate) fn closed(operation: &'static str) -> Error {

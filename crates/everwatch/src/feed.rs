@@ -45,7 +45,12 @@ pub struct Feed {
 
 impl Feed {
     pub(crate) fn new(handover: Arc<Handover>, shared: Arc<Shared>) -> Feed {
-        Feed { handover, shared, taken: VecDeque::new(), watcher: None }
+        Feed {
+            handover,
+            shared,
+            taken: VecDeque::new(),
+            watcher: None,
+        }
     }
 
     pub(crate) fn owning(mut self, watcher: Watcher) -> Feed {
@@ -97,7 +102,10 @@ impl Feed {
         if let Some(event) = self.taken.pop_front() {
             return Ok(Some(event));
         }
-        match self.handover.take_by(&mut self.taken, deadline, || self.shared.ring()) {
+        match self
+            .handover
+            .take_by(&mut self.taken, deadline, || self.shared.ring())
+        {
             Taken::Closed => Err(Error::closed("read the feed")),
             _ => Ok(self.taken.pop_front()),
         }

@@ -47,7 +47,11 @@ pub(crate) enum Taken {
 
 impl Handover {
     pub(crate) fn new(capacity: usize) -> Handover {
-        Handover { queue: Mutex::default(), filled: Condvar::new(), capacity }
+        Handover {
+            queue: Mutex::default(),
+            filled: Condvar::new(),
+            capacity,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -154,7 +158,10 @@ impl Handover {
                         .unwrap_or_else(PoisonError::into_inner)
                         .0
                 }
-                None => self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner),
+                None => self
+                    .filled
+                    .wait(queue)
+                    .unwrap_or_else(PoisonError::into_inner),
             };
         }
     }

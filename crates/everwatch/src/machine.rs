@@ -31,5 +31,10 @@ pub fn inspect(path: impl AsRef<Path>) -> Result<Report, Error> {
     let fail = |error: &std::io::Error| Error::from_io(error, "inspect").with_path(path);
     let absolute = std::path::absolute(path).map_err(|error| fail(&error))?;
     let (file_system, gap) = host::describe_volume(&absolute).map_err(|error| fail(&error))?;
-    Ok(Report { path: absolute, file_system, gap, limits: host::limits().to_vec() })
+    Ok(Report {
+        path: absolute,
+        file_system,
+        gap,
+        limits: host::limits().to_vec(),
+    })
 }

@@ -146,10 +146,7 @@ impl Options {
     /// # Errors
     ///
     /// As [`Options::build`] and [`Watcher::watch`].
-    pub fn watch<P: AsRef<Path>>(
-        self,
-        paths: impl IntoIterator<Item = P>,
-    ) -> Result<Feed, Error> {
+    pub fn watch<P: AsRef<Path>>(self, paths: impl IntoIterator<Item = P>) -> Result<Feed, Error> {
         let watcher = self.build()?;
         let feed = watcher.feed()?;
         for path in paths {

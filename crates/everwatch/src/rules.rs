@@ -17,7 +17,11 @@ pub(crate) fn above(root: &Path) -> Vec<OuterRules> {
             rules.push(OuterRules::new(prefix.to_owned(), &text));
         }
     };
-    for dir in root.ancestors().skip(1).take_while(|dir| dir.starts_with(top)) {
+    for dir in root
+        .ancestors()
+        .skip(1)
+        .take_while(|dir| dir.starts_with(top))
+    {
         add(dir, dir.join(".gitignore"));
     }
     add(top, top.join(".git/info/exclude"));
@@ -27,7 +31,10 @@ pub(crate) fn above(root: &Path) -> Vec<OuterRules> {
 /// Resolves `..` by the file system where it has to be and drops the rest of the dots by hand, so
 /// that the path stays as the caller spelled it if it can.
 pub(crate) fn without_dots(path: &Path) -> PathBuf {
-    if path.components().any(|component| component == Component::ParentDir) {
+    if path
+        .components()
+        .any(|component| component == Component::ParentDir)
+    {
         return path.canonicalize().unwrap_or_else(|_| path.to_owned());
     }
     path.components().collect()

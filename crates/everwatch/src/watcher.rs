@@ -85,7 +85,10 @@ impl Shared {
     }
 
     pub(crate) fn take_commands(&self) -> Vec<Command> {
-        lock(&self.commands).as_mut().map(std::mem::take).unwrap_or_default()
+        lock(&self.commands)
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
     }
 
     pub(crate) fn set_counters(&self, counters: Counters) {
@@ -189,9 +192,8 @@ impl Watcher {
                 .with_detail("the capacity of a feed has to be at least 1".to_owned()));
         }
         let filter = options.filter()?;
-        let start = |polls| {
-            Host::new(polls).map_err(|fault| Error::from_fault(fault, "start a watcher"))
-        };
+        let start =
+            |polls| Host::new(polls).map_err(|fault| Error::from_fault(fault, "start a watcher"));
         let (host, backend) = match options.backend {
             Backend::Poll => (start(true)?, Backend::Poll),
             _ => (start(false)?, Backend::Inotify),
@@ -212,7 +214,12 @@ impl Watcher {
             .spawn(move || seat.run())
             .map_err(|error| Error::from_io(&error, "start a thread"))?;
         let instance = std::hash::RandomState::new().hash_one(std::process::id());
-        Ok(Watcher { shared, options, backend, instance })
+        Ok(Watcher {
+            shared,
+            options,
+            backend,
+            instance,
+        })
     }
 
     /// The mechanism in use.
@@ -271,7 +278,10 @@ impl Watcher {
     ///
     /// [`ErrorKind::Closed`] if the watcher is closed.
     pub fn unwatch(&self, root: Root) -> Result<(), Error> {
-        self.ask("unwatch", |reply| Command::Unwatch { root: root.0, reply })
+        self.ask("unwatch", |reply| Command::Unwatch {
+            root: root.0,
+            reply,
+        })
     }
 
     /// Opens a feed of all that happens to the roots from now on.
@@ -295,8 +305,11 @@ impl Watcher {
     fn open(&self, operation: &'static str, with_entries: bool) -> Result<Snapshot, Error> {
         let handover = Arc::new(Handover::new(self.options.capacity));
         let feed = Feed::new(Arc::clone(&handover), Arc::clone(&self.shared));
-        let entries = self
-            .ask(operation, |reply| Command::Open { handover, with_entries, reply })?;
+        let entries = self.ask(operation, |reply| Command::Open {
+            handover,
+            with_entries,
+            reply,
+        })?;
         Ok(Snapshot { entries, feed })
     }
 
@@ -337,7 +350,10 @@ impl Watcher {
 
     /// Where the feeds are: the number of the last change, with the name of this watcher.
     pub fn cursor(&self) -> Cursor {
-        Cursor { watcher: self.instance, seq: self.counters().seq }
+        Cursor {
+            watcher: self.instance,
+            seq: self.counters().seq,
+        }
     }
 
     /// Stops watching and ends all feeds. Returns when the thread has ended and everything is given
@@ -365,8 +381,17 @@ fn spec(path: &Path, recursive: bool, gitignore: bool) -> Result<RootSpec, Error
         })
         .map_err(|error| fail(&error))?;
     if metadata.is_dir() {
-        let outer = if gitignore { rules::above(&absolute) } else { Vec::new() };
-        return Ok(RootSpec { dir: absolute, only: None, recursive, outer });
+        let outer = if gitignore {
+            rules::above(&absolute)
+        } else {
+            Vec::new()
+        };
+        return Ok(RootSpec {
+            dir: absolute,
+            only: None,
+            recursive,
+            outer,
+        });
     }
     match (absolute.parent(), absolute.file_name()) {
         (Some(dir), Some(name)) => Ok(RootSpec {

@@ -35,7 +35,11 @@ impl<K: Kernel> Engine<K> {
             Ok(opened) => opened,
             Err(error) => return self.cannot_open(id, error),
         };
-        if self.mirror.identity(id).is_some_and(|known| known != identity) {
+        if self
+            .mirror
+            .identity(id)
+            .is_some_and(|known| known != identity)
+        {
             self.park(id, None);
             return;
         }
@@ -58,7 +62,10 @@ impl<K: Kernel> Engine<K> {
         self.keep(id, dir);
         match listed {
             Ok(()) => {
-                if matches!(self.gap(id), Some(Gap::Unreadable | Gap::OpenFiles | Gap::Failing)) {
+                if matches!(
+                    self.gap(id),
+                    Some(Gap::Unreadable | Gap::OpenFiles | Gap::Failing)
+                ) {
                     self.clear_gap(id);
                 }
                 self.merge(id, &listing);
@@ -84,13 +91,7 @@ impl<K: Kernel> Engine<K> {
         gap
     }
 
-    fn cover(
-        &mut self,
-        id: NodeId,
-        dir: &K::Dir,
-        identity: Identity,
-        gap: Option<Gap>,
-    ) -> Covered {
+    fn cover(&mut self, id: NodeId, dir: &K::Dir, identity: Identity, gap: Option<Gap>) -> Covered {
         if let Some(gap) = gap {
             self.set_gap(id, gap);
             return Covered::Yes;
@@ -138,7 +139,9 @@ impl<K: Kernel> Engine<K> {
     /// The kernel says that the directory under the name of `id` is watched already. Returns true
     /// if that is because it was moved here, and moves it in the mirror.
     fn resolve_known(&mut self, id: NodeId, watch: Watch) -> bool {
-        let Some(dir) = self.mirror.parent(id) else { return false };
+        let Some(dir) = self.mirror.parent(id) else {
+            return false;
+        };
         for other in self.watches.nodes(watch) {
             if other == id || !self.mirror.contains(other) {
                 continue;
@@ -166,7 +169,9 @@ impl<K: Kernel> Engine<K> {
         {
             return false;
         }
-        let Some(dir) = self.mirror.parent(id) else { return false };
+        let Some(dir) = self.mirror.parent(id) else {
+            return false;
+        };
         let name = self.mirror.name(id).to_vec();
         self.remove(id, Cause::Scanned, false, true);
         self.mirror.clear(inner, Mark::ROOT);
@@ -207,7 +212,11 @@ impl<K: Kernel> Engine<K> {
     /// Puts a directory aside that is not where the mirror has it. A record that explains this may
     /// be queued; see `settle`.
     fn park(&mut self, id: NodeId, fault: Option<Fault>) {
-        self.parked.push(Parked { node: id, fault, records: self.counters.records });
+        self.parked.push(Parked {
+            node: id,
+            fault,
+            records: self.counters.records,
+        });
     }
 
     /// Whether directories in `dir` are watched, too.

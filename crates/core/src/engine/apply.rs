@@ -15,7 +15,9 @@ use crate::record::{Action, Moment};
 impl<K: Kernel> Engine<K> {
     /// Applies the oldest record. Returns false if there is none that can be applied yet.
     pub(super) fn apply_front(&mut self, now: Moment) -> bool {
-        let Some(record) = self.backlog.front() else { return false };
+        let Some(record) = self.backlog.front() else {
+            return false;
+        };
         if self.backlog.front_is_spent() {
             self.backlog.pop();
             return true;
@@ -65,7 +67,8 @@ impl<K: Kernel> Engine<K> {
             _ if name.is_empty() => {
                 for dir in self.watches.nodes(watch) {
                     if action == Action::Metadata && self.is_told_root(dir) {
-                        self.outlets.metadata(&mut self.mirror, dir, Cause::Notified);
+                        self.outlets
+                            .metadata(&mut self.mirror, dir, Cause::Notified);
                     }
                 }
             }
@@ -75,9 +78,16 @@ impl<K: Kernel> Engine<K> {
                 if self.watches.has_guards() {
                     self.check_guarded(watch, Some(name));
                 }
-                let Some(first) = self.watches.first(watch) else { return };
+                let Some(first) = self.watches.first(watch) else {
+                    return;
+                };
                 self.apply_named(first, action, is_dir, name);
-                for dir in self.watches.nodes(watch).into_iter().filter(|&dir| dir != first) {
+                for dir in self
+                    .watches
+                    .nodes(watch)
+                    .into_iter()
+                    .filter(|&dir| dir != first)
+                {
                     self.apply_named(dir, action, is_dir, name);
                 }
             }
@@ -136,14 +146,18 @@ impl<K: Kernel> Engine<K> {
         if self.mirror.has(child, Mark::UNVERIFIED) || self.mirror.has(child, Mark::VANISHED) {
             self.look(dir, name, Cause::Notified);
         }
-        let Some(child) = self.mirror.child(dir, name) else { return };
+        let Some(child) = self.mirror.child(dir, name) else {
+            return;
+        };
         if self.mirror.has(child, Mark::UNANNOUNCED) {
             return;
         }
         if action == Action::Modified {
-            self.outlets.modified(&mut self.mirror, child, Cause::Notified);
+            self.outlets
+                .modified(&mut self.mirror, child, Cause::Notified);
         } else {
-            self.outlets.metadata(&mut self.mirror, child, Cause::Notified);
+            self.outlets
+                .metadata(&mut self.mirror, child, Cause::Notified);
             if self.mirror.is_dir(child) {
                 self.retry_unreadable(child);
             }
@@ -151,7 +165,10 @@ impl<K: Kernel> Engine<K> {
     }
 
     fn apply_move(&mut self, from: Watch, name: &[u8], to: Watch, to_name: &[u8], is_dir: bool) {
-        if [name, to_name].iter().any(|name| name.is_empty() || name.contains(&b'/')) {
+        if [name, to_name]
+            .iter()
+            .any(|name| name.is_empty() || name.contains(&b'/'))
+        {
             self.on_overflow();
             return;
         }
@@ -195,7 +212,10 @@ impl<K: Kernel> Engine<K> {
             self.look(target, to_name, Cause::Notified);
             return;
         }
-        let victim = self.mirror.child(target, to_name).filter(|&victim| victim != child);
+        let victim = self
+            .mirror
+            .child(target, to_name)
+            .filter(|&victim| victim != child);
         let mut seen_early = false;
         if let Some(victim) = victim {
             if self.is_phantom(child) && !self.is_phantom(victim) {
@@ -209,7 +229,8 @@ impl<K: Kernel> Engine<K> {
         }
         self.relocate(child, target, to_name, Cause::Notified);
         if seen_early && !self.mirror.is_dir(child) {
-            self.outlets.modified(&mut self.mirror, child, Cause::Notified);
+            self.outlets
+                .modified(&mut self.mirror, child, Cause::Notified);
         }
     }
 
@@ -225,11 +246,16 @@ impl<K: Kernel> Engine<K> {
         match self.stat(dir, name) {
             Ok(stat) => self.reconcile(dir, name, Seen::from(&stat), Cause::Notified),
             Err(_) => {
-                let kind = if is_dir { FileType::Dir } else { FileType::File };
+                let kind = if is_dir {
+                    FileType::Dir
+                } else {
+                    FileType::File
+                };
                 match self.mirror.child(dir, name) {
                     Some(old) if !is_dir && !self.mirror.is_dir(old) => {
                         self.doubt(old);
-                        self.outlets.modified(&mut self.mirror, old, Cause::Notified);
+                        self.outlets
+                            .modified(&mut self.mirror, old, Cause::Notified);
                     }
                     old => {
                         if let Some(old) = old {

@@ -28,13 +28,22 @@ impl<K: Kernel> Engine<K> {
             self.unwatch(id);
         }
         let is_new = before.is_none_or(|held| held.gap != gap);
-        let parent_has_it =
-            self.mirror.parent(id).is_some_and(|parent| self.gap(parent) == Some(gap));
-        let is_named = if is_new { !parent_has_it } else { before.is_some_and(|b| b.is_named) };
+        let parent_has_it = self
+            .mirror
+            .parent(id)
+            .is_some_and(|parent| self.gap(parent) == Some(gap));
+        let is_named = if is_new {
+            !parent_has_it
+        } else {
+            before.is_some_and(|b| b.is_named)
+        };
         self.gaps.insert(id, Held { gap, is_named });
         if is_new {
             self.count_unwatched(gap, 1);
-            self.count_unwatched(before.map_or(gap, |held| held.gap), before.map_or(0, |_| -1));
+            self.count_unwatched(
+                before.map_or(gap, |held| held.gap),
+                before.map_or(0, |_| -1),
+            );
         }
         if is_new && is_named {
             let path = path_of(&self.mirror, id);
@@ -43,7 +52,9 @@ impl<K: Kernel> Engine<K> {
     }
 
     pub(super) fn clear_gap(&mut self, id: NodeId) {
-        let Some(held) = self.gaps.remove(&id) else { return };
+        let Some(held) = self.gaps.remove(&id) else {
+            return;
+        };
         self.count_unwatched(held.gap, -1);
         if held.is_named {
             let path = path_of(&self.mirror, id);
@@ -104,10 +115,18 @@ impl<K: Kernel> Engine<K> {
             let state = match root.node {
                 None if !root.is_joined => {
                     let gap = Some(Gap::RootGone);
-                    Subtree { path: root.told_path(), state: State::Lost, gap }
+                    Subtree {
+                        path: root.told_path(),
+                        state: State::Lost,
+                        gap,
+                    }
                 }
                 Some(node) if self.gaps.contains_key(&node) => continue,
-                _ => Subtree { path: root.told_path(), state: State::Live, gap: None },
+                _ => Subtree {
+                    path: root.told_path(),
+                    state: State::Live,
+                    gap: None,
+                },
             };
             all.push(state);
         }
@@ -165,7 +184,9 @@ impl<K: Kernel> Engine<K> {
         for root in &self.roots {
             let Some(top) = root.node else { continue };
             let top_path: PathBuf = path_of(&self.mirror, top);
-            let Ok(below) = path.strip_prefix(&top_path) else { continue };
+            let Ok(below) = path.strip_prefix(&top_path) else {
+                continue;
+            };
             let mut id = Some(top);
             for name in below {
                 let name = crate::path::to_bytes(std::path::Path::new(name));

@@ -47,9 +47,18 @@ impl<K: Kernel> Engine<K> {
             return self.kernel.open_root(&path).map_err(OpenError::Fault);
         };
         self.open_known(parent).map_err(|_| OpenError::Astray)?;
-        let Engine { handles, kernel, mirror, .. } = self;
-        let Some((_, dir)) = handles.last() else { return Err(OpenError::Astray) };
-        kernel.open_dir(dir, mirror.name(id)).map_err(OpenError::Fault)
+        let Engine {
+            handles,
+            kernel,
+            mirror,
+            ..
+        } = self;
+        let Some((_, dir)) = handles.last() else {
+            return Err(OpenError::Astray);
+        };
+        kernel
+            .open_dir(dir, mirror.name(id))
+            .map_err(OpenError::Fault)
     }
 
     pub(super) fn keep(&mut self, id: NodeId, dir: K::Dir) {
@@ -76,8 +85,12 @@ impl<K: Kernel> Engine<K> {
     /// Looks at an entry of a directory that was listed before.
     pub(super) fn stat(&mut self, parent: NodeId, name: &[u8]) -> Result<Stat, OpenError> {
         self.open_known(parent)?;
-        let Engine { handles, kernel, .. } = self;
-        let Some((_, dir)) = handles.last() else { return Err(OpenError::Astray) };
+        let Engine {
+            handles, kernel, ..
+        } = self;
+        let Some((_, dir)) = handles.last() else {
+            return Err(OpenError::Astray);
+        };
         kernel.stat(dir, name).map_err(OpenError::Fault)
     }
 
@@ -90,9 +103,10 @@ impl<K: Kernel> Engine<K> {
                     let identity = self.kernel.identity(&dir).ok()?;
                     Some(self.mirror.identity(id) == Some(identity))
                 }
-                Err(Fault { kind: FaultKind::NotFound | FaultKind::NotDirectory, .. }) => {
-                    Some(false)
-                }
+                Err(Fault {
+                    kind: FaultKind::NotFound | FaultKind::NotDirectory,
+                    ..
+                }) => Some(false),
                 Err(_) => None,
             };
         };

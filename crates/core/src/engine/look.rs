@@ -17,7 +17,11 @@ pub(super) struct Seen {
 
 impl From<&Stat> for Seen {
     fn from(stat: &Stat) -> Seen {
-        Seen { kind: stat.kind, inode: stat.inode, born: stat.born }
+        Seen {
+            kind: stat.kind,
+            inode: stat.inode,
+            born: stat.born,
+        }
     }
 }
 
@@ -63,7 +67,8 @@ impl<K: Kernel> Engine<K> {
             if self.mirror.kind(child) == seen.kind && seen.kind != FileType::Dir {
                 // Another file took the name: to a reader, its content changed.
                 self.mirror.clear(child, Mark::VANISHED);
-                self.mirror.identify(child, seen.kind, seen.inode, fold_born(seen.born));
+                self.mirror
+                    .identify(child, seen.kind, seen.inode, fold_born(seen.born));
                 self.outlets.modified(&mut self.mirror, child, cause);
                 return;
             }
@@ -99,7 +104,8 @@ impl<K: Kernel> Engine<K> {
         }
         let id = self.mirror.insert(Some(dir), name, seen.kind, seen.inode);
         if seen.born != 0 {
-            self.mirror.identify(id, seen.kind, seen.inode, fold_born(seen.born));
+            self.mirror
+                .identify(id, seen.kind, seen.inode, fold_born(seen.born));
         }
         if !self.arming {
             self.outlets.created(&mut self.mirror, id, cause);
@@ -159,7 +165,11 @@ impl<K: Kernel> Engine<K> {
         let was_notified = self.mirror.has(id, Mark::NOTIFIED);
         self.mirror.clear(id, Mark::NOTIFIED);
         if !self.arming {
-            let cause = if was_notified { Cause::Notified } else { Cause::Scanned };
+            let cause = if was_notified {
+                Cause::Notified
+            } else {
+                Cause::Scanned
+            };
             self.outlets.created(&mut self.mirror, id, cause);
         }
     }
@@ -208,7 +218,8 @@ impl<K: Kernel> Engine<K> {
             && stat.kind != FileType::Dir
         {
             self.mirror.clear(id, Mark::UNVERIFIED);
-            self.mirror.identify(id, stat.kind, stat.inode, fold_born(stat.born));
+            self.mirror
+                .identify(id, stat.kind, stat.inode, fold_born(stat.born));
         }
     }
 
@@ -231,7 +242,9 @@ impl<K: Kernel> Engine<K> {
             {
                 continue;
             }
-            let Some(parent) = self.mirror.parent(known) else { continue };
+            let Some(parent) = self.mirror.parent(known) else {
+                continue;
+            };
             if parent == dir && self.mirror.name(known) == name {
                 continue;
             }
@@ -267,7 +280,9 @@ impl<K: Kernel> Engine<K> {
         if self.mirror.kind(id) != FileType::File {
             return;
         }
-        let Some(parent) = self.mirror.parent(id) else { return };
+        let Some(parent) = self.mirror.parent(id) else {
+            return;
+        };
         let name = self.mirror.name(id).to_vec();
         if let Ok(stat) = self.stat(parent, &name)
             && stat.modified >= self.complete - CLOCK_TICK

@@ -17,21 +17,31 @@ impl<K: Kernel> Engine<K> {
         }
         let is_stale = self.mirror.has(dir, Mark::STALE);
         self.mirror.clear(dir, Mark::STALE);
-        let is_polled = self.gap(dir).is_some_and(|gap| gap.state() == State::Polled);
+        let is_polled = self
+            .gap(dir)
+            .is_some_and(|gap| gap.state() == State::Polled);
         if self.mirror.first_child(dir).is_none() {
             self.merge_into_empty(dir, listing, is_polled);
             return;
         }
         for entry in listing.iter() {
-            let Some(kind) = entry.kind.or_else(|| self.kind_of(dir, entry.name)) else { continue };
+            let Some(kind) = entry.kind.or_else(|| self.kind_of(dir, entry.name)) else {
+                continue;
+            };
             if self.is_hidden(dir, entry.name, kind == FileType::Dir) {
                 continue;
             }
-            let seen = Seen { kind, inode: entry.inode, born: 0 };
+            let seen = Seen {
+                kind,
+                inode: entry.inode,
+                born: 0,
+            };
             let before = self.mirror.child(dir, entry.name);
             let seq = self.outlets.seq();
             self.reconcile(dir, entry.name, seen, Cause::Scanned);
-            let Some(child) = self.mirror.child(dir, entry.name) else { continue };
+            let Some(child) = self.mirror.child(dir, entry.name) else {
+                continue;
+            };
             self.mirror.set(child, Mark::LISTED);
             if kind == FileType::Dir {
                 if before == Some(child) && (is_stale || is_polled) && self.covers_below(dir) {
@@ -58,11 +68,17 @@ impl<K: Kernel> Engine<K> {
 
     fn merge_into_empty(&mut self, dir: NodeId, listing: &Listing, is_polled: bool) {
         for entry in listing.iter() {
-            let Some(kind) = entry.kind.or_else(|| self.kind_of(dir, entry.name)) else { continue };
+            let Some(kind) = entry.kind.or_else(|| self.kind_of(dir, entry.name)) else {
+                continue;
+            };
             if self.is_hidden(dir, entry.name, kind == FileType::Dir) {
                 continue;
             }
-            let seen = Seen { kind, inode: entry.inode, born: 0 };
+            let seen = Seen {
+                kind,
+                inode: entry.inode,
+                born: 0,
+            };
             match self.claim(dir, entry.name, seen) {
                 Some(_) => self.reconcile(dir, entry.name, seen, Cause::Scanned),
                 None => self.introduce(dir, entry.name, seen, Cause::Scanned),
@@ -90,10 +106,13 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         self.counters.stats += 1;
-        let Ok(stat) = self.stat(dir, name) else { return };
+        let Ok(stat) = self.stat(dir, name) else {
+            return;
+        };
         if !is_polled {
             if stat.changed >= self.complete - CLOCK_TICK {
-                self.outlets.modified(&mut self.mirror, child, Cause::Scanned);
+                self.outlets
+                    .modified(&mut self.mirror, child, Cause::Scanned);
             }
             return;
         }
@@ -105,16 +124,20 @@ impl<K: Kernel> Engine<K> {
         }
         let Some(before) = before else { return };
         if before.modified != stamp.modified || before.size != stamp.size {
-            self.outlets.modified(&mut self.mirror, child, Cause::Scanned);
+            self.outlets
+                .modified(&mut self.mirror, child, Cause::Scanned);
         } else if before.changed != stamp.changed {
             // Content may have been written and its time set back, so this is not metadata alone.
             if self.mirror.kind(child) == FileType::File {
-                self.outlets.modified(&mut self.mirror, child, Cause::Scanned);
+                self.outlets
+                    .modified(&mut self.mirror, child, Cause::Scanned);
             } else {
-                self.outlets.metadata(&mut self.mirror, child, Cause::Scanned);
+                self.outlets
+                    .metadata(&mut self.mirror, child, Cause::Scanned);
             }
         } else if before.is_racy && self.mirror.kind(child) == FileType::File {
-            self.outlets.modified(&mut self.mirror, child, Cause::Scanned);
+            self.outlets
+                .modified(&mut self.mirror, child, Cause::Scanned);
         }
     }
 
@@ -123,7 +146,9 @@ impl<K: Kernel> Engine<K> {
             .iter()
             .any(|entry| entry.name == RULES_FILE && entry.kind != Some(FileType::Dir));
         let text = if has_rules && self.open_known(dir).is_ok() {
-            let Engine { kernel, handles, .. } = self;
+            let Engine {
+                kernel, handles, ..
+            } = self;
             handles
                 .last()
                 .and_then(|(_, dir)| kernel.read_file(dir, RULES_FILE, RULES_LIMIT).ok())

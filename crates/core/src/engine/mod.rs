@@ -254,8 +254,7 @@ impl<K: Kernel> Engine<K> {
             }
         }
         let waits_for_half = self.work.is_empty() && !self.backlog.is_empty() && done < STEP;
-        let is_quiescent =
-            idle_before && !came && self.work.is_empty() && self.backlog.is_empty();
+        let is_quiescent = idle_before && !came && self.work.is_empty() && self.backlog.is_empty();
         if is_quiescent && !self.arming {
             self.settle(now, clock);
         }
@@ -271,7 +270,11 @@ impl<K: Kernel> Engine<K> {
             self.kernel.rest();
         }
         let records = (self.counters.records - records_before) as usize;
-        Progress { more, records, deadline: self.deadline(waits_for_half) }
+        Progress {
+            more,
+            records,
+            deadline: self.deadline(waits_for_half),
+        }
     }
 
     fn drain(&mut self, now: Moment) -> bool {
@@ -286,9 +289,16 @@ impl<K: Kernel> Engine<K> {
 
     fn deadline(&self, waits_for_half: bool) -> Option<Moment> {
         let half = waits_for_half
-            .then(|| self.backlog.front_came().map(|came| came + self.pace.pairing))
+            .then(|| {
+                self.backlog
+                    .front_came()
+                    .map(|came| came + self.pace.pairing)
+            })
             .flatten();
-        [half, self.next_poll, self.next_root_check()].into_iter().flatten().min()
+        [half, self.next_poll, self.next_root_check()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Whether nothing is in hand that was known when the last step began, up to what only a
@@ -368,7 +378,8 @@ impl<K: Kernel> Engine<K> {
     fn remove(&mut self, id: NodeId, cause: Cause, told: bool, implied: bool) {
         let subtree = self.mirror.subtree(id);
         if told && !self.mirror.has(id, crate::mirror::Mark::UNANNOUNCED) {
-            self.outlets.removing(&mut self.mirror, id, &subtree, cause, implied);
+            self.outlets
+                .removing(&mut self.mirror, id, &subtree, cause, implied);
         }
         for &id in subtree.iter().rev() {
             self.release(id);

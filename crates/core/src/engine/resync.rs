@@ -11,11 +11,7 @@ use crate::outlet::path_of;
 impl<K: Kernel> Engine<K> {
     /// Records were lost: every root may have changed anywhere.
     pub(super) fn on_overflow(&mut self) {
-        let tops: Vec<NodeId> = self
-            .roots
-            .iter()
-            .filter_map(|root| root.node)
-            .collect();
+        let tops: Vec<NodeId> = self.roots.iter().filter_map(|root| root.node).collect();
         for top in tops {
             self.resync(top, ResyncReason::Overflow);
         }

@@ -67,8 +67,7 @@ impl<K: Kernel> Engine<K> {
         drop(dir);
         let id = RootId(self.next_root);
         self.next_root += 1;
-        let is_joined = spec.only.is_none()
-            && self.is_covered(&spec.dir, identity, spec.recursive);
+        let is_joined = spec.only.is_none() && self.is_covered(&spec.dir, identity, spec.recursive);
         self.roots.push(Root {
             id,
             dir: spec.dir,
@@ -97,14 +96,20 @@ impl<K: Kernel> Engine<K> {
 
     /// Removes a root. Nothing is reported of it any more, not even that it is gone.
     pub fn remove_root(&mut self, id: RootId) {
-        let Some(at) = self.roots.iter().position(|root| root.id == id) else { return };
+        let Some(at) = self.roots.iter().position(|root| root.id == id) else {
+            return;
+        };
         let root = self.roots.remove(at);
         for watch in self.watches.unguard(id) {
             self.kernel.unwatch(watch);
         }
         let Some(top) = root.node else { return };
-        let joined: BTreeSet<RootId> =
-            self.roots.iter().filter(|other| other.is_joined).map(|other| other.id).collect();
+        let joined: BTreeSet<RootId> = self
+            .roots
+            .iter()
+            .filter(|other| other.is_joined)
+            .map(|other| other.id)
+            .collect();
         for other in joined {
             self.separate(other, &root.dir, top);
         }
@@ -117,8 +122,12 @@ impl<K: Kernel> Engine<K> {
 
     /// Gives a joined root back a tree of its own, out of the tree of a root that is removed.
     fn separate(&mut self, id: RootId, outer: &Path, outer_top: NodeId) {
-        let Some(root) = self.roots.iter().find(|root| root.id == id) else { return };
-        let Ok(below) = root.dir.strip_prefix(outer) else { return };
+        let Some(root) = self.roots.iter().find(|root| root.id == id) else {
+            return;
+        };
+        let Ok(below) = root.dir.strip_prefix(outer) else {
+            return;
+        };
         let dir = root.dir.clone();
         let mut node = Some(outer_top);
         for name in below {
@@ -158,7 +167,11 @@ impl<K: Kernel> Engine<K> {
 
     /// Makes the top of a root's tree and queues it.
     fn plant(&mut self, id: RootId) -> NodeId {
-        let at = self.roots.iter().position(|root| root.id == id).unwrap_or_default();
+        let at = self
+            .roots
+            .iter()
+            .position(|root| root.id == id)
+            .unwrap_or_default();
         let name = to_bytes(&self.roots[at].dir);
         let node = self.mirror.insert(None, &name, FileType::Dir, 0);
         self.mirror.set(node, Mark::ROOT);
@@ -173,14 +186,22 @@ impl<K: Kernel> Engine<K> {
 
     /// Watches the directories above a root. What cannot be watched there is done without.
     pub(super) fn guard_root(&mut self, id: RootId) {
-        let Some(root) = self.roots.iter().find(|root| root.id == id) else { return };
+        let Some(root) = self.roots.iter().find(|root| root.id == id) else {
+            return;
+        };
         if root.is_joined {
             return;
         }
         let dir = root.dir.clone();
         for (level, above) in dir.ancestors().skip(1).enumerate() {
-            let purpose = if level == 0 { Purpose::Guard } else { Purpose::Ancestor };
-            let Ok(handle) = self.kernel.open_root(above) else { continue };
+            let purpose = if level == 0 {
+                Purpose::Guard
+            } else {
+                Purpose::Ancestor
+            };
+            let Ok(handle) = self.kernel.open_root(above) else {
+                continue;
+            };
             if let Ok(Watched::New(watch) | Watched::Known(watch)) =
                 self.kernel.watch(&handle, purpose)
             {
@@ -192,7 +213,9 @@ impl<K: Kernel> Engine<K> {
     /// Looks at the roots that a record about a directory above them may concern.
     pub(super) fn check_guarded(&mut self, watch: Watch, name: Option<&[u8]>) {
         for id in self.watches.guarded(watch) {
-            let Some(root) = self.roots.iter().find(|root| root.id == id) else { continue };
+            let Some(root) = self.roots.iter().find(|root| root.id == id) else {
+                continue;
+            };
             let own_name = root.dir.file_name().map(|own| to_bytes(Path::new(own)));
             if name.is_none() || own_name.as_deref() == name {
                 self.check_root(id);
@@ -202,7 +225,9 @@ impl<K: Kernel> Engine<K> {
 
     /// Compares the directory that has the root's name now with the one in the mirror.
     pub(super) fn check_root(&mut self, id: RootId) {
-        let Some(root) = self.roots.iter().find(|root| root.id == id) else { return };
+        let Some(root) = self.roots.iter().find(|root| root.id == id) else {
+            return;
+        };
         if root.is_joined {
             return;
         }
@@ -219,7 +244,13 @@ impl<K: Kernel> Engine<K> {
                 self.root_returns(id);
             }
             (Ok(_), None) => self.root_returns(id),
-            (Err(Fault { kind: FaultKind::NotFound | FaultKind::NotDirectory, .. }), Some(node)) => {
+            (
+                Err(Fault {
+                    kind: FaultKind::NotFound | FaultKind::NotDirectory,
+                    ..
+                }),
+                Some(node),
+            ) => {
                 self.root_gone(id, node);
             }
             // Whoever may not look cannot tell; the directory keeps reporting as long as it lives.
@@ -229,14 +260,20 @@ impl<K: Kernel> Engine<K> {
 
     /// Checks the root that this is the top of.
     pub(super) fn check_root_node(&mut self, node: NodeId) {
-        let id = self.roots.iter().find(|root| root.node == Some(node)).map(|root| root.id);
+        let id = self
+            .roots
+            .iter()
+            .find(|root| root.node == Some(node))
+            .map(|root| root.id);
         if let Some(id) = id {
             self.check_root(id);
         }
     }
 
     fn root_gone(&mut self, id: RootId, node: NodeId) {
-        let Some(root) = self.roots.iter_mut().find(|root| root.id == id) else { return };
+        let Some(root) = self.roots.iter_mut().find(|root| root.id == id) else {
+            return;
+        };
         root.node = None;
         root.next_check = Some(Moment::ZERO);
         let path = root.told_path();
@@ -249,12 +286,15 @@ impl<K: Kernel> Engine<K> {
         } else {
             self.remove(node, Cause::Notified, true, false);
         }
-        self.outlets.coverage(path, State::Lost, Some(Gap::RootGone));
+        self.outlets
+            .coverage(path, State::Lost, Some(Gap::RootGone));
     }
 
     fn root_returns(&mut self, id: RootId) {
         let node = self.plant(id);
-        let Some(root) = self.roots.iter().find(|root| root.id == id) else { return };
+        let Some(root) = self.roots.iter().find(|root| root.id == id) else {
+            return;
+        };
         let path = root.told_path();
         if root.only.is_none() {
             self.outlets.created(&mut self.mirror, node, Cause::Scanned);
@@ -302,7 +342,9 @@ impl<K: Kernel> Engine<K> {
     }
 
     pub(super) fn is_recursive_root(&self, node: NodeId) -> bool {
-        self.roots.iter().any(|root| root.node == Some(node) && root.recursive)
+        self.roots
+            .iter()
+            .any(|root| root.node == Some(node) && root.recursive)
     }
 
     /// Whether the directory is a root that consumers know as an entry.

@@ -37,7 +37,9 @@ impl<K: Kernel> Engine<K> {
             if !self.mirror.contains(id) || !self.mirror.has(id, Mark::UNVERIFIED) {
                 continue;
             }
-            let Some(parent) = self.mirror.parent(id) else { continue };
+            let Some(parent) = self.mirror.parent(id) else {
+                continue;
+            };
             let name = self.mirror.name(id).to_vec();
             self.look(parent, &name, Cause::Scanned);
             if self.mirror.contains(id) && self.mirror.has(id, Mark::UNVERIFIED) {
@@ -71,7 +73,9 @@ impl<K: Kernel> Engine<K> {
             self.check_root_node(id);
             return;
         };
-        let is_gone = parked.fault.is_some_and(|fault| fault.kind == FaultKind::NotFound);
+        let is_gone = parked
+            .fault
+            .is_some_and(|fault| fault.kind == FaultKind::NotFound);
         if is_gone {
             self.remove(id, Cause::Scanned, true, false);
             return;

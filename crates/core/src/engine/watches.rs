@@ -79,7 +79,12 @@ impl Watches {
     /// The directories that the watch reports on. Their number is one in all but odd cases.
     pub(super) fn nodes(&self, watch: Watch) -> Vec<NodeId> {
         let further = self.further.get(&watch).into_iter().flatten();
-        self.first.get(&watch).into_iter().chain(further).copied().collect()
+        self.first
+            .get(&watch)
+            .into_iter()
+            .chain(further)
+            .copied()
+            .collect()
     }
 
     pub(super) fn guarded(&self, watch: Watch) -> Vec<RootId> {
@@ -98,7 +103,12 @@ impl Watches {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.first.len() + self.guards.keys().filter(|&watch| !self.first.contains_key(watch)).count()
+        self.first.len()
+            + self
+                .guards
+                .keys()
+                .filter(|&watch| !self.first.contains_key(watch))
+                .count()
     }
 
     pub(super) fn heap_bytes(&self) -> usize {

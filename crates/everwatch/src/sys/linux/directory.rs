@@ -14,7 +14,9 @@ use rustix::io::Errno;
 
 use super::fault;
 
-const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC);
 
 /// Opens a root, following symbolic links.
 pub(super) fn open_root(path: &Path) -> Result<OwnedFd, Fault> {
@@ -33,7 +35,10 @@ pub(super) fn read_file(dir: &OwnedFd, name: &[u8], limit: usize) -> Result<Vec<
     let file = openat(dir, name, flags, Mode::empty()).map_err(fault)?;
     let stat = rustix::fs::fstat(&file).map_err(fault)?;
     if UnixType::from_raw_mode(stat.st_mode) != UnixType::RegularFile {
-        return Err(Fault { kind: FaultKind::Other, code: 0 });
+        return Err(Fault {
+            kind: FaultKind::Other,
+            code: 0,
+        });
     }
     let mut text = Vec::new();
     let mut chunk = [0; 8192];
@@ -82,7 +87,9 @@ fn look(dir: &OwnedFd, name: &[u8], flags: AtFlags) -> Result<Stat, Fault> {
 
 fn from_statx(found: &Statx) -> Stat {
     let time = |time: rustix::fs::StatxTimestamp| -> FileTime {
-        time.tv_sec.saturating_mul(1_000_000_000).saturating_add(i64::from(time.tv_nsec))
+        time.tv_sec
+            .saturating_mul(1_000_000_000)
+            .saturating_add(i64::from(time.tv_nsec))
     };
     let has_birth = StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::BTIME);
     Stat {

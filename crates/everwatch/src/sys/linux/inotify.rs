@@ -147,9 +147,10 @@ impl Kernel for Host {
                 .map(|watch| Watched::Known(Watch(watch)))
                 .map_err(fault),
             // Memory for watches is charged to the user; to the caller it is the same limit.
-            Err(Errno::NOMEM) => {
-                Err(Fault { kind: FaultKind::WatchLimit, code: Errno::NOMEM.raw_os_error() })
-            }
+            Err(Errno::NOMEM) => Err(Fault {
+                kind: FaultKind::WatchLimit,
+                code: Errno::NOMEM.raw_os_error(),
+            }),
             Err(errno) => Err(fault(errno)),
         }
     }
@@ -162,7 +163,9 @@ impl Kernel for Host {
     }
 
     fn drain(&mut self, backlog: &mut Backlog) -> Result<bool, Fault> {
-        let Some(inotify) = &self.inotify else { return Ok(false) };
+        let Some(inotify) = &self.inotify else {
+            return Ok(false);
+        };
         let mut came = false;
         loop {
             match rustix::io::read(inotify, &mut self.buffer[..]) {
@@ -183,7 +186,9 @@ impl Kernel for Host {
 
     fn clock(&mut self) -> FileTime {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
-        now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec)
+        now.tv_sec
+            .saturating_mul(1_000_000_000)
+            .saturating_add(now.tv_nsec)
     }
 
     fn rest(&mut self) {

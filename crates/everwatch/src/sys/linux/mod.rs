@@ -30,5 +30,8 @@ fn fault(errno: Errno) -> Fault {
         Errno::NOSYS | Errno::OPNOTSUPP => FaultKind::Unsupported,
         _ => FaultKind::Other,
     };
-    Fault { kind, code: errno.raw_os_error() }
+    Fault {
+        kind,
+        code: errno.raw_os_error(),
+    }
 }

@@ -20,7 +20,10 @@ impl Mounts {
     /// `None` where there is no `/proc`; mounts are then found by the next comparison.
     pub(super) fn open() -> Option<Mounts> {
         let file = File::open("/proc/self/mountinfo").ok()?;
-        let mut mounts = Mounts { file, known: BTreeSet::new() };
+        let mut mounts = Mounts {
+            file,
+            known: BTreeSet::new(),
+        };
         mounts.known = mounts.read()?;
         Some(mounts)
     }
@@ -31,7 +34,9 @@ impl Mounts {
 
     /// Reads the table again and returns the mount points that are new or gone.
     pub(super) fn changed(&mut self) -> Vec<PathBuf> {
-        let Some(now) = self.read() else { return Vec::new() };
+        let Some(now) = self.read() else {
+            return Vec::new();
+        };
         let before = std::mem::replace(&mut self.known, now);
         before
             .symmetric_difference(&self.known)
@@ -43,7 +48,11 @@ impl Mounts {
         let mut text = Vec::new();
         self.file.rewind().ok()?;
         self.file.read_to_end(&mut text).ok()?;
-        Some(text.split(|&byte| byte == b'\n').filter_map(parse_line).collect())
+        Some(
+            text.split(|&byte| byte == b'\n')
+                .filter_map(parse_line)
+                .collect(),
+        )
     }
 }
 
@@ -59,7 +68,9 @@ fn unescape(field: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(field.len());
     let mut rest = field;
     while let Some((&byte, tail)) = rest.split_first() {
-        let digits = tail.get(..3).filter(|digits| digits.iter().all(|d| (b'0'..b'8').contains(d)));
+        let digits = tail
+            .get(..3)
+            .filter(|digits| digits.iter().all(|d| (b'0'..b'8').contains(d)));
         match digits {
             Some(digits) if byte == b'\\' => {
                 out.push(digits.iter().fold(0, |value: u8, digit| {
@@ -83,7 +94,10 @@ mod tests {
     #[test]
     fn a_line_of_mountinfo_yields_id_and_unescaped_mount_point() {
         let line = br"36 35 98:0 /mnt1 /mnt\040with\134space rw,noatime - ext3 /dev/root rw";
-        assert_eq!(parse_line(line), Some((b"36".to_vec(), br"/mnt with\space".to_vec())));
+        assert_eq!(
+            parse_line(line),
+            Some((b"36".to_vec(), br"/mnt with\space".to_vec()))
+        );
         assert_eq!(parse_line(b""), None);
     }
 }

@@ -46,7 +46,9 @@ const TABLE: &[(u64, &str, Option<Gap>)] = &[
 ];
 
 fn lookup(magic: u64) -> Option<&'static (u64, &'static str, Option<Gap>)> {
-    TABLE.iter().find(|(known, _, _)| *known == magic & 0xffff_ffff)
+    TABLE
+        .iter()
+        .find(|(known, _, _)| *known == magic & 0xffff_ffff)
 }
 
 /// Why directories on the file system of `dir` cannot be watched, if they cannot.
@@ -66,7 +68,12 @@ pub(crate) fn describe(path: &Path) -> std::io::Result<(String, Option<Gap>)> {
 
 /// The limits of inotify by the names of their sysctls; `None` where unreadable.
 pub(crate) fn limits() -> [(&'static str, Option<u64>); 3] {
-    ["max_user_watches", "max_user_instances", "max_queued_events"].map(|name| {
+    [
+        "max_user_watches",
+        "max_user_instances",
+        "max_queued_events",
+    ]
+    .map(|name| {
         let value = std::fs::read_to_string(format!("/proc/sys/fs/inotify/{name}")).ok();
         (name, value.and_then(|text| text.trim().parse().ok()))
     })

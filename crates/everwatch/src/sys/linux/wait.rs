@@ -36,7 +36,9 @@ pub(super) struct Waiter {
 impl Waiter {
     pub(super) fn new() -> Result<Waiter, Errno> {
         let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Waiter { bell: Bell(Arc::new(fd)) })
+        Ok(Waiter {
+            bell: Bell(Arc::new(fd)),
+        })
     }
 }
 
@@ -65,7 +67,10 @@ impl Host {
         {
             let mut fds = vec![PollFd::new(&*self.waiter.bell.0, PollFlags::IN)];
             if hears_kernel {
-                fds.extend(self.inotify().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+                fds.extend(
+                    self.inotify()
+                        .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)),
+                );
                 if let Some(mounts) = &self.mounts {
                     fds.push(PollFd::from_borrowed_fd(mounts.as_fd(), PollFlags::PRI));
                 }
@@ -82,7 +87,9 @@ impl Host {
             let _ = rustix::io::read(&*self.waiter.bell.0, &mut [0; 8]);
         }
         match &mut self.mounts {
-            Some(mounts) if mounts_changed => Woken { mounts: mounts.changed() },
+            Some(mounts) if mounts_changed => Woken {
+                mounts: mounts.changed(),
+            },
             _ => Woken::default(),
         }
     }
