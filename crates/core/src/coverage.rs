@@ -32,6 +32,8 @@ impl State {
 pub enum Gap {
     /// The user's limit of watches is reached (`fs.inotify.max_user_watches`).
     WatchLimit,
+    /// The user has no inotify instance left (`fs.inotify.max_user_instances`).
+    InstanceLimit,
     /// The directory may not be read.
     Unreadable,
     /// The process has no file descriptor left.
@@ -59,6 +61,7 @@ impl Gap {
     pub fn as_str(self) -> &'static str {
         match self {
             Gap::WatchLimit => "watch-limit",
+            Gap::InstanceLimit => "instance-limit",
             Gap::Unreadable => "unreadable",
             Gap::OpenFiles => "open-files",
             Gap::RemoteFileSystem => "remote-file-system",
@@ -76,6 +79,9 @@ impl Gap {
     pub fn remedy(self) -> &'static str {
         match self {
             Gap::WatchLimit => "Raise fs.inotify.max_user_watches with sysctl.",
+            Gap::InstanceLimit => {
+                "Close other watchers or raise fs.inotify.max_user_instances with sysctl."
+            }
             Gap::Unreadable => "Give read and search permission on the directory.",
             Gap::OpenFiles => "Raise the limit of open files (ulimit -n).",
             Gap::RemoteFileSystem => "Run the watcher where the files are changed.",
@@ -93,6 +99,7 @@ impl Gap {
     pub(crate) fn state(self) -> State {
         match self {
             Gap::WatchLimit
+            | Gap::InstanceLimit
             | Gap::RemoteFileSystem
             | Gap::PseudoFileSystem
             | Gap::Chosen

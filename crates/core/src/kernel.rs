@@ -212,7 +212,7 @@ pub trait Kernel {
     fn identity(&mut self, dir: &Self::Dir) -> Result<Identity, Fault>;
 
     /// Tells whether directories on the file system of `dir` can be watched, and if not, why.
-    /// Asked once for each device.
+    /// Asked once for each device, and again in each poll while there are directories to poll.
     fn gap_of_volume(&mut self, dir: &Self::Dir) -> Option<Gap>;
 
     /// Looks at the entry `name` of `dir` itself, not at what it points to.

@@ -14,7 +14,8 @@ use crate::watcher::Watcher;
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Backend {
-    /// The best there is: inotify on Linux, polling where a directory cannot be watched.
+    /// The best there is: inotify on Linux, polling where a directory cannot be watched. Coverage
+    /// tells which, and why.
     #[default]
     Auto,
     /// inotify, and an error if there is none.
@@ -136,7 +137,8 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// If an option makes no sense, or the system has no inotify instance left.
+    /// If an option makes no sense, or the system has no file descriptor or, for
+    /// [`Backend::Inotify`], no inotify instance left.
     pub fn build(self) -> Result<Watcher, Error> {
         Watcher::with_options(self)
     }

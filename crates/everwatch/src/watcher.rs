@@ -192,12 +192,9 @@ impl Watcher {
                 .with_detail("the capacity of a feed has to be at least 1".to_owned()));
         }
         let filter = options.filter()?;
-        let start =
-            |polls| Host::new(polls).map_err(|fault| Error::from_fault(fault, "start a watcher"));
-        let (host, backend) = match options.backend {
-            Backend::Poll => (start(true)?, Backend::Poll),
-            _ => (start(false)?, Backend::Inotify),
-        };
+        let host = Host::new(options.backend)
+            .map_err(|fault| Error::from_fault(fault, "start a watcher"))?;
+        let backend = host.backend();
         let shared = Arc::new(Shared {
             commands: Mutex::new(Some(Vec::new())),
             bell: host.bell(),

@@ -138,9 +138,13 @@ impl<K: Kernel> Engine<K> {
         gap.state() == State::Polled || matches!(gap, Gap::OpenFiles | Gap::Failing)
     }
 
+    fn has_polled(&self) -> bool {
+        self.gaps.values().any(|held| Self::needs_polling(held.gap))
+    }
+
     /// Lists all that is polled in the next steps, as if its time had come.
     pub fn poll_now(&mut self) {
-        if self.next_poll.is_some() {
+        if self.has_polled() {
             self.next_poll = Some(Moment::ZERO);
         }
     }
@@ -149,7 +153,7 @@ impl<K: Kernel> Engine<K> {
         if self.polling.is_some() {
             return;
         }
-        if !self.gaps.values().any(|held| Self::needs_polling(held.gap)) {
+        if !self.has_polled() {
             self.next_poll = None;
             return;
         }
@@ -159,6 +163,7 @@ impl<K: Kernel> Engine<K> {
         }
         self.polling = Some(now);
         self.is_out_of_watches = false;
+        self.volumes.clear();
         let polled: Vec<NodeId> = self
             .gaps
             .iter()

@@ -81,7 +81,7 @@ impl Default for Pace {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Whether there is more to do right away.
+    /// Whether there is more to do right away; also while a root is being armed.
     pub more: bool,
     /// Records applied.
     pub records: usize,
@@ -259,13 +259,13 @@ impl<K: Kernel> Engine<K> {
             self.settle(now, clock);
         }
         let more = if self.arming {
-            !self.work.is_empty()
+            true
         } else if waits_for_half {
             came
         } else {
             !is_quiescent || !self.work.is_empty()
         };
-        if !more || self.counters.listings % 4096 == 0 {
+        if self.work.is_empty() {
             self.handles.clear();
             self.kernel.rest();
         }

@@ -65,6 +65,9 @@ impl<K: Kernel> Engine<K> {
         let dir = self.kernel.open_root(&spec.dir)?;
         let identity = self.kernel.identity(&dir)?;
         drop(dir);
+        if self.roots.is_empty() {
+            self.complete = self.kernel.clock();
+        }
         let id = RootId(self.next_root);
         self.next_root += 1;
         let is_joined = spec.only.is_none() && self.is_covered(&spec.dir, identity, spec.recursive);

@@ -5,8 +5,8 @@
 //! A backend is a [`Kernel`](everwatch_core::kernel::Kernel), whose five rules are written there,
 //! plus what a thread needs to wait for it. For each system there is a module `sys::host` with:
 //!
-//! - `Host::new(choice)`: the kernel, made on the caller's thread, so that the caller gets the
-//!   error if there is none;
+//! - `Host::new(backend)`: the kernel, made on the caller's thread, so that the caller gets the
+//!   error if there is none, and `Host::backend()`, what it came to;
 //! - `Host::settle_in(&mut self)`: called once on the engine's thread before anything else;
 //! - `Host::wait(&mut self, timeout) -> Woken`: blocks until the kernel has records, a
 //!   [`Bell`](host::Bell) rang, mounts changed, or the time is over. It may wake for nothing; it may

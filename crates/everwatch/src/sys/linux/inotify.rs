@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use super::mounts::Mounts;
 use super::wait::Waiter;
 use super::{directory, fault, volume};
+use crate::options::Backend;
 
 /// Enough for a few thousand records; the largest single record is 272 bytes.
 const READ_BUFFER: usize = 128 * 1024;
@@ -40,8 +41,9 @@ const GUARD: WatchFlags = WatchFlags::DELETE
 
 /// Linux. See the module head of `sys::linux`.
 pub(crate) struct Host {
-    /// `None` if everything is polled.
+    /// `None` if everything is polled, because of `gap`.
     inotify: Option<OwnedFd>,
+    gap: Gap,
     buffer: Vec<u8>,
     entries: Vec<MaybeUninit<u8>>,
     /// The engine's thread can change its working directory without changing the process's.
@@ -53,17 +55,19 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Makes the inotify instance, or none if `polls`.
-    pub(crate) fn new(polls: bool) -> Result<Host, Fault> {
-        let inotify = match polls {
-            true => None,
-            false => {
-                let flags = CreateFlags::CLOEXEC | CreateFlags::NONBLOCK;
-                Some(inotify::init(flags).map_err(fault)?)
-            }
+    /// Makes the inotify instance. Without one everything is polled: if the caller wants it so, or
+    /// if there is none and the caller can do without.
+    pub(crate) fn new(backend: Backend) -> Result<Host, Fault> {
+        let (inotify, gap) = match (backend, start()) {
+            (Backend::Poll, _) => (None, Gap::Chosen),
+            (_, Ok(inotify)) => (Some(inotify), Gap::Chosen),
+            (Backend::Auto, Err(Errno::MFILE)) => (None, Gap::InstanceLimit),
+            (Backend::Auto, Err(Errno::NOSYS)) => (None, Gap::NoNotification),
+            (_, Err(errno)) => return Err(fault(errno)),
         };
         Ok(Host {
             inotify,
+            gap,
             buffer: vec![0; READ_BUFFER],
             entries: vec![MaybeUninit::uninit(); LIST_BUFFER],
             has_own_directory: false,
@@ -71,6 +75,15 @@ impl Host {
             waiter: Waiter::new().map_err(fault)?,
             mounts: Mounts::open(),
         })
+    }
+
+    /// The backend in use.
+    pub(crate) fn backend(&self) -> Backend {
+        if self.inotify.is_some() {
+            Backend::Inotify
+        } else {
+            Backend::Poll
+        }
     }
 
     /// Gives this thread a working directory of its own, where that is allowed.
@@ -100,6 +113,10 @@ impl Host {
     }
 }
 
+fn start() -> Result<OwnedFd, Errno> {
+    inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)
+}
+
 impl Kernel for Host {
     type Dir = OwnedFd;
 
@@ -116,8 +133,11 @@ impl Kernel for Host {
     }
 
     fn gap_of_volume(&mut self, dir: &OwnedFd) -> Option<Gap> {
+        if self.inotify.is_none() && self.gap == Gap::InstanceLimit {
+            self.inotify = start().ok();
+        }
         match self.inotify {
-            None => Some(Gap::Chosen),
+            None => Some(self.gap),
             Some(_) => volume::gap(dir),
         }
     }
