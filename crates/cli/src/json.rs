@@ -26,6 +26,8 @@ struct From<'a> {
 enum Line<'a> {
     Ready {
         roots: Vec<std::borrow::Cow<'a, str>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        roots_bytes: Option<Vec<Option<String>>>,
         backend: &'a str,
         cursor: &'a str,
     },
@@ -81,11 +83,14 @@ pub(crate) fn ready(
     backend: &str,
     cursor: &str,
 ) -> io::Result<()> {
+    let exact: Vec<Option<String>> = roots.iter().map(|root| exact(root)).collect();
+    let roots_bytes = exact.iter().any(Option::is_some).then_some(exact);
     let roots = roots.iter().map(|root| root.to_string_lossy()).collect();
     write(
         out,
         &Line::Ready {
             roots,
+            roots_bytes,
             backend,
             cursor,
         },

@@ -41,10 +41,14 @@ impl Look {
     }
 }
 
-/// Control characters, and those that reorder what is around them.
+/// Control characters, and those that reorder or hide what is around them.
 fn is_unsafe(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+        || matches!(
+            c,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        )
 }
 
 fn style(kind: &ChangeKind) -> Style {

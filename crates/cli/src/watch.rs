@@ -1,7 +1,6 @@
 //! `everwatch watch`.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use everwatch::{Error, Event, Feed, Options, Watcher};
@@ -38,11 +37,7 @@ pub(crate) fn run(args: &Watch) -> Result<(), String> {
         if args.snapshot {
             feed = print_snapshot(&watcher, feed, &mut output)?;
         }
-        let roots: Vec<PathBuf> = args
-            .paths
-            .iter()
-            .filter_map(|path| std::path::absolute(path).ok())
-            .collect();
+        let roots = watcher.roots()?;
         let backend = watcher.backend().as_str();
         output.ready(&roots, backend, &watcher.cursor().to_string())?;
         print_feed(&watcher, &mut feed, &mut output)

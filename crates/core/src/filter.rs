@@ -40,7 +40,7 @@ impl fmt::Display for BadGlob {
 impl std::error::Error for BadGlob {}
 
 /// Rules of directories above a root, which apply below it as well.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct OuterRules {
     /// The root's path relative to the directory that the rules are written for.
     prefix: PathBuf,
@@ -90,6 +90,11 @@ impl Filter {
             reads_rules: gitignore,
             ..Filter::default()
         })
+    }
+
+    /// Whether anything can be hidden at all.
+    pub(crate) fn is_active(&self) -> bool {
+        self.reads_rules || self.globs.is_some()
     }
 
     /// Whether `.gitignore` files are read.
@@ -188,6 +193,7 @@ fn verdict(rules: &Gitignore, path: &Path, is_dir: bool) -> Option<bool> {
 
 fn parse(text: &[u8]) -> Gitignore {
     let mut builder = GitignoreBuilder::new("");
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     for line in text.split(|&byte| byte == b'\n') {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if let Ok(line) = std::str::from_utf8(line) {

@@ -10,10 +10,12 @@
 //! only after its parents are; what stands in its way is placed first, or removed if the two are in
 //! each other's way. That is the one case in which a move is told as removed and created.
 
+use std::collections::VecDeque;
+
 use hashbrown::{HashMap, HashSet};
 
 use crate::change::{Cause, FileType};
-use crate::mirror::{Mirror, NodeId};
+use crate::mirror::{Mark, Mirror, NodeId};
 
 /// Where the consumer sees an entry.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -56,10 +58,10 @@ pub(crate) enum StepKind {
 #[derive(Debug, Default)]
 pub(crate) struct Fold {
     touched: HashMap<NodeId, Touched>,
-    /// Who is at a place in the consumer's tree, for touched entries.
-    places: HashMap<Place, NodeId>,
+    /// Who is where in the consumer's tree, for touched entries: by parent, then by name.
+    places: HashMap<Option<NodeId>, HashMap<Box<[u8]>, NodeId>>,
     /// Entries still to be told of, last first. May name entries that are settled meanwhile.
-    plan: Vec<NodeId>,
+    plan: VecDeque<NodeId>,
     /// Changes that are decided and not handed out yet, last first.
     ready: Vec<Step>,
 }
@@ -116,7 +118,10 @@ impl Fold {
                 parent: mirror.parent(id),
                 name: mirror.name(id).into(),
             };
-            self.places.insert(place.clone(), id);
+            self.places
+                .entry(place.parent)
+                .or_default()
+                .insert(place.name.clone(), id);
             let touched = Touched {
                 seen: Some(place),
                 kind: mirror.kind(id),
@@ -136,16 +141,77 @@ impl Fold {
     fn settle(&mut self, mirror: &mut Mirror, id: NodeId) {
         if let Some(touched) = self.touched.remove(&id) {
             if let Some(place) = touched.seen {
-                self.places.remove(&place);
+                self.leave(&place);
             }
             mirror.unpin(id);
         }
     }
 
-    /// These entries are no longer of interest to the consumer.
-    pub(crate) fn forget(&mut self, mirror: &mut Mirror, entries: &[NodeId]) {
-        for &id in entries {
-            self.settle(mirror, id);
+    fn leave(&mut self, place: &Place) {
+        if let Some(names) = self.places.get_mut(&place.parent) {
+            names.remove(&place.name);
+            if names.is_empty() {
+                self.places.remove(&place.parent);
+            }
+        }
+    }
+
+    fn occupant(&self, place: &Place) -> Option<NodeId> {
+        self.places.get(&place.parent)?.get(&place.name).copied()
+    }
+
+    /// The entry and all that the consumer sees below it.
+    fn seen_subtree(&self, mirror: &Mirror, top: NodeId) -> Vec<NodeId> {
+        let mut all = vec![top];
+        let mut next = 0;
+        while let Some(&id) = all.get(next) {
+            next += 1;
+            if let Some(names) = self.places.get(&Some(id)) {
+                all.extend(names.values());
+            }
+            let is_alive = self.touched.get(&id).is_none_or(|touched| touched.alive);
+            if is_alive {
+                let untouched = |child: &NodeId| {
+                    !self.touched.contains_key(child) && !mirror.has(*child, Mark::UNANNOUNCED)
+                };
+                all.extend(mirror.children(id).filter(untouched));
+            }
+        }
+        all
+    }
+
+    /// The tree at `top` is about to go without a word: the consumer no longer cares for it. What
+    /// the consumer sees there but is elsewhere now is new to it; what it sees elsewhere and is there
+    /// now is gone for it.
+    pub(crate) fn forget(&mut self, mirror: &mut Mirror, top: NodeId) {
+        self.forget_seen(mirror, top);
+        for id in mirror.subtree(top) {
+            let Some(touched) = self.touched.get_mut(&id) else {
+                continue;
+            };
+            touched.alive = false;
+            if touched.seen.is_none() {
+                self.settle(mirror, id);
+            }
+        }
+    }
+
+    /// The consumer no longer sees anything at or below `top`.
+    fn forget_seen(&mut self, mirror: &mut Mirror, top: NodeId) {
+        let mut forgotten = HashSet::new();
+        for id in self.seen_subtree(mirror, top) {
+            if !forgotten.insert(id) {
+                continue;
+            }
+            if self.touched.get(&id).is_some_and(|touched| !touched.alive) {
+                self.settle(mirror, id);
+                continue;
+            }
+            let touched = self.touch(mirror, id, Cause::Scanned);
+            if let Some(place) = touched.seen.take() {
+                self.leave(&place);
+            }
+            self.plan.push_front(id);
         }
     }
 
@@ -166,7 +232,7 @@ impl Fold {
             if self.plan.is_empty() {
                 self.make_plan(mirror);
             }
-            let id = self.plan.pop()?;
+            let id = self.plan.pop_back()?;
             let mut steps = Vec::new();
             match self.touched.get(&id).map(|touched| touched.alive) {
                 Some(true) => self.place(mirror, id, &mut Vec::new(), &mut steps),
@@ -231,16 +297,7 @@ impl Fold {
             parent: mirror.parent(id),
             name: mirror.name(id).into(),
         };
-        let is_there = |fold: &Fold| {
-            fold.touched
-                .get(&id)
-                .is_some_and(|touched| touched.seen.as_ref() == Some(&target))
-        };
-        let occupant = self
-            .places
-            .get(&target)
-            .copied()
-            .filter(|&other| other != id);
+        let occupant = self.occupant(&target).filter(|&other| other != id);
         let mut replaced = None;
         if let Some(other) = occupant {
             replaced = self.vacate(mirror, other, id, underway, steps);
@@ -250,7 +307,7 @@ impl Fold {
         };
         let (cause, modified, metadata) = (touched.cause, touched.modified, touched.metadata);
         let is_known = touched.seen.is_some();
-        let stays = is_there(self);
+        let stays = touched.seen.as_ref() == Some(&target);
         let file_type = mirror.kind(id);
         let mut path = Vec::new();
         mirror.write_path(id, &mut path);
@@ -271,7 +328,10 @@ impl Fold {
             if !stays {
                 let mut from = Vec::new();
                 self.write_seen_path(mirror, id, &mut from);
-                tell(StepKind::Moved { from }, &path);
+                // A tree that was joined to another has the same paths in it.
+                if from != path {
+                    tell(StepKind::Moved { from }, &path);
+                }
             }
             if modified {
                 tell(StepKind::Modified, &path);
@@ -301,33 +361,19 @@ impl Fold {
                 self.place(mirror, other, underway, steps);
             }
         } else if kind == FileType::Dir {
-            let mut below: Vec<NodeId> = self
-                .touched
-                .iter()
-                .filter(|&(&id, touched)| touched.alive && self.is_seen_within(mirror, id, other))
-                .map(|(&id, _)| id)
-                .collect();
-            below.sort_unstable();
-            for id in below {
-                if self.touched.contains_key(&id) && !underway.contains(&id) {
+            for id in self.seen_subtree(mirror, other) {
+                let is_alive = self.touched.get(&id).is_some_and(|touched| touched.alive);
+                if is_alive && !underway.contains(&id) {
                     self.place(mirror, id, underway, steps);
                 }
             }
         }
         let touched = self.touched.get(&other)?;
-        let still_there = touched.seen.is_some()
-            && touched
-                .seen
-                .as_ref()
-                .and_then(|place| self.places.get(place))
-                == Some(&other)
-            && self.touched.get(&newcomer).is_some_and(|_| {
-                touched.seen
-                    == Some(Place {
-                        parent: mirror.parent(newcomer),
-                        name: mirror.name(newcomer).into(),
-                    })
-            });
+        let place = Place {
+            parent: mirror.parent(newcomer),
+            name: mirror.name(newcomer).into(),
+        };
+        let still_there = touched.seen.as_ref() == Some(&place);
         if !still_there {
             return None;
         }
@@ -374,36 +420,7 @@ impl Fold {
             cause: touched.cause,
         };
         steps.push(step);
-        let mut below: Vec<NodeId> = self
-            .touched
-            .keys()
-            .copied()
-            .filter(|&id| self.is_seen_within(mirror, id, top))
-            .collect();
-        let mut forgotten = HashSet::new();
-        while let Some(id) = below.pop() {
-            if !forgotten.insert(id) {
-                continue;
-            }
-            if self.touched.get(&id).is_some_and(|touched| !touched.alive) {
-                self.settle(mirror, id);
-                continue;
-            }
-            let children: Vec<NodeId> = mirror
-                .children(id)
-                .filter(|child| !self.touched.contains_key(child))
-                .collect();
-            below.extend(
-                children
-                    .into_iter()
-                    .filter(|&child| !mirror.has(child, crate::mirror::Mark::UNANNOUNCED)),
-            );
-            let touched = self.touch(mirror, id, Cause::Scanned);
-            if let Some(place) = touched.seen.take() {
-                self.places.remove(&place);
-            }
-            self.plan.insert(0, id);
-        }
+        self.forget_seen(mirror, top);
     }
 
     fn seen_parent(&self, mirror: &Mirror, id: NodeId) -> Option<NodeId> {
@@ -411,16 +428,6 @@ impl Fold {
             Some(touched) => touched.seen.as_ref().and_then(|place| place.parent),
             None => mirror.parent(id),
         }
-    }
-
-    fn is_seen_within(&self, mirror: &Mirror, id: NodeId, top: NodeId) -> bool {
-        let unseen = self
-            .touched
-            .get(&id)
-            .is_some_and(|touched| touched.seen.is_none());
-        !unseen
-            && std::iter::successors(Some(id), |&id| self.seen_parent(mirror, id))
-                .any(|id| id == top)
     }
 
     fn write_seen_path(&self, mirror: &Mirror, id: NodeId, path: &mut Vec<u8>) {

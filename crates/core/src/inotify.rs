@@ -30,7 +30,7 @@ const HEADER: usize = 16;
 pub fn decode(mut bytes: &[u8], backlog: &mut Backlog) {
     while !bytes.is_empty() {
         let Some((record, rest)) = split_record(bytes) else {
-            backlog.push(LOST);
+            backlog.push(Record::LOST);
             return;
         };
         if let Some(record) = record {
@@ -39,14 +39,6 @@ pub fn decode(mut bytes: &[u8], backlog: &mut Backlog) {
         bytes = rest;
     }
 }
-
-const LOST: Record<'static> = Record {
-    watch: Watch(-1),
-    action: Action::Overflow,
-    is_dir: false,
-    cookie: 0,
-    name: b"",
-};
 
 fn split_record(bytes: &[u8]) -> Option<(Option<Record<'_>>, &[u8])> {
     let (header, rest) = bytes.split_at_checked(HEADER)?;

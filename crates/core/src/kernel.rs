@@ -122,11 +122,24 @@ pub enum Watched {
     Known(Watch),
 }
 
+/// What draining the kernel's queue led to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Drained {
+    /// The queue was empty.
+    Nothing,
+    /// Records came, among them all that were queued before the call.
+    All,
+    /// Records came; others that were queued before the call may still be there.
+    Part,
+}
+
 /// Why a directory is watched. Decides what the kernel reports.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Purpose {
     /// All that happens to its entries.
     Entries,
+    /// The same, and that the directory itself is renamed: it is the directory of a root.
+    Root,
     /// That the entry of a root, in it, is renamed, removed or replaced.
     Guard,
     /// That the directory, an ancestor of a root, is renamed.
@@ -230,8 +243,8 @@ pub trait Kernel {
     /// Ends a watch. Records already queued still come.
     fn unwatch(&mut self, watch: Watch);
 
-    /// Moves what the kernel has queued into `backlog`; never blocks. Returns whether anything came.
-    fn drain(&mut self, backlog: &mut Backlog) -> Result<bool, Fault>;
+    /// Moves what the kernel has queued into `backlog`; never blocks.
+    fn drain(&mut self, backlog: &mut Backlog) -> Result<Drained, Fault>;
 
     /// The clock that files are stamped with.
     fn clock(&mut self) -> FileTime;

@@ -219,6 +219,12 @@ impl Mirror {
         }
     }
 
+    pub(crate) fn clear_identity(&mut self, id: NodeId) {
+        if let Some(directory) = self.directory_mut(id) {
+            directory.identity = None;
+        }
+    }
+
     fn directory(&self, id: NodeId) -> Option<&Directory> {
         self.directories.get(self.node(id).directory as usize)
     }

@@ -5,7 +5,7 @@
 //! [`Fold`] instead, and hands out the difference when there is room again. An outlet that settles
 //! folds always, and hands out when its owner says that all is quiet.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::change::{Cause, Change, ChangeKind, Event, Resync, ResyncReason};
 use crate::coverage::{Gap, State, Subtree};
@@ -16,6 +16,9 @@ use crate::path::to_path;
 /// Names an outlet of an engine.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct OutletId(u32);
+
+/// Changes written out of a fold in one go. In between the kernel's queue is drained.
+const FLUSH: usize = 2048;
 
 #[derive(Debug)]
 struct Outlet {
@@ -68,6 +71,8 @@ pub(crate) struct Outlets {
     outlets: Vec<Outlet>,
     next_id: u32,
     seq: u64,
+    /// Changes of the mirror that consumers learn of, at once or later.
+    changes: u64,
 }
 
 impl Outlets {
@@ -100,6 +105,16 @@ impl Outlets {
         self.seq
     }
 
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// A change happens: counts and numbers it.
+    fn count(&mut self) {
+        self.seq += 1;
+        self.changes += 1;
+    }
+
     fn outlet(&mut self, id: OutletId) -> Option<&mut Outlet> {
         self.outlets.iter_mut().find(|outlet| outlet.id == id)
     }
@@ -127,15 +142,18 @@ impl Outlets {
             })
     }
 
-    /// Hands out what is folded, as far as there is room.
+    /// Hands out what is folded, as far as there is room, and not too much at a time.
     pub(crate) fn flush(&mut self, id: OutletId, mirror: &mut Mirror) {
         let Outlets { outlets, seq, .. } = self;
         let Some(outlet) = outlets.iter_mut().find(|outlet| outlet.id == id) else {
             return;
         };
+        let mut left = FLUSH;
         while outlet.room > 0
+            && left > 0
             && let Some(step) = outlet.fold.as_mut().and_then(|fold| fold.step(mirror))
         {
+            left -= 1;
             *seq += 1;
             let kind = match step.kind {
                 StepKind::Created => ChangeKind::Created,
@@ -182,7 +200,7 @@ impl Outlets {
         kind: impl Fn() -> ChangeKind,
         note: impl Fn(&mut Fold, &mut Mirror, NodeId, Cause),
     ) {
-        self.seq += 1;
+        self.count();
         for outlet in &mut self.outlets {
             match outlet.fold() {
                 Some(fold) => note(fold, mirror, id, cause),
@@ -204,7 +222,7 @@ impl Outlets {
         cause: Cause,
         implied: bool,
     ) {
-        self.seq += 1;
+        self.count();
         for outlet in &mut self.outlets {
             match outlet.fold() {
                 Some(fold) => {
@@ -233,28 +251,28 @@ impl Outlets {
         path_of(mirror, id)
     }
 
-    pub(crate) fn moved(&mut self, mirror: &Mirror, id: NodeId, from: &PathBuf, cause: Cause) {
-        self.seq += 1;
+    pub(crate) fn moved(&mut self, mirror: &Mirror, id: NodeId, from: &Path, cause: Cause) {
+        self.count();
         for outlet in self
             .outlets
             .iter_mut()
             .filter(|outlet| outlet.fold.is_none())
         {
-            let kind = ChangeKind::Moved { from: from.clone() };
+            let kind = ChangeKind::Moved {
+                from: from.to_owned(),
+            };
             let change = describe(mirror, id, self.seq, kind, cause);
             outlet.push(Event::Change(change));
         }
     }
 
-    /// Entries go without a word: their root is no longer watched.
-    pub(crate) fn forget(&mut self, mirror: &mut Mirror, entries: &[NodeId]) {
-        for fold in self
+    /// A tree goes without a word: its root is no longer watched.
+    pub(crate) fn forget(&mut self, mirror: &mut Mirror, top: NodeId) {
+        let folds = self
             .outlets
             .iter_mut()
-            .filter_map(|outlet| outlet.fold.as_mut())
-        {
-            fold.forget(mirror, entries);
-        }
+            .filter_map(|outlet| outlet.fold.as_mut());
+        folds.for_each(|fold| fold.forget(mirror, top));
     }
 
     pub(crate) fn resync_begins(&mut self, path: PathBuf, reason: ResyncReason) {
@@ -270,12 +288,12 @@ impl Outlets {
         }
     }
 
-    pub(crate) fn resync_ends(&mut self, path: &PathBuf, reason: ResyncReason) {
+    pub(crate) fn resync_ends(&mut self, path: &Path, reason: ResyncReason) {
         for outlet in &mut self.outlets {
             if let Some(at) = outlet.begun.iter().position(|begun| begun == path) {
                 outlet.begun.swap_remove(at);
                 outlet.note(Event::Resync(Resync {
-                    path: path.clone(),
+                    path: path.to_owned(),
                     reason,
                     finished: true,
                 }));

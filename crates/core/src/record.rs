@@ -51,6 +51,17 @@ pub struct Record<'a> {
     pub name: &'a [u8],
 }
 
+impl Record<'_> {
+    /// Says that records were lost.
+    pub const LOST: Record<'static> = Record {
+        watch: Watch(-1),
+        action: Action::Overflow,
+        is_dir: false,
+        cookie: 0,
+        name: b"",
+    };
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Head {
     watch: Watch,
@@ -73,6 +84,8 @@ pub struct Backlog {
     names: Vec<u8>,
     heads: VecDeque<Head>,
     overflows: u64,
+    /// The limit was reached; nothing is taken before half of the room is free again.
+    is_dropping: bool,
     /// How many of `heads` are overflows.
     overflows_held: usize,
     /// Records ever popped: the serial number of the oldest record.
@@ -95,22 +108,13 @@ impl Backlog {
         if record.action == Action::Overflow {
             self.overflows += 1;
         }
-        let full = self.heads.len() >= Self::LIMIT
+        let is_full = self.heads.len() >= Self::LIMIT
             || self.names.len() + record.name.len() > u32::MAX as usize;
-        if full {
-            if self
-                .heads
-                .back()
-                .is_some_and(|last| last.action != Action::Overflow)
-            {
+        if is_full || self.is_dropping {
+            if !self.is_dropping {
+                self.is_dropping = true;
                 self.overflows += 1;
-                self.push_head(Record {
-                    watch: Watch(-1),
-                    action: Action::Overflow,
-                    is_dir: false,
-                    cookie: 0,
-                    name: b"",
-                });
+                self.push_head(Record::LOST);
             }
             return;
         }
@@ -195,13 +199,37 @@ impl Backlog {
                 self.arrivals.pop_front();
             }
         }
-        if self.heads.is_empty() {
+        if self.heads.len() <= Self::LIMIT / 2 {
+            self.is_dropping = false;
+        }
+        self.release_names();
+    }
+
+    /// Frees the names of records that are gone.
+    fn release_names(&mut self) {
+        let Some(front) = self.heads.front() else {
             self.names.clear();
             if self.names.capacity() > 4 << 20 {
                 self.names = Vec::new();
                 self.heads = VecDeque::new();
             }
+            return;
+        };
+        let gone = front.start;
+        if gone > 1 << 20 && gone as usize > self.names.len() / 2 {
+            self.names.drain(..gone as usize);
+            self.heads.iter_mut().for_each(|head| head.start -= gone);
         }
+    }
+
+    /// The serial number of the oldest record, which is the number of records popped.
+    pub(crate) fn popped(&self) -> u64 {
+        self.popped
+    }
+
+    /// The serial number that the next record to come will have.
+    pub(crate) fn end(&self) -> u64 {
+        self.popped + self.heads.len() as u64
     }
 
     /// The second half of the move whose first half is the oldest record, and its position.
@@ -238,10 +266,16 @@ impl Backlog {
 
     /// Notes that what was pushed since the last call came at `now`.
     pub(crate) fn stamp(&mut self, now: Moment) {
-        let end = self.popped + self.heads.len() as u64;
+        let end = self.end();
         if self.arrivals.back().is_none_or(|&(last, _)| last < end) && !self.heads.is_empty() {
             self.arrivals.push_back((end, now));
         }
+    }
+
+    /// Whether records were lost somewhere behind the oldest record, whatever that says itself.
+    pub(crate) fn overflow_follows(&self) -> bool {
+        let front = self.heads.front().map(|head| head.action);
+        self.overflows_held > usize::from(front == Some(Action::Overflow))
     }
 
     /// Whether records were lost somewhere behind the oldest record.
@@ -288,6 +322,23 @@ mod tests {
             backlog.heads.back().map(|head| head.action),
             Some(Action::Overflow)
         );
+        backlog.pop();
+        backlog.push(record(Action::Created, b"", 0));
+        assert_eq!((backlog.len(), backlog.overflows()), (Backlog::LIMIT, 1));
+    }
+
+    #[test]
+    fn names_of_popped_records_are_freed_while_others_wait() {
+        let mut backlog = Backlog::default();
+        let name = [b'n'; 255];
+        for cookie in 0..100_000 {
+            backlog.push(record(Action::Created, &name, cookie));
+            if backlog.len() > 100 {
+                backlog.pop();
+            }
+        }
+        assert!(backlog.names.len() < 4 << 20, "{}", backlog.names.len());
+        assert_eq!(backlog.front().map(|record| record.name), Some(&name[..]));
     }
 
     #[test]

@@ -5,13 +5,14 @@
 //! the kernel merges equal records at the end of its queue meanwhile, and a thousand small writes
 //! cost one wake-up instead of a thousand. A change that comes alone is never delayed.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use everwatch_core::OutletId;
 use everwatch_core::coverage::Subtree;
-use everwatch_core::engine::{Engine, Progress, RootId, RootSpec};
+use everwatch_core::engine::{Barrier, Engine, Progress, RootId, RootSpec};
 use everwatch_core::filter::Filter;
 use everwatch_core::kernel::Fault;
 use everwatch_core::record::Moment;
@@ -43,6 +44,9 @@ pub(crate) enum Command {
     Coverage {
         reply: SyncSender<Vec<Subtree>>,
     },
+    Roots {
+        reply: SyncSender<Vec<PathBuf>>,
+    },
     Finish,
 }
 
@@ -69,14 +73,16 @@ pub(crate) struct Seat {
     /// Commands that wait until the root is armed.
     waiting: std::collections::VecDeque<Command>,
     /// Who waits for the barrier.
-    syncs: Vec<SyncSender<()>>,
-    /// End after the next barrier.
-    is_finishing: bool,
+    syncs: Vec<(Barrier, SyncSender<()>)>,
+    /// End when this is passed.
+    finishing: Option<Barrier>,
     settle: Option<Duration>,
     /// The last change seen, and when.
     last_change: (u64, Moment),
     /// Steps in a row that applied records.
     streak: u32,
+    /// A consumer would take more than it was given.
+    is_behind: bool,
 }
 
 impl Seat {
@@ -89,10 +95,11 @@ impl Seat {
             arming: None,
             waiting: std::collections::VecDeque::new(),
             syncs: Vec::new(),
-            is_finishing: false,
+            finishing: None,
             settle: options.settle,
             last_change: (0, Moment::ZERO),
             streak: 0,
+            is_behind: false,
         }
     }
 
@@ -104,20 +111,19 @@ impl Seat {
             self.obey();
             let now = self.started.elapsed();
             let progress = self.engine.step(now);
-            self.finish_arming();
-            self.finish_syncs(&progress);
             self.hand_over(now);
             self.shared.set_counters(self.engine.counters());
-            if self.is_finishing && !progress.more && self.engine.is_settled() {
+            self.finish_arming();
+            self.finish_syncs();
+            let is_over = self
+                .finishing
+                .as_mut()
+                .is_some_and(|barrier| self.engine.is_passed(barrier));
+            if is_over {
                 self.finish();
                 break;
             }
             self.pause(now, &progress);
-        }
-        if self.shared.is_closed() {
-            for consumer in &self.consumers {
-                consumer.handover.close();
-            }
         }
         drop(self);
         drop(ending);
@@ -130,6 +136,11 @@ impl Seat {
         {
             // Whoever asked may have given up waiting; then nobody needs the answer.
             match command {
+                // What is under way for other roots must not be taken for a part of the new one.
+                Command::Watch { .. } if !self.engine.can_arm() => {
+                    self.waiting.push_front(command);
+                    break;
+                }
                 Command::Watch { spec, reply } => match self.engine.add_root(spec) {
                     Ok(root) => self.arming = Some((root, reply)),
                     Err(fault) => {
@@ -157,12 +168,14 @@ impl Seat {
                     let _ = reply.send(entries);
                 }
                 Command::Sync { reply } => {
-                    self.engine.poll_now();
-                    self.syncs.push(reply);
+                    let barrier = self.engine.barrier();
+                    self.syncs.push((barrier, reply));
                 }
                 Command::Finish => {
-                    self.engine.poll_now();
-                    self.is_finishing = true;
+                    self.finishing = Some(self.engine.barrier());
+                }
+                Command::Roots { reply } => {
+                    let _ = reply.send(self.engine.root_paths().collect());
                 }
                 Command::Coverage { reply } => {
                     let _ = reply.send(self.engine.coverage());
@@ -179,56 +192,68 @@ impl Seat {
         }
     }
 
-    /// The barrier is passed when a step that began after it found nothing left to do.
-    fn finish_syncs(&mut self, progress: &Progress) {
-        if self.syncs.is_empty() || progress.more || !self.engine.is_settled() {
+    fn finish_syncs(&mut self) {
+        let mut syncs = std::mem::take(&mut self.syncs);
+        let engine = &mut self.engine;
+        let passed: Vec<_> = syncs
+            .extract_if(.., |(barrier, _)| engine.is_passed(barrier))
+            .collect();
+        self.syncs = syncs;
+        if passed.is_empty() {
             return;
         }
         for at in 0..self.consumers.len() {
-            self.serve(at, true);
+            while self.serve(at, true) {}
         }
-        for reply in self.syncs.drain(..) {
+        self.shared.set_counters(self.engine.counters());
+        for (_, reply) in passed {
             let _ = reply.send(());
         }
     }
 
     /// Hands over what is left, beyond any bound: nothing will be added to it.
     fn finish(&mut self) {
-        for Consumer { outlet, handover } in &self.consumers {
-            self.engine.set_room(*outlet, usize::MAX);
-            self.engine.flush(*outlet);
-            handover.put(self.engine.take(*outlet), false);
+        for Consumer { outlet, handover } in self.consumers.drain(..) {
+            self.engine.set_room(outlet, usize::MAX);
+            while self.engine.folded(outlet).0 {
+                self.engine.flush(outlet);
+            }
+            handover.put(self.engine.take(outlet), false);
             handover.finish();
         }
     }
 
     fn hand_over(&mut self, now: Moment) {
-        if self.engine.seq() != self.last_change.0 {
-            self.last_change = (self.engine.seq(), now);
+        if self.engine.changes() != self.last_change.0 {
+            self.last_change = (self.engine.changes(), now);
         }
         let is_quiet = self
             .settle
             .is_none_or(|settle| now.saturating_sub(self.last_change.1) >= settle);
+        self.is_behind = false;
         let mut at = 0;
         while at < self.consumers.len() {
             if self.consumers[at].handover.is_closed() {
                 let consumer = self.consumers.swap_remove(at);
                 self.engine.close_outlet(consumer.outlet);
             } else {
-                self.serve(at, is_quiet);
+                self.is_behind |= self.serve(at, is_quiet);
                 at += 1;
             }
         }
     }
 
-    fn serve(&mut self, at: usize, may_flush: bool) {
+    /// Hands over what one consumer takes. Returns whether there is more that it would take.
+    fn serve(&mut self, at: usize, may_flush: bool) -> bool {
         let Consumer { outlet, handover } = &self.consumers[at];
         self.engine.set_room(*outlet, handover.room());
         if may_flush && self.engine.folded(*outlet).0 {
             self.engine.flush(*outlet);
         }
         let events = self.engine.take(*outlet);
-        handover.put(events, self.engine.folded(*outlet).0);
+        let lags = self.engine.folded(*outlet).0;
+        handover.put(events, lags);
+        may_flush && lags && handover.room() > 0
     }
 
     fn pause(&mut self, now: Moment, progress: &Progress) {
@@ -238,7 +263,7 @@ impl Seat {
             0
         };
         let host = self.engine.kernel_mut();
-        if progress.more {
+        if progress.more || self.is_behind {
             if self.streak > 1 && progress.records < BUSY && self.syncs.is_empty() {
                 host.nap(PAUSE);
             }
@@ -252,12 +277,37 @@ impl Seat {
         let settled = self
             .settle
             .filter(|_| folded)
-            .map(|settle| self.last_change.1 + settle);
+            .and_then(|settle| self.last_change.1.checked_add(settle));
         let deadline = [progress.deadline, settled].into_iter().flatten().min();
         let timeout = deadline.map(|at| at.saturating_sub(now));
         let woken = self.engine.kernel_mut().wait(timeout);
         if !woken.mounts.is_empty() {
-            self.engine.mounts_changed(&woken.mounts);
+            let paths = self.as_spelled(&woken.mounts);
+            self.engine.mounts_changed(&paths);
+        }
+    }
+
+    /// The table of mounts has real paths; changes are reported as the roots are spelled.
+    fn as_spelled(&self, mounts: &[PathBuf]) -> Vec<PathBuf> {
+        let mut paths = Vec::new();
+        for root in self.engine.root_paths() {
+            let Ok(real) = root.canonicalize() else {
+                continue;
+            };
+            let below = mounts
+                .iter()
+                .filter_map(|mount| mount.strip_prefix(&real).ok());
+            paths.extend(below.map(|below| root.join(below)));
+        }
+        paths
+    }
+}
+
+impl Drop for Seat {
+    /// Whatever ended the thread, nobody is left waiting for it.
+    fn drop(&mut self) {
+        for consumer in &self.consumers {
+            consumer.handover.close();
         }
     }
 }

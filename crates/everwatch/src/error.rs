@@ -28,6 +28,9 @@ pub enum ErrorKind {
     Other,
 }
 
+/// `ELOOP` of Linux.
+const TOO_MANY_LINKS: i32 = 40;
+
 /// An error: what was being done, to which path, and what the operating system said.
 ///
 /// The message is one sentence that says what to do about it.
@@ -86,6 +89,8 @@ impl Error {
             std::io::ErrorKind::NotADirectory | std::io::ErrorKind::InvalidInput => {
                 ErrorKind::BadPath
             }
+            // A chain of symbolic links that never ends: Rust has no stable name for it.
+            _ if io.raw_os_error() == Some(TOO_MANY_LINKS) => ErrorKind::BadPath,
             _ => ErrorKind::Other,
         };
         let mut error = Error::new(kind, operation);
@@ -138,7 +143,7 @@ impl fmt::Display for Error {
         let what = match self.kind {
             ErrorKind::NotFound => "there is no such file or directory",
             ErrorKind::Denied => "permission denied",
-            ErrorKind::BadPath => "it is no directory",
+            ErrorKind::BadPath => "it does not lead to a directory or a file",
             ErrorKind::LimitReached => "a limit of the system is reached",
             ErrorKind::Unsupported => "the system does not offer this",
             ErrorKind::Closed => "the watcher is closed",

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use everwatch_core::change::{Change, Event};
 
 use crate::error::Error;
-use crate::handover::{Handover, Taken};
+use crate::handover::{Handover, Patience, Taken};
 use crate::watcher::{Shared, Watcher};
 
 /// The ordered changes of all roots of a watcher, as one consumer sees them.
@@ -70,7 +70,11 @@ impl Feed {
     ///
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) once the watcher is closed.
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<Option<Event>, Error> {
-        self.next_by(Instant::now().checked_add(timeout))
+        // A time beyond the clock's is no limit.
+        let patience = Instant::now()
+            .checked_add(timeout)
+            .map_or(Patience::Endless, Patience::Until);
+        self.next_by(patience)
     }
 
     /// The next event, if there is one already.
@@ -89,12 +93,12 @@ impl Feed {
             Taken::Some => Ok(self.taken.pop_front()),
             Taken::Nothing => Ok(None),
             Taken::Lagging if self.shared.settles() => Ok(None),
-            Taken::Lagging => self.next_by(None),
+            Taken::Lagging => self.next_by(Patience::ForFold),
             Taken::Closed => Err(Error::closed("read the feed")),
         }
     }
 
-    fn next_by(&mut self, deadline: Option<Instant>) -> Result<Option<Event>, Error> {
+    fn next_by(&mut self, patience: Patience) -> Result<Option<Event>, Error> {
         if self.shared.is_closed() {
             self.taken.clear();
             return Err(Error::closed("read the feed"));
@@ -104,7 +108,7 @@ impl Feed {
         }
         match self
             .handover
-            .take_by(&mut self.taken, deadline, || self.shared.ring())
+            .take_by(&mut self.taken, patience, || self.shared.ring())
         {
             Taken::Closed => Err(Error::closed("read the feed")),
             _ => Ok(self.taken.pop_front()),
@@ -126,7 +130,7 @@ impl Iterator for Feed {
 
     /// Blocks until there is an event. `None` once the watcher is closed.
     fn next(&mut self) -> Option<Event> {
-        self.next_by(None).ok().flatten()
+        self.next_by(Patience::Endless).ok().flatten()
     }
 }
 

@@ -45,6 +45,17 @@ pub(crate) enum Taken {
     Closed,
 }
 
+/// How long a consumer waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Patience {
+    /// Until there is something.
+    Endless,
+    /// Until there is something, or that moment.
+    Until(Instant),
+    /// Until the engine has written out what it has folded, which may come to nothing.
+    ForFold,
+}
+
 impl Handover {
     pub(crate) fn new(capacity: usize) -> Handover {
         Handover {
@@ -71,7 +82,7 @@ impl Handover {
         if queue.is_closed {
             return;
         }
-        let is_news = !events.is_empty() || (lags && !queue.lags);
+        let is_news = !events.is_empty() || lags != queue.lags;
         queue.lags = lags;
         if queue.events.is_empty() {
             queue.events = events.into();
@@ -130,26 +141,30 @@ impl Handover {
         }
     }
 
-    /// Like [`Handover::take`], and waits until there is something or until `deadline`. Calls
-    /// `ring` once if the engine has to be told to go on.
+    /// Like [`Handover::take`], and waits as long as `patience` says. Calls `ring` once if the
+    /// engine has to be told to go on.
     pub(crate) fn take_by(
         &self,
         buffer: &mut VecDeque<Event>,
-        deadline: Option<Instant>,
+        patience: Patience,
         ring: impl Fn(),
     ) -> Taken {
         let mut has_rung = false;
         let mut queue = self.lock();
         loop {
-            match self.take_from(&mut queue, buffer) {
-                Taken::Lagging if !has_rung => {
+            match (self.take_from(&mut queue, buffer), patience) {
+                (Taken::Lagging, _) if !has_rung => {
                     has_rung = true;
                     ring();
                 }
-                Taken::Nothing | Taken::Lagging => {}
-                taken => return taken,
+                (Taken::Nothing, Patience::ForFold) => return Taken::Nothing,
+                (Taken::Nothing | Taken::Lagging, _) => {}
+                (taken, _) => return taken,
             }
-            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            let left = match patience {
+                Patience::Until(at) => Some(at.saturating_duration_since(Instant::now())),
+                Patience::ForFold | Patience::Endless => None,
+            };
             queue = match left {
                 Some(Duration::ZERO) => return Taken::Nothing,
                 Some(left) => {

@@ -23,8 +23,12 @@ mod handover;
 pub mod machine;
 mod options;
 mod rules;
+#[cfg(feature = "sim")]
 #[allow(unsafe_code, reason = "the thin edge to the operating system")]
 pub mod sys;
+#[cfg(not(feature = "sim"))]
+#[allow(unsafe_code, reason = "the thin edge to the operating system")]
+mod sys;
 mod watcher;
 
 use std::path::Path;

@@ -43,10 +43,7 @@ impl Backend {
 /// # let dir = tempfile::tempdir()?;
 /// let feed = Options::new().gitignore(true).ignore("*.tmp").watch([dir.path()])?;
 /// # drop(feed);
-/// # Ok::<(), everwatch::Error>(())
-/// # .map_err(|error| Box::new(error) as Box<dyn std::error::Error>)
-/// # .map(drop).map_err(|_| std::io::Error::other("failed"))?;
-/// # Ok::<(), std::io::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -102,7 +99,8 @@ impl Options {
     }
 
     /// Whether to hide what git ignores: by the `.gitignore` files in the tree and above it in the
-    /// same repository, and `.git` itself. Rules that change take effect at once. Default: false.
+    /// same repository, and `.git` itself. Rules in the tree that change take effect at once; those
+    /// above it are read when the root is added. Default: false.
     #[must_use]
     pub fn gitignore(mut self, gitignore: bool) -> Options {
         self.gitignore = gitignore;

@@ -240,9 +240,10 @@ impl Watcher {
     /// Watches a directory, with all below it unless the options say otherwise, or a single file.
     ///
     /// Blocks until the root is armed: what happens after this returned is reported, what was there
-    /// before is not (see [`Watcher::snapshot`]). A path that is a symbolic link is followed;
-    /// below it none is. Changes are reported below the path as it is spelled here, made absolute.
-    /// A root inside another root is covered once.
+    /// before is not (see [`Watcher::snapshot`]). Changes are reported below the path as it is
+    /// spelled here, made absolute. A path that is a symbolic link to a directory is followed, and
+    /// below it none is; a symbolic link to a file stands for the file's own path. A root inside
+    /// another root is covered once. [`Watcher::roots`] tells the paths.
     ///
     /// The root is a name: if it is removed, renamed or replaced, the feed says so, and whatever has
     /// the name later is watched again.
@@ -322,6 +323,15 @@ impl Watcher {
         self.ask("sync", |reply| Command::Sync { reply })
     }
 
+    /// The absolute paths of the roots, in the order in which they were added, as changes name them.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`] if the watcher is closed.
+    pub fn roots(&self) -> Result<Vec<PathBuf>, Error> {
+        self.ask("ask for the roots", |reply| Command::Roots { reply })
+    }
+
     /// How each part of the trees is watched: every root, and every subtree that is not live.
     ///
     /// # Errors
@@ -368,15 +378,9 @@ impl Drop for Watcher {
 
 /// What to watch for `path`: a directory, or the entry of a file in its directory.
 fn spec(path: &Path, recursive: bool, gitignore: bool) -> Result<RootSpec, Error> {
-    let fail = |error: &std::io::Error| Error::from_io(error, "watch").with_path(path);
-    let absolute = std::path::absolute(path).map_err(|error| fail(&error))?;
-    let absolute = rules::without_dots(&absolute);
-    let metadata = std::fs::metadata(&absolute)
-        .or_else(|error| match std::fs::symlink_metadata(&absolute) {
-            Ok(link) => Ok(link),
-            Err(_) => Err(error),
-        })
-        .map_err(|error| fail(&error))?;
+    let fail = |error: std::io::Error| Error::from_io(&error, "watch").with_path(path);
+    let absolute = rules::without_dots(&std::path::absolute(path).map_err(fail)?);
+    let metadata = std::fs::metadata(&absolute).map_err(fail)?;
     if metadata.is_dir() {
         let outer = if gitignore {
             rules::above(&absolute)
@@ -390,7 +394,14 @@ fn spec(path: &Path, recursive: bool, gitignore: bool) -> Result<RootSpec, Error
             outer,
         });
     }
-    match (absolute.parent(), absolute.file_name()) {
+    // What is written to a file is reported in the directory that the file is in.
+    let is_link = std::fs::symlink_metadata(&absolute).is_ok_and(|link| link.is_symlink());
+    let file = if is_link {
+        absolute.canonicalize().map_err(fail)?
+    } else {
+        absolute
+    };
+    match (file.parent(), file.file_name()) {
         (Some(dir), Some(name)) => Ok(RootSpec {
             dir: dir.to_owned(),
             only: Some(everwatch_core::path::to_bytes(Path::new(name))),

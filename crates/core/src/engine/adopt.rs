@@ -3,13 +3,13 @@
 //! The one routine for roots, for new and moved-in directories, for what was mounted, became
 //! readable or is polled, and for resync.
 
+use super::Engine;
+use super::aside::Astray;
 use super::handles::OpenError;
-use super::{Engine, Parked};
 use crate::change::{Cause, FileType};
 use crate::coverage::{Gap, State};
 use crate::kernel::{Fault, FaultKind, Identity, Kernel, Purpose, Watch, Watched};
 use crate::mirror::{Mark, NodeId};
-use crate::outlet::path_of;
 
 /// What watching a directory led to.
 enum Covered {
@@ -40,7 +40,14 @@ impl<K: Kernel> Engine<K> {
             .identity(id)
             .is_some_and(|known| known != identity)
         {
-            self.park(id, None);
+            self.park(id, Astray::Replaced);
+            return;
+        }
+        self.astray_since.remove(&id);
+        if self.mirror.parent(id).is_some()
+            && self.mirror.identity(id).is_none()
+            && self.graft(id, identity)
+        {
             return;
         }
         let gap = self.gap_of(&dir, identity);
@@ -50,6 +57,11 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         self.mirror.set_identity(id, identity);
+        if self.mirror.inode(id) == 0 {
+            let born = super::look::fold_born(identity.born);
+            self.mirror
+                .identify(id, FileType::Dir, identity.inode, born);
+        }
         match self.cover(id, &dir, identity, gap) {
             Covered::Yes => {}
             Covered::Elsewhere => return,
@@ -62,10 +74,7 @@ impl<K: Kernel> Engine<K> {
         self.keep(id, dir);
         match listed {
             Ok(()) => {
-                if matches!(
-                    self.gap(id),
-                    Some(Gap::Unreadable | Gap::OpenFiles | Gap::Failing)
-                ) {
+                if self.gap(id).is_some_and(|gap| gap.state() == State::Lost) {
                     self.clear_gap(id);
                 }
                 self.merge(id, &listing);
@@ -106,7 +115,11 @@ impl<K: Kernel> Engine<K> {
             self.set_gap(id, Gap::WatchLimit);
             return Covered::Yes;
         }
-        match self.kernel.watch(dir, Purpose::Entries) {
+        let purpose = match self.mirror.parent(id) {
+            Some(_) => Purpose::Entries,
+            None => Purpose::Root,
+        };
+        match self.kernel.watch(dir, purpose) {
             Ok(Watched::New(watch)) => self.bind(id, watch),
             Ok(Watched::Known(watch)) => {
                 if self.resolve_known(id, watch) {
@@ -146,49 +159,28 @@ impl<K: Kernel> Engine<K> {
             if other == id || !self.mirror.contains(other) {
                 continue;
             }
-            if self.graft(id, other) {
-                return true;
-            }
             // Below itself it cannot be, and where it is in place this is a second name for it.
             let is_new = self.mirror.first_child(id).is_none();
             if is_new && !self.mirror.is_within(dir, other) && self.is_in_place(other) != Some(true)
             {
                 let name = self.mirror.name(id).to_vec();
-                self.relocate(other, dir, &name, Cause::Scanned);
+                let is_stale = self.mirror.has(id, Mark::STALE);
+                self.infer_move(other, dir, &name, Cause::Scanned);
+                if is_stale {
+                    self.mirror.set(other, Mark::STALE);
+                    self.queue(other);
+                }
                 return true;
             }
         }
         false
     }
 
-    /// Joins the tree of an inner root into that of the outer root that has just reached it.
-    fn graft(&mut self, id: NodeId, inner: NodeId) -> bool {
-        if !self.mirror.has(inner, Mark::ROOT)
-            || path_of(&self.mirror, id) != path_of(&self.mirror, inner)
-            || self.only.contains_key(&inner)
-        {
-            return false;
-        }
-        let Some(dir) = self.mirror.parent(id) else {
-            return false;
-        };
-        let name = self.mirror.name(id).to_vec();
-        self.remove(id, Cause::Scanned, false, true);
-        self.mirror.clear(inner, Mark::ROOT);
-        self.root_joined(inner);
-        self.mirror.relocate(inner, dir, &name);
-        if self.covers_below(dir) {
-            self.mirror.set(inner, Mark::STALE);
-            self.queue(inner);
-        }
-        true
-    }
-
     fn cannot_open(&mut self, id: NodeId, error: OpenError) {
         match error {
-            OpenError::Astray => self.park(id, None),
+            OpenError::Astray => self.park(id, Astray::Unreachable),
             OpenError::Fault(fault) => match fault.kind {
-                FaultKind::NotFound | FaultKind::NotDirectory => self.park(id, Some(fault)),
+                FaultKind::NotFound | FaultKind::NotDirectory => self.park(id, Astray::Missing),
                 FaultKind::OpenFiles if !self.handles.is_empty() => {
                     self.handles.clear();
                     self.queue(id);
@@ -204,19 +196,9 @@ impl<K: Kernel> Engine<K> {
     /// The directory was opened but not listed: what is below it is kept, and not believed.
     fn cannot_list(&mut self, id: NodeId, fault: Fault) {
         match fault.kind {
-            FaultKind::NotFound => self.park(id, Some(fault)),
+            FaultKind::NotFound => self.park(id, Astray::Missing),
             kind => self.set_gap(id, kind.gap()),
         }
-    }
-
-    /// Puts a directory aside that is not where the mirror has it. A record that explains this may
-    /// be queued; see `settle`.
-    fn park(&mut self, id: NodeId, fault: Option<Fault>) {
-        self.parked.push(Parked {
-            node: id,
-            fault,
-            records: self.counters.records,
-        });
     }
 
     /// Whether directories in `dir` are watched, too.

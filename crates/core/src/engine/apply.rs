@@ -4,11 +4,12 @@
 //! name on disk: what is there now may be newer than the record, but then newer records follow.
 
 use super::Engine;
+use super::aside::Oddity;
 use super::handles::OpenError;
 use super::look::Seen;
 use crate::change::{Cause, FileType};
 use crate::filter::RULES_FILE;
-use crate::kernel::{Fault, FaultKind, Kernel, Watch};
+use crate::kernel::{Kernel, Watch};
 use crate::mirror::{Mark, NodeId};
 use crate::record::{Action, Moment};
 
@@ -69,6 +70,7 @@ impl<K: Kernel> Engine<K> {
                     if action == Action::Metadata && self.is_told_root(dir) {
                         self.outlets
                             .metadata(&mut self.mirror, dir, Cause::Notified);
+                        self.retry_unreadable(dir);
                     }
                 }
             }
@@ -100,6 +102,12 @@ impl<K: Kernel> Engine<K> {
         }
         self.note_rules(dir, name);
         if self.is_hidden(dir, name, is_dir) {
+            // The mirror may have it nevertheless: it came with a directory from elsewhere.
+            if matches!(action, Action::Removed | Action::MovedFrom)
+                && let Some(child) = self.mirror.child(dir, name)
+            {
+                self.remove(child, Cause::Notified, true, false);
+            }
             return;
         }
         let child = self.mirror.child(dir, name);
@@ -218,8 +226,12 @@ impl<K: Kernel> Engine<K> {
             .filter(|&victim| victim != child);
         let mut seen_early = false;
         if let Some(victim) = victim {
-            if self.is_phantom(child) && !self.is_phantom(victim) {
-                // A listing knows the place better than an entry that nobody ever saw.
+            if self.is_phantom(child)
+                && !self.is_phantom(victim)
+                && self.is_in_place(victim) != Some(false)
+            {
+                // A listing has seen the outcome already, or will: it knows the place better than
+                // an entry that nobody ever saw.
                 self.remove(child, Cause::Notified, true, false);
                 self.look(target, to_name, Cause::Notified);
                 return;
@@ -253,6 +265,9 @@ impl<K: Kernel> Engine<K> {
                 };
                 match self.mirror.child(dir, name) {
                     Some(old) if !is_dir && !self.mirror.is_dir(old) => {
+                        // What came is another file, of which only the name is known.
+                        let kind = self.mirror.kind(old);
+                        self.mirror.identify(old, kind, 0, 0);
                         self.doubt(old);
                         self.outlets
                             .modified(&mut self.mirror, old, Cause::Notified);
@@ -315,21 +330,20 @@ impl<K: Kernel> Engine<K> {
                     self.reconcile(dir, name, Seen::from(&stat), cause);
                 }
             }
-            // What the mirror has was replaced and moved on; that it is gone is for a later record
-            // or, if none comes, for the next listing to say.
-            Err(OpenError::Fault(Fault {
-                kind: FaultKind::NotFound | FaultKind::NotDirectory,
-                ..
-            })) => {
+            // What the mirror has is not there now, or what is there cannot be seen now. A record
+            // may be under way that says what became of it.
+            Err(OpenError::Fault(_)) => {
                 if let Some(child) = self.mirror.child(dir, name) {
                     self.doubt(child);
                 }
             }
-            Err(_) => {
-                if let Some(child) = self.mirror.child(dir, name) {
-                    self.doubt(child);
-                }
-            }
+            Err(OpenError::Astray) => match self.mirror.child(dir, name) {
+                Some(child) => self.doubt(child),
+                None => self.put_aside(Oddity::Place {
+                    dir,
+                    name: name.into(),
+                }),
+            },
         }
     }
 

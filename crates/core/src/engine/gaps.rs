@@ -1,66 +1,41 @@
 //! Directories without a watch, and the polling that stands in for it.
+//!
+//! Every directory that is not live has an entry of its own here. Consumers are told only of the
+//! topmost ones of each kind, and only once things have come to rest: when thousands of watches are
+//! missing, or come back, what is said is the difference that it makes in the end.
 
-use std::path::PathBuf;
+use std::path::Path;
 
-use super::Engine;
+use super::{Engine, Poll};
 use crate::coverage::{Gap, State, Subtree};
 use crate::kernel::Kernel;
 use crate::mirror::{Mark, NodeId};
 use crate::outlet::path_of;
-use crate::record::Moment;
-
-/// A gap of one directory.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Held {
-    gap: Gap,
-    /// Consumers were told of this directory, not only of one above it.
-    is_named: bool,
-}
+use crate::path::to_bytes;
 
 impl<K: Kernel> Engine<K> {
     pub(super) fn gap(&self, id: NodeId) -> Option<Gap> {
-        self.gaps.get(&id).map(|held| held.gap)
+        self.gaps.get(&id).copied()
     }
 
     pub(super) fn set_gap(&mut self, id: NodeId, gap: Gap) {
-        let before = self.gaps.get(&id).copied();
         if gap.state() == State::Polled {
             self.unwatch(id);
         }
-        let is_new = before.is_none_or(|held| held.gap != gap);
-        let parent_has_it = self
-            .mirror
-            .parent(id)
-            .is_some_and(|parent| self.gap(parent) == Some(gap));
-        let is_named = if is_new {
-            !parent_has_it
-        } else {
-            before.is_some_and(|b| b.is_named)
-        };
-        self.gaps.insert(id, Held { gap, is_named });
-        if is_new {
-            self.count_unwatched(gap, 1);
-            self.count_unwatched(
-                before.map_or(gap, |held| held.gap),
-                before.map_or(0, |_| -1),
-            );
-        }
-        if is_new && is_named {
-            let path = path_of(&self.mirror, id);
-            self.outlets.coverage(path, gap.state(), Some(gap));
+        let before = self.gaps.insert(id, gap);
+        if before != Some(gap) {
+            self.gaps_changed = true;
+            self.count_unwatched(Some(gap), before);
         }
     }
 
     pub(super) fn clear_gap(&mut self, id: NodeId) {
-        let Some(held) = self.gaps.remove(&id) else {
+        let Some(gap) = self.gaps.remove(&id) else {
             return;
         };
-        self.count_unwatched(held.gap, -1);
-        if held.is_named {
-            let path = path_of(&self.mirror, id);
-            self.outlets.coverage(path, State::Live, None);
-        }
-        if held.gap.state() == State::Polled {
+        self.gaps_changed = true;
+        self.count_unwatched(None, Some(gap));
+        if gap.state() == State::Polled {
             let children: Vec<NodeId> = self.mirror.children(id).collect();
             for child in children {
                 self.stamps.remove(&child);
@@ -70,16 +45,62 @@ impl<K: Kernel> Engine<K> {
 
     /// The directory goes; so does its gap, without a word.
     pub(super) fn drop_gap(&mut self, id: NodeId) {
-        if !self.gaps.is_empty()
-            && let Some(held) = self.gaps.remove(&id)
-        {
-            self.count_unwatched(held.gap, -1);
+        if self.gaps.is_empty() && self.told_gaps.is_empty() {
+            return;
+        }
+        self.told_gaps.remove(&id);
+        if let Some(gap) = self.gaps.remove(&id) {
+            self.gaps_changed = true;
+            self.count_unwatched(None, Some(gap));
         }
     }
 
-    fn count_unwatched(&mut self, gap: Gap, by: i64) {
-        if gap == Gap::WatchLimit {
-            self.unwatched = self.unwatched.saturating_add_signed(by);
+    fn count_unwatched(&mut self, now: Option<Gap>, before: Option<Gap>) {
+        self.unwatched += u64::from(now == Some(Gap::WatchLimit));
+        self.unwatched -= u64::from(before == Some(Gap::WatchLimit));
+    }
+
+    /// The gap of a directory whose parent does not have the same.
+    fn named_gap(&self, id: NodeId) -> Option<Gap> {
+        let gap = self.gap(id)?;
+        let above = self.mirror.parent(id).and_then(|parent| self.gap(parent));
+        (above != Some(gap)).then_some(gap)
+    }
+
+    /// Tells consumers what has become of the coverage since they were told last.
+    pub(super) fn tell_coverage(&mut self) {
+        if !std::mem::take(&mut self.gaps_changed) {
+            return;
+        }
+        let mut news: Vec<(NodeId, Option<Gap>)> = Vec::new();
+        for &id in self.gaps.keys() {
+            let named = self.named_gap(id);
+            if named.is_some() && named != self.told_gaps.get(&id).copied() {
+                news.push((id, named));
+            }
+        }
+        for &id in self.told_gaps.keys() {
+            if self.named_gap(id).is_none() {
+                news.push((id, None));
+            }
+        }
+        news.sort_unstable_by_key(|&(id, _)| id);
+        for (id, gap) in news {
+            match gap {
+                Some(gap) => {
+                    self.told_gaps.insert(id, gap);
+                    let path = path_of(&self.mirror, id);
+                    self.outlets.coverage(path, gap.state(), Some(gap));
+                }
+                None => {
+                    self.told_gaps.remove(&id);
+                    // With its gap still there, the directory above speaks for it now.
+                    if self.gap(id).is_none() {
+                        let path = path_of(&self.mirror, id);
+                        self.outlets.coverage(path, State::Live, None);
+                    }
+                }
+            }
         }
     }
 
@@ -89,9 +110,8 @@ impl<K: Kernel> Engine<K> {
         let unreadable: Vec<NodeId> = self
             .gaps
             .iter()
-            .filter(|(_, held)| held.gap == Gap::Unreadable)
+            .filter(|&(&id, &gap)| gap == Gap::Unreadable && self.mirror.is_within(id, top))
             .map(|(&id, _)| id)
-            .filter(|&id| self.mirror.is_within(id, top))
             .collect();
         for id in unreadable {
             self.mirror.set(id, Mark::STALE);
@@ -103,32 +123,35 @@ impl<K: Kernel> Engine<K> {
     pub fn coverage(&self) -> Vec<Subtree> {
         let mut all: Vec<Subtree> = self
             .gaps
-            .iter()
-            .filter(|(_, held)| held.is_named)
-            .map(|(&id, held)| Subtree {
-                path: path_of(&self.mirror, id),
-                state: held.gap.state(),
-                gap: Some(held.gap),
+            .keys()
+            .filter_map(|&id| {
+                let gap = self.named_gap(id)?;
+                let path = path_of(&self.mirror, id);
+                Some(Subtree {
+                    path,
+                    state: gap.state(),
+                    gap: Some(gap),
+                })
             })
             .collect();
         for root in &self.roots {
-            let state = match root.node {
+            let path = root.told_path();
+            match root.node {
                 None if !root.is_joined => {
                     let gap = Some(Gap::RootGone);
-                    Subtree {
-                        path: root.told_path(),
+                    all.push(Subtree {
+                        path,
                         state: State::Lost,
                         gap,
-                    }
+                    });
                 }
-                Some(node) if self.gaps.contains_key(&node) => continue,
-                _ => Subtree {
-                    path: root.told_path(),
+                Some(node) if self.gaps.contains_key(&node) => {}
+                _ => all.push(Subtree {
+                    path,
                     state: State::Live,
                     gap: None,
-                },
-            };
-            all.push(state);
+                }),
+            }
         }
         all.sort_by(|a, b| a.path.cmp(&b.path));
         all
@@ -138,69 +161,68 @@ impl<K: Kernel> Engine<K> {
         gap.state() == State::Polled || matches!(gap, Gap::OpenFiles | Gap::Failing)
     }
 
-    fn has_polled(&self) -> bool {
-        self.gaps.values().any(|held| Self::needs_polling(held.gap))
+    pub(super) fn has_polled(&self) -> bool {
+        self.gaps.values().any(|&gap| Self::needs_polling(gap))
     }
 
-    /// Lists all that is polled in the next steps, as if its time had come.
-    pub fn poll_now(&mut self) {
-        if self.has_polled() {
-            self.next_poll = Some(Moment::ZERO);
-        }
-    }
-
-    pub(super) fn begin_poll_if_due(&mut self, now: Moment) {
-        if self.polling.is_some() {
+    pub(super) fn begin_poll_if_due(&mut self) {
+        if self.polling.is_some() || !self.work.is_empty() {
             return;
         }
         if !self.has_polled() {
             self.next_poll = None;
+            // Whoever waits for a poll waits for nothing.
+            self.polls_done += u64::from(self.poll_wanted);
+            self.polls_begun += u64::from(std::mem::take(&mut self.poll_wanted));
             return;
         }
-        let due = *self.next_poll.get_or_insert(now + self.pace.poll);
-        if now < due || !self.work.is_empty() || !self.backlog.is_empty() {
+        let is_due = match self.next_poll {
+            Some(due) => self.now >= due,
+            None => {
+                self.next_poll = self.now.checked_add(self.pace.poll);
+                false
+            }
+        };
+        if !is_due && !self.poll_wanted {
             return;
         }
-        self.polling = Some(now);
+        self.poll_wanted = false;
+        self.polls_begun += 1;
+        self.next_poll = None;
+        self.polling = Some(Poll {
+            began: self.now,
+            listed: None,
+        });
         self.is_out_of_watches = false;
         self.volumes.clear();
-        let polled: Vec<NodeId> = self
+        let mut polled: Vec<NodeId> = self
             .gaps
             .iter()
-            .filter(|(_, held)| Self::needs_polling(held.gap))
+            .filter(|&(_, &gap)| Self::needs_polling(gap))
             .map(|(&id, _)| id)
             .collect();
+        polled.sort_unstable();
         for id in polled {
             self.queue(id);
         }
     }
 
-    /// Sets when the next poll begins: after the interval, and so late that polling does not take
-    /// more than its share of the time.
-    pub(super) fn end_poll(&mut self, now: Moment) {
-        if let Some(began) = self.polling.take() {
-            let took = now.saturating_sub(began);
-            self.next_poll = Some(now + self.pace.poll.max(took * self.pace.poll_share));
-        }
+    /// The directory of the mirror at this path.
+    pub(super) fn find(&self, path: &Path) -> Option<NodeId> {
+        self.roots.iter().find_map(|root| {
+            let top = root.node?;
+            let below = path.strip_prefix(path_of(&self.mirror, top)).ok()?;
+            self.find_below(top, below)
+        })
     }
 
-    /// The directory of the mirror at this path.
-    pub(super) fn find(&self, path: &std::path::Path) -> Option<NodeId> {
-        for root in &self.roots {
-            let Some(top) = root.node else { continue };
-            let top_path: PathBuf = path_of(&self.mirror, top);
-            let Ok(below) = path.strip_prefix(&top_path) else {
-                continue;
-            };
-            let mut id = Some(top);
-            for name in below {
-                let name = crate::path::to_bytes(std::path::Path::new(name));
-                id = id.and_then(|id| self.mirror.child(id, &name));
-            }
-            if let Some(id) = id.filter(|&id| self.mirror.is_dir(id)) {
-                return Some(id);
-            }
-        }
-        None
+    /// The directory at this path below `top`.
+    pub(super) fn find_below(&self, top: NodeId, below: &Path) -> Option<NodeId> {
+        below
+            .iter()
+            .try_fold(top, |id, name| {
+                self.mirror.child(id, &to_bytes(Path::new(name)))
+            })
+            .filter(|&id| self.mirror.is_dir(id))
     }
 }

@@ -1,5 +1,6 @@
 //! Reconciling one name with what was seen there.
 
+use super::aside::Oddity;
 use super::{CLOCK_TICK, Engine};
 use crate::change::{Cause, FileType};
 use crate::coverage::Gap;
@@ -40,7 +41,9 @@ impl<K: Kernel> Engine<K> {
         let child = self.mirror.child(dir, name);
         if let Some(child) = child {
             let same_sort = self.mirror.is_dir(child) == (seen.kind == FileType::Dir);
-            let is_doubtful = self.mirror.has(child, Mark::UNVERIFIED) && same_sort;
+            let is_doubtful = same_sort
+                && self.mirror.has(child, Mark::UNVERIFIED)
+                && self.mirror.inode(child) == 0;
             if is_doubtful || self.is_same(child, seen) {
                 self.mirror.clear(child, Mark::UNVERIFIED);
                 self.mirror.clear(child, Mark::VANISHED);
@@ -59,7 +62,7 @@ impl<K: Kernel> Engine<K> {
             }
         }
         if let Some(known) = self.claim(dir, name, seen) {
-            self.relocate(known, dir, name, cause);
+            self.infer_move(known, dir, name, cause);
             self.report_if_recent(known, cause);
             return;
         }
@@ -67,6 +70,7 @@ impl<K: Kernel> Engine<K> {
             if self.mirror.kind(child) == seen.kind && seen.kind != FileType::Dir {
                 // Another file took the name: to a reader, its content changed.
                 self.mirror.clear(child, Mark::VANISHED);
+                self.mirror.clear(child, Mark::UNVERIFIED);
                 self.mirror
                     .identify(child, seen.kind, seen.inode, fold_born(seen.born));
                 self.outlets.modified(&mut self.mirror, child, cause);
@@ -85,10 +89,10 @@ impl<K: Kernel> Engine<K> {
         let inode_fits = self.mirror.inode(child) == seen.inode
             && (born.0 == 0 || born.1 == 0 || born.0 == born.1);
         // A listing shows the inode that a mount point covers, looking at it shows the mount.
-        let identity_fits = self
-            .mirror
-            .identity(child)
-            .is_some_and(|identity| identity.inode == seen.inode && identity.born == seen.born);
+        let identity_fits = self.mirror.identity(child).is_some_and(|identity| {
+            identity.inode == seen.inode
+                && (identity.born == 0 || seen.born == 0 || identity.born == seen.born)
+        });
         inode_fits || identity_fits
     }
 
@@ -152,7 +156,7 @@ impl<K: Kernel> Engine<K> {
     pub(super) fn doubt(&mut self, id: NodeId) {
         if !self.mirror.has(id, Mark::UNVERIFIED) {
             self.mirror.set(id, Mark::UNVERIFIED);
-            self.unverified.push(id);
+            self.put_aside(Oddity::Unverified(id));
         }
     }
 
@@ -171,6 +175,24 @@ impl<K: Kernel> Engine<K> {
                 Cause::Scanned
             };
             self.outlets.created(&mut self.mirror, id, cause);
+        }
+    }
+
+    /// Moves an entry that was found elsewhere. The place it leaves is looked at again, and what is
+    /// below it as well if records are missing.
+    pub(super) fn infer_move(&mut self, id: NodeId, dir: NodeId, name: &[u8], cause: Cause) {
+        if let Some(from) = self.mirror.parent(id) {
+            let name = self.mirror.name(id).into();
+            self.put_aside(Oddity::Place { dir: from, name });
+        }
+        self.relocate(id, dir, name, cause);
+        if self.mirror.is_dir(id) && self.mirror.identity(id).is_some() {
+            if !self.resyncs.is_empty() {
+                self.mirror.set(id, Mark::STALE);
+                self.queue(id);
+            } else if self.gap(id).is_some() {
+                self.queue(id);
+            }
         }
     }
 
@@ -204,6 +226,10 @@ impl<K: Kernel> Engine<K> {
                 self.queue(id);
             } else if !is_covered && is_listed {
                 self.uncover(id);
+            } else if is_listed && self.filter.is_active() {
+                // Other rules may apply to what is below it here.
+                self.mirror.set(id, Mark::STALE);
+                self.queue(id);
             }
         }
     }
@@ -285,7 +311,9 @@ impl<K: Kernel> Engine<K> {
         };
         let name = self.mirror.name(id).to_vec();
         if let Ok(stat) = self.stat(parent, &name)
-            && stat.modified >= self.complete - CLOCK_TICK
+            && let since = self.complete - CLOCK_TICK
+            // A rename changes the second time, and whoever writes can set the first one back.
+            && (stat.modified >= since || (!self.resyncs.is_empty() && stat.changed >= since))
         {
             self.outlets.modified(&mut self.mirror, id, cause);
         }

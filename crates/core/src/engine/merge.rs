@@ -1,5 +1,6 @@
 //! Merging a listing into the mirror.
 
+use super::aside::Oddity;
 use super::look::Seen;
 use super::{CLOCK_TICK, Engine, Stamp};
 use crate::change::{Cause, FileType};
@@ -44,7 +45,11 @@ impl<K: Kernel> Engine<K> {
             };
             self.mirror.set(child, Mark::LISTED);
             if kind == FileType::Dir {
-                if before == Some(child) && (is_stale || is_polled) && self.covers_below(dir) {
+                let is_unlisted = self.mirror.identity(child).is_none();
+                if before == Some(child)
+                    && (is_stale || is_polled || is_unlisted)
+                    && self.covers_below(dir)
+                {
                     if is_stale {
                         self.mirror.set(child, Mark::STALE);
                     }
@@ -61,7 +66,7 @@ impl<K: Kernel> Engine<K> {
                 self.mirror.clear(child, Mark::LISTED);
             } else if !self.mirror.has(child, Mark::VANISHED) {
                 self.mirror.set(child, Mark::VANISHED);
-                self.vanished.push(child);
+                self.put_aside(Oddity::Vanished(child));
             }
         }
     }
@@ -119,7 +124,15 @@ impl<K: Kernel> Engine<K> {
         let now = self.kernel.clock();
         let stamp = stamp_of(&stat, now);
         let before = self.stamps.insert(child, stamp);
-        if is_news || self.arming {
+        if self.arming {
+            return;
+        }
+        if is_news {
+            // Told as moved here; whether it was written, too, the stamps say.
+            if before.is_some_and(|b| b.modified != stamp.modified || b.size != stamp.size) {
+                self.outlets
+                    .modified(&mut self.mirror, child, Cause::Scanned);
+            }
             return;
         }
         let Some(before) = before else { return };

@@ -12,12 +12,13 @@
 //! about, and names in the queue may be older than the disk:
 //!
 //! - Directories are opened through their parent's handle and compared by identity. If the way
-//!   leads elsewhere the directory is parked until the queue is dry; only what is still astray
-//!   after all records were applied is gone for good (`adopt`).
+//!   leads elsewhere the directory is put aside; only what is still astray when all records from
+//!   before that moment have been applied is gone for good (`adopt`, `aside`).
 //! - A record that does not fit the mirror (a change of something unknown, a second half without
 //!   its first) makes the engine look at the name and reconcile the two (`apply`, `look`).
 //! - Lost records make the engine compare everything with the disk (`resync`). What one listing
-//!   misses goes only when no other listing has found it (`settle`).
+//!   misses goes only when no other listing has found it (`merge`, `aside`).
+//! - An entry that is found elsewhere by inference leaves a place that is looked at again.
 //!
 //! # How it runs
 //!
@@ -26,15 +27,17 @@
 
 mod adopt;
 mod apply;
+mod aside;
 mod gaps;
 mod handles;
 mod look;
 mod merge;
+mod presence;
 mod resync;
 mod roots;
-mod settle;
 mod watches;
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -43,11 +46,12 @@ use hashbrown::{HashMap, HashSet};
 use crate::change::{Cause, Event, FileType, ResyncReason};
 use crate::coverage::Gap;
 use crate::filter::Filter;
-use crate::kernel::{Fault, FileTime, Kernel, Listing};
+use crate::kernel::{Drained, FileTime, Kernel, Listing};
 use crate::mirror::{Mirror, NodeId};
 use crate::outlet::{OutletId, Outlets, path_of};
-use crate::record::{Backlog, Moment};
+use crate::record::{Backlog, Moment, Record};
 
+pub use aside::Barrier;
 pub use roots::{RootId, RootSpec};
 use watches::Watches;
 
@@ -115,13 +119,21 @@ pub struct Counters {
     pub mirror_bytes: u64,
 }
 
-/// A directory that could not be reached.
+/// A resync that has begun.
+#[derive(Debug)]
+struct RunningResync {
+    path: PathBuf,
+    reason: ResyncReason,
+    /// The step in which all of it had been listed.
+    listed: Option<u64>,
+}
+
+/// A poll under way.
 #[derive(Clone, Copy, Debug)]
-struct Parked {
-    node: NodeId,
-    fault: Option<Fault>,
-    /// Records applied when that was.
-    records: u64,
+struct Poll {
+    began: Moment,
+    /// The step in which all of it had been listed.
+    listed: Option<u64>,
 }
 
 /// What was seen of a polled entry the last time.
@@ -159,14 +171,22 @@ pub struct Engine<K: Kernel> {
     listing: Listing,
     /// The name of the record in hand.
     name: Vec<u8>,
-    parked: Vec<Parked>,
-    /// Entries that a listing no longer showed.
-    vanished: Vec<NodeId>,
-    /// Entries that were gone when they were looked at.
-    unverified: Vec<NodeId>,
-    /// Resyncs that have begun.
-    resyncs: Vec<(PathBuf, ResyncReason)>,
-    gaps: HashMap<NodeId, gaps::Held>,
+    /// See `aside`.
+    aside: Vec<aside::Aside>,
+    /// Directories that are tried again, and the step since which they have been astray.
+    astray_since: HashMap<NodeId, u64>,
+    drains: VecDeque<aside::DrainMark>,
+    /// The number of the step in hand.
+    step: u64,
+    /// When it began.
+    now: Moment,
+    /// All records that had come by the drain of this step have been applied.
+    decided: u64,
+    resyncs: Vec<RunningResync>,
+    gaps: HashMap<NodeId, Gap>,
+    /// The gaps that consumers were told of.
+    told_gaps: HashMap<NodeId, Gap>,
+    gaps_changed: bool,
     volumes: HashMap<u64, Option<Gap>>,
     stamps: HashMap<NodeId, Stamp>,
     /// Roots whose directory counts only for these names.
@@ -177,8 +197,10 @@ pub struct Engine<K: Kernel> {
     last_move: Option<(NodeId, Vec<u8>, NodeId, Vec<u8>)>,
     /// A root is being armed: what is found is its beginning, not a change.
     arming: bool,
-    /// A poll is under way since then.
-    polling: Option<Moment>,
+    polling: Option<Poll>,
+    poll_wanted: bool,
+    polls_begun: u64,
+    polls_done: u64,
     next_poll: Option<Moment>,
     /// No watch could be had in this round; not tried again before the next.
     is_out_of_watches: bool,
@@ -204,10 +226,15 @@ impl<K: Kernel> Engine<K> {
             handles: Vec::new(),
             listing: Listing::default(),
             name: Vec::new(),
-            parked: Vec::new(),
-            vanished: Vec::new(),
-            unverified: Vec::new(),
+            aside: Vec::new(),
+            astray_since: HashMap::new(),
+            drains: VecDeque::new(),
+            step: 0,
+            now: Moment::ZERO,
+            decided: 0,
             resyncs: Vec::new(),
+            told_gaps: HashMap::new(),
+            gaps_changed: false,
             gaps: HashMap::new(),
             volumes: HashMap::new(),
             stamps: HashMap::new(),
@@ -216,6 +243,9 @@ impl<K: Kernel> Engine<K> {
             last_move: None,
             arming: false,
             polling: None,
+            poll_wanted: false,
+            polls_begun: 0,
+            polls_done: 0,
             next_poll: None,
             is_out_of_watches: false,
             unwatched: 0,
@@ -236,13 +266,13 @@ impl<K: Kernel> Engine<K> {
     /// Takes the records that have come, applies what it can and says what is left. The amount of
     /// work is bounded; `now` is a reading of any monotonic clock.
     pub fn step(&mut self, now: Moment) -> Progress {
-        let clock = self.kernel.clock();
+        self.step += 1;
+        self.now = now;
         let records_before = self.counters.records;
-        let idle_before = self.work.is_empty() && self.backlog.is_empty();
-        let came = self.drain(now);
+        let came = self.drain();
         if !self.arming {
-            self.begin_poll_if_due(now);
-            self.look_for_roots(now);
+            self.begin_poll_if_due();
+            self.look_for_roots();
         }
         let mut done = 0;
         while done < STEP {
@@ -253,64 +283,42 @@ impl<K: Kernel> Engine<K> {
                 break;
             }
         }
-        let waits_for_half = self.work.is_empty() && !self.backlog.is_empty() && done < STEP;
-        let is_quiescent = idle_before && !came && self.work.is_empty() && self.backlog.is_empty();
-        if is_quiescent && !self.arming {
-            self.settle(now, clock);
-        }
-        let more = if self.arming {
-            true
-        } else if waits_for_half {
-            came
-        } else {
-            !is_quiescent || !self.work.is_empty()
-        };
-        if self.work.is_empty() {
+        let is_done = self.work.is_empty() && done < STEP;
+        if is_done {
+            if !self.arming {
+                self.settle();
+            }
             self.handles.clear();
             self.kernel.rest();
         }
-        let records = (self.counters.records - records_before) as usize;
+        let waits_for_half = is_done && !self.arming && !self.backlog.is_empty();
+        let (needs_drain, ripe) = self.next_decision();
+        let more = self.arming
+            || !is_done
+            || !self.work.is_empty()
+            || came
+            || (needs_drain && !waits_for_half);
+        let half = waits_for_half.then(|| self.backlog.front_came()).flatten();
+        let half = half.map(|came| came.saturating_add(self.pace.pairing));
+        let deadlines = [half, ripe, self.next_poll, self.next_root_check()];
         Progress {
             more,
-            records,
-            deadline: self.deadline(waits_for_half),
+            records: (self.counters.records - records_before) as usize,
+            deadline: deadlines.into_iter().flatten().min(),
         }
     }
 
-    fn drain(&mut self, now: Moment) -> bool {
-        let came = self.kernel.drain(&mut self.backlog);
-        self.backlog.stamp(now);
-        // A queue that cannot be read has lost what is in it.
-        came.unwrap_or_else(|_| {
-            self.on_overflow();
-            false
-        })
-    }
-
-    fn deadline(&self, waits_for_half: bool) -> Option<Moment> {
-        let half = waits_for_half
-            .then(|| {
-                self.backlog
-                    .front_came()
-                    .map(|came| came + self.pace.pairing)
-            })
-            .flatten();
-        [half, self.next_poll, self.next_root_check()]
-            .into_iter()
-            .flatten()
-            .min()
-    }
-
-    /// Whether nothing is in hand that was known when the last step began, up to what only a
-    /// further poll could show.
-    pub fn is_settled(&self) -> bool {
-        self.work.is_empty()
-            && self.backlog.is_empty()
-            && self.parked.is_empty()
-            && self.vanished.is_empty()
-            && self.unverified.is_empty()
-            && self.polling.is_none()
-            && self.next_poll != Some(Moment::ZERO)
+    /// Returns whether anything came.
+    fn drain(&mut self) -> bool {
+        let clock = self.kernel.clock();
+        let drained = self.kernel.drain(&mut self.backlog).unwrap_or_else(|_| {
+            // A queue that cannot be read has lost what is in it.
+            self.backlog.push(Record::LOST);
+            Drained::All
+        });
+        self.backlog.stamp(self.now);
+        self.mark_drain(drained, clock);
+        drained != Drained::Nothing
     }
 
     /// Opens an outlet. The consumer's tree is the mirror's at this moment.
@@ -343,9 +351,9 @@ impl<K: Kernel> Engine<K> {
         self.outlets.folded(outlet)
     }
 
-    /// The number of the last change.
-    pub fn seq(&self) -> u64 {
-        self.outlets.seq()
+    /// How often the mirror changed in a way that consumers learn of.
+    pub fn changes(&self) -> u64 {
+        self.outlets.changes()
     }
 
     /// Counts of what was done, and sizes as they are now.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Engine;
+use super::{Engine, RunningResync};
 use crate::change::ResyncReason;
 use crate::kernel::Kernel;
 use crate::mirror::{Mark, NodeId};
@@ -11,6 +11,10 @@ use crate::outlet::path_of;
 impl<K: Kernel> Engine<K> {
     /// Records were lost: every root may have changed anywhere.
     pub(super) fn on_overflow(&mut self) {
+        if self.backlog.overflow_follows() {
+            // The comparison after the last loss serves this one as well.
+            return;
+        }
         let tops: Vec<NodeId> = self.roots.iter().filter_map(|root| root.node).collect();
         for top in tops {
             self.resync(top, ResyncReason::Overflow);
@@ -25,19 +29,20 @@ impl<K: Kernel> Engine<K> {
     /// steps, between a note at the beginning and one at the end.
     pub(super) fn resync(&mut self, top: NodeId, reason: ResyncReason) {
         let path = path_of(&self.mirror, top);
-        if !self.resyncs.iter().any(|(other, _)| *other == path) {
+        let running = self.resyncs.iter_mut().find(|other| other.path == path);
+        if let Some(running) = running {
+            running.listed = None;
+        } else {
             self.counters.resyncs += 1;
             self.outlets.resync_begins(path.clone(), reason);
-            self.resyncs.push((path, reason));
+            self.resyncs.push(RunningResync {
+                path,
+                reason,
+                listed: None,
+            });
         }
         self.mirror.set(top, Mark::STALE);
         self.queue(top);
-    }
-
-    pub(super) fn end_resyncs(&mut self) {
-        for (path, reason) in std::mem::take(&mut self.resyncs) {
-            self.outlets.resync_ends(&path, reason);
-        }
     }
 
     /// The ignore rules in `dir` changed.

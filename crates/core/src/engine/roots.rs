@@ -1,18 +1,15 @@
-//! Roots: adding and removing them, and noticing that one has left its name or is back.
+//! Roots: what callers asked to watch, and which trees of the mirror serve it.
 //!
-//! A root is a name, whoever has it. Its directory cannot be relied on to report its own end: a
-//! shell that stands in it keeps it alive. So the parent of every root is watched for the root's
-//! name, and the directories above for being renamed. A root that is gone is looked for at short
-//! intervals, the only time an engine without polled directories wakes by itself.
+//! A root inside another one, under the same path, is covered by it: it is *joined* and has no tree
+//! of its own, so that nothing is reported twice. If the outer root comes later, the inner tree is
+//! grafted into the outer one; if it goes, the inner one gets its tree back.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::Engine;
-use crate::change::{Cause, FileType, ResyncReason};
-use crate::coverage::{Gap, State};
+use crate::change::{Cause, FileType};
 use crate::filter::OuterRules;
-use crate::kernel::{Fault, FaultKind, Identity, Kernel, Purpose, Watch, Watched};
+use crate::kernel::{Fault, Identity, Kernel};
 use crate::mirror::{Mark, NodeId};
 use crate::path::{to_bytes, to_path};
 use crate::record::Moment;
@@ -37,15 +34,19 @@ pub struct RootSpec {
 #[derive(Debug)]
 pub(super) struct Root {
     pub(super) id: RootId,
-    dir: PathBuf,
-    only: Option<Vec<u8>>,
+    pub(super) dir: PathBuf,
+    pub(super) only: Option<Vec<u8>>,
+    /// What the caller wants.
     recursive: bool,
+    /// What the tree has, for the sake of this root or of one that is joined to it.
+    is_deep: bool,
+    outer: Vec<OuterRules>,
     /// The directory in the mirror; `None` while it is gone or joined.
     pub(super) node: Option<NodeId>,
     /// Another root covers this one; nothing of the mirror is its own.
     pub(super) is_joined: bool,
     /// When to look for it, while it is gone.
-    next_check: Option<Moment>,
+    pub(super) next_check: Option<Moment>,
 }
 
 impl Root {
@@ -60,7 +61,7 @@ impl Root {
 
 impl<K: Kernel> Engine<K> {
     /// Adds a root. It is armed once [`Engine::is_armed`] says so; what is found until then is its
-    /// beginning and is not reported.
+    /// beginning and is not reported. Call it only when [`Engine::can_arm`].
     pub fn add_root(&mut self, spec: RootSpec) -> Result<RootId, Fault> {
         let dir = self.kernel.open_root(&spec.dir)?;
         let identity = self.kernel.identity(&dir)?;
@@ -70,12 +71,14 @@ impl<K: Kernel> Engine<K> {
         }
         let id = RootId(self.next_root);
         self.next_root += 1;
-        let is_joined = spec.only.is_none() && self.is_covered(&spec.dir, identity, spec.recursive);
+        let is_joined = self.join(&spec, identity);
         self.roots.push(Root {
             id,
             dir: spec.dir,
             only: spec.only,
             recursive: spec.recursive,
+            is_deep: spec.recursive,
+            outer: spec.outer,
             node: None,
             is_joined,
             next_check: None,
@@ -83,10 +86,14 @@ impl<K: Kernel> Engine<K> {
         if !is_joined {
             self.arming = true;
             self.guard_root(id);
-            let node = self.plant(id);
-            self.filter.set_outer(node, spec.outer);
+            self.plant(id);
         }
         Ok(id)
+    }
+
+    /// Whether a root can be added now: what is being listed for others is done.
+    pub fn can_arm(&self) -> bool {
+        self.work.is_empty() && !self.arming
     }
 
     /// Whether all roots are armed. Call [`Engine::step`] until they are.
@@ -95,6 +102,47 @@ impl<K: Kernel> Engine<K> {
             self.arming = false;
         }
         !self.arming
+    }
+
+    /// The path of each root, as the caller gave it.
+    pub fn root_paths(&self) -> impl Iterator<Item = PathBuf> + '_ {
+        self.roots.iter().map(Root::told_path)
+    }
+
+    /// Whether an existing root covers the new one, which may make that reach deeper.
+    fn join(&mut self, spec: &RootSpec, identity: Identity) -> bool {
+        let owner = self.roots.iter().position(|root| {
+            let Some(top) = root.node else { return false };
+            let Ok(below) = spec.dir.strip_prefix(&root.dir) else {
+                return false;
+            };
+            root.only.is_none()
+                && (root.is_deep || spec.dir == root.dir)
+                && self
+                    .find_below(top, below)
+                    .is_some_and(|node| self.mirror.identity(node) == Some(identity))
+        });
+        let Some(owner) = owner else { return false };
+        if spec.recursive && !self.roots[owner].is_deep {
+            self.roots[owner].is_deep = true;
+            self.arming = true;
+            if let Some(top) = self.roots[owner].node {
+                self.queue_unlisted(top);
+            }
+        }
+        true
+    }
+
+    /// Queues the directories in `dir` that were never listed.
+    fn queue_unlisted(&mut self, dir: NodeId) {
+        let children: Vec<NodeId> = self
+            .mirror
+            .children(dir)
+            .filter(|&child| self.mirror.is_dir(child) && self.mirror.identity(child).is_none())
+            .collect();
+        for child in children {
+            self.queue(child);
+        }
     }
 
     /// Removes a root. Nothing is reported of it any more, not even that it is gone.
@@ -106,248 +154,170 @@ impl<K: Kernel> Engine<K> {
         for watch in self.watches.unguard(id) {
             self.kernel.unwatch(watch);
         }
+        if root.is_joined {
+            if let Some(owner) = self.roots.iter().find(|other| other.dir == root.dir) {
+                self.settle_depth(owner.id);
+            }
+            return;
+        }
         let Some(top) = root.node else { return };
-        let joined: BTreeSet<RootId> = self
+        let mut heirs: Vec<RootId> = self
             .roots
             .iter()
-            .filter(|other| other.is_joined)
+            .filter(|other| other.is_joined && other.dir.starts_with(&root.dir))
             .map(|other| other.id)
             .collect();
-        for other in joined {
-            self.separate(other, &root.dir, top);
+        heirs.sort_by_key(|&heir| self.root(heir).map(|heir| heir.dir.components().count()));
+        let mut served: Vec<PathBuf> = Vec::new();
+        for heir in heirs {
+            let Some(dir) = self.root(heir).map(|heir| heir.dir.clone()) else {
+                continue;
+            };
+            if !served.iter().any(|outer| dir.starts_with(outer)) {
+                self.separate(heir, &root.dir, top);
+                if self.root(heir).is_some_and(|heir| heir.is_deep) {
+                    served.push(dir);
+                }
+            }
         }
-        if self.mirror.contains(top) && self.mirror.has(top, Mark::ROOT) {
-            let subtree = self.mirror.subtree(top);
-            self.outlets.forget(&mut self.mirror, &subtree);
-            self.remove(top, Cause::Scanned, false, false);
+        if let Some(owner) = self.roots.iter().find(|other| other.node == Some(top)) {
+            self.settle_depth(owner.id);
+        } else {
+            self.drop_tree(top);
         }
     }
 
-    /// Gives a joined root back a tree of its own, out of the tree of a root that is removed.
-    fn separate(&mut self, id: RootId, outer: &Path, outer_top: NodeId) {
-        let Some(root) = self.roots.iter().find(|root| root.id == id) else {
+    pub(super) fn root(&self, id: RootId) -> Option<&Root> {
+        self.roots.iter().find(|root| root.id == id)
+    }
+
+    pub(super) fn root_mut(&mut self, id: RootId) -> Option<&mut Root> {
+        self.roots.iter_mut().find(|root| root.id == id)
+    }
+
+    fn drop_tree(&mut self, top: NodeId) {
+        self.outlets.forget(&mut self.mirror, top);
+        self.remove(top, Cause::Scanned, false, false);
+    }
+
+    /// Makes the tree of a root reach as deep as this root and those joined to it want.
+    fn settle_depth(&mut self, id: RootId) {
+        let Some((dir, node)) = self.root(id).map(|root| (root.dir.clone(), root.node)) else {
             return;
         };
+        let is_deep = self
+            .roots
+            .iter()
+            .any(|other| other.dir == dir && other.only.is_none() && other.recursive);
+        let Some(root) = self.root_mut(id) else {
+            return;
+        };
+        let was_deep = std::mem::replace(&mut root.is_deep, is_deep);
+        if let Some(top) = node.filter(|_| was_deep && !is_deep) {
+            let below: Vec<NodeId> = self
+                .mirror
+                .children(top)
+                .filter(|&child| self.mirror.is_dir(child))
+                .collect();
+            for dir in below {
+                let children: Vec<NodeId> = self.mirror.children(dir).collect();
+                for child in children {
+                    self.drop_tree(child);
+                }
+                self.unwatch(dir);
+                self.drop_gap(dir);
+                self.mirror.clear_identity(dir);
+            }
+        }
+    }
+
+    /// Gives a joined root a tree of its own, out of the tree of a root that is removed.
+    fn separate(&mut self, id: RootId, outer: &Path, outer_top: NodeId) {
+        let Some(root) = self.root(id) else { return };
         let Ok(below) = root.dir.strip_prefix(outer) else {
             return;
         };
-        let dir = root.dir.clone();
-        let mut node = Some(outer_top);
-        for name in below {
-            let name = to_bytes(Path::new(name));
-            node = node.and_then(|node| self.mirror.child(node, &name));
-        }
-        let node = node.filter(|&node| self.mirror.is_dir(node));
+        let (dir, is_whole) = (root.dir.clone(), root.only.is_none());
+        let node = self.find_below(outer_top, below).filter(|_| is_whole);
         if let Some(node) = node.filter(|&node| node != outer_top) {
+            let place = self.mirror.parent(node).map(|parent| {
+                (
+                    parent,
+                    self.mirror.name(node).to_vec(),
+                    self.mirror.inode(node),
+                )
+            });
             self.mirror.uproot(node, &to_bytes(&dir));
             self.mirror.set(node, Mark::ROOT);
+            if let Some((parent, name, inode)) = place {
+                self.mirror
+                    .insert(Some(parent), &name, FileType::Dir, inode);
+            }
         }
-        if let Some(root) = self.roots.iter_mut().find(|root| root.id == id) {
+        if let Some(root) = self.root_mut(id) {
             root.is_joined = false;
             root.node = node;
+            root.is_deep = true;
             root.next_check = node.is_none().then_some(Moment::ZERO);
         }
-        if node == Some(outer_top) {
-            // The same directory under the same name: it only changes hands.
-            self.mirror.clear(outer_top, Mark::ROOT);
-            self.mirror.set(outer_top, Mark::ROOT);
-        }
+        self.settle_depth(id);
         self.guard_root(id);
-    }
-
-    fn is_covered(&self, dir: &Path, identity: Identity, recursive: bool) -> bool {
-        self.roots.iter().any(|root| {
-            let is_inside = dir.starts_with(&root.dir)
-                && root.only.is_none()
-                && root.node.is_some()
-                && (root.recursive || (dir == root.dir && !recursive));
-            is_inside
-                && self
-                    .find(dir)
-                    .is_some_and(|node| self.mirror.identity(node) == Some(identity))
-        })
     }
 
     /// Makes the top of a root's tree and queues it.
-    fn plant(&mut self, id: RootId) -> NodeId {
-        let at = self
-            .roots
-            .iter()
-            .position(|root| root.id == id)
-            .unwrap_or_default();
-        let name = to_bytes(&self.roots[at].dir);
-        let node = self.mirror.insert(None, &name, FileType::Dir, 0);
+    pub(super) fn plant(&mut self, id: RootId) -> Option<NodeId> {
+        let root = self.roots.iter_mut().find(|root| root.id == id)?;
+        let node = self
+            .mirror
+            .insert(None, &to_bytes(&root.dir), FileType::Dir, 0);
         self.mirror.set(node, Mark::ROOT);
-        if let Some(only) = &self.roots[at].only {
+        if let Some(only) = &root.only {
             self.only.entry(node).or_default().insert(only.clone());
         }
-        self.roots[at].node = Some(node);
-        self.roots[at].next_check = None;
+        self.filter.set_outer(node, root.outer.clone());
+        root.node = Some(node);
+        root.next_check = None;
         self.queue(node);
-        node
+        Some(node)
     }
 
-    /// Watches the directories above a root. What cannot be watched there is done without.
-    pub(super) fn guard_root(&mut self, id: RootId) {
-        let Some(root) = self.roots.iter().find(|root| root.id == id) else {
-            return;
+    /// Joins the tree of an inner root into that of the outer root that has just reached it.
+    pub(super) fn graft(&mut self, id: NodeId, identity: Identity) -> bool {
+        if self.roots.len() < 2 {
+            return false;
+        }
+        let path = crate::outlet::path_of(&self.mirror, id);
+        let inner = self.roots.iter_mut().find(|root| {
+            root.only.is_none()
+                && root.dir == path
+                && root
+                    .node
+                    .is_some_and(|node| node != id && self.mirror.identity(node) == Some(identity))
+        });
+        let (Some(inner), Some(dir)) = (inner, self.mirror.parent(id)) else {
+            return false;
         };
-        if root.is_joined {
-            return;
-        }
-        let dir = root.dir.clone();
-        for (level, above) in dir.ancestors().skip(1).enumerate() {
-            let purpose = if level == 0 {
-                Purpose::Guard
-            } else {
-                Purpose::Ancestor
-            };
-            let Ok(handle) = self.kernel.open_root(above) else {
-                continue;
-            };
-            if let Ok(Watched::New(watch) | Watched::Known(watch)) =
-                self.kernel.watch(&handle, purpose)
-            {
-                self.watches.guard(watch, id);
-            }
-        }
-    }
-
-    /// Looks at the roots that a record about a directory above them may concern.
-    pub(super) fn check_guarded(&mut self, watch: Watch, name: Option<&[u8]>) {
-        for id in self.watches.guarded(watch) {
-            let Some(root) = self.roots.iter().find(|root| root.id == id) else {
-                continue;
-            };
-            let own_name = root.dir.file_name().map(|own| to_bytes(Path::new(own)));
-            if name.is_none() || own_name.as_deref() == name {
-                self.check_root(id);
-            }
-        }
-    }
-
-    /// Compares the directory that has the root's name now with the one in the mirror.
-    pub(super) fn check_root(&mut self, id: RootId) {
-        let Some(root) = self.roots.iter().find(|root| root.id == id) else {
-            return;
+        let Some(node) = inner.node.take() else {
+            return false;
         };
-        if root.is_joined {
-            return;
+        inner.is_joined = true;
+        let inner = inner.id;
+        debug_assert!(self.mirror.has(id, Mark::UNANNOUNCED));
+        let name = self.mirror.name(id).to_vec();
+        self.remove(id, Cause::Scanned, false, true);
+        self.mirror.clear(node, Mark::ROOT);
+        self.mirror.relocate(node, dir, &name);
+        for watch in self.watches.unguard(inner) {
+            self.kernel.unwatch(watch);
         }
-        let (dir, node) = (root.dir.clone(), root.node);
-        let found = self
-            .kernel
-            .open_root(&dir)
-            .and_then(|dir| self.kernel.identity(&dir));
-        match (found, node) {
-            (Ok(identity), Some(node)) if self.mirror.identity(node) == Some(identity) => {}
-            (Ok(_), Some(node)) if self.mirror.identity(node).is_none() => {}
-            (Ok(_), Some(node)) => {
-                self.root_gone(id, node);
-                self.root_returns(id);
-            }
-            (Ok(_), None) => self.root_returns(id),
-            (
-                Err(Fault {
-                    kind: FaultKind::NotFound | FaultKind::NotDirectory,
-                    ..
-                }),
-                Some(node),
-            ) => {
-                self.root_gone(id, node);
-            }
-            // Whoever may not look cannot tell; the directory keeps reporting as long as it lives.
-            (Err(_), _) => {}
-        }
-    }
-
-    /// Checks the root that this is the top of.
-    pub(super) fn check_root_node(&mut self, node: NodeId) {
-        let id = self
-            .roots
-            .iter()
-            .find(|root| root.node == Some(node))
-            .map(|root| root.id);
-        if let Some(id) = id {
-            self.check_root(id);
-        }
-    }
-
-    fn root_gone(&mut self, id: RootId, node: NodeId) {
-        let Some(root) = self.roots.iter_mut().find(|root| root.id == id) else {
-            return;
-        };
-        root.node = None;
-        root.next_check = Some(Moment::ZERO);
-        let path = root.told_path();
-        if self.only.contains_key(&node) {
-            let children: Vec<NodeId> = self.mirror.children(node).collect();
-            for child in children {
-                self.remove(child, Cause::Notified, true, false);
-            }
-            self.remove(node, Cause::Notified, false, false);
-        } else {
-            self.remove(node, Cause::Notified, true, false);
-        }
-        self.outlets
-            .coverage(path, State::Lost, Some(Gap::RootGone));
-    }
-
-    fn root_returns(&mut self, id: RootId) {
-        let node = self.plant(id);
-        let Some(root) = self.roots.iter().find(|root| root.id == id) else {
-            return;
-        };
-        let path = root.told_path();
-        if root.only.is_none() {
-            self.outlets.created(&mut self.mirror, node, Cause::Scanned);
-        }
-        self.outlets.coverage(path, State::Live, None);
-        self.resync(node, ResyncReason::RootReturned);
-        self.guard_root(id);
-    }
-
-    /// The top of a root's tree is about to go, or went into another tree.
-    pub(super) fn root_left(&mut self, node: NodeId) {
-        for root in self.roots.iter_mut().filter(|root| root.node == Some(node)) {
-            root.node = None;
-            root.next_check = Some(Moment::ZERO);
-        }
-    }
-
-    /// The tree of a root became a part of another root's tree.
-    pub(super) fn root_joined(&mut self, node: NodeId) {
-        for root in self.roots.iter_mut().filter(|root| root.node == Some(node)) {
-            root.node = None;
-            root.is_joined = true;
-            root.next_check = None;
-        }
-    }
-
-    pub(super) fn look_for_roots(&mut self, now: Moment) {
-        let interval = self.pace.root;
-        let due: Vec<RootId> = self
-            .roots
-            .iter()
-            .filter(|root| root.next_check.is_some_and(|check| check <= now))
-            .map(|root| root.id)
-            .collect();
-        for id in due {
-            if let Some(root) = self.roots.iter_mut().find(|root| root.id == id) {
-                root.next_check = Some(now + interval);
-            }
-            self.check_root(id);
-        }
-    }
-
-    pub(super) fn next_root_check(&self) -> Option<Moment> {
-        self.roots.iter().filter_map(|root| root.next_check).min()
+        self.queue_unlisted(node);
+        true
     }
 
     pub(super) fn is_recursive_root(&self, node: NodeId) -> bool {
         self.roots
             .iter()
-            .any(|root| root.node == Some(node) && root.recursive)
+            .any(|root| root.node == Some(node) && root.is_deep)
     }
 
     /// Whether the directory is a root that consumers know as an entry.

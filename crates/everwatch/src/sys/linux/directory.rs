@@ -66,7 +66,7 @@ pub(super) fn stat(dir: &OwnedFd, name: &[u8]) -> Result<Stat, Fault> {
 
 fn look(dir: &OwnedFd, name: &[u8], flags: AtFlags) -> Result<Stat, Fault> {
     let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
-    match statx(dir, name, flags | AtFlags::STATX_DONT_SYNC, wanted) {
+    match statx(dir, name, flags, wanted) {
         Ok(found) => Ok(from_statx(&found)),
         Err(Errno::NOSYS) => {
             let found = statat(dir, name, flags).map_err(fault)?;

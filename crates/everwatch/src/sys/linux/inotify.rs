@@ -7,7 +7,7 @@ use std::path::Path;
 
 use everwatch_core::coverage::Gap;
 use everwatch_core::kernel::{
-    Fault, FaultKind, FileTime, Identity, Kernel, Listing, Purpose, Stat, Watch, Watched,
+    Drained, Fault, FaultKind, FileTime, Identity, Kernel, Listing, Purpose, Stat, Watch, Watched,
 };
 use everwatch_core::record::Backlog;
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
@@ -157,6 +157,7 @@ impl Kernel for Host {
     fn watch(&mut self, dir: &OwnedFd, purpose: Purpose) -> Result<Watched, Fault> {
         let flags = match purpose {
             Purpose::Entries => ENTRIES,
+            Purpose::Root => ENTRIES | WatchFlags::MOVE_SELF,
             Purpose::Guard => GUARD,
             Purpose::Ancestor => WatchFlags::MOVE_SELF,
         };
@@ -182,15 +183,15 @@ impl Kernel for Host {
         }
     }
 
-    fn drain(&mut self, backlog: &mut Backlog) -> Result<bool, Fault> {
+    fn drain(&mut self, backlog: &mut Backlog) -> Result<Drained, Fault> {
         let Some(inotify) = &self.inotify else {
-            return Ok(false);
+            return Ok(Drained::Nothing);
         };
-        let mut came = false;
+        let mut came = Drained::Nothing;
         loop {
             match rustix::io::read(inotify, &mut self.buffer[..]) {
                 Ok(length) => {
-                    came |= length > 0;
+                    came = Drained::All;
                     everwatch_core::inotify::decode(&self.buffer[..length], backlog);
                     // Had there been more, another record would have fitted.
                     if length < READ_BUFFER - LARGEST_RECORD {

@@ -1,0 +1,325 @@
+//! What is put aside, and decided when every record that may explain it has been applied.
+//!
+//! Steps are numbered. What is put aside in one step is explained, if at all, by a record that was
+//! queued before that moment, so the drain of the next step has it. Once all records up to the end
+//! of that drain are applied, and what is still odd has not been explained, the disk decides. So
+//! nothing waits for the queue to be dry, which on a busy tree it never is.
+//!
+//! The same argument makes barriers: what happened before one is in the drain of the next step.
+
+use super::handles::OpenError;
+use super::look::Seen;
+use super::{Engine, Poll, RunningResync};
+use crate::change::Cause;
+use crate::kernel::{Drained, FaultKind, FileTime, Kernel};
+use crate::mirror::{Mark, NodeId};
+use crate::record::Moment;
+
+/// Why a directory was not reached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Astray {
+    /// A directory above it is not where the mirror has it.
+    Unreachable,
+    /// Its name is not, or not a directory, in a parent that was reached.
+    Missing,
+    /// Another directory has its name in a parent that was reached.
+    Replaced,
+}
+
+#[derive(Debug)]
+pub(super) enum Oddity {
+    /// A directory was not where the mirror had it: under this parent and name.
+    Astray {
+        node: NodeId,
+        why: Astray,
+        parent: Option<NodeId>,
+        name: Box<[u8]>,
+    },
+    /// A listing no longer showed the entry.
+    Vanished(NodeId),
+    /// The entry was gone when it was looked at.
+    Unverified(NodeId),
+    /// The entry that had this place was found elsewhere. What is there now may have come with
+    /// records that were taken to be about the other.
+    Place { dir: NodeId, name: Box<[u8]> },
+}
+
+impl Oddity {
+    /// Opening and looking see a rename a moment before its record is queued; listings do not,
+    /// because they wait for the directory's lock.
+    fn needs_patience(&self) -> bool {
+        matches!(self, Oddity::Astray { .. } | Oddity::Unverified(_))
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Aside {
+    oddity: Oddity,
+    /// The step in which it was put aside.
+    step: u64,
+    /// The step in which it was put aside for the first time.
+    since: u64,
+    at: Moment,
+}
+
+/// All records up to this serial number had come by the drain of this step.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DrainMark {
+    step: u64,
+    serial: u64,
+    clock: FileTime,
+}
+
+/// A point in the feed: all that happened before it was made.
+#[derive(Debug)]
+pub struct Barrier {
+    after: u64,
+    /// The step in which all records from before were applied.
+    reached: Option<u64>,
+    /// The poll that has to be over.
+    poll: u64,
+}
+
+impl<K: Kernel> Engine<K> {
+    /// Makes a barrier. What is polled is listed once more before it is passed.
+    pub fn barrier(&mut self) -> Barrier {
+        let poll = if self.has_polled() {
+            self.poll_wanted = true;
+            self.polls_begun + 1
+        } else {
+            0
+        };
+        Barrier {
+            after: self.step,
+            reached: None,
+            poll,
+        }
+    }
+
+    /// Whether every change that was complete before the barrier was made is in the outlets.
+    pub fn is_passed(&mut self, barrier: &mut Barrier) -> bool {
+        if barrier.reached.is_none() && self.decided > barrier.after && self.work.is_empty() {
+            barrier.reached = Some(self.step);
+        }
+        barrier
+            .reached
+            .is_some_and(|reached| self.has_decided(reached))
+            && self.work.is_empty()
+            && self.polls_done >= barrier.poll
+    }
+
+    /// Whether nothing is left of what was put aside up to a step.
+    fn has_decided(&self, step: u64) -> bool {
+        self.aside.iter().all(|aside| aside.since > step)
+    }
+
+    pub(super) fn put_aside(&mut self, oddity: Oddity) {
+        self.put_aside_since(oddity, self.step);
+    }
+
+    fn put_aside_since(&mut self, oddity: Oddity, since: u64) {
+        self.aside.push(Aside {
+            oddity,
+            step: self.step,
+            since,
+            at: self.now,
+        });
+    }
+
+    /// Puts a directory aside that is not where the mirror has it.
+    pub(super) fn park(&mut self, node: NodeId, why: Astray) {
+        let since = self.astray_since.remove(&node).unwrap_or(self.step);
+        let parent = self.mirror.parent(node);
+        let name = self.mirror.name(node).into();
+        self.put_aside_since(
+            Oddity::Astray {
+                node,
+                why,
+                parent,
+                name,
+            },
+            since,
+        );
+    }
+
+    /// Notes how far a drain went.
+    pub(super) fn mark_drain(&mut self, drained: Drained, clock: FileTime) {
+        if drained != Drained::Part {
+            let serial = self.backlog.end();
+            self.drains.push_back(DrainMark {
+                step: self.step,
+                serial,
+                clock,
+            });
+        }
+    }
+
+    /// Decides what can be decided. Called when the work list is empty.
+    pub(super) fn settle(&mut self) {
+        let mut clock = None;
+        while let Some(&mark) = self.drains.front()
+            && mark.serial <= self.backlog.popped()
+        {
+            self.decided = mark.step;
+            clock = Some(mark.clock);
+            self.drains.pop_front();
+        }
+        self.decide_due();
+        if !self.work.is_empty() {
+            return;
+        }
+        self.end_resyncs();
+        self.end_poll();
+        self.tell_coverage();
+        if let Some(clock) = clock
+            && self.aside.is_empty()
+            && self.resyncs.is_empty()
+        {
+            self.complete = self.complete.max(clock);
+        }
+    }
+
+    fn decide_due(&mut self) {
+        if self.aside.is_empty() {
+            return;
+        }
+        let (decided, ripe) = (self.decided, self.now.saturating_sub(self.pace.pairing));
+        let (due, left): (Vec<Aside>, Vec<Aside>) = std::mem::take(&mut self.aside)
+            .into_iter()
+            .partition(|aside| {
+                aside.step < decided && (!aside.oddity.needs_patience() || aside.at <= ripe)
+            });
+        self.aside = left;
+        let mut vanished = Vec::new();
+        for aside in due {
+            match aside.oddity {
+                Oddity::Vanished(id) => vanished.push(id),
+                Oddity::Unverified(id) => self.decide_unverified(id),
+                Oddity::Place { dir, name } => {
+                    if self.mirror.contains(dir) && self.mirror.is_dir(dir) {
+                        self.look(dir, &name, Cause::Scanned);
+                    }
+                }
+                Oddity::Astray { .. } => self.decide_astray(aside),
+            }
+        }
+        for id in vanished {
+            if self.mirror.contains(id) && self.mirror.has(id, Mark::VANISHED) {
+                self.mirror.clear(id, Mark::VANISHED);
+                self.remove(id, Cause::Scanned, true, false);
+            }
+        }
+    }
+
+    fn decide_unverified(&mut self, id: NodeId) {
+        if !self.mirror.contains(id) || !self.mirror.has(id, Mark::UNVERIFIED) {
+            return;
+        }
+        let Some(parent) = self.mirror.parent(id) else {
+            return;
+        };
+        let name = self.mirror.name(id).to_vec();
+        self.counters.stats += 1;
+        match self.stat(parent, &name) {
+            Ok(stat) => {
+                self.reconcile(parent, &name, Seen::from(&stat), Cause::Scanned);
+            }
+            Err(OpenError::Fault(fault))
+                if matches!(fault.kind, FaultKind::NotFound | FaultKind::NotDirectory) =>
+            {
+                self.mirror.clear(id, Mark::UNVERIFIED);
+                self.remove(id, Cause::Scanned, true, false);
+            }
+            Err(_) => {
+                self.mirror.clear(id, Mark::UNVERIFIED);
+                self.doubt(id);
+            }
+        }
+    }
+
+    fn decide_astray(&mut self, aside: Aside) {
+        let Oddity::Astray {
+            node,
+            why,
+            parent,
+            name,
+        } = aside.oddity
+        else {
+            return;
+        };
+        if !self.mirror.contains(node) || !self.mirror.is_dir(node) {
+            return;
+        }
+        let Some(parent_now) = self.mirror.parent(node) else {
+            self.check_root_node(node);
+            return;
+        };
+        let is_at_the_same_place = parent == Some(parent_now) && *name == *self.mirror.name(node);
+        match why {
+            Astray::Unreachable => {
+                // The parent comes first; if it is astray itself, that is found out there.
+                self.retry(node, aside.since);
+                self.queue(parent_now);
+            }
+            Astray::Missing | Astray::Replaced if is_at_the_same_place => {
+                self.remove(node, Cause::Scanned, true, false);
+                self.look(parent_now, &name, Cause::Scanned);
+            }
+            Astray::Missing | Astray::Replaced => self.retry(node, aside.since),
+        }
+    }
+
+    /// Adopts a directory again. If it is still astray, it has been so since then.
+    fn retry(&mut self, node: NodeId, since: u64) {
+        self.astray_since.insert(node, since);
+        self.queue(node);
+    }
+
+    /// When the oddities that are left can be decided: right after another drain, or at a moment.
+    pub(super) fn next_decision(&self) -> (bool, Option<Moment>) {
+        let needs_drain = self.aside.iter().any(|aside| aside.step >= self.decided);
+        let ripe = self
+            .aside
+            .iter()
+            .map(|aside| aside.at.saturating_add(self.pace.pairing))
+            .min();
+        (needs_drain, ripe)
+    }
+
+    pub(super) fn end_resyncs(&mut self) {
+        let mut running = std::mem::take(&mut self.resyncs);
+        running.retain_mut(|resync: &mut RunningResync| {
+            let listed = *resync.listed.get_or_insert(self.step);
+            let is_over = self.has_decided(listed);
+            if is_over {
+                self.outlets.resync_ends(&resync.path, resync.reason);
+            }
+            !is_over
+        });
+        self.resyncs = running;
+    }
+
+    /// Sets when the next poll begins: after the interval, and so late that polling does not take
+    /// more than its share of the time.
+    fn end_poll(&mut self) {
+        let Some(Poll { began, listed }) = self.polling else {
+            return;
+        };
+        let listed = listed.unwrap_or(self.step);
+        if !self.has_decided(listed) {
+            self.polling = Some(Poll {
+                began,
+                listed: Some(listed),
+            });
+            return;
+        }
+        self.polling = None;
+        self.polls_done += 1;
+        let took = self.now.saturating_sub(began);
+        let pause = self
+            .pace
+            .poll
+            .max(took.saturating_mul(self.pace.poll_share));
+        self.next_poll = self.now.checked_add(pause);
+    }
+}
