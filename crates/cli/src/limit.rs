@@ -16,17 +16,14 @@ impl LimitNotice {
     pub(crate) fn note(&mut self, subtree: &Subtree, counters: Counters) {
         if Self::is_about(subtree) && !self.was_told {
             self.was_told = true;
-            let have = std::fs::read_to_string("/proc/sys/fs/inotify/max_user_watches")
-                .unwrap_or_default();
+            let (have, name) = limit();
             let need = counters.watches + counters.unwatched;
             eprintln!(
-                "everwatch: the limit of inotify watches is reached: have {} \
-                 (fs.inotify.max_user_watches, shared by all programs of this user), need {need} \
-                 here; {} directories are polled instead and nothing is lost; to watch them, run \
-                 'sudo sysctl fs.inotify.max_user_watches={}'",
-                have.trim(),
+                "everwatch: the limit of inotify watches is reached: have {have} ({name}, shared \
+                 by all programs of this user), need {need} here; {} directories are polled \
+                 instead and nothing is lost; to watch them, run 'sudo sysctl {name}={}'",
                 counters.unwatched,
-                (need * 2).next_power_of_two(),
+                (need + have).next_power_of_two(),
             );
         }
         if subtree.state == State::Live && self.was_told && counters.unwatched == 0 {
@@ -34,4 +31,14 @@ impl LimitNotice {
             eprintln!("everwatch: the limit of inotify watches suffices again; all is watched");
         }
     }
+}
+
+/// The limit that counts, and its name: in a user namespace there may be a smaller one.
+fn limit() -> (u64, &'static str) {
+    let read = |name: &'static str| {
+        let path = format!("/proc/sys/{}", name.replace('.', "/"));
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        (text.trim().parse().unwrap_or(u64::MAX), name)
+    };
+    read("fs.inotify.max_user_watches").min(read("user.max_inotify_watches"))
 }

@@ -167,7 +167,10 @@ impl Fold {
         while let Some(&id) = all.get(next) {
             next += 1;
             if let Some(names) = self.places.get(&Some(id)) {
+                // A map has no order, and the same history has to be told in the same way.
+                let start = all.len();
                 all.extend(names.values());
+                all[start..].sort_unstable();
             }
             let is_alive = self.touched.get(&id).is_none_or(|touched| touched.alive);
             if is_alive {
@@ -217,7 +220,8 @@ impl Fold {
 
     /// Ends the fold without telling the rest.
     pub(crate) fn discard(mut self, mirror: &mut Mirror) {
-        let touched: Vec<NodeId> = self.touched.keys().copied().collect();
+        let mut touched: Vec<NodeId> = self.touched.keys().copied().collect();
+        touched.sort_unstable();
         for id in touched {
             self.settle(mirror, id);
         }
@@ -277,8 +281,12 @@ impl Fold {
     ) {
         let mut chain: Vec<NodeId> =
             std::iter::successors(Some(id), |&id| mirror.parent(id)).collect();
+        // Below what is not in its place yet nothing can be placed.
+        if chain.iter().any(|id| underway.contains(id)) {
+            return;
+        }
         while let Some(id) = chain.pop() {
-            if self.touched.contains_key(&id) && !underway.contains(&id) {
+            if self.touched.contains_key(&id) {
                 underway.push(id);
                 self.place_one(mirror, id, underway, steps);
                 underway.pop();

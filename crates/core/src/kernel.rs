@@ -17,7 +17,7 @@
 //! 5. Records may be merged, may be about directories that are no longer watched, and may name
 //!    anything: names are data.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::change::FileType;
 use crate::coverage::Gap;
@@ -101,6 +101,11 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
+    /// Whether it says that there is no such entry, or no such directory.
+    pub(crate) fn is_absence(self) -> bool {
+        matches!(self, FaultKind::NotFound | FaultKind::NotDirectory)
+    }
+
     /// What the failure makes of the coverage of the directory it concerns.
     pub(crate) fn gap(self) -> Gap {
         match self {
@@ -217,6 +222,9 @@ pub trait Kernel {
 
     /// Opens a root by its path. Roots are trusted names: symbolic links are followed.
     fn open_root(&mut self, path: &Path) -> Result<Self::Dir, Fault>;
+
+    /// Reads the symbolic link at `path`, a part of a root's path; `None` if it is something else.
+    fn read_link(&mut self, path: &Path) -> Option<PathBuf>;
 
     /// Opens the directory `name` in `parent` without following a symbolic link.
     fn open_dir(&mut self, parent: &Self::Dir, name: &[u8]) -> Result<Self::Dir, Fault>;

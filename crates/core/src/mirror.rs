@@ -472,7 +472,7 @@ impl Mirror {
         std::iter::successors(Some(id), |&id| self.parent(id)).any(|id| id == ancestor)
     }
 
-    /// Entries with this inode number, in no order. Hard links give several, and inode numbers are
+    /// Entries with this inode number, in order of their ids. Hard links give several, and inode numbers are
     /// unique per file system only.
     pub(crate) fn by_inode(&mut self, inode: u64) -> Vec<NodeId> {
         if !self.has_inodes {
@@ -483,11 +483,14 @@ impl Mirror {
                 }
             }
         }
-        self.by_inode
+        let mut found: Vec<NodeId> = self
+            .by_inode
             .iter_hash(self.hasher.hash_one(inode))
             .filter(|&&id| self.nodes[id as usize].inode == inode)
             .map(|&id| NodeId(id))
-            .collect()
+            .collect();
+        found.sort_unstable();
+        found
     }
 
     fn index_inode(&mut self, id: NodeId) {

@@ -13,7 +13,7 @@ pub(crate) fn above(root: &Path) -> Vec<OuterRules> {
     };
     let mut rules = Vec::new();
     let mut add = |dir: &Path, file: PathBuf| {
-        if let (Ok(prefix), Ok(text)) = (root.strip_prefix(dir), std::fs::read(file)) {
+        if let (Ok(prefix), Some(text)) = (root.strip_prefix(dir), read(&file)) {
             rules.push(OuterRules::new(prefix.to_owned(), &text));
         }
     };
@@ -27,6 +27,16 @@ pub(crate) fn above(root: &Path) -> Vec<OuterRules> {
     add(top, top.join(".git/info/exclude"));
     rules
 }
+
+/// Reads a regular file that is not unreasonably large.
+fn read(file: &Path) -> Option<Vec<u8>> {
+    let metadata = std::fs::metadata(file).ok()?;
+    let is_sound = metadata.is_file() && metadata.len() <= LARGEST;
+    is_sound.then(|| std::fs::read(file).ok()).flatten()
+}
+
+/// Files of rules that are larger are taken for a mistake.
+const LARGEST: u64 = 1 << 20;
 
 /// Resolves `..` by the file system where it has to be and drops the rest of the dots by hand, so
 /// that the path stays as the caller spelled it if it can.

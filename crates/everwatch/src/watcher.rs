@@ -124,8 +124,12 @@ impl Shared {
         self.wait_for_end();
     }
 
+    fn is_own_thread(&self) -> bool {
+        *lock(&self.thread) == Some(std::thread::current().id())
+    }
+
     fn wait_for_end(&self) {
-        if *lock(&self.thread) == Some(std::thread::current().id()) {
+        if self.is_own_thread() {
             return;
         }
         let mut ended = lock(&self.ended);
@@ -219,7 +223,8 @@ impl Watcher {
         })
     }
 
-    /// The mechanism in use.
+    /// The mechanism that the watcher started with. Where another one is in use, now or for a part
+    /// of the tree, [`Watcher::coverage`] says so.
     pub fn backend(&self) -> Backend {
         self.backend
     }
@@ -230,6 +235,11 @@ impl Watcher {
         operation: &'static str,
         command: impl FnOnce(mpsc::SyncSender<T>) -> Command,
     ) -> Result<T, Error> {
+        if self.shared.is_own_thread() {
+            return Err(Error::closed(operation).with_detail(
+                "a waker runs on the watcher's own thread and must not ask it anything".to_owned(),
+            ));
+        }
         let (reply, answer) = mpsc::sync_channel(1);
         if !self.shared.send(command(reply)) {
             return Err(Error::closed(operation));

@@ -22,7 +22,10 @@ enum Covered {
 impl<K: Kernel> Engine<K> {
     /// Takes a directory from the work list and brings the mirror in line with it.
     pub(super) fn adopt(&mut self, id: NodeId) {
-        if !self.mirror.contains(id) || !self.mirror.has(id, Mark::QUEUED) {
+        if !self.mirror.contains(id)
+            || !self.mirror.has(id, Mark::QUEUED)
+            || !self.mirror.is_dir(id)
+        {
             return;
         }
         self.mirror.clear(id, Mark::QUEUED);
@@ -74,7 +77,8 @@ impl<K: Kernel> Engine<K> {
         self.keep(id, dir);
         match listed {
             Ok(()) => {
-                if self.gap(id).is_some_and(|gap| gap.state() == State::Lost) {
+                let is_watched = self.mirror.watch(id).is_some();
+                if is_watched && self.gap(id).is_some_and(|gap| gap.state() == State::Lost) {
                     self.clear_gap(id);
                 }
                 self.merge(id, &listing);
@@ -111,7 +115,8 @@ impl<K: Kernel> Engine<K> {
         if self.mirror.watch(id).is_some() && is_sure {
             return Covered::Yes;
         }
-        if self.is_out_of_watches {
+        // Asking for a watch that is held already costs none.
+        if self.is_out_of_watches && self.mirror.watch(id).is_none() {
             self.set_gap(id, Gap::WatchLimit);
             return Covered::Yes;
         }
@@ -233,9 +238,21 @@ impl<K: Kernel> Engine<K> {
         self.filter.hides(&self.mirror, dir, name, is_dir)
     }
 
-    /// What an entry of a listing is, where the listing does not say.
+    /// What an entry of a listing is, where the listing does not say. If it cannot be looked at now,
+    /// the directory is listed again later.
     pub(super) fn kind_of(&mut self, dir: NodeId, name: &[u8]) -> Option<FileType> {
         self.counters.stats += 1;
-        self.stat(dir, name).ok().map(|stat| stat.kind)
+        let gap = match self.stat(dir, name) {
+            Ok(stat) => return Some(stat.kind),
+            Err(OpenError::Fault(fault)) if fault.kind.is_absence() => return None,
+            Err(OpenError::Fault(fault)) => fault.kind.gap(),
+            Err(OpenError::Astray) => Gap::Failing,
+        };
+        if self.gap(dir).is_none() {
+            self.set_gap(dir, gap);
+        }
+        self.mirror
+            .child(dir, name)
+            .map(|child| self.mirror.kind(child))
     }
 }

@@ -4,7 +4,6 @@
 //! name on disk: what is there now may be newer than the record, but then newer records follow.
 
 use super::Engine;
-use super::aside::Oddity;
 use super::handles::OpenError;
 use super::look::Seen;
 use crate::change::{Cause, FileType};
@@ -12,6 +11,9 @@ use crate::filter::RULES_FILE;
 use crate::kernel::{Kernel, Watch};
 use crate::mirror::{Mark, NodeId};
 use crate::record::{Action, Moment};
+
+/// How many moves may come between the two halves of an exchange.
+const RECENT_ARRIVALS: usize = 32;
 
 impl<K: Kernel> Engine<K> {
     /// Applies the oldest record. Returns false if there is none that can be applied yet.
@@ -75,7 +77,7 @@ impl<K: Kernel> Engine<K> {
                 }
             }
             // No kernel reports such names. If one does, what it meant to say is lost.
-            _ if name == b"." || name == b".." || name.contains(&b'/') => self.on_overflow(),
+            _ if !is_entry_name(name) => self.on_overflow(),
             _ => {
                 if self.watches.has_guards() {
                     self.check_guarded(watch, Some(name));
@@ -121,11 +123,13 @@ impl<K: Kernel> Engine<K> {
                     self.look(dir, name, Cause::Notified);
                 }
             }
-            (Action::Removed | Action::MovedFrom, Some(child)) => {
-                self.remove(child, Cause::Notified, true, false);
-            }
+            (Action::Removed, Some(child)) => self.remove(child, Cause::Notified, true, false),
+            (Action::MovedFrom, Some(child)) => self.on_moved_out(dir, child, name),
             (Action::Removed | Action::MovedFrom, None) => {}
-            (Action::MovedTo, _) => self.on_moved_in(dir, name, is_dir),
+            (Action::MovedTo, _) => {
+                self.on_moved_in(dir, name, is_dir);
+                self.note_arrival(dir, name);
+            }
             (Action::Modified | Action::Metadata, None) => self.look(dir, name, Cause::Notified),
             (Action::Modified | Action::Metadata, Some(child)) => {
                 self.on_touched(dir, child, name, action);
@@ -163,6 +167,7 @@ impl<K: Kernel> Engine<K> {
         if action == Action::Modified {
             self.outlets
                 .modified(&mut self.mirror, child, Cause::Notified);
+            self.tell_other_names(child);
         } else {
             self.outlets
                 .metadata(&mut self.mirror, child, Cause::Notified);
@@ -172,11 +177,32 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
+    /// The kernel reports a write under the name that the writer used. Other names of the same file
+    /// have the same content.
+    fn tell_other_names(&mut self, id: NodeId) {
+        if self.mirror.kind(id) != FileType::File || self.mirror.inode(id) == 0 {
+            return;
+        }
+        let device = self.device_of(id);
+        for other in self.mirror.by_inode(self.mirror.inode(id)) {
+            if other != id
+                && self.mirror.kind(other) == FileType::File
+                && !self.mirror.has(other, Mark::VANISHED)
+                && self.device_of(other) == device
+            {
+                self.outlets
+                    .modified(&mut self.mirror, other, Cause::Notified);
+            }
+        }
+    }
+
+    fn device_of(&self, id: NodeId) -> Option<u64> {
+        let parent = self.mirror.parent(id)?;
+        self.mirror.identity(parent).map(|identity| identity.device)
+    }
+
     fn apply_move(&mut self, from: Watch, name: &[u8], to: Watch, to_name: &[u8], is_dir: bool) {
-        if [name, to_name]
-            .iter()
-            .any(|name| name.is_empty() || name.contains(&b'/'))
-        {
+        if !is_entry_name(name) || !is_entry_name(to_name) {
             self.on_overflow();
             return;
         }
@@ -203,12 +229,23 @@ impl<K: Kernel> Engine<K> {
             let child = source.and_then(|source| self.mirror.child(source, name));
             match (child, target) {
                 (Some(child), Some(target)) => self.on_moved(child, target, to_name),
-                (Some(child), None) => self.remove(child, Cause::Notified, true, false),
+                (Some(child), None) => {
+                    if let Some(source) = source {
+                        self.on_moved_out(source, child, name);
+                    }
+                }
                 (None, Some(target)) => self.on_moved_in(target, to_name, is_dir),
                 (None, None) => {}
             }
-            if let (Some(source), Some(target)) = (source, target) {
-                self.check_exchange(source, name, target, to_name);
+            if let Some(source) = source.filter(|&source| self.may_be_exchange(source, name)) {
+                for (dir, name) in [(Some(source), name), (target, to_name)] {
+                    if let Some(dir) = dir.filter(|&dir| self.mirror.contains(dir)) {
+                        self.look(dir, name, Cause::Notified);
+                    }
+                }
+            }
+            if let Some(target) = target {
+                self.note_arrival(target, to_name);
             }
         }
     }
@@ -240,7 +277,7 @@ impl<K: Kernel> Engine<K> {
                 && self.mirror.inode(victim) == self.mirror.inode(child);
         }
         self.relocate(child, target, to_name, Cause::Notified);
-        if seen_early && !self.mirror.is_dir(child) {
+        if seen_early && self.mirror.contains(child) && !self.mirror.is_dir(child) {
             self.outlets
                 .modified(&mut self.mirror, child, Cause::Notified);
         }
@@ -248,7 +285,7 @@ impl<K: Kernel> Engine<K> {
 
     /// An entry that records speak of but that was never seen on disk.
     fn is_phantom(&self, id: NodeId) -> bool {
-        self.mirror.has(id, Mark::UNVERIFIED)
+        (self.mirror.has(id, Mark::UNVERIFIED) && self.mirror.inode(id) == 0)
             || (self.mirror.has(id, Mark::UNANNOUNCED) && self.mirror.identity(id).is_none())
     }
 
@@ -287,27 +324,46 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// `rename` with `RENAME_EXCHANGE` leaves the same records as a move and the move back, and
-    /// means something else. Where that may be, the disk is asked.
-    fn check_exchange(&mut self, from: NodeId, name: &[u8], to: NodeId, to_name: &[u8]) {
-        let is_reverse = self.last_move.as_ref().is_some_and(|last| {
-            (last.0, &last.1[..], last.2, &last.3[..]) == (to, to_name, from, name)
-        });
-        if is_reverse {
-            self.last_move = None;
-            for (dir, name) in [(from, name), (to, to_name)] {
-                if self.mirror.contains(dir) {
-                    self.look(dir, name, Cause::Notified);
-                }
+    /// What had this name went to where it is not watched. If the two were exchanged, what was there
+    /// has the name now, and the record of that came first.
+    fn on_moved_out(&mut self, dir: NodeId, child: NodeId, name: &[u8]) {
+        self.counters.stats += 1;
+        match self.stat(dir, name) {
+            Ok(stat) => self.reconcile(dir, name, Seen::from(&stat), Cause::Notified),
+            Err(OpenError::Fault(fault)) if fault.kind.is_absence() => {
+                self.remove(child, Cause::Notified, true, false);
             }
-        } else {
-            self.last_move = Some((from, name.to_vec(), to, to_name.to_vec()));
+            Err(_) => self.doubt(child),
         }
+    }
+
+    /// Notes that something was moved to this name.
+    fn note_arrival(&mut self, dir: NodeId, name: &[u8]) {
+        let mut arrival = if self.recent_arrivals.len() == RECENT_ARRIVALS {
+            self.recent_arrivals
+                .pop_front()
+                .unwrap_or((dir, Vec::new()))
+        } else {
+            (dir, Vec::new())
+        };
+        arrival.0 = dir;
+        arrival.1.clear();
+        arrival.1.extend_from_slice(name);
+        self.recent_arrivals.push_back(arrival);
+    }
+
+    /// `rename` with `RENAME_EXCHANGE` leaves the same records as a move and the move back, and
+    /// means something else: that something left a name does not mean that nothing is there, if
+    /// something was moved there shortly before.
+    fn may_be_exchange(&self, dir: NodeId, name: &[u8]) -> bool {
+        self.recent_arrivals
+            .iter()
+            .any(|recent| recent.0 == dir && recent.1 == name)
     }
 
     fn on_watch_ended(&mut self, watch: Watch) {
         let nodes = self.watches.nodes(watch);
-        let guarded = self.watches.guarded(watch);
+        let guarded = self.watches.guarded(watch, None);
         self.watches.remove(watch);
         for dir in nodes {
             if self.mirror.contains(dir) && self.mirror.watch(dir) == Some(watch) {
@@ -332,17 +388,11 @@ impl<K: Kernel> Engine<K> {
             }
             // What the mirror has is not there now, or what is there cannot be seen now. A record
             // may be under way that says what became of it.
-            Err(OpenError::Fault(_)) => {
-                if let Some(child) = self.mirror.child(dir, name) {
-                    self.doubt(child);
-                }
-            }
-            Err(OpenError::Astray) => match self.mirror.child(dir, name) {
+            Err(error) => match self.mirror.child(dir, name) {
                 Some(child) => self.doubt(child),
-                None => self.put_aside(Oddity::Place {
-                    dir,
-                    name: name.into(),
-                }),
+                None if error.is_absence() => {}
+                // Whatever is there may have no record to come.
+                None => self.queue(dir),
             },
         }
     }
@@ -353,4 +403,9 @@ impl<K: Kernel> Engine<K> {
             self.rules_changed(dir);
         }
     }
+}
+
+/// Whether an entry of a directory can have this name.
+fn is_entry_name(name: &[u8]) -> bool {
+    !matches!(name, b"" | b"." | b"..") && !name.contains(&b'/')
 }

@@ -11,7 +11,8 @@ use super::handles::OpenError;
 use super::look::Seen;
 use super::{Engine, Poll, RunningResync};
 use crate::change::Cause;
-use crate::kernel::{Drained, FaultKind, FileTime, Kernel};
+use crate::coverage::Gap;
+use crate::kernel::{Drained, FileTime, Kernel};
 use crate::mirror::{Mark, NodeId};
 use crate::record::Moment;
 
@@ -224,15 +225,20 @@ impl<K: Kernel> Engine<K> {
             Ok(stat) => {
                 self.reconcile(parent, &name, Seen::from(&stat), Cause::Scanned);
             }
-            Err(OpenError::Fault(fault))
-                if matches!(fault.kind, FaultKind::NotFound | FaultKind::NotDirectory) =>
-            {
-                self.mirror.clear(id, Mark::UNVERIFIED);
+            Err(OpenError::Fault(fault)) if fault.kind.is_absence() => {
                 self.remove(id, Cause::Scanned, true, false);
             }
-            Err(_) => {
+            Err(OpenError::Fault(fault)) => {
+                self.mirror.clear(id, Mark::UNVERIFIED);
+                self.set_gap(parent, fault.kind.gap());
+            }
+            Err(OpenError::Astray) if self.is_out_of_reach(parent) => {
+                self.mirror.clear(id, Mark::UNVERIFIED);
+            }
+            Err(OpenError::Astray) => {
                 self.mirror.clear(id, Mark::UNVERIFIED);
                 self.doubt(id);
+                self.queue(parent);
             }
         }
     }
@@ -256,6 +262,8 @@ impl<K: Kernel> Engine<K> {
         };
         let is_at_the_same_place = parent == Some(parent_now) && *name == *self.mirror.name(node);
         match why {
+            // It is listed when the directory above can be opened again.
+            Astray::Unreachable if self.is_out_of_reach(parent_now) => {}
             Astray::Unreachable => {
                 // The parent comes first; if it is astray itself, that is found out there.
                 self.retry(node, aside.since);
@@ -267,6 +275,16 @@ impl<K: Kernel> Engine<K> {
             }
             Astray::Missing | Astray::Replaced => self.retry(node, aside.since),
         }
+    }
+
+    /// Whether the directory or one above it cannot be opened at present, and is known not to be.
+    fn is_out_of_reach(&self, dir: NodeId) -> bool {
+        std::iter::successors(Some(dir), |&dir| self.mirror.parent(dir)).any(|dir| {
+            matches!(
+                self.gap(dir),
+                Some(Gap::Unreadable | Gap::OpenFiles | Gap::Failing)
+            )
+        })
     }
 
     /// Adopts a directory again. If it is still astray, it has been so since then.

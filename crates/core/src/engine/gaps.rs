@@ -107,12 +107,13 @@ impl<K: Kernel> Engine<K> {
     /// A directory's permissions changed: what could not be read there may be readable now, and
     /// the other way round.
     pub(super) fn retry_unreadable(&mut self, top: NodeId) {
-        let unreadable: Vec<NodeId> = self
+        let mut unreadable: Vec<NodeId> = self
             .gaps
             .iter()
             .filter(|&(&id, &gap)| gap == Gap::Unreadable && self.mirror.is_within(id, top))
             .map(|(&id, _)| id)
             .collect();
+        unreadable.sort_unstable();
         for id in unreadable {
             self.mirror.set(id, Mark::STALE);
             self.queue(id);
@@ -136,21 +137,18 @@ impl<K: Kernel> Engine<K> {
             .collect();
         for root in &self.roots {
             let path = root.told_path();
-            match root.node {
-                None if !root.is_joined => {
-                    let gap = Some(Gap::RootGone);
-                    all.push(Subtree {
-                        path,
-                        state: State::Lost,
-                        gap,
-                    });
-                }
-                Some(node) if self.gaps.contains_key(&node) => {}
-                _ => all.push(Subtree {
-                    path,
-                    state: State::Live,
-                    gap: None,
-                }),
+            let node = match root.node {
+                None if root.is_joined => self.find(&root.dir),
+                node => node,
+            };
+            let gap = match node {
+                None => Some(Gap::RootGone),
+                Some(node) => std::iter::successors(Some(node), |&id| self.mirror.parent(id))
+                    .find_map(|id| self.gap(id)),
+            };
+            let state = gap.map_or(State::Live, Gap::state);
+            if !all.iter().any(|other| other.path == path) {
+                all.push(Subtree { path, state, gap });
             }
         }
         all.sort_by(|a, b| a.path.cmp(&b.path));

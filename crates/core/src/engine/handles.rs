@@ -19,6 +19,13 @@ pub(super) enum OpenError {
     Fault(Fault),
 }
 
+impl OpenError {
+    /// Whether it says that there is no such entry.
+    pub(super) fn is_absence(self) -> bool {
+        matches!(self, OpenError::Fault(fault) if fault.kind.is_absence())
+    }
+}
+
 /// Handles that are kept open at most. Deeper trees reopen.
 const KEPT: usize = 48;
 
@@ -84,7 +91,8 @@ impl<K: Kernel> Engine<K> {
 
     /// Looks at an entry of a directory that was listed before.
     pub(super) fn stat(&mut self, parent: NodeId, name: &[u8]) -> Result<Stat, OpenError> {
-        self.open_known(parent)?;
+        // A directory that is not found says nothing of its entries.
+        self.open_known(parent).map_err(|_| OpenError::Astray)?;
         let Engine {
             handles, kernel, ..
         } = self;

@@ -13,6 +13,8 @@ pub(super) struct Seen {
     pub(super) kind: FileType,
     pub(super) inode: u64,
     /// 0 if unknown.
+    pub(super) device: u64,
+    /// 0 if unknown.
     pub(super) born: FileTime,
 }
 
@@ -21,6 +23,7 @@ impl From<&Stat> for Seen {
         Seen {
             kind: stat.kind,
             inode: stat.inode,
+            device: stat.device,
             born: stat.born,
         }
     }
@@ -56,7 +59,7 @@ impl<K: Kernel> Engine<K> {
                         0 => self.mirror.born(child),
                         born => born,
                     };
-                    self.mirror.identify(child, seen.kind, seen.inode, born);
+                    self.identify(child, seen.kind, seen.inode, born, cause);
                 }
                 return;
             }
@@ -79,6 +82,15 @@ impl<K: Kernel> Engine<K> {
             self.remove(child, cause, true, false);
         }
         self.introduce(dir, name, seen, cause);
+    }
+
+    /// Records what an entry is, and tells consumers if they were told something else.
+    fn identify(&mut self, id: NodeId, kind: FileType, inode: u64, born: u32, cause: Cause) {
+        let was_mistaken = self.mirror.kind(id) != kind;
+        self.mirror.identify(id, kind, inode, born);
+        if was_mistaken {
+            self.outlets.modified(&mut self.mirror, id, cause);
+        }
     }
 
     fn is_same(&self, child: NodeId, seen: Seen) -> bool {
@@ -203,6 +215,12 @@ impl<K: Kernel> Engine<K> {
             if victim == id {
                 return;
             }
+            if self.mirror.is_within(id, victim) {
+                // No rename does this, so the mirror is not as it was: both go, the disk decides.
+                self.remove(victim, cause, true, false);
+                self.look(dir, name, cause);
+                return;
+            }
             self.remove(victim, cause, true, true);
         }
         self.mirror.clear(id, Mark::VANISHED);
@@ -260,11 +278,17 @@ impl<K: Kernel> Engine<K> {
             return None;
         }
         let device = self.mirror.identity(dir)?.device;
+        // What is mounted in different places may be alike in all but the device.
+        if seen.device != 0 && seen.device != device {
+            return None;
+        }
+        let occupant = self.mirror.child(dir, name);
         let mut born = seen.born;
         for known in candidates {
             if self.mirror.kind(known) != seen.kind
                 || self.mirror.has(known, Mark::UNANNOUNCED)
                 || self.mirror.is_within(dir, known)
+                || occupant.is_some_and(|occupant| self.mirror.is_within(known, occupant))
             {
                 continue;
             }
@@ -279,12 +303,13 @@ impl<K: Kernel> Engine<K> {
             }
             if born == 0 {
                 let stat = self.stat(dir, name).ok()?;
-                if stat.inode != seen.inode || stat.kind != seen.kind {
+                if (stat.inode, stat.kind, stat.device) != (seen.inode, seen.kind, device) {
                     return None;
                 }
                 born = stat.born;
             }
             let known_born = match self.mirror.identity(known) {
+                Some(identity) if identity.device != device => continue,
                 Some(identity) => fold_born(identity.born),
                 None => self.mirror.born(known),
             };

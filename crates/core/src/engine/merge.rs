@@ -22,7 +22,7 @@ impl<K: Kernel> Engine<K> {
             .gap(dir)
             .is_some_and(|gap| gap.state() == State::Polled);
         if self.mirror.first_child(dir).is_none() {
-            self.merge_into_empty(dir, listing, is_polled);
+            self.merge_into_empty(dir, listing, is_polled, is_stale);
             return;
         }
         for entry in listing.iter() {
@@ -35,6 +35,7 @@ impl<K: Kernel> Engine<K> {
             let seen = Seen {
                 kind,
                 inode: entry.inode,
+                device: 0,
                 born: 0,
             };
             let before = self.mirror.child(dir, entry.name);
@@ -46,10 +47,7 @@ impl<K: Kernel> Engine<K> {
             self.mirror.set(child, Mark::LISTED);
             if kind == FileType::Dir {
                 let is_unlisted = self.mirror.identity(child).is_none();
-                if before == Some(child)
-                    && (is_stale || is_polled || is_unlisted)
-                    && self.covers_below(dir)
-                {
+                if (is_stale || is_polled || is_unlisted) && self.covers_below(dir) {
                     if is_stale {
                         self.mirror.set(child, Mark::STALE);
                     }
@@ -71,7 +69,13 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    fn merge_into_empty(&mut self, dir: NodeId, listing: &Listing, is_polled: bool) {
+    fn merge_into_empty(
+        &mut self,
+        dir: NodeId,
+        listing: &Listing,
+        is_polled: bool,
+        is_stale: bool,
+    ) {
         for entry in listing.iter() {
             let Some(kind) = entry.kind.or_else(|| self.kind_of(dir, entry.name)) else {
                 continue;
@@ -82,11 +86,20 @@ impl<K: Kernel> Engine<K> {
             let seen = Seen {
                 kind,
                 inode: entry.inode,
+                device: 0,
                 born: 0,
             };
             match self.claim(dir, entry.name, seen) {
                 Some(_) => self.reconcile(dir, entry.name, seen, Cause::Scanned),
                 None => self.introduce(dir, entry.name, seen, Cause::Scanned),
+            }
+            if is_stale
+                && kind == FileType::Dir
+                && self.covers_below(dir)
+                && let Some(child) = self.mirror.child(dir, entry.name)
+            {
+                self.mirror.set(child, Mark::STALE);
+                self.queue(child);
             }
             if is_polled
                 && kind != FileType::Dir
@@ -135,7 +148,14 @@ impl<K: Kernel> Engine<K> {
             }
             return;
         }
-        let Some(before) = before else { return };
+        let Some(before) = before else {
+            // It was watched until now.
+            if stat.changed >= self.complete - CLOCK_TICK {
+                self.outlets
+                    .modified(&mut self.mirror, child, Cause::Scanned);
+            }
+            return;
+        };
         if before.modified != stamp.modified || before.size != stamp.size {
             self.outlets
                 .modified(&mut self.mirror, child, Cause::Scanned);
@@ -165,6 +185,7 @@ impl<K: Kernel> Engine<K> {
             handles
                 .last()
                 .and_then(|(_, dir)| kernel.read_file(dir, RULES_FILE, RULES_LIMIT).ok())
+                .map(whole_lines)
         } else {
             None
         };
@@ -179,4 +200,13 @@ fn stamp_of(stat: &Stat, now: FileTime) -> Stamp {
         size: stat.size,
         is_racy: stat.changed >= now - CLOCK_TICK,
     }
+}
+
+/// Without the last line of a text that was cut at the limit: half a rule is another rule.
+fn whole_lines(mut text: Vec<u8>) -> Vec<u8> {
+    if text.len() >= RULES_LIMIT {
+        let end = text.iter().rposition(|&byte| byte == b'\n');
+        text.truncate(end.unwrap_or(0));
+    }
+    text
 }

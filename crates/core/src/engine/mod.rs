@@ -193,8 +193,9 @@ pub struct Engine<K: Kernel> {
     only: HashMap<NodeId, HashSet<Vec<u8>>>,
     /// The last moment at which all records were known to have arrived.
     complete: FileTime,
-    /// The last move applied, to tell an exchange from a move back.
-    last_move: Option<(NodeId, Vec<u8>, NodeId, Vec<u8>)>,
+    /// Where the last moves went, to tell an exchange from a move back. Moves of other processors
+    /// may be queued between the two halves of an exchange.
+    recent_arrivals: VecDeque<(NodeId, Vec<u8>)>,
     /// A root is being armed: what is found is its beginning, not a change.
     arming: bool,
     polling: Option<Poll>,
@@ -240,7 +241,7 @@ impl<K: Kernel> Engine<K> {
             stamps: HashMap::new(),
             only: HashMap::new(),
             complete: 0,
-            last_move: None,
+            recent_arrivals: VecDeque::new(),
             arming: false,
             polling: None,
             poll_wanted: false,

@@ -2,11 +2,15 @@
 //!
 //! A root is a name, whoever has it. Its directory cannot be relied on to report its own end: a
 //! shell that stands in it keeps it alive. So the parent of every root is watched for the root's
-//! name, and the directories above for being renamed. A root that is gone is looked for at short
-//! intervals, the only time an engine without polled directories wakes by itself.
+//! name, and the directories above, and symbolic links on the way, for being renamed or replaced.
+//!
+//! A root that is gone is looked for at short intervals. Apart from polling that is the only time an
+//! engine wakes by itself, and where a part of the way may not be watched.
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
+use super::watches::Guard;
 use super::{Engine, RootId};
 use crate::change::{Cause, ResyncReason};
 use crate::coverage::{Gap, State};
@@ -15,42 +19,87 @@ use crate::mirror::NodeId;
 use crate::path::to_bytes;
 use crate::record::Moment;
 
+/// Symbolic links that are followed on the way to a root, as many as Linux follows.
+const MOST_LINKS: usize = 40;
+
 impl<K: Kernel> Engine<K> {
-    /// Watches the directories above a root. What cannot be watched there is done without: the
-    /// root's own watch still says when it is renamed, or removed for good.
+    /// Watches the way to a root: each directory in which a part of its path is looked up. Where
+    /// that cannot be done, the root is looked at from time to time instead.
     pub(super) fn guard_root(&mut self, id: RootId) {
         let Some(root) = self.root(id).filter(|root| !root.is_joined) else {
             return;
         };
         let dir = root.dir.clone();
-        for (level, above) in dir.ancestors().skip(1).enumerate() {
-            let purpose = if level == 0 {
-                Purpose::Guard
-            } else {
-                Purpose::Ancestor
+        for watch in self.watches.unguard(id) {
+            self.kernel.unwatch(watch);
+        }
+        let mut is_whole = true;
+        for (above, name) in self.way_to(&dir) {
+            let purpose = match name {
+                Some(_) => Purpose::Guard,
+                None => Purpose::Ancestor,
             };
-            let Ok(handle) = self.kernel.open_root(above) else {
-                continue;
-            };
-            if self.kernel.gap_of_volume(&handle).is_some() {
-                continue;
-            }
-            if let Ok(Watched::New(watch) | Watched::Known(watch)) =
-                self.kernel.watch(&handle, purpose)
-            {
-                self.watches.guard(watch, id);
+            let watched = self.kernel.open_root(&above).and_then(|handle| {
+                match self.kernel.gap_of_volume(&handle) {
+                    None => self.kernel.watch(&handle, purpose),
+                    Some(_) => Err(Fault {
+                        kind: FaultKind::Unsupported,
+                        code: 0,
+                    }),
+                }
+            });
+            match watched {
+                Ok(Watched::New(watch) | Watched::Known(watch)) => {
+                    self.watches.guard(watch, Guard { root: id, name });
+                }
+                Err(_) => is_whole = false,
             }
         }
+        let next_check = self.now.checked_add(self.pace.poll).filter(|_| !is_whole);
+        if let Some(root) = self.root_mut(id)
+            && root.node.is_some()
+        {
+            root.next_check = next_check;
+        }
+    }
+
+    /// The directories that the system goes through to reach `dir`, through symbolic links as well,
+    /// and the entry that has to stay what it is: a link, or the root itself. Of the others it is
+    /// enough to know that they are not moved.
+    fn way_to(&mut self, dir: &Path) -> Vec<(PathBuf, Option<Box<[u8]>>)> {
+        let mut way = Vec::new();
+        let mut at = PathBuf::new();
+        let mut rest: Vec<OsString> = dir.iter().rev().map(OsString::from).collect();
+        let mut links = 0;
+        while let Some(part) = rest.pop() {
+            let next = at.join(&part);
+            let link = match links {
+                MOST_LINKS.. => None,
+                _ => self.kernel.read_link(&next),
+            };
+            let name = (link.is_some() || rest.is_empty())
+                .then(|| to_bytes(Path::new(&part)).into_boxed_slice());
+            if next != at && !at.as_os_str().is_empty() {
+                way.push((at.clone(), name));
+            }
+            match link {
+                Some(target) => {
+                    links += 1;
+                    rest.extend(target.iter().rev().map(OsString::from));
+                }
+                None if part == ".." => {
+                    at.pop();
+                }
+                None => at = next,
+            }
+        }
+        way
     }
 
     /// Looks at the roots that a record about a directory above them, or their own, may concern.
     pub(super) fn check_guarded(&mut self, watch: Watch, name: Option<&[u8]>) {
-        for id in self.watches.guarded(watch) {
-            let Some(root) = self.root(id) else { continue };
-            let own_name = root.dir.file_name().map(|own| to_bytes(Path::new(own)));
-            if name.is_none() || own_name.as_deref() == name {
-                self.check_root(id);
-            }
+        for id in self.watches.guarded(watch, name) {
+            self.check_root(id);
         }
         if name.is_none() {
             for node in self.watches.nodes(watch) {
@@ -110,7 +159,14 @@ impl<K: Kernel> Engine<K> {
             for child in children {
                 self.remove(child, Cause::Notified, true, false);
             }
-            self.remove(node, Cause::Notified, false, false);
+            // Consumers never knew the directory, so what they saw in it keeps hanging on it.
+            self.unwatch(node);
+            self.close_handle(node);
+            self.drop_gap(node);
+            self.mirror.clear_identity(node);
+            if let Some(root) = self.root_mut(id) {
+                root.resting = Some(node);
+            }
         } else {
             self.remove(node, Cause::Notified, true, false);
         }
@@ -141,16 +197,19 @@ impl<K: Kernel> Engine<K> {
     }
 
     pub(super) fn look_for_roots(&mut self) {
-        let next = self.now.saturating_add(self.pace.root);
+        let soon = self.now.saturating_add(self.pace.root);
         let mut due = Vec::new();
         for root in &mut self.roots {
             if root.next_check.is_some_and(|check| check <= self.now) {
-                root.next_check = Some(next);
-                due.push(root.id);
+                root.next_check = Some(soon);
+                due.push((root.id, root.node.is_some()));
             }
         }
-        for id in due {
+        for (id, is_here) in due {
             self.check_root(id);
+            if is_here && self.root(id).is_some_and(|root| root.node.is_some()) {
+                self.guard_root(id);
+            }
         }
     }
 

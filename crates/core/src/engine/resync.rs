@@ -55,7 +55,12 @@ impl<K: Kernel> Engine<K> {
     pub fn mounts_changed(&mut self, paths: &[PathBuf]) {
         self.volumes.clear();
         for path in paths {
-            if let Some(dir) = self.find(path) {
+            let found = self.find(path).filter(|&dir| {
+                self.mirror
+                    .parent(dir)
+                    .is_none_or(|parent| self.covers_below(parent))
+            });
+            if let Some(dir) = found {
                 self.resync(dir, ResyncReason::Mounts);
             }
         }

@@ -43,6 +43,8 @@ pub(super) struct Root {
     outer: Vec<OuterRules>,
     /// The directory in the mirror; `None` while it is gone or joined.
     pub(super) node: Option<NodeId>,
+    /// The directory in the mirror while a root for a single entry is gone.
+    pub(super) resting: Option<NodeId>,
     /// Another root covers this one; nothing of the mirror is its own.
     pub(super) is_joined: bool,
     /// When to look for it, while it is gone.
@@ -80,6 +82,7 @@ impl<K: Kernel> Engine<K> {
             is_deep: spec.recursive,
             outer: spec.outer,
             node: None,
+            resting: None,
             is_joined,
             next_check: None,
         });
@@ -116,14 +119,18 @@ impl<K: Kernel> Engine<K> {
             let Ok(below) = spec.dir.strip_prefix(&root.dir) else {
                 return false;
             };
+            if spec.dir == root.dir {
+                return root.only.is_none() || root.only == spec.only;
+            }
+            let known = self
+                .find_below(top, below)
+                .map(|node| self.mirror.identity(node));
             root.only.is_none()
-                && (root.is_deep || spec.dir == root.dir)
-                && self
-                    .find_below(top, below)
-                    .is_some_and(|node| self.mirror.identity(node) == Some(identity))
+                && root.is_deep
+                && known.is_some_and(|known| known.is_none_or(|known| known == identity))
         });
         let Some(owner) = owner else { return false };
-        if spec.recursive && !self.roots[owner].is_deep {
+        if spec.recursive && spec.only.is_none() && !self.roots[owner].is_deep {
             self.roots[owner].is_deep = true;
             self.arming = true;
             if let Some(top) = self.roots[owner].node {
@@ -159,6 +166,9 @@ impl<K: Kernel> Engine<K> {
                 self.settle_depth(owner.id);
             }
             return;
+        }
+        if let Some(resting) = root.resting {
+            self.drop_tree(resting);
         }
         let Some(top) = root.node else { return };
         let mut heirs: Vec<RootId> = self
@@ -267,6 +277,12 @@ impl<K: Kernel> Engine<K> {
     /// Makes the top of a root's tree and queues it.
     pub(super) fn plant(&mut self, id: RootId) -> Option<NodeId> {
         let root = self.roots.iter_mut().find(|root| root.id == id)?;
+        if let Some(node) = root.resting.take() {
+            root.node = Some(node);
+            root.next_check = None;
+            self.queue(node);
+            return Some(node);
+        }
         let node = self
             .mirror
             .insert(None, &to_bytes(&root.dir), FileType::Dir, 0);
@@ -287,6 +303,7 @@ impl<K: Kernel> Engine<K> {
             return false;
         }
         let path = crate::outlet::path_of(&self.mirror, id);
+        self.graft_single_entries(&path, identity);
         let inner = self.roots.iter_mut().find(|root| {
             root.only.is_none()
                 && root.dir == path
@@ -312,6 +329,34 @@ impl<K: Kernel> Engine<K> {
         }
         self.queue_unlisted(node);
         true
+    }
+
+    /// Roots for single entries of a directory that an outer root has just reached are joined to it.
+    fn graft_single_entries(&mut self, path: &Path, identity: Identity) {
+        let inner: Vec<RootId> = self
+            .roots
+            .iter()
+            .filter(|root| {
+                root.only.is_some()
+                    && root.dir == path
+                    && root
+                        .node
+                        .is_some_and(|node| self.mirror.identity(node) == Some(identity))
+            })
+            .map(|root| root.id)
+            .collect();
+        for id in inner {
+            let node = self.root_mut(id).and_then(|root| {
+                root.is_joined = true;
+                root.node.take()
+            });
+            if let Some(node) = node {
+                self.drop_tree(node);
+            }
+            for watch in self.watches.unguard(id) {
+                self.kernel.unwatch(watch);
+            }
+        }
     }
 
     pub(super) fn is_recursive_root(&self, node: NodeId) -> bool {

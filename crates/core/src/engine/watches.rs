@@ -10,11 +10,19 @@ use super::RootId;
 use crate::kernel::Watch;
 use crate::mirror::NodeId;
 
+/// What a watch above a root is for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Guard {
+    pub(super) root: RootId,
+    /// The entry that the way to the root leads over; `None` for the directory itself.
+    pub(super) name: Option<Box<[u8]>>,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Watches {
     first: HashMap<Watch, NodeId>,
     further: HashMap<Watch, Vec<NodeId>>,
-    guards: HashMap<Watch, Vec<RootId>>,
+    guards: HashMap<Watch, Vec<Guard>>,
 }
 
 impl Watches {
@@ -51,10 +59,10 @@ impl Watches {
         !self.first.contains_key(&watch) && !self.guards.contains_key(&watch)
     }
 
-    pub(super) fn guard(&mut self, watch: Watch, root: RootId) {
+    pub(super) fn guard(&mut self, watch: Watch, guard: Guard) {
         let guards = self.guards.entry(watch).or_default();
-        if !guards.contains(&root) {
-            guards.push(root);
+        if !guards.contains(&guard) {
+            guards.push(guard);
         }
     }
 
@@ -62,13 +70,14 @@ impl Watches {
     pub(super) fn unguard(&mut self, root: RootId) -> Vec<Watch> {
         let mut unneeded = Vec::new();
         let first = &self.first;
-        self.guards.retain(|watch, roots| {
-            roots.retain(|&other| other != root);
-            if roots.is_empty() && !first.contains_key(watch) {
+        self.guards.retain(|watch, guards| {
+            guards.retain(|guard| guard.root != root);
+            if guards.is_empty() && !first.contains_key(watch) {
                 unneeded.push(*watch);
             }
-            !roots.is_empty()
+            !guards.is_empty()
         });
+        unneeded.sort_unstable();
         unneeded
     }
 
@@ -87,8 +96,16 @@ impl Watches {
             .collect()
     }
 
-    pub(super) fn guarded(&self, watch: Watch) -> Vec<RootId> {
-        self.guards.get(&watch).cloned().unwrap_or_default()
+    /// The roots that are concerned if the entry of that name changes, or, without a name, if the
+    /// directory itself is moved or no longer watched.
+    pub(super) fn guarded(&self, watch: Watch, name: Option<&[u8]>) -> Vec<RootId> {
+        let guards = self.guards.get(&watch).into_iter().flatten();
+        let mut roots: Vec<RootId> = guards
+            .filter(|guard| name.is_none() || guard.name.as_deref() == name)
+            .map(|guard| guard.root)
+            .collect();
+        roots.dedup();
+        roots
     }
 
     pub(super) fn has_guards(&self) -> bool {

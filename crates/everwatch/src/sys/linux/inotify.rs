@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use everwatch_core::coverage::Gap;
 use everwatch_core::kernel::{
@@ -58,12 +58,12 @@ impl Host {
     /// Makes the inotify instance. Without one everything is polled: if the caller wants it so, or
     /// if there is none and the caller can do without.
     pub(crate) fn new(backend: Backend) -> Result<Host, Fault> {
-        let (inotify, gap) = match (backend, start()) {
-            (Backend::Poll, _) => (None, Gap::Chosen),
-            (_, Ok(inotify)) => (Some(inotify), Gap::Chosen),
-            (Backend::Auto, Err(Errno::MFILE)) => (None, Gap::InstanceLimit),
-            (Backend::Auto, Err(Errno::NOSYS)) => (None, Gap::NoNotification),
-            (_, Err(errno)) => return Err(fault(errno)),
+        let started = (backend != Backend::Poll).then(start).transpose();
+        let (inotify, gap) = match started {
+            Ok(inotify) => (inotify, Gap::Chosen),
+            Err(Errno::MFILE) if backend == Backend::Auto => (None, Gap::InstanceLimit),
+            Err(Errno::NOSYS) if backend == Backend::Auto => (None, Gap::NoNotification),
+            Err(errno) => return Err(fault(errno)),
         };
         Ok(Host {
             inotify,
@@ -122,6 +122,10 @@ impl Kernel for Host {
 
     fn open_root(&mut self, path: &Path) -> Result<OwnedFd, Fault> {
         directory::open_root(path)
+    }
+
+    fn read_link(&mut self, path: &Path) -> Option<PathBuf> {
+        std::fs::read_link(path).ok()
     }
 
     fn open_dir(&mut self, parent: &OwnedFd, name: &[u8]) -> Result<OwnedFd, Fault> {
