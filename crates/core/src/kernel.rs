@@ -58,6 +58,8 @@ pub struct Stat {
     pub changed: FileTime,
     /// Length of the content.
     pub size: u64,
+    /// Number of names, 0 if unknown.
+    pub links: u32,
 }
 
 impl Stat {

@@ -82,6 +82,11 @@ impl<K: Kernel> Engine<K> {
                     self.clear_gap(id);
                 }
                 self.merge(id, &listing);
+                // Only now: what was polled until now is compared as such one last time.
+                let was_polled = self.gap(id).is_some_and(|gap| gap.state() == State::Polled);
+                if is_watched && was_polled {
+                    self.clear_gap(id);
+                }
             }
             Err(fault) => self.cannot_list(id, fault),
         }
@@ -137,9 +142,6 @@ impl<K: Kernel> Engine<K> {
                 self.set_gap(id, fault.kind.gap());
                 return Covered::Yes;
             }
-        }
-        if self.gap(id).is_some_and(|gap| gap.state() == State::Polled) {
-            self.clear_gap(id);
         }
         Covered::Yes
     }

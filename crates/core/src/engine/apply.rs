@@ -196,7 +196,7 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    fn device_of(&self, id: NodeId) -> Option<u64> {
+    pub(super) fn device_of(&self, id: NodeId) -> Option<u64> {
         let parent = self.mirror.parent(id)?;
         self.mirror.identity(parent).map(|identity| identity.device)
     }
@@ -263,12 +263,7 @@ impl<K: Kernel> Engine<K> {
             .filter(|&victim| victim != child);
         let mut seen_early = false;
         if let Some(victim) = victim {
-            if self.is_phantom(child)
-                && !self.is_phantom(victim)
-                && self.is_in_place(victim) != Some(false)
-            {
-                // A listing has seen the outcome already, or will: it knows the place better than
-                // an entry that nobody ever saw.
+            if !self.may_believe_move(child, victim, target, to_name) {
                 self.remove(child, Cause::Notified, true, false);
                 self.look(target, to_name, Cause::Notified);
                 return;
@@ -280,6 +275,32 @@ impl<K: Kernel> Engine<K> {
         if seen_early && self.mirror.contains(child) && !self.mirror.is_dir(child) {
             self.outlets
                 .modified(&mut self.mirror, child, Cause::Notified);
+        }
+    }
+
+    /// Whether the entry of the mirror is what the record says was moved over another one. An entry
+    /// that nobody ever saw may be what a listing has found at the target already; and while records
+    /// are missing, another entry may have had the name.
+    fn may_believe_move(
+        &mut self,
+        child: NodeId,
+        victim: NodeId,
+        target: NodeId,
+        to_name: &[u8],
+    ) -> bool {
+        let is_phantom = self.is_phantom(child) && !self.is_phantom(victim);
+        let is_stale = !self.resyncs.is_empty() || self.mirror.has(child, Mark::VANISHED);
+        if !is_phantom && !is_stale {
+            return true;
+        }
+        self.counters.stats += 1;
+        match self.stat(target, to_name) {
+            Ok(stat) if self.mirror.inode(child) == 0 => {
+                stat.inode != self.mirror.inode(victim)
+                    && (stat.kind == FileType::Dir) == self.mirror.is_dir(child)
+            }
+            Ok(stat) => stat.inode == self.mirror.inode(child),
+            Err(_) => true,
         }
     }
 

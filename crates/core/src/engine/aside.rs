@@ -132,6 +132,7 @@ impl<K: Kernel> Engine<K> {
         let since = self.astray_since.remove(&node).unwrap_or(self.step);
         let parent = self.mirror.parent(node);
         let name = self.mirror.name(node).into();
+        self.mirror.pin(node);
         self.put_aside_since(
             Oddity::Astray {
                 node,
@@ -195,7 +196,7 @@ impl<K: Kernel> Engine<K> {
         for aside in due {
             match aside.oddity {
                 Oddity::Vanished(id) => vanished.push(id),
-                Oddity::Unverified(id) => self.decide_unverified(id),
+                Oddity::Unverified(id) => self.decide_unverified(id, aside.since),
                 Oddity::Place { dir, name } => {
                     if self.mirror.contains(dir) && self.mirror.is_dir(dir) {
                         self.look(dir, &name, Cause::Scanned);
@@ -212,7 +213,7 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    fn decide_unverified(&mut self, id: NodeId) {
+    fn decide_unverified(&mut self, id: NodeId, since: u64) {
         if !self.mirror.contains(id) || !self.mirror.has(id, Mark::UNVERIFIED) {
             return;
         }
@@ -226,13 +227,16 @@ impl<K: Kernel> Engine<K> {
                 self.reconcile(parent, &name, Seen::from(&stat), Cause::Scanned);
             }
             Err(OpenError::Fault(fault)) if fault.kind.is_absence() => {
-                self.remove(id, Cause::Scanned, true, false);
+                // It may have gone just now: a record of that is in the next drain.
+                self.mirror.clear(id, Mark::UNVERIFIED);
+                self.mirror.set(id, Mark::VANISHED);
+                self.put_aside_since(Oddity::Vanished(id), since);
             }
             Err(OpenError::Fault(fault)) => {
                 self.mirror.clear(id, Mark::UNVERIFIED);
                 self.set_gap(parent, fault.kind.gap());
             }
-            Err(OpenError::Astray) if self.is_out_of_reach(parent) => {
+            Err(OpenError::Astray) if self.block_above(parent).is_some() => {
                 self.mirror.clear(id, Mark::UNVERIFIED);
             }
             Err(OpenError::Astray) => {
@@ -253,17 +257,25 @@ impl<K: Kernel> Engine<K> {
         else {
             return;
         };
+        self.mirror.unpin(node);
         if !self.mirror.contains(node) || !self.mirror.is_dir(node) {
             return;
         }
         let Some(parent_now) = self.mirror.parent(node) else {
             self.check_root_node(node);
+            if self.mirror.contains(node) {
+                self.retry(node, aside.since);
+            }
             return;
         };
         let is_at_the_same_place = parent == Some(parent_now) && *name == *self.mirror.name(node);
         match why {
-            // It is listed when the directory above can be opened again.
-            Astray::Unreachable if self.is_out_of_reach(parent_now) => {}
+            // It is there, a record or a listing said so, and is tried again with the one above.
+            Astray::Unreachable if self.block_above(parent_now).is_some() => {
+                let gap = self.block_above(parent_now).unwrap_or(Gap::Failing);
+                self.announce(node);
+                self.set_gap(node, gap);
+            }
             Astray::Unreachable => {
                 // The parent comes first; if it is astray itself, that is found out there.
                 self.retry(node, aside.since);
@@ -277,14 +289,11 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// Whether the directory or one above it cannot be opened at present, and is known not to be.
-    fn is_out_of_reach(&self, dir: NodeId) -> bool {
-        std::iter::successors(Some(dir), |&dir| self.mirror.parent(dir)).any(|dir| {
-            matches!(
-                self.gap(dir),
-                Some(Gap::Unreadable | Gap::OpenFiles | Gap::Failing)
-            )
-        })
+    /// Why the directory, or one above it, is known not to be opened at present.
+    fn block_above(&self, dir: NodeId) -> Option<Gap> {
+        std::iter::successors(Some(dir), |&dir| self.mirror.parent(dir))
+            .filter_map(|dir| self.gap(dir))
+            .find(|gap| matches!(gap, Gap::Unreadable | Gap::OpenFiles | Gap::Failing))
     }
 
     /// Adopts a directory again. If it is still astray, it has been so since then.

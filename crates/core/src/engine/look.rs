@@ -16,6 +16,8 @@ pub(super) struct Seen {
     pub(super) device: u64,
     /// 0 if unknown.
     pub(super) born: FileTime,
+    /// Number of names that the inode has, 0 if unknown.
+    pub(super) links: u32,
 }
 
 impl From<&Stat> for Seen {
@@ -25,6 +27,7 @@ impl From<&Stat> for Seen {
             inode: stat.inode,
             device: stat.device,
             born: stat.born,
+            links: stat.links,
         }
     }
 }
@@ -128,6 +131,25 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
+    /// An entry is seen whose inode the mirror has under other names, more than the inode has. A
+    /// record about a name that is used again may have been taken for one about this entry, so the
+    /// others are looked at again.
+    fn doubt_namesakes(&mut self, dir: NodeId, seen: Seen) {
+        if self.arming || seen.inode == 0 || seen.links == 0 {
+            return;
+        }
+        let namesakes = self.mirror.by_inode(seen.inode);
+        if namesakes.len() < seen.links as usize {
+            return;
+        }
+        let device = self.mirror.identity(dir).map(|identity| identity.device);
+        for other in namesakes {
+            if !self.mirror.is_dir(other) && self.device_of(other) == device {
+                self.doubt(other);
+            }
+        }
+    }
+
     /// Adds a directory, to be told of when it has been opened: it may turn out to be one that the
     /// mirror has elsewhere.
     pub(super) fn introduce_dir(&mut self, dir: NodeId, name: &[u8], inode: u64, cause: Cause) {
@@ -211,6 +233,7 @@ impl<K: Kernel> Engine<K> {
     /// Moves an entry with all below it; what is at the place goes. The caller knows that the place
     /// is not below the entry.
     pub(super) fn relocate(&mut self, id: NodeId, dir: NodeId, name: &[u8], cause: Cause) {
+        let unannounced = self.mirror.has(id, Mark::UNANNOUNCED);
         if let Some(victim) = self.mirror.child(dir, name) {
             if victim == id {
                 return;
@@ -221,10 +244,9 @@ impl<K: Kernel> Engine<K> {
                 self.look(dir, name, cause);
                 return;
             }
-            self.remove(victim, cause, true, true);
+            self.remove(victim, cause, true, !unannounced);
         }
         self.mirror.clear(id, Mark::VANISHED);
-        let unannounced = self.mirror.has(id, Mark::UNANNOUNCED);
         if self.mirror.has(id, Mark::ROOT) {
             self.mirror.clear(id, Mark::ROOT);
             self.root_left(id);
@@ -262,6 +284,7 @@ impl<K: Kernel> Engine<K> {
             && stat.kind != FileType::Dir
         {
             self.mirror.clear(id, Mark::UNVERIFIED);
+            self.doubt_namesakes(dir, Seen::from(&stat));
             self.mirror
                 .identify(id, stat.kind, stat.inode, fold_born(stat.born));
         }
@@ -335,11 +358,15 @@ impl<K: Kernel> Engine<K> {
             return;
         };
         let name = self.mirror.name(id).to_vec();
-        if let Ok(stat) = self.stat(parent, &name)
-            && let since = self.complete - CLOCK_TICK
+        let since = self.complete - CLOCK_TICK;
+        let is_suspect = match self.stat(parent, &name) {
             // A rename changes the second time, and whoever writes can set the first one back.
-            && (stat.modified >= since || (!self.resyncs.is_empty() && stat.changed >= since))
-        {
+            Ok(stat) => {
+                stat.modified >= since || (!self.resyncs.is_empty() && stat.changed >= since)
+            }
+            Err(error) => !error.is_absence(),
+        };
+        if is_suspect {
             self.outlets.modified(&mut self.mirror, id, cause);
         }
     }

@@ -37,6 +37,7 @@ impl<K: Kernel> Engine<K> {
                 inode: entry.inode,
                 device: 0,
                 born: 0,
+                links: 0,
             };
             let before = self.mirror.child(dir, entry.name);
             let seq = self.outlets.seq();
@@ -88,6 +89,7 @@ impl<K: Kernel> Engine<K> {
                 inode: entry.inode,
                 device: 0,
                 born: 0,
+                links: 0,
             };
             match self.claim(dir, entry.name, seen) {
                 Some(_) => self.reconcile(dir, entry.name, seen, Cause::Scanned),
@@ -124,8 +126,16 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         self.counters.stats += 1;
-        let Ok(stat) = self.stat(dir, name) else {
-            return;
+        let stat = match self.stat(dir, name) {
+            Ok(stat) => stat,
+            Err(error) => {
+                // What cannot be told is reported; a polled file is compared the next time.
+                if !is_polled && !error.is_absence() {
+                    self.outlets
+                        .modified(&mut self.mirror, child, Cause::Scanned);
+                }
+                return;
+            }
         };
         if !is_polled {
             if stat.changed >= self.complete - CLOCK_TICK {

@@ -15,7 +15,7 @@ use super::{Engine, RootId};
 use crate::change::{Cause, ResyncReason};
 use crate::coverage::{Gap, State};
 use crate::kernel::{Fault, FaultKind, Kernel, Purpose, Watch, Watched};
-use crate::mirror::NodeId;
+use crate::mirror::{Mark, NodeId};
 use crate::path::to_bytes;
 use crate::record::Moment;
 
@@ -123,6 +123,15 @@ impl<K: Kernel> Engine<K> {
                 Some(known) if known != identity => {
                     self.root_gone(id, node);
                     self.root_returns(id);
+                }
+                // Never listed, or, on a file system that uses inode numbers again and knows no
+                // birth times, perhaps another directory than the one that was watched.
+                known
+                    if known.is_none()
+                        || (self.mirror.watch(node).is_none() && self.gap(node).is_none()) =>
+                {
+                    self.mirror.set(node, Mark::STALE);
+                    self.queue(node);
                 }
                 _ => {}
             },

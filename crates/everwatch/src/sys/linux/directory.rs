@@ -79,6 +79,7 @@ fn look(dir: &OwnedFd, name: &[u8], flags: AtFlags) -> Result<Stat, Fault> {
                 modified: time(found.st_mtime, found.st_mtime_nsec),
                 changed: time(found.st_ctime, found.st_ctime_nsec),
                 size: found.st_size as u64,
+                links: u32::try_from(found.st_nlink).unwrap_or(u32::MAX),
             })
         }
         Err(errno) => Err(fault(errno)),
@@ -100,6 +101,7 @@ fn from_statx(found: &Statx) -> Stat {
         modified: time(found.stx_mtime),
         changed: time(found.stx_ctime),
         size: found.stx_size,
+        links: found.stx_nlink,
     }
 }
 
