@@ -264,8 +264,13 @@ impl<K: Kernel> Engine<K> {
         let mut seen_early = false;
         if let Some(victim) = victim {
             if !self.may_believe_move(child, victim, target, to_name) {
-                self.remove(child, Cause::Notified, true, false);
-                self.look(target, to_name, Cause::Notified);
+                if let Some(source) = self.mirror.parent(child) {
+                    let name = self.mirror.name(child).to_vec();
+                    self.on_moved_out(source, child, &name);
+                }
+                if self.mirror.contains(target) {
+                    self.look(target, to_name, Cause::Notified);
+                }
                 return;
             }
             seen_early = self.mirror.inode(victim) != 0
@@ -350,7 +355,13 @@ impl<K: Kernel> Engine<K> {
     fn on_moved_out(&mut self, dir: NodeId, child: NodeId, name: &[u8]) {
         self.counters.stats += 1;
         match self.stat(dir, name) {
-            Ok(stat) => self.reconcile(dir, name, Seen::from(&stat), Cause::Notified),
+            Ok(stat) => {
+                if self.is_phantom(child) {
+                    // What was never seen cannot be told from what is there.
+                    self.remove(child, Cause::Notified, true, false);
+                }
+                self.reconcile(dir, name, Seen::from(&stat), Cause::Notified);
+            }
             Err(OpenError::Fault(fault)) if fault.kind.is_absence() => {
                 self.remove(child, Cause::Notified, true, false);
             }

@@ -263,7 +263,7 @@ impl<K: Kernel> Engine<K> {
         }
         let Some(parent_now) = self.mirror.parent(node) else {
             self.check_root_node(node);
-            if self.mirror.contains(node) {
+            if self.roots.iter().any(|root| root.node == Some(node)) {
                 self.retry(node, aside.since);
             }
             return;

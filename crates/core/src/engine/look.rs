@@ -62,6 +62,9 @@ impl<K: Kernel> Engine<K> {
                         0 => self.mirror.born(child),
                         born => born,
                     };
+                    if self.mirror.inode(child) != seen.inode {
+                        self.doubt_namesakes(dir, seen);
+                    }
                     self.identify(child, seen.kind, seen.inode, born, cause);
                 }
                 return;
@@ -121,6 +124,7 @@ impl<K: Kernel> Engine<K> {
             self.set_gap(dir, Gap::MirrorFull);
             return;
         }
+        self.doubt_namesakes(dir, seen);
         let id = self.mirror.insert(Some(dir), name, seen.kind, seen.inode);
         if seen.born != 0 {
             self.mirror

@@ -307,9 +307,10 @@ impl<K: Kernel> Engine<K> {
         let inner = self.roots.iter_mut().find(|root| {
             root.only.is_none()
                 && root.dir == path
-                && root
-                    .node
-                    .is_some_and(|node| node != id && self.mirror.identity(node) == Some(identity))
+                && root.node.is_some_and(|node| {
+                    let known = self.mirror.identity(node);
+                    node != id && known.is_none_or(|known| known == identity)
+                })
         });
         let (Some(inner), Some(dir)) = (inner, self.mirror.parent(id)) else {
             return false;
