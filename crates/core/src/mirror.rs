@@ -60,7 +60,8 @@ struct Node {
     inode: u64,
     /// Id of the parent; `NONE` for a root.
     parent: u32,
-    /// Siblings under the same parent, in no order.
+    /// Siblings under the same parent, in the order in which they came, which is that of the
+    /// listing. The first one's `previous` is the last one; the last one's `next` is `NONE`.
     previous: u32,
     next: u32,
     name_start: u32,
@@ -357,22 +358,30 @@ impl Mirror {
     fn attach(&mut self, id: NodeId, parent: NodeId) {
         let index = self.node(parent).directory as usize;
         let directory = &mut self.directories[index];
-        let first = std::mem::replace(&mut directory.first, id.0);
+        let first = directory.first;
         directory.count += 1;
         let becomes_indexed = !directory.is_indexed && directory.count > SMALL;
         let was_indexed = directory.is_indexed;
         directory.is_indexed |= becomes_indexed;
-        if let Some(first) = link(first) {
-            self.node_mut(first).previous = id.0;
-        }
+        let last = match link(first) {
+            None => {
+                directory.first = id.0;
+                id.0
+            }
+            Some(first) => {
+                let last = std::mem::replace(&mut self.node_mut(first).previous, id.0);
+                self.nodes[last as usize].next = id.0;
+                last
+            }
+        };
         let node = self.node_mut(id);
         node.parent = parent.0;
-        node.previous = NONE;
-        node.next = first;
+        node.previous = last;
+        node.next = NONE;
         if was_indexed {
             self.index_name(id);
         } else if becomes_indexed {
-            let mut next = Some(id);
+            let mut next = self.first_child(parent);
             while let Some(child) = next {
                 self.index_name(child);
                 next = self.next_sibling(child);
@@ -412,12 +421,16 @@ impl Mirror {
         }
         self.directories[index].count -= 1;
         let (previous, next) = (self.node(id).previous, self.node(id).next);
-        match link(previous) {
-            Some(previous) => self.node_mut(previous).next = next,
-            None => self.directories[index].first = next,
+        let first = self.directories[index].first;
+        if first == id.0 {
+            self.directories[index].first = next;
+        } else {
+            self.nodes[previous as usize].next = next;
         }
-        if let Some(next) = link(next) {
-            self.node_mut(next).previous = previous;
+        // The one behind gets a new predecessor; behind the last one, that is the first's.
+        let behind = if next == NONE { first } else { next };
+        if behind != id.0 {
+            self.nodes[behind as usize].previous = previous;
         }
         let node = self.node_mut(id);
         node.parent = NONE;

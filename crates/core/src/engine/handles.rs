@@ -33,7 +33,7 @@ impl<K: Kernel> Engine<K> {
     /// Makes sure that the directory, which was listed before, is open and is the last of
     /// `self.handles`.
     pub(super) fn open_known(&mut self, id: NodeId) -> Result<(), OpenError> {
-        if let Some(at) = self.handles.iter().position(|&(open, _)| open == id) {
+        if let Some(at) = self.handles.iter().rposition(|&(open, _)| open == id) {
             let last = self.handles.len() - 1;
             self.handles.swap(at, last);
             return Ok(());

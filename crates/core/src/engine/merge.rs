@@ -25,6 +25,9 @@ impl<K: Kernel> Engine<K> {
             self.merge_into_empty(dir, listing, is_polled, is_stale);
             return;
         }
+        let covers_below = self.covers_below(dir);
+        // A listing mostly has the order of the one before it, which the children are in.
+        let mut expected = self.mirror.first_child(dir);
         for entry in listing.iter() {
             let Some(kind) = entry.kind.or_else(|| self.kind_of(dir, entry.name)) else {
                 continue;
@@ -32,35 +35,46 @@ impl<K: Kernel> Engine<K> {
             if self.is_hidden(dir, entry.name, kind == FileType::Dir) {
                 continue;
             }
-            let seen = Seen {
-                kind,
-                inode: entry.inode,
-                device: 0,
-                born: 0,
-                links: 0,
-            };
-            let before = self.mirror.child(dir, entry.name);
-            let seq = self.outlets.seq();
-            self.reconcile(dir, entry.name, seen, Cause::Scanned);
-            let Some(child) = self.mirror.child(dir, entry.name) else {
-                continue;
+            let before = expected
+                .filter(|&child| self.mirror.name(child) == entry.name)
+                .or_else(|| self.mirror.child(dir, entry.name));
+            let known = before.filter(|&child| self.is_as_listed(child, kind, entry.inode));
+            let (child, is_news) = match known {
+                Some(child) => (child, false),
+                None => {
+                    let seen = Seen {
+                        kind,
+                        inode: entry.inode,
+                        device: 0,
+                        born: 0,
+                        links: 0,
+                    };
+                    let seq = self.outlets.seq();
+                    self.reconcile(dir, entry.name, seen, Cause::Scanned);
+                    let Some(child) = self.mirror.child(dir, entry.name) else {
+                        expected = None;
+                        continue;
+                    };
+                    (child, before != Some(child) || self.outlets.seq() != seq)
+                }
             };
             self.mirror.set(child, Mark::LISTED);
             if kind == FileType::Dir {
                 let is_unlisted = self.mirror.identity(child).is_none();
-                if (is_stale || is_polled || is_unlisted) && self.covers_below(dir) {
+                if (is_stale || is_polled || is_unlisted) && covers_below {
                     if is_stale {
                         self.mirror.set(child, Mark::STALE);
                     }
                     self.queue(child);
                 }
             } else if is_polled || is_stale {
-                let is_news = before != Some(child) || self.outlets.seq() != seq;
                 self.compare_content(dir, child, entry.name, is_polled, is_news);
             }
+            expected = self.mirror.next_sibling(child);
         }
-        let children: Vec<NodeId> = self.mirror.children(dir).collect();
-        for child in children {
+        let mut next = self.mirror.first_child(dir);
+        while let Some(child) = next {
+            next = self.mirror.next_sibling(child);
             if self.mirror.has(child, Mark::LISTED) {
                 self.mirror.clear(child, Mark::LISTED);
             } else if !self.mirror.has(child, Mark::VANISHED) {
@@ -68,6 +82,14 @@ impl<K: Kernel> Engine<K> {
                 self.put_aside(Oddity::Vanished(child));
             }
         }
+    }
+
+    /// Whether a listing shows of an entry exactly what is known of it.
+    fn is_as_listed(&self, child: NodeId, kind: FileType, inode: u64) -> bool {
+        self.mirror.kind(child) == kind
+            && self.mirror.inode(child) == inode
+            && !self.mirror.has(child, Mark::UNVERIFIED)
+            && !self.mirror.has(child, Mark::VANISHED)
     }
 
     fn merge_into_empty(
