@@ -15,7 +15,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
 fn soak(stages: &mut Stages) -> Result<(), String> {
     stages.run("tools", test::tools)?;
     stages.run("torture, long", || {
-        let line = format!("{} -- --nocapture --test-threads=1", test::TORTURE);
+        let line = format!("{} soak -- --nocapture", test::TORTURE);
         process::run(command(&line, &[("EVERWATCH_SOAK", "1")])).map(Outcome::Done)
     })?;
     stages.run("1,000,000 schedules", || {
