@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use everwatch_core::change::FileType;
 use everwatch_core::coverage::Gap;
 use everwatch_core::kernel::{
-    Fault, FaultKind, FileTime, Identity, Kernel, Listing, Purpose, Stat, Watch, Watched,
+    Drained, Fault, FaultKind, FileTime, Identity, Kernel, Listing, Purpose, Stat, Watch, Watched,
 };
 use everwatch_core::record::{Action, Backlog, Record};
 
@@ -29,7 +29,7 @@ const NAMES: [&[u8]; 10] = [
 ];
 
 /// Codes of the operations on the disk; the engine's begin above.
-pub(crate) const OPERATIONS: u8 = 10;
+pub(crate) const OPERATIONS: u8 = 11;
 
 /// A byte from here on, read during a call of the engine's, stands for an operation at that moment.
 const MEANWHILE: u8 = 0x80;
@@ -44,6 +44,8 @@ struct Node {
     children: BTreeMap<Vec<u8>, usize>,
     /// Whether the node is in the tree.
     is_linked: bool,
+    /// A directory that may not be opened.
+    is_denied: bool,
     watch: Option<i32>,
 }
 
@@ -70,6 +72,8 @@ pub(crate) struct Disk<'a> {
     now: FileTime,
     /// Records were queued that are not true.
     pub(crate) has_lied: bool,
+    /// A directory could not be opened at some time.
+    pub(crate) has_denied: bool,
     /// Print what happens: `EVERWATCH_FUZZ_INPUT` is set.
     is_traced: bool,
 }
@@ -89,6 +93,7 @@ impl<'a> Disk<'a> {
             next_cookie: 1,
             now: 1_000_000_000,
             has_lied: false,
+            has_denied: false,
             is_traced: std::env::var_os("EVERWATCH_FUZZ_INPUT").is_some(),
         };
         disk.new_node(FileType::Dir);
@@ -116,6 +121,7 @@ impl<'a> Disk<'a> {
             content: Vec::new(),
             children: BTreeMap::new(),
             is_linked: true,
+            is_denied: false,
             watch: None,
         };
         self.nodes.push(node);
@@ -204,6 +210,7 @@ impl<'a> Disk<'a> {
             5 | 6 => self.rename(),
             7 => self.overflow(),
             8 => self.lie(),
+            9 => self.change_mode(),
             _ => self.now += 30_000_000,
         }
     }
@@ -245,6 +252,20 @@ impl<'a> Disk<'a> {
             self.trace(|| format!("write {} in {}", show(&name), self.inode(dir)));
             self.record(dir, Action::Modified, false, 0, &name);
         }
+    }
+
+    /// Forbids or allows to open a directory.
+    fn change_mode(&mut self) {
+        let (dir, name) = self.any_place();
+        let Some(&node) = self.nodes[dir].children.get(&name) else {
+            return;
+        };
+        let is_denied = !self.nodes[node].is_denied;
+        self.has_denied = true;
+        self.trace(|| format!("{} in {} denied: {is_denied}", show(&name), self.inode(dir)));
+        self.nodes[node].is_denied = is_denied;
+        let is_dir = self.nodes[node].kind == FileType::Dir;
+        self.record(dir, Action::Metadata, is_dir, 0, &name);
     }
 
     fn remove(&mut self, dir: usize, name: &[u8]) {
@@ -377,6 +398,21 @@ impl<'a> Disk<'a> {
         });
     }
 
+    fn open(&self, node: usize) -> Result<usize, Fault> {
+        match self.nodes[node].kind {
+            FileType::Dir if self.nodes[node].is_denied => Err(fault(FaultKind::Denied)),
+            FileType::Dir => Ok(node),
+            _ => Err(fault(FaultKind::NotDirectory)),
+        }
+    }
+
+    /// Allows everything again.
+    pub(crate) fn allow_all(&mut self) {
+        for node in &mut self.nodes {
+            node.is_denied = false;
+        }
+    }
+
     /// Other processes run while the engine is in a system call.
     fn meanwhile(&mut self) {
         if self.bytes.peek().is_some_and(|byte| byte >= MEANWHILE) {
@@ -404,22 +440,14 @@ impl Kernel for Disk<'_> {
     fn open_root(&mut self, path: &Path) -> Result<usize, Fault> {
         self.meanwhile();
         let node = self.resolve(path).ok_or(fault(FaultKind::NotFound))?;
-        match self.nodes[node].kind {
-            FileType::Dir => Ok(node),
-            _ => Err(fault(FaultKind::NotDirectory)),
-        }
+        self.open(node)
     }
 
     fn open_dir(&mut self, parent: &usize, name: &[u8]) -> Result<usize, Fault> {
         self.meanwhile();
-        let node = self.nodes[*parent]
-            .children
-            .get(name)
-            .ok_or(fault(FaultKind::NotFound))?;
-        match self.nodes[*node].kind {
-            FileType::Dir => Ok(*node),
-            _ => Err(fault(FaultKind::NotDirectory)),
-        }
+        let node = self.nodes[*parent].children.get(name);
+        let node = node.copied().ok_or(fault(FaultKind::NotFound))?;
+        self.open(node)
     }
 
     fn identity(&mut self, dir: &usize) -> Result<Identity, Fault> {
@@ -507,9 +535,9 @@ impl Kernel for Disk<'_> {
         }
     }
 
-    fn drain(&mut self, backlog: &mut Backlog) -> Result<bool, Fault> {
+    fn drain(&mut self, backlog: &mut Backlog) -> Result<Drained, Fault> {
         self.meanwhile();
-        let came = !self.queue.is_empty() || !self.raw.is_empty();
+        let is_empty = self.queue.is_empty() && self.raw.is_empty();
         everwatch_core::inotify::decode(&std::mem::take(&mut self.raw), backlog);
         for record in self.queue.drain(..) {
             backlog.push(Record {
@@ -521,7 +549,10 @@ impl Kernel for Disk<'_> {
             });
         }
         self.is_full = false;
-        Ok(came)
+        Ok(match is_empty {
+            true => Drained::Nothing,
+            false => Drained::All,
+        })
     }
 
     fn clock(&mut self) -> FileTime {

@@ -66,11 +66,12 @@ pub fn run(data: &[u8]) {
             _ => run.step(),
         }
     }
-    if run.engine.kernel().has_lied {
-        run.rest();
-        run.engine.kernel_mut().overflow();
-    }
     run.rest();
+    if run.engine.kernel().has_lied || run.engine.kernel().has_denied {
+        run.engine.kernel_mut().allow_all();
+        run.engine.kernel_mut().overflow();
+        run.rest();
+    }
     run.check();
 }
 
@@ -120,14 +121,15 @@ impl Run<'_> {
         replica.apply(self.engine.take(*slow));
     }
 
-    /// Steps until nothing is left to do and a missing root would have been looked for.
+    /// Steps until a barrier is passed and a missing root would have been looked for.
     fn rest(&mut self) {
+        let mut barrier = self.engine.barrier();
         let mut quiet = 0;
         for _ in 0..PATIENCE {
             self.now += Duration::from_millis(50);
             let progress = self.engine.step(self.now);
             self.listen();
-            let rests = !progress.more && self.engine.is_settled();
+            let rests = !progress.more && self.engine.is_passed(&mut barrier);
             quiet = if rests { quiet + 1 } else { 0 };
             if quiet == 8 {
                 return;
