@@ -443,6 +443,10 @@ impl Kernel for Disk<'_> {
         self.open(node)
     }
 
+    fn read_link(&mut self, _: &Path) -> Option<PathBuf> {
+        None
+    }
+
     fn open_dir(&mut self, parent: &usize, name: &[u8]) -> Result<usize, Fault> {
         self.meanwhile();
         let node = self.nodes[*parent].children.get(name);
