@@ -10,4 +10,7 @@ mod disk;
 pub mod hostile_records;
 pub mod ignore_rules;
 pub mod inotify_records;
+mod kernel;
+mod operations;
+mod queue;
 mod replica;
