@@ -84,6 +84,7 @@ impl Kernel for Disk<'_> {
             modified: node.modified,
             changed: node.changed,
             size: node.content.len() as u64,
+            links: node.links as u32,
         })
     }
 
