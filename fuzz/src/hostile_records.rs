@@ -92,20 +92,22 @@ impl Run<'_> {
             return;
         };
         self.engine.kernel().trace(|| format!("watch {root}"));
+        let others: Vec<&str> = self.roots.iter().map(|(root, _)| *root).collect();
         self.roots.push((root, id));
         for _ in 0..PATIENCE {
             if self.engine.is_armed() {
-                return self.begin_with(Path::new(root));
+                return self.begin_with(Path::new(root), &others);
             }
             self.step();
         }
         panic!("{root} is not armed after {PATIENCE} steps");
     }
 
-    fn begin_with(&mut self, root: &Path) {
+    /// What other roots cover is told of as it happens.
+    fn begin_with(&mut self, root: &Path, others: &[&str]) {
         let mut found = vec![(root.to_owned(), FileType::Dir)];
         self.engine.entries(|path, kind| {
-            if path.starts_with(root) {
+            if path.starts_with(root) && !others.iter().any(|other| path.starts_with(other)) {
                 found.push((path, kind));
             }
         });

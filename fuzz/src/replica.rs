@@ -59,10 +59,12 @@ impl Replica {
                     "moved from where nothing was known: {change:?}"
                 );
                 self.take(&change.path);
-                for (path, known) in moved {
+                for (path, mut known) in moved {
                     let below = path.strip_prefix(from).expect("it is below");
                     let mut path = change.path.clone();
                     path.extend(below);
+                    // What could not be read under its former name can be read now.
+                    known.content = known.content.or_else(|| disk.read(&path));
                     self.tree.insert(path, known);
                 }
             }
