@@ -27,6 +27,8 @@ pub(crate) struct Node {
     pub(crate) children: BTreeMap<Vec<u8>, usize>,
     /// In how many places of the tree the node is.
     pub(crate) links: usize,
+    /// The node has had two names at a time; writes through one are not told for the other.
+    pub(crate) was_linked: bool,
     /// A directory that may not be opened.
     pub(crate) is_denied: bool,
     pub(crate) watch: Option<i32>,
@@ -103,6 +105,7 @@ impl<'a> Disk<'a> {
             content: Vec::new(),
             children: BTreeMap::new(),
             links: 1,
+            was_linked: false,
             is_denied: false,
             watch: None,
         });
@@ -137,9 +140,10 @@ impl<'a> Disk<'a> {
         found
     }
 
-    /// What a reader of the file gets.
+    /// What a reader of the file gets. Nothing of hard links: see the limits in the README.
     pub(crate) fn read(&self, path: &Path) -> Option<Vec<u8>> {
         self.resolve(path)
+            .filter(|&node| !self.nodes[node].was_linked)
             .map(|node| self.nodes[node].content.clone())
     }
 

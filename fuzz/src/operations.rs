@@ -114,6 +114,7 @@ impl Disk<'_> {
             self.trace(|| format!("link #{node} as {} in {}", show(&name), self.inode(to)));
             self.nodes[to].children.insert(name.clone(), node);
             self.nodes[node].links += 1;
+            self.nodes[node].was_linked = true;
             self.nodes[node].changed = self.now;
             self.record(to, Action::Created, false, 0, &name);
         }
