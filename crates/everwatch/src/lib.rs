@@ -53,3 +53,8 @@ pub use watcher::{Cursor, Entry, Root, Snapshot, Watcher};
 pub fn watch(path: impl AsRef<Path>) -> Result<Feed, Error> {
     Options::new().watch([path])
 }
+
+/// The examples of the README are compiled as documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

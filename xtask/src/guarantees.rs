@@ -1,0 +1,89 @@
+//! `cargo xtask guarantees`: GUARANTEES.md names tests that exist.
+//!
+//! A test is named there as `` `file.rs::name_of_the_test` `` with the file's path in the
+//! repository. The name has to be a function behind a `#[test]` in that file.
+
+use std::path::Path;
+
+use crate::arguments;
+
+const DOCUMENT: &str = "GUARANTEES.md";
+
+pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
+    arguments::nothing_else(arguments)?;
+    let text = read(Path::new(DOCUMENT))?;
+    let named = references(&text);
+    let mut missing = Vec::new();
+    for (file, name) in &named {
+        match read(Path::new(file)) {
+            Ok(source) if has_test(&source, name) => {}
+            Ok(_) => missing.push(format!("{file} has no test {name}")),
+            Err(error) => missing.push(error),
+        }
+    }
+    if named.is_empty() {
+        return Err(format!("{DOCUMENT} names no test at all"));
+    }
+    if missing.is_empty() {
+        println!("{DOCUMENT}: {} references to tests, all there", named.len());
+        return Ok(());
+    }
+    Err(format!(
+        "{DOCUMENT} promises what nothing proves:\n  {}",
+        missing.join("\n  ")
+    ))
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot read {}: {error}", path.display()))
+}
+
+/// File and name of each reference, in order.
+fn references(text: &str) -> Vec<(&str, &str)> {
+    text.split('`')
+        .skip(1)
+        .step_by(2)
+        .filter_map(|quoted| quoted.split_once("::"))
+        .filter(|(file, _)| file.ends_with(".rs"))
+        .collect()
+}
+
+/// Whether a function of this name stands behind a `#[test]`, other attributes between them allowed.
+fn has_test(source: &str, name: &str) -> bool {
+    let mut is_test = false;
+    for line in source.lines().map(str::trim) {
+        if line == "#[test]" {
+            is_test = true;
+        } else if let Some(rest) = line.strip_prefix("fn ") {
+            if is_test && rest.split(['(', '<']).next() == Some(name) {
+                return true;
+            }
+            is_test = false;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_quoted_paths_with_a_name() {
+        let text = "| G1 | `a/b.rs::it_holds`, `a/c.rs::it_too` | `cargo xtask sim` `x::y` |";
+        assert_eq!(
+            references(text),
+            [("a/b.rs", "it_holds"), ("a/c.rs", "it_too")]
+        );
+    }
+
+    #[test]
+    fn a_function_counts_only_if_it_is_a_test() {
+        let source = "fn helper() {}\n#[test]\n#[ignore]\nfn it_holds() {}\nfn other() {}";
+        assert!(has_test(source, "it_holds"));
+        assert!(!has_test(source, "helper"));
+        assert!(!has_test(source, "other"));
+        assert!(!has_test(source, "it_holds_not"));
+    }
+}

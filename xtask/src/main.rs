@@ -1,0 +1,107 @@
+//! `cargo xtask`: what people and CI run on this repository.
+//!
+//! Each command is a file. They start other programs and read what these print; nothing of the
+//! product is linked in, so that `cargo xtask` itself builds in a second.
+
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod bench;
+mod fuzz;
+mod guarantees;
+mod machine;
+mod process;
+mod sim;
+mod soak;
+mod stages;
+mod test;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A command: its name, what it takes, what it does, and the function that does it.
+struct Command {
+    name: &'static str,
+    takes: &'static str,
+    does: &'static str,
+    run: fn(&[String]) -> Result<(), String>,
+}
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "test",
+        takes: "",
+        does: "everything CI checks",
+        run: test::run,
+    },
+    Command {
+        name: "sim",
+        takes: "[--seed N] [--count N] [--from N]",
+        does: "schedules of the simulator: one by its seed, or many",
+        run: sim::run,
+    },
+    Command {
+        name: "bench",
+        takes: "[ARGS]",
+        does: "Everwatch, its peers and a raw loop side by side; writes BENCHMARKS.md",
+        run: bench::run,
+    },
+    Command {
+        name: "fuzz",
+        takes: "[TARGET] [--seconds N]",
+        does: "one fuzz target, or each in turn",
+        run: fuzz::run,
+    },
+    Command {
+        name: "soak",
+        takes: "",
+        does: "the long versions: torture, a million schedules, an hour of fuzzing",
+        run: soak::run,
+    },
+    Command {
+        name: "guarantees",
+        takes: "",
+        does: "check that every test that GUARANTEES.md names exists",
+        run: guarantees::run,
+    },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((name, rest)) = arguments.split_first() else {
+        print!("{}", usage());
+        return ExitCode::SUCCESS;
+    };
+    let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
+        eprint!("xtask: there is no command {name:?}\n\n{}", usage());
+        return ExitCode::from(2);
+    };
+    let done = std::env::set_current_dir(root())
+        .map_err(|error| format!("cannot enter the repository: {error}"))
+        .and_then(|()| (command.run)(rest));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            if !message.is_empty() {
+                eprintln!("xtask: {message}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage() -> String {
+    let mut text = "usage: cargo xtask COMMAND\n\n".to_owned();
+    for command in COMMANDS {
+        let call = format!("{} {}", command.name, command.takes);
+        text += &format!("  {call:<40} {}\n", command.does);
+    }
+    text
+}
+
+/// The top of the repository.
+fn root() -> PathBuf {
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    here.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into())
+        .join("..")
+}

@@ -1,0 +1,13 @@
+//! `cargo xtask sim`: schedules of the simulator.
+
+use crate::process;
+
+/// The program that runs schedules.
+pub(crate) const PROGRAM: &str =
+    "cargo run --release --quiet --package everwatch --features sim --example sim --";
+
+pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
+    let mut command = process::command(PROGRAM, &[]);
+    command.args(arguments);
+    process::run_plain(command)
+}

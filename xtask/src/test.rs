@@ -1,0 +1,116 @@
+//! `cargo xtask test`: what CI runs.
+
+use crate::process::{self, Tally, command};
+use crate::stages::{Failure, Outcome, Stages};
+use crate::{arguments, guarantees, machine, sim};
+
+/// The suite that runs the command against the real file system.
+pub(crate) const TORTURE: &str = "cargo test --release --package everwatch-cli --test torture";
+
+const SCHEDULES: u32 = 100_000;
+
+/// How long each fuzz target's body gets random bytes in the ordinary test.
+const FUZZ_SECONDS: &str = "5";
+
+/// The command, and the variables it is run with.
+type Line = (&'static str, &'static [(&'static str, &'static str)]);
+
+const STYLE: &[Line] = &[
+    ("cargo fmt --all --check", &[]),
+    ("cargo fmt --manifest-path fuzz/Cargo.toml --check", &[]),
+    (
+        "cargo clippy --workspace --all-targets --all-features -- -D warnings",
+        &[],
+    ),
+];
+
+const DOCS: &[Line] = &[(
+    "cargo doc --workspace --all-features --no-deps",
+    &[("RUSTDOCFLAGS", "-D warnings")],
+)];
+
+const TESTS: &[Line] = &[("cargo test --workspace --all-features", &[])];
+
+const FUZZ: &[Line] = &[
+    ("cargo check --manifest-path fuzz/Cargo.toml", &[]),
+    (
+        "cargo test --release --manifest-path fuzz/Cargo.toml --no-default-features",
+        &[("EVERWATCH_FUZZ_SECONDS", FUZZ_SECONDS)],
+    ),
+];
+
+pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
+    arguments::nothing_else(arguments)?;
+    let mut stages = Stages::new();
+    let done = all(&mut stages);
+    stages.summarise();
+    // The last line is the summary's; the exit code says the rest.
+    done.map_err(|_| String::new())
+}
+
+fn all(stages: &mut Stages) -> Result<(), String> {
+    stages.run("tools", tools)?;
+    stages.run("format and clippy", || each(STYLE))?;
+    stages.run("guarantees name tests that exist", || {
+        check(guarantees::run(&[]))
+    })?;
+    stages.run("documentation", || each(DOCS))?;
+    stages.run("tests", || each(TESTS))?;
+    stages.run("torture, release", || each(&[(TORTURE, &[])]))?;
+    stages.run("100,000 schedules of the simulator", || {
+        let line = format!("{} --count {SCHEDULES}", sim::PROGRAM);
+        process::run(command(&line, &[])).map(Outcome::Done)
+    })?;
+    stages.run("fuzz targets", || each(FUZZ))?;
+    stages.run("type-check for Windows", windows)?;
+    stages.run("Miri", miri)
+}
+
+/// Installs what is missing, or says what is.
+pub(crate) fn tools() -> Result<Outcome, Failure> {
+    check(machine::need_programs().and_then(|()| machine::need_components()))
+}
+
+fn windows() -> Result<Outcome, Failure> {
+    if let Err(why) = machine::need_windows() {
+        return Ok(Outcome::Skipped(why));
+    }
+    let line = format!(
+        "cargo clippy --package everwatch-core --target {} -- -D warnings",
+        machine::WINDOWS
+    );
+    process::run(command(&line, &[])).map(Outcome::Done)
+}
+
+fn miri() -> Result<Outcome, Failure> {
+    if let Err(why) = machine::need_miri() {
+        return Ok(Outcome::Skipped(why));
+    }
+    let line = "cargo +nightly miri test --package everwatch-core";
+    process::run(command(line, &[])).map(Outcome::Done)
+}
+
+fn each(lines: &[Line]) -> Result<Outcome, Failure> {
+    let mut all = Tally::default();
+    for (line, variables) in lines {
+        let tally = process::run(command(line, variables)).map_err(|(tally, why)| {
+            let passed = all.passed + tally.passed;
+            (
+                Tally {
+                    passed,
+                    failed: tally.failed,
+                },
+                why,
+            )
+        })?;
+        all.passed += tally.passed;
+    }
+    Ok(Outcome::Done(all))
+}
+
+fn check(result: Result<(), String>) -> Result<Outcome, Failure> {
+    match result {
+        Ok(()) => Ok(Outcome::Done(Tally::default())),
+        Err(why) => Err((Tally::default(), why)),
+    }
+}
