@@ -43,7 +43,11 @@ pub(crate) struct Outcome {
 
 /// The child's side.
 pub(crate) fn serve(name: Name, root: &Path, intake: Intake) -> Result<()> {
-    let mut known = Replica::walk(root)?;
+    // Whoever keeps what it is told starts with the tree as it is; the others stay small.
+    let mut known = match intake {
+        Intake::Keep => Replica::walk(root)?,
+        Intake::Count | Intake::Stamp => Replica::default(),
+    };
     let (started, before) = (Instant::now(), process::own_run_time());
     let subject = subject::arm(name, root, intake)?;
     let wall = started.elapsed();

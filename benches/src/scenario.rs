@@ -241,10 +241,10 @@ impl Stage<'_> {
         );
         let (table, row) = (self.table(), Row::Subject(name));
         for (metric, delays, share) in [
-            (Metric::WriteMedian, &mut written, 0.5),
-            (Metric::WritePercentile99, &mut written, 0.99),
-            (Metric::CreateMedian, &mut created, 0.5),
-            (Metric::CreatePercentile99, &mut created, 0.99),
+            (Metric::WriteMedian, &written, 0.5),
+            (Metric::WritePercentile99, &written, 0.99),
+            (Metric::CreateMedian, &created, 0.5),
+            (Metric::CreatePercentile99, &created, 0.99),
         ] {
             if let Some(value) = percentile(delays, share) {
                 self.figures.add(table, row, metric, value);
