@@ -71,7 +71,7 @@ fn time(seconds: f64) -> String {
 }
 
 /// A whole number with its thousands apart.
-fn count(value: f64) -> String {
+pub(crate) fn count(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -128,7 +128,7 @@ fn run(arguments: &Arguments) -> Result<()> {
                 .copied()
                 .filter(|&name| scenario.takes(name))
                 .collect();
-            for round in 0..rounds {
+            for round in 0..scenario.rounds(rounds) {
                 // Nobody always follows the same neighbour's leavings.
                 let order = turns.iter().cycle().skip(round as usize).take(turns.len());
                 for &name in order {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::figures::{Figures, Metric, Row, Table, percentile};
+use crate::figures::{Figures, Metric, Row, Table, count, percentile};
 use crate::observer::{Helper, Observer, say};
 use crate::process;
 use crate::subject::{self, Intake, Name};
@@ -58,21 +58,26 @@ impl Scenario {
 
     /// What happens in it, for the reader of the table.
     pub(crate) fn story(self, scale: Scale) -> String {
+        let count = |full: usize| count(scale.of(full) as f64);
         match self {
-            Scenario::Arm => {
-                "Until a tree of 31,010 directories with 150,000 files is watched.".to_owned()
-            }
-            Scenario::Burst => format!("{} creations in one directory.", scale.of(50_000)),
+            Scenario::Arm => format!(
+                "Until a tree of {} directories with {} files is watched. For Watchman this includes \
+                 the start of its daemon.",
+                count(31_010),
+                count(150_000)
+            ),
+            Scenario::Burst => format!("{} creations in one directory.", count(50_000)),
             Scenario::Deep => format!(
-                "{} chains of one to eight directories, each with a file at its end.",
-                scale.of(20_000)
+                "{} chains of one to eight directories, made one after another, each with a file at \
+                 its end.",
+                count(20_000)
             ),
             Scenario::Mix => format!(
                 "{} random operations: files and nested directories are created, renamed, replaced, \
                  appended to and removed.",
-                scale.of(20_000)
+                count(20_000)
             ),
-            Scenario::Append => format!("{} writes of 16 bytes to one file.", scale.of(1_000_000)),
+            Scenario::Append => format!("{} writes of 16 bytes to one file.", count(1_000_000)),
             Scenario::Idle => format!(
                 "The tree of *arm* is watched and nothing happens for {} seconds.",
                 idle_time(scale).as_secs()
@@ -80,17 +85,23 @@ impl Scenario {
             Scenario::Latency => format!(
                 "From before a byte is written to a file, or a file is created, until the consumer \
                  is told; {} times each, some milliseconds apart.",
-                scale.of(1_000)
+                count(1_000)
             ),
             Scenario::Resync => "The queue overflows while the tree of *arm* is watched and the \
-                 subject is stopped. From the moment at which it goes on until the tree is known \
-                 again. notify tells of the loss and leaves the rest to its user."
+                subject is stopped. From the moment at which it goes on until the tree is known \
+                again. notify tells of the loss and leaves the rest to its user."
                 .to_owned(),
             Scenario::StartStop => format!(
-                "One of {} cycles: start, watch a tree of 110 entries, stop.",
-                scale.of(1_000)
+                "One of {} cycles: start, watch a tree of 110 entries, stop. *left* is what the \
+                 process still holds right after the last one.",
+                count(1_000)
             ),
         }
+    }
+
+    /// How often a subject goes through it. Doing nothing takes long and is always the same.
+    pub(crate) fn rounds(self, rounds: u64) -> u64 {
+        if self == Scenario::Idle { 1 } else { rounds }
     }
 
     /// Whether the tables of this scenario have a row for the subject.

@@ -50,15 +50,13 @@ impl Place {
 
 /// 30,000 directories of five files each, in 1,010 further directories on two levels.
 pub(crate) fn large_tree(root: &Path, scale: Scale) -> Result<()> {
-    let tops = if scale.quick { 1 } else { 10 };
-    for top in 0..tops {
-        for middle in 0..100 {
-            for leaf in 0..if scale.quick { 15 } else { 30 } {
-                let dir = root.join(format!("area_{top}/package_{middle:02}/module_{leaf:02}"));
-                fs::create_dir_all(&dir)?;
-                for file in 0..5 {
-                    File::create(dir.join(format!("source_{file}.rs")))?;
-                }
+    for package in 0..scale.of(1_000) {
+        for module in 0..30 {
+            let dir = format!("area_{}/package_{:02}", package / 100, package % 100);
+            let dir = root.join(dir).join(format!("module_{module:02}"));
+            fs::create_dir_all(&dir)?;
+            for file in 0..5 {
+                File::create(dir.join(format!("source_{file}.rs")))?;
             }
         }
     }
