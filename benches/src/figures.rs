@@ -185,3 +185,29 @@ fn sorted(values: &[f64]) -> Vec<f64> {
     sorted.sort_by(f64::total_cmp);
     sorted
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_of_an_even_number_of_values_lies_between_the_middle_two() {
+        assert_eq!(middle(&[4.0, 1.0, 100.0, 2.0]), Some(3.0));
+        assert_eq!(middle(&[3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(middle(&[]), None);
+    }
+
+    #[test]
+    fn a_percentile_is_one_of_the_values() {
+        let values: Vec<f64> = (0..=100).rev().map(f64::from).collect();
+        assert_eq!(percentile(&values, 0.99), Some(99.0));
+    }
+
+    #[test]
+    fn values_are_shown_in_a_unit_that_fits() {
+        assert_eq!(Metric::Wall.show(0.000_031), "31 µs");
+        assert_eq!(Metric::Wall.show(0.188), "188 ms");
+        assert_eq!(Metric::Resident.show(16_200_000.0), "16.2 MB");
+        assert_eq!(Metric::Events.show(132_679.0), "132,679");
+    }
+}

@@ -179,3 +179,17 @@ impl Plan {
         self.operations.push(Operation::RemoveDirectory(top));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_planned_mix_can_be_done() -> Result<()> {
+        let root = tempfile::tempdir()?;
+        let operations = plan(root.path(), 3_000, 7);
+        operations.iter().try_for_each(Operation::run)?;
+        assert!(fs::read_dir(root.path())?.next().is_some());
+        Ok(())
+    }
+}
