@@ -1,0 +1,213 @@
+//! Figures as they come, and what is made of them: medians.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::subject::Name;
+
+/// A thing that is measured; the order is that of the columns.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Metric {
+    Wall,
+    RunTime,
+    Resident,
+    WakeUps,
+    WriteMedian,
+    WritePercentile99,
+    CreateMedian,
+    CreatePercentile99,
+    Events,
+    Missing,
+    Ghosts,
+    Losses,
+    LeftFiles,
+    LeftThreads,
+}
+
+impl Metric {
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Metric::Wall => "wall",
+            Metric::RunTime => "CPU",
+            Metric::Resident => "resident",
+            Metric::WakeUps => "wake-ups",
+            Metric::WriteMedian => "write p50",
+            Metric::WritePercentile99 => "write p99",
+            Metric::CreateMedian => "create p50",
+            Metric::CreatePercentile99 => "create p99",
+            Metric::Events => "events",
+            Metric::Missing => "missing",
+            Metric::Ghosts => "ghosts",
+            Metric::Losses => "losses told",
+            Metric::LeftFiles => "files left",
+            Metric::LeftThreads => "threads left",
+        }
+    }
+
+    /// A value as people read it. Times are seconds, sizes bytes.
+    pub(crate) fn show(self, value: f64) -> String {
+        match self {
+            Metric::Wall
+            | Metric::RunTime
+            | Metric::WriteMedian
+            | Metric::WritePercentile99
+            | Metric::CreateMedian
+            | Metric::CreatePercentile99 => time(value),
+            Metric::Resident => format!("{:.1} MB", value / 1e6),
+            _ => count(value),
+        }
+    }
+}
+
+fn time(seconds: f64) -> String {
+    match seconds {
+        0.0 => "0".to_owned(),
+        ..0.001 => format!("{:.0} µs", seconds * 1e6),
+        ..0.01 => format!("{:.2} ms", seconds * 1e3),
+        ..0.1 => format!("{:.1} ms", seconds * 1e3),
+        ..1.0 => format!("{:.0} ms", seconds * 1e3),
+        _ => format!("{seconds:.2} s"),
+    }
+}
+
+/// A whole number with its thousands apart.
+pub(crate) fn count(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A row of a table: a subject, or one of the yardsticks beside it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Row {
+    Subject(Name),
+    Crawl,
+    CrawlAndLook,
+}
+
+impl Row {
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Row::Subject(name) => name.title(),
+            Row::Crawl => "raw crawl",
+            Row::CrawlAndLook => "raw crawl with `statx` of each file",
+        }
+    }
+}
+
+/// Which scenario, and on which file system.
+pub(crate) type Table = (&'static str, &'static str);
+
+/// All figures of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Figures(BTreeMap<Table, BTreeMap<Row, BTreeMap<Metric, Vec<f64>>>>);
+
+impl Figures {
+    pub(crate) fn add(&mut self, table: Table, row: Row, metric: Metric, value: f64) {
+        let rows = self.0.entry(table).or_default();
+        rows.entry(row)
+            .or_default()
+            .entry(metric)
+            .or_default()
+            .push(value);
+    }
+
+    pub(crate) fn add_time(&mut self, table: Table, row: Row, metric: Metric, time: Duration) {
+        self.add(table, row, metric, time.as_secs_f64());
+    }
+
+    pub(crate) fn rows(&self, table: Table) -> Vec<Row> {
+        self.0
+            .get(&table)
+            .into_iter()
+            .flat_map(BTreeMap::keys)
+            .copied()
+            .collect()
+    }
+
+    /// What was measured of any row.
+    pub(crate) fn metrics(&self, table: Table) -> Vec<Metric> {
+        let mut metrics: Vec<Metric> = self
+            .0
+            .get(&table)
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .flat_map(BTreeMap::keys)
+            .copied()
+            .collect();
+        metrics.sort_unstable();
+        metrics.dedup();
+        metrics
+    }
+
+    pub(crate) fn median(&self, table: Table, row: Row, metric: Metric) -> Option<f64> {
+        self.0
+            .get(&table)?
+            .get(&row)?
+            .get(&metric)
+            .and_then(|values| middle(values))
+    }
+
+    /// The most there was in any round.
+    pub(crate) fn worst(&self, table: Table, row: Row, metric: Metric) -> Option<f64> {
+        self.0
+            .get(&table)?
+            .get(&row)?
+            .get(&metric)?
+            .iter()
+            .copied()
+            .reduce(f64::max)
+    }
+}
+
+fn middle(values: &[f64]) -> Option<f64> {
+    let sorted = sorted(values);
+    let upper = *sorted.get(sorted.len() / 2)?;
+    let lower = *sorted.get((sorted.len() - 1) / 2)?;
+    Some(f64::midpoint(lower, upper))
+}
+
+/// The value below which `share` of all values are.
+pub(crate) fn percentile(values: &[f64], share: f64) -> Option<f64> {
+    let sorted = sorted(values);
+    let last = sorted.len().checked_sub(1)?;
+    sorted.get((last as f64 * share).round() as usize).copied()
+}
+
+fn sorted(values: &[f64]) -> Vec<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_of_an_even_number_of_values_lies_between_the_middle_two() {
+        assert_eq!(middle(&[4.0, 1.0, 100.0, 2.0]), Some(3.0));
+        assert_eq!(middle(&[3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(middle(&[]), None);
+    }
+
+    #[test]
+    fn a_percentile_is_one_of_the_values() {
+        let values: Vec<f64> = (0..=100).rev().map(f64::from).collect();
+        assert_eq!(percentile(&values, 0.99), Some(99.0));
+    }
+
+    #[test]
+    fn values_are_shown_in_a_unit_that_fits() {
+        assert_eq!(Metric::Wall.show(0.000_031), "31 µs");
+        assert_eq!(Metric::Wall.show(0.188), "188 ms");
+        assert_eq!(Metric::Resident.show(16_200_000.0), "16.2 MB");
+        assert_eq!(Metric::Events.show(132_679.0), "132,679");
+    }
+}

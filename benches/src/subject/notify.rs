@@ -1,0 +1,162 @@
+//! notify, both lines of versions, as its documentation uses it: events go into a channel of the
+//! standard library and are taken from there. They share their event type.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use anyhow::{Result, anyhow};
+use notify_types::event::{Event, EventKind, ModifyKind, RenameMode};
+
+use super::{Intake, Subject, Taken, Told};
+use crate::replica::Step;
+
+/// `W` is the watcher of the version in question.
+pub(super) struct Channelled<W> {
+    watcher: W,
+    consumer: JoinHandle<Taken<Event>>,
+}
+
+pub(super) fn arm_8(
+    root: &Path,
+    intake: Intake,
+) -> Result<Channelled<notify8::RecommendedWatcher>> {
+    use notify8::Watcher as _;
+    let (sender, receiver) = channel();
+    let mut watcher = notify8::recommended_watcher(sender)?;
+    let consumer = std::thread::spawn(move || consume(&receiver, intake));
+    watcher.watch(root, notify8::RecursiveMode::Recursive)?;
+    Ok(Channelled { watcher, consumer })
+}
+
+pub(super) fn arm_9(
+    root: &Path,
+    intake: Intake,
+) -> Result<Channelled<notify9::RecommendedWatcher>> {
+    use notify9::Watcher as _;
+    let (sender, receiver) = channel();
+    let mut watcher = notify9::recommended_watcher(sender)?;
+    let consumer = std::thread::spawn(move || consume(&receiver, intake));
+    watcher.watch(root, notify9::RecursiveMode::Recursive)?;
+    Ok(Channelled { watcher, consumer })
+}
+
+pub(super) fn cycle_8(root: &Path) -> Result<()> {
+    use notify8::Watcher as _;
+    let (sender, _receiver) = channel();
+    let mut watcher = notify8::recommended_watcher(sender)?;
+    watcher.watch(root, notify8::RecursiveMode::Recursive)?;
+    Ok(())
+}
+
+pub(super) fn cycle_9(root: &Path) -> Result<()> {
+    use notify9::Watcher as _;
+    let (sender, _receiver) = channel();
+    let mut watcher = notify9::recommended_watcher(sender)?;
+    watcher.watch(root, notify9::RecursiveMode::Recursive)?;
+    Ok(())
+}
+
+/// An error is counted and holds nothing that could be applied.
+fn consume<E>(receiver: &Receiver<Result<Event, E>>, intake: Intake) -> Taken<Event> {
+    let mut taken = Taken::new(intake);
+    for event in receiver {
+        match event {
+            Ok(event) => taken.take(event),
+            Err(_) => taken.count += 1,
+        }
+    }
+    taken
+}
+
+impl<W> Subject for Channelled<W> {
+    fn finish(self: Box<Self>) -> Result<Told> {
+        let Channelled { watcher, consumer } = *self;
+        drop(watcher);
+        let taken = consumer
+            .join()
+            .map_err(|_| anyhow!("the consumer panicked"))?;
+        Ok(told(taken))
+    }
+}
+
+/// notify 8 with a closure that takes the events where they are made.
+pub(super) struct Handled {
+    watcher: notify8::RecommendedWatcher,
+    taken: Arc<Mutex<Taken<Event>>>,
+}
+
+pub(super) fn arm_8_handler(root: &Path, intake: Intake) -> Result<Handled> {
+    use notify8::Watcher as _;
+    let taken = Arc::new(Mutex::new(Taken::new(intake)));
+    let shared = Arc::clone(&taken);
+    let mut watcher = notify8::recommended_watcher(move |event: notify8::Result<Event>| {
+        if let Ok(event) = event {
+            shared
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(event);
+        }
+    })?;
+    watcher.watch(root, notify8::RecursiveMode::Recursive)?;
+    Ok(Handled { watcher, taken })
+}
+
+impl Subject for Handled {
+    fn finish(self: Box<Self>) -> Result<Told> {
+        let Handled { watcher, taken } = *self;
+        drop(watcher);
+        let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(told(std::mem::replace(
+            &mut taken,
+            Taken::new(Intake::Count),
+        )))
+    }
+}
+
+/// Reads the events in the most favourable way: the halves of a rename that is also reported as a
+/// whole are passed over, so that what is below a renamed directory is not lost with its first half.
+fn told(taken: Taken<Event>) -> Told {
+    let wholes: HashSet<usize> = taken
+        .kept
+        .iter()
+        .filter(|(_, event)| is_rename(event, RenameMode::Both))
+        .filter_map(|(_, event)| event.tracker())
+        .collect();
+    let mut told = Told {
+        events: taken.count,
+        ..Told::default()
+    };
+    let mut steps = Vec::new();
+    for (arrived, event) in taken.kept {
+        told.losses += u64::from(event.need_rescan());
+        told.arrivals
+            .extend(event.paths.iter().map(|path| (arrived, path.clone())));
+        let is_half = is_rename(&event, RenameMode::From) || is_rename(&event, RenameMode::To);
+        if is_half
+            && event
+                .tracker()
+                .is_some_and(|tracker| wholes.contains(&tracker))
+        {
+            continue;
+        }
+        let is_gone = is_rename(&event, RenameMode::From);
+        match (event.kind, <[_; 2]>::try_from(event.paths)) {
+            (EventKind::Modify(ModifyKind::Name(RenameMode::Both)), Ok([from, to])) => {
+                steps.push(Step::Moved { from, to });
+            }
+            (EventKind::Access(_), _) | (_, Ok(_)) => {}
+            (EventKind::Remove(_), Err(paths)) => steps.extend(paths.into_iter().map(Step::Gone)),
+            (_, Err(paths)) if is_gone => steps.extend(paths.into_iter().map(Step::Gone)),
+            (_, Err(paths)) => steps.extend(paths.into_iter().map(Step::Exists)),
+        }
+    }
+    told.steps = Some(steps);
+    told
+}
+
+fn is_rename(event: &Event, mode: RenameMode) -> bool {
+    event.kind == EventKind::Modify(ModifyKind::Name(mode))
+}

@@ -1,0 +1,165 @@
+//! Trees to watch, and what is done to them.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::mix;
+
+/// How much is done: all of it, or little enough to try the bench itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Scale {
+    pub(crate) quick: bool,
+}
+
+impl Scale {
+    pub(crate) fn of(self, count: usize) -> usize {
+        if self.quick { count / 20 } else { count }
+    }
+}
+
+/// Where trees are made, and what that place is called in the tables.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) title: &'static str,
+    pub(crate) directory: PathBuf,
+}
+
+impl Place {
+    pub(crate) fn all() -> Vec<Place> {
+        let place = |title, directory: &str| Place {
+            title,
+            directory: directory.into(),
+        };
+        [place("tmpfs", "/dev/shm"), place("disk", "/var/tmp")]
+            .into_iter()
+            .filter(|place| place.directory.is_dir())
+            .collect()
+    }
+
+    /// An empty tree, removed when dropped.
+    pub(crate) fn tree(&self) -> Result<tempfile::TempDir> {
+        tempfile::Builder::new()
+            .prefix("everwatch-bench-")
+            .tempdir_in(&self.directory)
+            .with_context(|| format!("no tree in {}", self.directory.display()))
+    }
+}
+
+/// 30,000 directories of five files each, in 1,010 further directories on two levels.
+pub(crate) fn large_tree(root: &Path, scale: Scale) -> Result<()> {
+    for package in 0..scale.of(1_000) {
+        for module in 0..30 {
+            let dir = format!("area_{}/package_{:02}", package / 100, package % 100);
+            let dir = root.join(dir).join(format!("module_{module:02}"));
+            fs::create_dir_all(&dir)?;
+            for file in 0..5 {
+                File::create(dir.join(format!("source_{file}.rs")))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Ten directories of ten files each.
+pub(crate) fn small_tree(root: &Path) -> Result<()> {
+    for dir in 0..10 {
+        let dir = root.join(format!("directory-{dir}"));
+        fs::create_dir(&dir)?;
+        for file in 0..10 {
+            File::create(dir.join(format!("file-{file}")))?;
+        }
+    }
+    Ok(())
+}
+
+/// What happens to a tree while it is watched.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Work {
+    /// Creations in one directory.
+    Burst,
+    /// Chains of directories with a file at the end, each made at once.
+    Deep,
+    /// Everything that happens to trees, at random.
+    Mix,
+    /// Small writes to one file.
+    Append,
+}
+
+/// Work that is ready to be done at full speed.
+pub(crate) type Ready = Box<dyn FnOnce() -> Result<()>>;
+
+impl Work {
+    /// Makes what has to be there before a subject is armed, and everything that can be made
+    /// before the work begins. `round` makes chance repeatable.
+    pub(crate) fn prepare(self, root: &Path, scale: Scale, round: u64) -> Result<Ready> {
+        let root = root.to_owned();
+        Ok(match self {
+            Work::Burst => Box::new(move || {
+                for at in 0..scale.of(50_000) {
+                    File::create(root.join(format!("file-{at:05}")))?;
+                }
+                Ok(())
+            }),
+            Work::Deep => {
+                let mut chance = mix::Chance::new(round);
+                let depths: Vec<_> = (0..scale.of(20_000)).map(|_| chance.below(8)).collect();
+                Box::new(move || {
+                    depths
+                        .iter()
+                        .enumerate()
+                        .try_for_each(|(at, &depth)| make_chain(&root, at, depth))
+                })
+            }
+            Work::Mix => {
+                let operations = mix::plan(&root, scale.of(20_000), round);
+                Box::new(move || operations.iter().try_for_each(mix::Operation::run))
+            }
+            Work::Append => {
+                let mut log = OpenOptions::new()
+                    .append(true)
+                    .create(true)
+                    .open(root.join("log"))?;
+                Box::new(move || {
+                    for _ in 0..scale.of(1_000_000) {
+                        log.write_all(b"sixteen bytes..\n")?;
+                    }
+                    Ok(())
+                })
+            }
+        })
+    }
+}
+
+/// What `mkdir -p` does, and a file in the innermost directory.
+fn make_chain(root: &Path, at: usize, depth: usize) -> Result<()> {
+    let mut dir = root.join(format!("chain-{at:05}"));
+    fs::create_dir(&dir)?;
+    for level in 0..depth {
+        dir.push(format!("level-{level}"));
+        fs::create_dir(&dir)?;
+    }
+    File::create(dir.join("leaf"))?;
+    Ok(())
+}
+
+/// Writes to two files by turns until the queue of a subject that is stopped has overflowed.
+pub(crate) fn overflow(root: &Path) -> Result<()> {
+    let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events")?;
+    let limit: usize = limit.trim().parse()?;
+    let mut files = ["overflow-a", "overflow-b"].map(|name| {
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(root.join(name))
+    });
+    for at in 0..limit + 1000 {
+        match &mut files[at % 2] {
+            Ok(file) => file.write_all(b".")?,
+            Err(error) => anyhow::bail!("{error}"),
+        }
+    }
+    Ok(())
+}
