@@ -85,6 +85,8 @@ struct Directory {
     is_indexed: bool,
     /// The watch that reports on this directory.
     watch: Option<Watch>,
+    /// The watch has been held since the directory was listed last.
+    is_tracked: bool,
     /// Which directory was opened under this name when it was last listed.
     identity: Option<Identity>,
 }
@@ -207,6 +209,20 @@ impl Mirror {
     pub(crate) fn set_watch(&mut self, id: NodeId, watch: Option<Watch>) {
         if let Some(directory) = self.directory_mut(id) {
             directory.watch = watch;
+            directory.is_tracked = false;
+        }
+    }
+
+    /// Whether every change of the directory since its last listing has left a record.
+    pub(crate) fn is_tracked(&self, id: NodeId) -> bool {
+        self.directory(id)
+            .is_some_and(|directory| directory.is_tracked)
+    }
+
+    /// Notes that the directory was listed, with or without a watch.
+    pub(crate) fn note_listed(&mut self, id: NodeId) {
+        if let Some(directory) = self.directory_mut(id) {
+            directory.is_tracked = directory.watch.is_some();
         }
     }
 
@@ -286,6 +302,7 @@ impl Mirror {
             count: 0,
             is_indexed: false,
             watch: None,
+            is_tracked: false,
             identity: None,
         };
         match self.free_directories.pop() {

@@ -70,6 +70,8 @@ pub(crate) struct Seat {
     consumers: Vec<Consumer>,
     /// The root that is being armed, and who waits for it.
     arming: Option<(RootId, SyncSender<Result<RootId, Fault>>)>,
+    /// What has to be passed before the next root is armed.
+    before_arming: Option<Barrier>,
     /// Commands that wait until the root is armed.
     waiting: std::collections::VecDeque<Command>,
     /// Who waits for the barrier.
@@ -93,6 +95,7 @@ impl Seat {
             started: Instant::now(),
             consumers: Vec::new(),
             arming: None,
+            before_arming: None,
             waiting: std::collections::VecDeque::new(),
             syncs: Vec::new(),
             finishing: None,
@@ -137,11 +140,11 @@ impl Seat {
             // Whoever asked may have given up waiting; then nobody needs the answer.
             match command {
                 // What is under way for other roots must not be taken for a part of the new one.
-                Command::Watch { .. } if !self.engine.can_arm() => {
+                Command::Watch { .. } if !self.is_ready_to_arm() => {
                     self.waiting.push_front(command);
                     break;
                 }
-                Command::Watch { spec, reply } => match self.engine.add_root(spec) {
+                Command::Watch { spec, reply } => match self.add_root(spec) {
                     Ok(root) => self.arming = Some((root, reply)),
                     Err(fault) => {
                         let _ = reply.send(Err(fault));
@@ -182,6 +185,26 @@ impl Seat {
                 }
             }
         }
+    }
+
+    fn add_root(&mut self, spec: RootSpec) -> Result<RootId, Fault> {
+        self.before_arming = None;
+        self.engine.add_root(spec)
+    }
+
+    /// Whether all that happened before the command came has been told: a directory that the feed is
+    /// still to tell of must not be taken in silently as a part of a new root.
+    fn is_ready_to_arm(&mut self) -> bool {
+        if self.engine.root_paths().next().is_some() {
+            let engine = &mut self.engine;
+            let barrier = self
+                .before_arming
+                .get_or_insert_with(|| engine.barrier_of_records());
+            if !engine.is_passed(barrier) {
+                return false;
+            }
+        }
+        self.engine.can_arm()
     }
 
     fn finish_arming(&mut self) {
@@ -262,8 +285,9 @@ impl Seat {
         } else {
             0
         };
+        let may_obey = !self.waiting.is_empty() && self.is_ready_to_arm();
         let host = self.engine.kernel_mut();
-        if progress.more || self.is_behind {
+        if progress.more || self.is_behind || may_obey {
             if self.streak > 1 && progress.records < BUSY && self.syncs.is_empty() {
                 host.nap(PAUSE);
             }

@@ -65,6 +65,7 @@ impl<K: Kernel> Engine<K> {
             self.mirror
                 .identify(id, FileType::Dir, identity.inode, born);
         }
+        let was_tracked = self.mirror.is_tracked(id);
         match self.cover(id, &dir, identity, gap) {
             Covered::Yes => {}
             Covered::Elsewhere => return,
@@ -81,7 +82,8 @@ impl<K: Kernel> Engine<K> {
                 if is_watched && self.gap(id).is_some_and(|gap| gap.state() == State::Lost) {
                     self.clear_gap(id);
                 }
-                self.merge(id, &listing);
+                self.merge(id, &listing, was_tracked);
+                self.mirror.note_listed(id);
                 // Only now: what was polled until now is compared as such one last time.
                 let was_polled = self.gap(id).is_some_and(|gap| gap.state() == State::Polled);
                 if is_watched && was_polled {

@@ -72,6 +72,8 @@ impl<K: Kernel> Engine<K> {
                     if action == Action::Metadata && self.is_told_root(dir) {
                         self.outlets
                             .metadata(&mut self.mirror, dir, Cause::Notified);
+                    }
+                    if action == Action::Metadata && self.mirror.contains(dir) {
                         self.retry_unreadable(dir);
                     }
                 }
@@ -270,6 +272,13 @@ impl<K: Kernel> Engine<K> {
                 }
                 if self.mirror.contains(target) {
                     self.look(target, to_name, Cause::Notified);
+                }
+                // Whatever it was, something was put under that name.
+                if let Some(newcomer) = self.mirror.child(target, to_name)
+                    && self.mirror.kind(newcomer) == FileType::File
+                {
+                    self.outlets
+                        .modified(&mut self.mirror, newcomer, Cause::Notified);
                 }
                 return;
             }

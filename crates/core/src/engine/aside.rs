@@ -97,6 +97,15 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
+    /// Makes a barrier that does not wait for a poll.
+    pub fn barrier_of_records(&self) -> Barrier {
+        Barrier {
+            after: self.step,
+            reached: None,
+            poll: 0,
+        }
+    }
+
     /// Whether every change that was complete before the barrier was made is in the outlets.
     pub fn is_passed(&mut self, barrier: &mut Barrier) -> bool {
         if barrier.reached.is_none() && self.decided > barrier.after && self.work.is_empty() {

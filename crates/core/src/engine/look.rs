@@ -54,7 +54,7 @@ impl<K: Kernel> Engine<K> {
                 self.mirror.clear(child, Mark::UNVERIFIED);
                 self.mirror.clear(child, Mark::VANISHED);
                 if seen.kind == FileType::Dir {
-                    if is_doubtful {
+                    if is_doubtful && self.covers_below(dir) {
                         self.queue(child);
                     }
                 } else {
@@ -260,8 +260,11 @@ impl<K: Kernel> Engine<K> {
         } else {
             let from = self.outlets.moving(&mut self.mirror, id, cause);
             self.mirror.relocate(id, dir, name);
-            self.verify_moved(id, dir, name);
+            let is_other = self.verify_moved(id, dir, name);
             self.outlets.moved(&self.mirror, id, &from, cause);
+            if is_other {
+                self.outlets.modified(&mut self.mirror, id, cause);
+            }
         }
         if self.mirror.is_dir(id) {
             let is_covered = self.covers_below(dir);
@@ -278,19 +281,23 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// An entry that was gone when it was looked at may be caught at its new place.
-    fn verify_moved(&mut self, id: NodeId, dir: NodeId, name: &[u8]) {
+    /// An entry that was gone when it was looked at may be caught at its new place. Returns whether
+    /// it is not the one that it was taken for.
+    fn verify_moved(&mut self, id: NodeId, dir: NodeId, name: &[u8]) -> bool {
         if !self.mirror.has(id, Mark::UNVERIFIED) || self.mirror.is_dir(id) {
-            return;
+            return false;
         }
         self.counters.stats += 1;
-        if let Ok(stat) = self.stat(dir, name)
-            && stat.kind != FileType::Dir
-        {
-            self.mirror.clear(id, Mark::UNVERIFIED);
-            self.doubt_namesakes(dir, Seen::from(&stat));
-            self.mirror
-                .identify(id, stat.kind, stat.inode, fold_born(stat.born));
+        match self.stat(dir, name) {
+            Ok(stat) if stat.kind != FileType::Dir => {
+                let before = self.mirror.inode(id);
+                self.mirror.clear(id, Mark::UNVERIFIED);
+                self.doubt_namesakes(dir, Seen::from(&stat));
+                self.mirror
+                    .identify(id, stat.kind, stat.inode, fold_born(stat.born));
+                before != 0 && before != stat.inode
+            }
+            _ => false,
         }
     }
 

@@ -11,8 +11,9 @@ use crate::mirror::{Mark, NodeId};
 
 impl<K: Kernel> Engine<K> {
     /// Makes the children of `dir` what the listing shows. What it no longer shows is only marked:
-    /// another listing or a record may say where it went.
-    pub(super) fn merge(&mut self, dir: NodeId, listing: &Listing) {
+    /// another listing or a record may say where it went. `was_tracked` says that changes of the
+    /// directory since its last listing left records, unless those were lost.
+    pub(super) fn merge(&mut self, dir: NodeId, listing: &Listing, was_tracked: bool) {
         if self.filter.reads_rules() {
             self.load_rules(dir, listing);
         }
@@ -67,8 +68,9 @@ impl<K: Kernel> Engine<K> {
                     }
                     self.queue(child);
                 }
-            } else if is_polled || is_stale {
-                self.compare_content(dir, child, entry.name, is_polled, is_news);
+            } else if is_polled || is_stale || !was_tracked {
+                let by_stamp = is_polled || !was_tracked;
+                self.compare_content(dir, child, entry.name, by_stamp, was_tracked, is_news);
             }
             expected = self.mirror.next_sibling(child);
         }
@@ -129,7 +131,7 @@ impl<K: Kernel> Engine<K> {
                 && kind != FileType::Dir
                 && let Some(child) = self.mirror.child(dir, entry.name)
             {
-                self.compare_content(dir, child, entry.name, true, true);
+                self.compare_content(dir, child, entry.name, true, true, true);
             }
         }
     }
@@ -141,10 +143,11 @@ impl<K: Kernel> Engine<K> {
         dir: NodeId,
         child: NodeId,
         name: &[u8],
-        is_polled: bool,
+        by_stamp: bool,
+        was_tracked: bool,
         is_news: bool,
     ) {
-        if !is_polled && (is_news || self.mirror.kind(child) != FileType::File) {
+        if !by_stamp && (is_news || self.mirror.kind(child) != FileType::File) {
             return;
         }
         self.counters.stats += 1;
@@ -152,14 +155,14 @@ impl<K: Kernel> Engine<K> {
             Ok(stat) => stat,
             Err(error) => {
                 // What cannot be told is reported; a polled file is compared the next time.
-                if !is_polled && !error.is_absence() {
+                if !by_stamp && !error.is_absence() {
                     self.outlets
                         .modified(&mut self.mirror, child, Cause::Scanned);
                 }
                 return;
             }
         };
-        if !is_polled {
+        if !by_stamp {
             if stat.changed >= self.complete - CLOCK_TICK {
                 self.outlets
                     .modified(&mut self.mirror, child, Cause::Scanned);
@@ -181,8 +184,9 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         let Some(before) = before else {
-            // It was watched until now.
-            if stat.changed >= self.complete - CLOCK_TICK {
+            // Without a stamp it was watched until now, or nothing is known.
+            let is_file = self.mirror.kind(child) == FileType::File;
+            if is_file && (!was_tracked || stat.changed >= self.complete - CLOCK_TICK) {
                 self.outlets
                     .modified(&mut self.mirror, child, Cause::Scanned);
             }
