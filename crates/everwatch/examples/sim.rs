@@ -1,19 +1,24 @@
-//! Runs schedules of the simulator: `--seed N` one of them, `--count N [--from N]` many.
+//! Runs schedules of the simulator: `--seed N` one of them, `--trace N` the same with all that
+//! happens, `--count N [--from N]` many.
 
 use std::process::ExitCode;
 
 use everwatch::sys::sim;
 
 fn main() -> ExitCode {
-    let (mut seed, mut count, mut from) = (None, 10_000, 0);
+    let (mut seed, mut count, mut from, mut traces) = (None, 10_000, 0, false);
     let mut arguments = std::env::args().skip(1);
     while let Some(flag) = arguments.next() {
         let Some(value) = arguments.next().and_then(|value| value.parse().ok()) else {
-            eprintln!("usage: sim --seed N | --count N [--from N]");
+            eprintln!("usage: sim --seed N | --trace N | --count N [--from N]");
             return ExitCode::from(2);
         };
         match flag.as_str() {
             "--seed" => seed = Some(value),
+            "--trace" => {
+                seed = Some(value);
+                traces = true;
+            }
             "--count" => count = value,
             "--from" => from = value,
             _ => eprintln!("{flag} is not known and is left out"),
@@ -27,6 +32,9 @@ fn main() -> ExitCode {
                 ExitCode::SUCCESS
             }
             Err(failure) => {
+                for line in failure.trace.iter().filter(|_| traces) {
+                    println!("  {line}");
+                }
                 println!("{failure}");
                 ExitCode::FAILURE
             }

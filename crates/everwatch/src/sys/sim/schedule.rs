@@ -73,7 +73,7 @@ pub struct Failure {
 }
 
 /// Lines of the trace that a failure shows.
-const SHOWN: usize = 4000;
+const SHOWN: usize = 60;
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -187,7 +187,7 @@ struct Schedule {
 const QUIET: i64 = 4_000_000_000;
 
 /// Steps after which an engine that has nothing to do must have come to rest.
-const PATIENCE: usize = 4000;
+const PATIENCE: usize = 1500;
 
 impl Schedule {
     fn new(seed: u64, calls: usize, traces: bool) -> Schedule {
