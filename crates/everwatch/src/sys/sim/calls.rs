@@ -17,7 +17,7 @@ use std::rc::Rc;
 use everwatch_core::coverage::Gap;
 use everwatch_core::record::Action;
 
-use super::disk::{Content, Directory, Disk, Errno, Ino};
+use super::disk::{Content, Directory, Disk, Errno, Ino, Mount};
 use super::queue::Queue;
 use super::random::Random;
 use super::trace::Trace;
@@ -59,8 +59,8 @@ pub(super) struct System {
     pub(super) disk: Disk,
     pub(super) queue: Queue,
     pub(super) trace: Trace,
-    /// Mount points that changed since the engine was last told.
-    pub(super) mounts_changed: Vec<Vec<u8>>,
+    /// The mount points as they were when the engine was last told.
+    told_mounts: Vec<(Ino, Option<Vec<u8>>)>,
     calls: Vec<Call>,
     /// Handles that were dropped.
     closed: Rc<RefCell<Vec<Ino>>>,
@@ -91,7 +91,7 @@ impl System {
             disk,
             queue,
             trace,
-            mounts_changed: Vec::new(),
+            told_mounts: Vec::new(),
             calls: Vec::new(),
             closed: Rc::default(),
             detached: Vec::new(),
@@ -408,10 +408,8 @@ impl System {
                 left.push(Self::tell(source, Action::DirectoryMoved, is_dir, 0, b""));
             }
         }
-        let mut locks = vec![from, to];
-        if from != to {
-            locks.push(self.disk.rename_mutex(from));
-        }
+        // The file itself is unlocked before the records are queued, so a write to it could come
+        // first. That takes a preemption within a few instructions and is left out.
         self.begin(&locks, left);
         Ok(())
     }
@@ -464,9 +462,8 @@ impl System {
         if !self.disk.is_dir(covered) || self.disk.is_mount_point(covered) {
             return Err(Errno::Busy);
         }
-        self.note_mount(covered);
         let top = self.disk.new_device(gap);
-        self.disk.mounts.push(super::disk::Mount { covered, top });
+        self.disk.mounts.push(Mount { covered, top });
         Ok(top)
     }
 
@@ -488,15 +485,25 @@ impl System {
             return Err(Errno::Busy);
         }
         self.finish_all();
-        self.note_mount(covered);
         self.disk.mounts.remove(at);
         self.end_device(device);
         Ok(())
     }
 
-    fn note_mount(&mut self, covered: Ino) {
-        let path = self.disk.raw_path_of(covered);
-        self.mounts_changed.extend(path);
+    /// Whether anything was mounted or unmounted since the engine was last told.
+    pub(super) fn have_mounts_changed(&self) -> bool {
+        !self.told_mounts.iter().map(|(top, _)| top).eq(self.disk.mounts.iter().map(|m| &m.top))
+    }
+
+    /// The mount points that are new, gone, or called differently than before, as a reader of
+    /// `/proc/self/mountinfo` finds them.
+    pub(super) fn changed_mounts(&mut self) -> Vec<Vec<u8>> {
+        let paths = |mount: &Mount| (mount.top, self.disk.raw_path_of(mount.covered));
+        let now: Vec<_> = self.disk.mounts.iter().map(paths).collect();
+        let before = std::mem::replace(&mut self.told_mounts, now);
+        let gone = before.iter().filter(|mount| !self.told_mounts.contains(mount));
+        let new = self.told_mounts.iter().filter(|mount| !before.contains(mount));
+        gone.chain(new).filter_map(|(_, path)| path.clone()).collect()
     }
 
     fn end_device(&mut self, device: usize) {

@@ -224,6 +224,8 @@ struct Truth {
     entries: BTreeMap<Vec<u8>, (Ino, FileType)>,
     /// Directories that cannot be read: nothing is said of what is below.
     blind: Vec<Vec<u8>>,
+    /// Entries of which nothing is said.
+    vague: Vec<Vec<u8>>,
 }
 
 impl Truth {
@@ -231,6 +233,7 @@ impl Truth {
         let mut truth = Truth {
             entries: BTreeMap::new(),
             blind: Vec::new(),
+            vague: Vec::new(),
         };
         for scope in scopes {
             let top = disk.resolve(&scope.dir, false);

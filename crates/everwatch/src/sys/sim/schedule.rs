@@ -440,7 +440,7 @@ impl Schedule {
         let began = self.began;
         let kernel = self.kernel();
         kernel.others_run();
-        let is_idle = kernel.system.queue.len() == 0 && kernel.system.mounts_changed.is_empty();
+        let is_idle = kernel.system.queue.len() == 0 && !kernel.system.have_mounts_changed();
         if is_idle {
             match deadline {
                 Some(deadline) if random % 4 == 0 => {
@@ -462,7 +462,10 @@ impl Schedule {
     }
 
     fn tell_mounts(&mut self) {
-        let paths = std::mem::take(&mut self.kernel().system.mounts_changed);
+        if !self.kernel().system.have_mounts_changed() {
+            return;
+        }
+        let paths = self.kernel().system.changed_mounts();
         if !paths.is_empty() {
             let paths: Vec<PathBuf> = paths.into_iter().map(to_path).collect();
             self.note(|| format!("  mounts changed: {paths:?}"));
