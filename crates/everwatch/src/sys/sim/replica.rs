@@ -278,8 +278,10 @@ impl Truth {
     }
 
     fn is_blind(&self, path: &[u8]) -> bool {
-        self.blind
-            .iter()
-            .any(|blind| path.starts_with(&[blind, &b"/"[..]].concat()))
+        self.vague.iter().any(|vague| vague == path)
+            || self
+                .blind
+                .iter()
+                .any(|blind| path.starts_with(&[blind, &b"/"[..]].concat()))
     }
 }

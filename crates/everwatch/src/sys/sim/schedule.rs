@@ -133,24 +133,24 @@ const MOST_CALLS: usize = 160;
 
 /// Runs the schedule with at most `calls` operations.
 pub(super) fn attempt(seed: u64, calls: usize, traces: bool) -> Result<Report, Failure> {
-    let ran = catch_unwind(AssertUnwindSafe(|| {
-        let mut schedule = Schedule::new(seed, calls, traces);
-        schedule.run();
-        schedule.judge()
-    }));
-    ran.unwrap_or_else(|panic| {
-        let what = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("something that is no text");
-        let differences = vec![format!("panicked: {what}")];
-        Err(Failure {
-            seed,
-            calls,
-            differences,
-            trace: Vec::new(),
-        })
+    let mut schedule = Schedule::new(seed, calls, traces);
+    let Err(panic) = catch_unwind(AssertUnwindSafe(|| schedule.run())) else {
+        return schedule.judge();
+    };
+    let what = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("something that is no text");
+    let differences = vec![format!("panicked: {what}")];
+    let trace = schedule.take_trace();
+    // What panicked may be in no state to be dropped.
+    std::mem::forget(schedule);
+    Err(Failure {
+        seed,
+        calls,
+        differences,
+        trace,
     })
 }
 
@@ -528,6 +528,10 @@ impl Schedule {
         }
     }
 
+    fn take_trace(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.kernel().system.trace).into_lines()
+    }
+
     fn judge(mut self) -> Result<Report, Failure> {
         let mut differences = Vec::new();
         if self.restless {
@@ -556,7 +560,7 @@ impl Schedule {
         if differences.is_empty() {
             return Ok(self.report);
         }
-        let trace = std::mem::take(&mut self.kernel().system.trace).into_lines();
+        let trace = self.take_trace();
         Err(Failure {
             seed: self.seed,
             calls: self.calls,
