@@ -453,6 +453,11 @@ impl Disk {
         }
     }
 
+    /// Number of open handles.
+    pub(super) fn opens(&self) -> u32 {
+        self.inodes.iter().map(|inode| inode.opens).sum()
+    }
+
     /// Whether anything on the file system is open.
     pub(super) fn is_in_use(&self, device: usize) -> bool {
         self.inodes

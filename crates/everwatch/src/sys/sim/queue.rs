@@ -97,6 +97,10 @@ impl Queue {
         self.records.len()
     }
 
+    pub(super) fn is_limited(&self) -> bool {
+        self.watch_limit < 1000
+    }
+
     pub(super) fn set_watch_limit(&mut self, limit: usize) {
         self.watch_limit = limit;
     }

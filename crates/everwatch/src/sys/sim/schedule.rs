@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use everwatch_core::change::Event;
-use everwatch_core::coverage::Gap;
+use everwatch_core::coverage::{Gap, Subtree};
 use everwatch_core::engine::{Counters, Engine, Pace, Progress, RootSpec};
 use everwatch_core::filter::Filter;
 use everwatch_core::path::to_path;
@@ -180,7 +180,8 @@ struct Schedule {
     /// The simulated time at which the engine's clock was zero.
     began: i64,
     report: Report,
-    restless: bool,
+    /// What is wrong.
+    complaints: Vec<String>,
 }
 
 /// How long an engine has to find out what no record tells: several polls.
@@ -242,7 +243,7 @@ impl Schedule {
             consumers: Vec::new(),
             began,
             report: Report::default(),
-            restless: false,
+            complaints: Vec::new(),
         }
     }
 
@@ -255,7 +256,7 @@ impl Schedule {
                 self.wait(&progress);
             }
             if self.report.steps > 100_000 {
-                self.restless = true;
+                self.complaints.push("the engine runs on and on".to_owned());
                 return;
             }
         }
@@ -484,6 +485,10 @@ impl Schedule {
             permit_all(&mut kernel.system);
         }
         kernel.system.finish_all();
+        self.sync();
+        if self.random.chance(500) {
+            self.kernel().system.queue.set_watch_limit(usize::MAX);
+        }
         let mut quiet_until = None;
         let mut barrier = self.engine.barrier();
         let mut rounds = 0;
@@ -512,19 +517,101 @@ impl Schedule {
                 None if rounds < 2 || !is_settled => system.disk.now = now + 1_000_000,
                 _ => {
                     self.drain_consumers();
+                    self.check_what_is_held();
                     return;
                 }
             }
         }
-        self.restless = true;
+        self.complaints
+            .push("the engine does not come to rest".to_owned());
+    }
+
+    /// Makes a barrier and compares once it is passed: without waiting for anything to be found out
+    /// later, except a root that is gone, which is looked for at intervals.
+    fn sync(&mut self) {
+        self.note(|| "sync".to_owned());
+        self.tell_mounts();
+        let mut barrier = self.engine.barrier();
+        for _ in 0..PATIENCE {
+            let progress = self.step();
+            self.serve_all(false);
+            if self.engine.is_passed(&mut barrier) {
+                self.note(|| "the barrier is passed".to_owned());
+                self.drain_consumers();
+                let coverage = self.engine.coverage();
+                let is_gone = |subtree: &Subtree| subtree.gap == Some(Gap::RootGone);
+                if !coverage.iter().any(is_gone) {
+                    self.compare("after a barrier, ");
+                }
+                return;
+            }
+            if let (false, Some(deadline)) = (progress.more, progress.deadline) {
+                let deadline = self.began + deadline.as_nanos() as i64;
+                let disk = &mut self.kernel().system.disk;
+                disk.now = disk.now.max(deadline);
+            }
+        }
+        self.complaints.push("a barrier is not passed".to_owned());
+    }
+
+    fn compare(&mut self, when: &str) {
+        let disk = &self.engine.kernel().system.disk;
+        for (at, consumer) in self.consumers.iter().enumerate() {
+            for difference in consumer.replica.compare(disk, &self.armed) {
+                self.complaints
+                    .push(format!("{when}consumer {at}: {difference}"));
+            }
+        }
+    }
+
+    /// Nothing that is not needed is held, and nothing is called a gap that is none.
+    fn check_what_is_held(&mut self) {
+        let is_permitted = {
+            let disk = &self.engine.kernel().system.disk;
+            let top = disk.top();
+            disk.walk(top).iter().all(|found| {
+                let inode = disk.inode(found.inode);
+                inode.is_readable && inode.is_searchable
+            })
+        };
+        let coverage = self.engine.coverage();
+        let watches = self.engine.counters().watches;
+        let system = &mut self.kernel().system;
+        system.reap();
+        let mut complaints = Vec::new();
+        if system.disk.opens() > 0 {
+            complaints.push(format!("{} handles are open", system.disk.opens()));
+        }
+        if system.queue.watched().len() as u64 != watches {
+            complaints.push(format!(
+                "{} watches in the kernel, {watches} in the engine",
+                system.queue.watched().len()
+            ));
+        }
+        let has_watches = !system.queue.is_limited();
+        for subtree in coverage {
+            let is_over = match subtree.gap {
+                Some(Gap::OpenFiles | Gap::Failing) => true,
+                Some(Gap::WatchLimit) => has_watches,
+                Some(Gap::Unreadable) => is_permitted,
+                _ => false,
+            };
+            if is_over {
+                complaints.push(format!("a gap that is over: {subtree}"));
+            }
+        }
+        self.complaints.append(&mut complaints);
     }
 
     fn drain_consumers(&mut self) {
         for at in 0..self.consumers.len() {
-            self.consumers[at].capacity = usize::MAX;
+            let capacity = std::mem::replace(&mut self.consumers[at].capacity, usize::MAX);
             self.serve(at, true);
             self.serve(at, true);
-            self.restless |= self.engine.folded(self.consumers[at].outlet).0;
+            if self.engine.folded(self.consumers[at].outlet).0 {
+                self.complaints.push(format!("consumer {at} does not get all"));
+            }
+            self.consumers[at].capacity = capacity;
         }
     }
 
@@ -533,16 +620,7 @@ impl Schedule {
     }
 
     fn judge(mut self) -> Result<Report, Failure> {
-        let mut differences = Vec::new();
-        if self.restless {
-            differences.push("the engine does not come to rest".to_owned());
-        }
-        let disk = &self.engine.kernel().system.disk;
-        for (at, consumer) in self.consumers.iter().enumerate() {
-            for difference in consumer.replica.compare(disk, &self.armed) {
-                differences.push(format!("consumer {at}: {difference}"));
-            }
-        }
+        self.compare("");
         let Counters {
             records,
             overflows,
@@ -557,14 +635,14 @@ impl Schedule {
             .iter()
             .map(|consumer| self.engine.folded(consumer.outlet).1);
         self.report.folds = folds.sum();
-        if differences.is_empty() {
+        if self.complaints.is_empty() {
             return Ok(self.report);
         }
         let trace = self.take_trace();
         Err(Failure {
             seed: self.seed,
             calls: self.calls,
-            differences,
+            differences: std::mem::take(&mut self.complaints),
             trace,
         })
     }
