@@ -182,6 +182,8 @@ struct Schedule {
     report: Report,
     /// What is wrong.
     complaints: Vec<String>,
+    /// How often, out of a thousand, all stops after a step so that the trees can be compared.
+    sync_rate: u32,
 }
 
 /// How long an engine has to find out what no record tells: several polls.
@@ -244,16 +246,20 @@ impl Schedule {
             began,
             report: Report::default(),
             complaints: Vec::new(),
+            sync_rate: setup.pick(&[0, 0, 20, 100]),
         }
     }
 
     fn run(&mut self) {
-        while self.kernel().workload.done < self.kernel().workload.limit || !self.is_set_up() {
+        while self.complaints.is_empty() && self.kernel().workload.done < self.kernel().workload.limit || !self.is_set_up() {
             self.obey();
             let progress = self.step();
             self.serve_all(false);
             if !progress.more {
                 self.wait(&progress);
+            }
+            if self.is_set_up() && self.random.chance(self.sync_rate) {
+                self.hold_still();
             }
             if self.report.steps > 100_000 {
                 self.complaints.push("the engine runs on and on".to_owned());
@@ -524,6 +530,19 @@ impl Schedule {
         }
         self.complaints
             .push("the engine does not come to rest".to_owned());
+    }
+
+    /// Stops everything for a moment to see whether the trees are equal.
+    fn hold_still(&mut self) {
+        let kernel = self.kernel();
+        let (faults, limit) = (kernel.temper.faults, kernel.workload.limit);
+        kernel.temper.faults = 0;
+        kernel.workload.limit = 0;
+        kernel.system.finish_all();
+        self.sync();
+        let kernel = self.kernel();
+        kernel.temper.faults = faults;
+        kernel.workload.limit = limit;
     }
 
     /// Makes a barrier and compares once it is passed: without waiting for anything to be found out
