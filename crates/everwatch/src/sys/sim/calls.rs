@@ -357,10 +357,10 @@ impl System {
     ) -> Result<(), Errno> {
         let source = self.disk.entry(from, name).ok_or(Errno::NoEntry)?;
         let target = self.disk.entry(to, to_name);
-        self.check_rename(source, (from, to), target, exchange)?;
         if target == Some(source) {
             return Ok(());
         }
+        self.check_rename(source, (from, to), target, exchange)?;
         let mut locks = vec![from, to, source];
         locks.extend(target);
         if from != to {

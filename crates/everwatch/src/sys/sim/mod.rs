@@ -15,6 +15,8 @@
 mod calls;
 mod disk;
 mod kernel;
+#[cfg(all(test, target_os = "linux"))]
+mod likeness;
 mod queue;
 mod random;
 mod replica;

@@ -213,18 +213,27 @@ impl Queue {
             count = self.records.len();
         }
         let count = count.min(self.records.len());
-        for queued in self.records.drain(..count) {
-            if queued.action == Action::Overflow {
-                self.has_overflowed = false;
-            }
-            backlog.push(Record {
-                watch: queued.watch,
-                action: queued.action,
-                is_dir: queued.is_dir,
-                cookie: queued.cookie,
-                name: &queued.name,
-            });
+        for _ in 0..count {
+            self.read_one(backlog);
         }
         count
+    }
+
+    /// Moves the oldest record into `backlog`. Returns whether there was one.
+    pub(super) fn read_one(&mut self, backlog: &mut Backlog) -> bool {
+        let Some(queued) = self.records.pop_front() else {
+            return false;
+        };
+        if queued.action == Action::Overflow {
+            self.has_overflowed = false;
+        }
+        backlog.push(Record {
+            watch: queued.watch,
+            action: queued.action,
+            is_dir: queued.is_dir,
+            cookie: queued.cookie,
+            name: &queued.name,
+        });
+        true
     }
 }
