@@ -1,0 +1,313 @@
+//! The kernel that the engine runs on: the simulated system, and everything that gets in the way.
+//!
+//! Whenever the engine asks something, time passes, calls of other processes get on and new ones
+//! begin, also in the middle of a listing. Records come in pieces. Things fail for no reason.
+
+use std::path::{Path, PathBuf};
+
+use everwatch_core::coverage::Gap;
+use everwatch_core::kernel::{
+    Drained, Fault, FaultKind, FileTime, Identity, Kernel, Listing, Purpose, Stat, Watch, Watched,
+};
+use everwatch_core::path::{to_bytes, to_path};
+use everwatch_core::record::Backlog;
+
+use super::calls::{Handle, System};
+use super::disk::{Errno, Ino};
+use super::random::Random;
+use super::workload::Workload;
+
+/// How hostile the kernel is. All chances are out of a thousand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Temper {
+    /// That another operation happens before the engine's question is answered.
+    pub(super) busy: u32,
+    /// That a listing is not one moment.
+    pub(super) torn_listing: u32,
+    /// That a drain returns only the oldest records.
+    pub(super) slices: u32,
+    /// That something fails.
+    pub(super) faults: u32,
+    /// Nanoseconds that pass between two questions, on average.
+    pub(super) haste: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Simulated {
+    pub(super) system: System,
+    pub(super) workload: Workload,
+    pub(super) temper: Temper,
+    timing: Random,
+    faults: Random,
+    /// Where the engine's thread is: it goes into directories to watch them.
+    place: Option<Handle>,
+}
+
+fn fault(errno: Errno) -> Fault {
+    let (kind, code) = match errno {
+        Errno::NoEntry => (FaultKind::NotFound, 2),
+        Errno::NotDirectory | Errno::Loop => (FaultKind::NotDirectory, 20),
+        Errno::Denied => (FaultKind::Denied, 13),
+        _ => (FaultKind::Other, 5),
+    };
+    Fault { kind, code }
+}
+
+const OPEN_FILES: Fault = Fault {
+    kind: FaultKind::OpenFiles,
+    code: 24,
+};
+const WATCH_LIMIT: Fault = Fault {
+    kind: FaultKind::WatchLimit,
+    code: 28,
+};
+const UNSUPPORTED: Fault = Fault {
+    kind: FaultKind::Unsupported,
+    code: 95,
+};
+const BROKEN: Fault = Fault {
+    kind: FaultKind::Other,
+    code: 5,
+};
+
+impl Simulated {
+    pub(super) fn new(
+        system: System,
+        workload: Workload,
+        temper: Temper,
+        timing: Random,
+        faults: Random,
+    ) -> Simulated {
+        Simulated {
+            system,
+            workload,
+            temper,
+            timing,
+            faults,
+            place: None,
+        }
+    }
+
+    /// What happens while the engine does not look.
+    pub(super) fn others_run(&mut self) {
+        self.system.reap();
+        self.system.progress();
+        self.system.disk.now += self.timing.below(2 * self.temper.haste as usize) as i64;
+        while self.timing.chance(self.temper.busy) && self.workload.step(&mut self.system) {
+            self.system.reap();
+            self.system.disk.now += self.timing.below(2 * self.temper.haste as usize) as i64;
+        }
+    }
+
+    fn fails(&mut self) -> bool {
+        self.temper.faults > 0 && self.faults.chance(self.temper.faults)
+    }
+
+    fn note(&mut self, line: impl FnOnce(&System) -> String) {
+        let mut trace = std::mem::take(&mut self.system.trace);
+        trace.note(|| format!("    {}", line(&self.system)));
+        self.system.trace = trace;
+    }
+
+    fn open(&mut self, ino: Ino) -> Result<Handle, Fault> {
+        if !self.system.disk.is_dir(ino) {
+            return Err(fault(Errno::NotDirectory));
+        }
+        if !self.system.disk.inode(ino).is_readable {
+            return Err(fault(Errno::Denied));
+        }
+        if self.fails() {
+            return Err(if self.faults.chance(500) {
+                OPEN_FILES
+            } else {
+                BROKEN
+            });
+        }
+        Ok(self.system.open(ino))
+    }
+
+    fn find(&self, dir: &Handle, name: &[u8]) -> Result<Ino, Fault> {
+        if !self.system.disk.inode(dir.ino).is_searchable {
+            return Err(fault(Errno::Denied));
+        }
+        self.system.disk.lookup(dir.ino, name).map_err(fault)
+    }
+}
+
+impl Kernel for Simulated {
+    type Dir = Handle;
+
+    fn open_root(&mut self, path: &Path) -> Result<Handle, Fault> {
+        self.others_run();
+        let found = self
+            .system
+            .disk
+            .resolve(&to_bytes(path), true)
+            .map_err(fault);
+        let opened = found.and_then(|ino| self.open(ino));
+        self.note(|_| format!("open_root {} = {}", path.display(), brief(&opened)));
+        opened
+    }
+
+    fn read_link(&mut self, path: &Path) -> Option<PathBuf> {
+        self.others_run();
+        self.system.disk.link_at(&to_bytes(path)).map(to_path)
+    }
+
+    fn open_dir(&mut self, parent: &Handle, name: &[u8]) -> Result<Handle, Fault> {
+        self.others_run();
+        let opened = self.find(parent, name).and_then(|ino| self.open(ino));
+        self.note(|system| {
+            let dir = system.disk.path_of(parent.ino);
+            format!(
+                "open_dir {dir} \"{}\" = {}",
+                name.escape_ascii(),
+                brief(&opened)
+            )
+        });
+        opened
+    }
+
+    fn identity(&mut self, dir: &Handle) -> Result<Identity, Fault> {
+        self.others_run();
+        if self.fails() {
+            return Err(BROKEN);
+        }
+        let identity = self.system.disk.stat(dir.ino).identity();
+        self.note(|_| format!("identity {} = {}", dir.ino.0, identity.inode));
+        Ok(identity)
+    }
+
+    fn gap_of_volume(&mut self, dir: &Handle) -> Option<Gap> {
+        self.system.disk.gap(dir.ino)
+    }
+
+    fn stat(&mut self, dir: &Handle, name: &[u8]) -> Result<Stat, Fault> {
+        self.others_run();
+        let found = match self.fails() {
+            true => Err(BROKEN),
+            false => self.find(dir, name),
+        };
+        let stat = found.map(|ino| self.system.disk.stat(ino));
+        self.note(|system| {
+            let path = system.disk.path_of(dir.ino);
+            let seen = stat.map(|stat| (stat.kind, stat.inode, stat.born, stat.modified));
+            format!("stat {path} \"{}\" = {seen:?}", name.escape_ascii())
+        });
+        stat
+    }
+
+    fn list(&mut self, dir: &Handle, listing: &mut Listing) -> Result<(), Fault> {
+        self.others_run();
+        if self.fails() {
+            return Err(BROKEN);
+        }
+        let is_torn = self.timing.chance(self.temper.torn_listing);
+        let end = self.system.disk.end_of_listing();
+        let mut position = None;
+        loop {
+            if is_torn && self.timing.chance(300) {
+                self.others_run();
+            }
+            self.system.wait_for(dir.ino);
+            let disk = &self.system.disk;
+            if disk.inode(dir.ino).links == 0 {
+                return Err(fault(Errno::NoEntry));
+            }
+            let Some((at, entry)) = disk.entry_behind(dir.ino, position) else {
+                break;
+            };
+            if at > end {
+                break;
+            }
+            let kind = disk.habits().tells_kinds.then(|| disk.kind(entry.inode));
+            listing.push(&entry.name, disk.inode(entry.inode).number, kind);
+            position = Some(at);
+        }
+        self.note(|system| {
+            let names: Vec<String> = listing
+                .iter()
+                .map(|entry| format!("{}:{}", entry.name.escape_ascii(), entry.inode))
+                .collect();
+            format!(
+                "list {} = [{}]",
+                system.disk.path_of(dir.ino),
+                names.join(" ")
+            )
+        });
+        Ok(())
+    }
+
+    fn read_file(&mut self, dir: &Handle, name: &[u8], _limit: usize) -> Result<Vec<u8>, Fault> {
+        self.others_run();
+        self.find(dir, name)?;
+        Ok(Vec::new())
+    }
+
+    fn watch(&mut self, dir: &Handle, purpose: Purpose) -> Result<Watched, Fault> {
+        self.others_run();
+        if self.system.disk.gap(self.system.disk.top()) == Some(Gap::Chosen) {
+            return Err(UNSUPPORTED);
+        }
+        if !self.system.disk.inode(dir.ino).is_readable {
+            return Err(fault(Errno::Denied));
+        }
+        self.place = Some(self.system.open(dir.ino));
+        let watched = match self.system.queue.add(dir.ino, purpose) {
+            Some((watch, true)) => Ok(Watched::New(watch)),
+            Some((watch, false)) => Ok(Watched::Known(watch)),
+            None => Err(WATCH_LIMIT),
+        };
+        self.note(|system| {
+            format!(
+                "watch {} {purpose:?} = {watched:?}",
+                system.disk.path_of(dir.ino)
+            )
+        });
+        watched
+    }
+
+    fn unwatch(&mut self, watch: Watch) {
+        self.others_run();
+        self.note(|_| format!("unwatch {}", watch.0));
+        self.system.queue.remove(watch);
+    }
+
+    fn drain(&mut self, backlog: &mut Backlog) -> Result<Drained, Fault> {
+        self.others_run();
+        if self.fails() {
+            return Err(BROKEN);
+        }
+        let length = self.system.queue.len();
+        let count = match self.timing.chance(self.temper.slices) {
+            true => 1 + self.timing.below(length.min(8)),
+            false => length,
+        };
+        let count = self.system.queue.read(count, backlog);
+        if count > 0 {
+            self.note(|_| format!("drain = {count} of {length}"));
+        }
+        Ok(match count {
+            0 => Drained::Nothing,
+            _ if count == length => Drained::All,
+            _ => Drained::Part,
+        })
+    }
+
+    fn clock(&mut self) -> FileTime {
+        self.others_run();
+        self.system.disk.now
+    }
+
+    fn rest(&mut self) {
+        self.place = None;
+        self.system.reap();
+    }
+}
+
+fn brief(opened: &Result<Handle, Fault>) -> String {
+    match opened {
+        Ok(handle) => format!("inode {}", handle.ino.0),
+        Err(fault) => format!("{:?}", fault.kind),
+    }
+}

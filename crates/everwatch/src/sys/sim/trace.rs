@@ -1,0 +1,21 @@
+//! What happened in a schedule, line by line. Kept only when a schedule is run again because it
+//! failed: keeping it costs more than running the schedule.
+
+#[derive(Debug, Default)]
+pub(super) struct Trace(Option<Vec<String>>);
+
+impl Trace {
+    pub(super) fn new(is_kept: bool) -> Trace {
+        Trace(is_kept.then(Vec::new))
+    }
+
+    pub(super) fn note(&mut self, line: impl FnOnce() -> String) {
+        if let Some(lines) = &mut self.0 {
+            lines.push(line());
+        }
+    }
+
+    pub(super) fn into_lines(self) -> Vec<String> {
+        self.0.unwrap_or_default()
+    }
+}
