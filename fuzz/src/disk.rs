@@ -140,11 +140,12 @@ impl<'a> Disk<'a> {
         found
     }
 
-    /// What a reader of the file gets. Nothing of hard links: see the limits in the README.
-    pub(crate) fn read(&self, path: &Path) -> Option<Vec<u8>> {
-        self.resolve(path)
-            .filter(|&node| !self.nodes[node].was_linked)
-            .map(|node| self.nodes[node].content.clone())
+    /// What a reader of the file gets: which file it is, and its content. Nothing of hard links, see
+    /// the limits in the README.
+    pub(crate) fn read(&self, path: &Path) -> Option<(usize, Vec<u8>)> {
+        let file = self.resolve(path)?;
+        let node = &self.nodes[file];
+        (node.kind == FileType::File && !node.was_linked).then(|| (file, node.content.clone()))
     }
 
     pub(crate) fn resolve(&self, path: &Path) -> Option<usize> {

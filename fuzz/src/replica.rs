@@ -12,8 +12,9 @@ use crate::disk::Disk;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Known {
     pub(crate) kind: FileType,
-    /// What it read when it was last told of a change; `None` if the file was gone by then.
-    pub(crate) content: Option<Vec<u8>>,
+    /// The file that it read when it was last told of a change, and what was in it; `None` if the
+    /// file was gone by then.
+    pub(crate) content: Option<(usize, Vec<u8>)>,
 }
 
 /// The tree as the consumer sees it.
@@ -63,8 +64,13 @@ impl Replica {
                     let below = path.strip_prefix(from).expect("it is below");
                     let mut path = change.path.clone();
                     path.extend(below);
-                    // What could not be read under its former name can be read now.
-                    known.content = known.content.or_else(|| disk.read(&path));
+                    // Whoever is late may have found another file, or none, under the former name.
+                    let now = disk.read(&path);
+                    let file =
+                        |content: &Option<(usize, _)>| content.as_ref().map(|(file, _)| *file);
+                    if file(&now) != file(&known.content) {
+                        known.content = now;
+                    }
                     self.tree.insert(path, known);
                 }
             }

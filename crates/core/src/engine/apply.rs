@@ -117,13 +117,12 @@ impl<K: Kernel> Engine<K> {
         let child = self.mirror.child(dir, name);
         match (action, child) {
             (Action::Created, None) => self.on_created(dir, name, is_dir),
-            (Action::Created, Some(child)) => {
+            (Action::Created, Some(child))
                 if self.mirror.is_dir(child) != is_dir
                     || self.mirror.has(child, Mark::VANISHED)
-                    || self.mirror.has(child, Mark::UNVERIFIED)
-                {
-                    self.look(dir, name, Cause::Notified);
-                }
+                    || self.mirror.has(child, Mark::UNVERIFIED) =>
+            {
+                self.look(dir, name, Cause::Notified);
             }
             (Action::Removed, Some(child)) => self.remove(child, Cause::Notified, true, false),
             (Action::MovedFrom, Some(child)) => self.on_moved_out(dir, child, name),

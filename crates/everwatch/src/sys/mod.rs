@@ -9,7 +9,7 @@
 //!   error if there is none, and `Host::backend()`, what it came to;
 //! - `Host::settle_in(&mut self)`: called once on the engine's thread before anything else;
 //! - `Host::wait(&mut self, timeout) -> Woken`: blocks until the kernel has records, a
-//!   [`Bell`](host::Bell) rang, mounts changed, or the time is over. It may wake for nothing; it may
+//!   `Bell` rang, mounts changed, or the time is over. It may wake for nothing; it may
 //!   not miss anything;
 //! - `Bell`: wakes the thread, from any thread, any number of times.
 //!
