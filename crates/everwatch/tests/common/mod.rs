@@ -60,9 +60,12 @@ pub(crate) fn structure(root: &Path, events: &[Event]) -> Vec<String> {
         .collect()
 }
 
-/// All changes of `events` as short lines below `root`.
+/// All changes of `events` as short lines below `root`. Writing a file truncates it first, which the
+/// kernel may tell of separately: repetitions of `modified` are left out.
 pub(crate) fn lines(root: &Path, events: &[Event]) -> Vec<String> {
-    changes(events).map(|change| line(root, change)).collect()
+    let mut lines: Vec<String> = changes(events).map(|change| line(root, change)).collect();
+    lines.dedup_by(|next, line| next == line && line.starts_with("modified"));
+    lines
 }
 
 pub(crate) fn changes(events: &[Event]) -> impl Iterator<Item = &Change> {

@@ -35,21 +35,44 @@ pub(crate) fn as_nobody(test: &str, body: impl FnOnce()) {
     run_again(test, &setpriv);
 }
 
-/// Runs the body as the root of a user namespace with its own limits and mounts.
+const UNSHARE: [&str; 5] = [
+    "unshare",
+    "--user",
+    "--map-root-user",
+    "--mount",
+    "--propagation=private",
+];
+
+/// Runs the body as the root of a user namespace with its own limits and mounts. Where the system
+/// forbids such namespaces the test is skipped, and says so.
 pub(crate) fn in_namespaces(test: &str, body: impl FnOnce()) {
     if is_child() {
         return body();
     }
-    run_again(
-        test,
-        &[
-            "unshare",
-            "--user",
-            "--map-root-user",
-            "--mount",
-            "--propagation=private",
-        ],
-    );
+    let allowed = Command::new(UNSHARE[0])
+        .args(&UNSHARE[1..])
+        .arg("true")
+        .status();
+    match allowed {
+        Ok(status) if status.success() => run_again(test, &UNSHARE),
+        _ => eprintln!("SKIPPED {test}: no user namespaces here (unshare --user fails)"),
+    }
+}
+
+/// Sets a limit of this user namespace, such as `max_inotify_watches`.
+pub(crate) fn set_limit(name: &str, value: u64) {
+    assert!(is_child(), "only the namespace of a child may be touched");
+    std::fs::write(format!("/proc/sys/user/{name}"), value.to_string()).expect("the limit is set");
+}
+
+/// Runs mount(8) or umount(8) in this mount namespace.
+pub(crate) fn mount(command: &str, arguments: &[&std::ffi::OsStr]) {
+    assert!(is_child(), "only the namespace of a child may be touched");
+    let status = Command::new(command)
+        .args(arguments)
+        .status()
+        .expect("mount runs");
+    assert!(status.success(), "{command} {arguments:?}");
 }
 
 fn run_again(test: &str, launcher: &[&str]) {
