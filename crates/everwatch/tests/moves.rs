@@ -427,3 +427,17 @@ fn a_directory_moved_into_one_that_was_just_made_keeps_its_contents() {
         );
     }
 }
+
+#[test]
+fn a_file_made_right_after_a_directory_was_removed_is_created_once() {
+    let mut scene = Scene::with(&[], &[]);
+    for round in 0..200 {
+        let (old, new) = (format!("old{round}"), format!("new{round}"));
+        fs::create_dir(scene.path(&old)).expect("a directory");
+        scene.structure();
+        fs::remove_dir(scene.path(&old)).expect("removed");
+        fs::write(scene.path(&new), "").expect("a file");
+        let expected = [format!("removed {old}/"), format!("created {new}")];
+        assert_eq!(scene.structure(), expected, "round {round}");
+    }
+}
