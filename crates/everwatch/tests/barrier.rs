@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{
-    PATIENCE, Replica, armed, changes, differences, eventually, structure, synced, temp, waiting,
-    walk,
+    Load, PATIENCE, Replica, armed, changes, differences, eventually, structure, synced, temp,
+    waiting, walk,
 };
 use everwatch::{Backend, ChangeKind, Options};
 
@@ -156,32 +157,28 @@ fn the_barrier_is_passed_while_others_never_stop_changing_the_tree() {
     let dir = temp();
     let root = dir.path();
     let (watcher, mut feed) = armed(root);
-    let (is_over, begin) = (AtomicBool::new(false), Instant::now());
-    let slowest = std::thread::scope(|scope| {
-        for writer in ["busy", "bees"] {
-            let is_over = &is_over;
-            scope.spawn(move || {
-                // The writers do end, so that a barrier that waits for them fails this test.
-                while !is_over.load(Ordering::Relaxed) && begin.elapsed() < PATIENCE {
-                    fs::write(root.join(writer), "x").expect("a file");
-                    fs::remove_file(root.join(writer)).expect("removed");
-                }
-            });
+    let (own, begin) = (root.to_owned(), Instant::now());
+    let load = Load::new(2, move |writer, _| {
+        // The writers do rest, so that a barrier that waits for them fails this test.
+        if begin.elapsed() < PATIENCE {
+            let path = own.join(format!("busy{writer}"));
+            fs::write(&path, "x").expect("a file");
+            fs::remove_file(&path).expect("removed");
         }
-        let mut slowest = Duration::ZERO;
-        for round in 0..20 {
-            let path = root.join(format!("f{round}"));
-            fs::write(&path, "").expect("a file");
-            let asked = Instant::now();
-            let seen = synced(&watcher, &mut feed);
-            slowest = slowest.max(asked.elapsed());
-            if !changes(&seen).any(|change| change.path == path) {
-                slowest = Duration::MAX;
-            }
-        }
-        is_over.store(true, Ordering::Relaxed);
-        slowest
     });
+    let mut slowest = Duration::ZERO;
+    for round in 0..20 {
+        let path = root.join(format!("f{round}"));
+        fs::write(&path, "").expect("a file");
+        let asked = Instant::now();
+        let seen = synced(&watcher, &mut feed);
+        slowest = slowest.max(asked.elapsed());
+        assert!(
+            changes(&seen).any(|change| change.path == path),
+            "round {round}"
+        );
+    }
+    drop(load);
     assert!(slowest < PATIENCE / 4, "a barrier took {slowest:?}");
 }
 
@@ -244,37 +241,27 @@ fn a_barrier_during_a_poll_waits_for_one_that_began_later() {
         .expect("a watcher");
     watcher.watch(dir.path()).expect("watched");
     let mut feed = watcher.feed().expect("a feed");
-    let is_over = AtomicBool::new(false);
-    let missed = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !is_over.load(Ordering::Relaxed) {
-                watcher.sync().expect("the barrier is passed");
-            }
-        });
-        let missed: Vec<usize> = (0..20)
-            .filter(|round| {
-                // A poll is under way: some directories are listed already, others are not yet.
-                let before = watcher.counters().listings;
-                eventually("a poll", || watcher.counters().listings > before + 300);
-                let written: BTreeSet<PathBuf> = dirs
-                    .iter()
-                    .step_by(75)
-                    .map(|dir| dir.join(round.to_string()))
-                    .collect();
-                for path in &written {
-                    fs::write(path, "").expect("a file");
-                }
-                let events = synced(&watcher, &mut feed);
-                let seen: BTreeSet<PathBuf> =
-                    changes(&events).map(|change| change.path.clone()).collect();
-                !written.is_subset(&seen)
-            })
+    let watcher = Arc::new(watcher);
+    let busy = Arc::clone(&watcher);
+    let load = Load::new(1, move |_, _| busy.sync().expect("the barrier is passed"));
+    for round in 0..20 {
+        // A poll is under way: some directories are listed already, others are not yet.
+        let before = watcher.counters().listings;
+        eventually("a poll", || watcher.counters().listings > before + 300);
+        let written: BTreeSet<PathBuf> = dirs
+            .iter()
+            .step_by(75)
+            .map(|dir| dir.join(round.to_string()))
             .collect();
-        is_over.store(true, Ordering::Relaxed);
-        missed
-    });
-    assert_eq!(
-        missed, [0; 0],
-        "rounds whose change was not behind the barrier"
-    );
+        for path in &written {
+            fs::write(path, "").expect("a file");
+        }
+        let events = synced(&watcher, &mut feed);
+        let seen: BTreeSet<PathBuf> = changes(&events).map(|change| change.path.clone()).collect();
+        assert!(
+            written.is_subset(&seen),
+            "round {round}: a change was not behind the barrier"
+        );
+    }
+    drop(load);
 }

@@ -6,57 +6,30 @@ use std::fs;
 use std::path::Path;
 use std::pin::Pin;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use common::{PATIENCE, Replica, armed, differences, eventually, structure, temp, waiting, walk};
+use common::{
+    Load, PATIENCE, Replica, armed, differences, eventually, structure, temp, waiting, walk,
+};
 use everwatch::{ErrorKind, Event, Feed, Options, Watcher};
 use futures_core::Stream;
 
 /// `close` has to be back by then, whatever goes on.
 const PROMPT: Duration = Duration::from_millis(200);
 
-/// Threads that change a tree until this is dropped.
-struct Load {
-    is_over: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Load {
-    fn on(root: &Path, threads: usize) -> Load {
-        let is_over = Arc::new(AtomicBool::new(false));
-        let work = |thread: usize| {
-            let (is_over, own) = (Arc::clone(&is_over), root.join(format!("load{thread}")));
-            std::thread::spawn(move || {
-                for round in 0.. {
-                    if is_over.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    let dir = own.join(format!("d{}", round % 50));
-                    fs::create_dir_all(dir.join("x/y")).expect("directories");
-                    fs::write(dir.join("x/y/f"), "x").expect("a file");
-                    fs::rename(dir.join("x"), dir.join("z")).expect("moved");
-                    fs::remove_dir_all(&dir).expect("removed");
-                }
-            })
-        };
-        Load {
-            threads: (0..threads).map(work).collect(),
-            is_over,
-        }
-    }
-}
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        self.is_over.store(true, Ordering::Relaxed);
-        for thread in self.threads.drain(..) {
-            thread.join().expect("the load did its work");
-        }
-    }
+/// Threads that change the tree below `root`.
+fn load_on(root: &Path, threads: usize) -> Load {
+    let root = root.to_owned();
+    Load::new(threads, move |thread, round| {
+        let dir = root.join(format!("load{thread}/d{}", round % 50));
+        fs::create_dir_all(dir.join("x/y")).expect("directories");
+        fs::write(dir.join("x/y/f"), "x").expect("a file");
+        fs::rename(dir.join("x"), dir.join("z")).expect("moved");
+        fs::remove_dir_all(&dir).expect("removed");
+    })
 }
 
 fn prompt<T>(what: &str, work: impl FnOnce() -> T) -> T {
@@ -89,7 +62,7 @@ fn assert_is_closed(feed: &mut Feed) {
 #[test]
 fn close_under_load_is_prompt_from_eight_threads_at_once() {
     let dir = temp();
-    let load = Load::on(dir.path(), 4);
+    let load = load_on(dir.path(), 4);
     for round in 0..10 {
         let (watcher, mut feed) = armed(dir.path());
         feed.next().expect("the load is seen");
@@ -106,7 +79,7 @@ fn close_under_load_is_prompt_from_eight_threads_at_once() {
 #[test]
 fn close_inside_a_loop_over_the_feed_is_prompt_and_ends_the_loop() {
     let dir = temp();
-    let load = Load::on(dir.path(), 2);
+    let load = load_on(dir.path(), 2);
     let (watcher, mut feed) = armed(dir.path());
     let mut after = 0;
     let mut is_closed = false;
@@ -179,7 +152,7 @@ fn dropping_the_watcher_ends_its_feeds() {
 #[test]
 fn dropping_a_feed_that_owns_its_watcher_under_load_is_prompt() {
     let dir = temp();
-    let load = Load::on(dir.path(), 4);
+    let load = load_on(dir.path(), 4);
     for _ in 0..10 {
         let mut feed = everwatch::watch(dir.path()).expect("a feed");
         feed.next().expect("the load is seen");
@@ -210,7 +183,7 @@ fn close_while_a_large_tree_is_being_armed_is_prompt() {
 #[test]
 fn every_waiter_returns_when_the_watcher_is_closed() {
     let dir = temp();
-    let load = Load::on(dir.path(), 1);
+    let load = load_on(dir.path(), 1);
     let watcher = Arc::new(Watcher::new().expect("a watcher"));
     watcher.watch(dir.path()).expect("watched");
     let other = temp();
@@ -382,7 +355,7 @@ fn finish_delivers_to_a_consumer_that_stalled_and_to_one_that_waits_for_quiet() 
 #[test]
 fn finish_under_load_ends() {
     let dir = temp();
-    let load = Load::on(dir.path(), 3);
+    let load = load_on(dir.path(), 3);
     let (watcher, _feed) = armed(dir.path());
     let (done, is_done) = mpsc::channel();
     std::thread::spawn(move || {
@@ -400,7 +373,7 @@ fn finish_under_load_ends() {
 #[test]
 fn close_during_finish_is_prompt() {
     let dir = temp();
-    let load = Load::on(dir.path(), 3);
+    let load = load_on(dir.path(), 3);
     for _ in 0..5 {
         let (watcher, mut feed) = armed(dir.path());
         std::thread::scope(|scope| {

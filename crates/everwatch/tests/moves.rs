@@ -390,7 +390,8 @@ fn names_used_again_by_directories_in_quick_succession_are_not_mixed_up() {
             "attempt {attempt}: {wrong:#?}\n{:#?}",
             lines(root, &events)
         );
-        assert_eq!(replica.misfits, [""; 0], "attempt {attempt}");
+        let told = lines(root, &events);
+        assert_eq!(replica.misfits, [""; 0], "attempt {attempt}: {told:#?}");
     }
 }
 

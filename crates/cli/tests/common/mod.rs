@@ -250,7 +250,15 @@ pub(crate) fn contains(all: &[u8], part: &[u8]) -> bool {
 /// numbers and cursors of JSON lines. A line that repeats the one before is left out: a write may
 /// be told of twice.
 pub(crate) fn normal(text: &[u8], root: &Path, probe: &Path) -> String {
-    let text = String::from_utf8_lossy(text).replace(&*root.to_string_lossy(), "[ROOT]");
+    let hex: String = root
+        .as_os_str()
+        .as_encoded_bytes()
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    let text = String::from_utf8_lossy(text)
+        .replace(&*root.to_string_lossy(), "[ROOT]")
+        .replace(&hex, "[ROOT in hex]");
     let probe = probe.to_string_lossy();
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines() {

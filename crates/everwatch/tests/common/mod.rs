@@ -8,6 +8,9 @@ pub(crate) mod role;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use everwatch::{Change, ChangeKind, Event, Feed, FileType, Watcher};
@@ -119,6 +122,47 @@ pub(crate) fn until(
                 }
             }
             None => panic!("did not come in {PATIENCE:?}: {what}; instead came {events:#?}"),
+        }
+    }
+}
+
+/// Threads that repeat their work until this is dropped, also by a failing test.
+pub(crate) struct Load {
+    is_over: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Load {
+    /// Runs `work` on `threads` threads; it gets the number of the thread and of the round.
+    pub(crate) fn new(threads: usize, work: impl Fn(usize, usize) + Send + Sync + 'static) -> Load {
+        let (is_over, work) = (Arc::new(AtomicBool::new(false)), Arc::new(work));
+        let start = |thread| {
+            let (is_over, work) = (Arc::clone(&is_over), Arc::clone(&work));
+            std::thread::spawn(move || {
+                for round in 0.. {
+                    if is_over.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    work(thread, round);
+                }
+            })
+        };
+        Load {
+            threads: (0..threads).map(start).collect(),
+            is_over,
+        }
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            let result = thread.join();
+            assert!(
+                result.is_ok() || std::thread::panicking(),
+                "the load did its work"
+            );
         }
     }
 }
