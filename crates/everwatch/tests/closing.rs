@@ -387,6 +387,32 @@ fn close_during_finish_is_prompt() {
 }
 
 #[test]
+fn close_after_finish_drops_what_is_still_queued() {
+    let dir = temp();
+    let (watcher, mut feed) = armed(dir.path());
+    for at in 0..10 {
+        fs::write(dir.path().join(format!("f{at}")), "").expect("a file");
+    }
+    watcher.finish();
+    feed.try_next().expect("the feed is open").expect("an event");
+    watcher.close();
+    assert_is_closed(&mut feed);
+}
+
+#[test]
+fn close_after_finish_drops_what_no_consumer_has_taken() {
+    let dir = temp();
+    let (watcher, mut feed) = armed(dir.path());
+    let mut stream = watcher.feed().expect("a feed");
+    fs::write(dir.path().join("a"), "").expect("a file");
+    watcher.finish();
+    watcher.close();
+    let mut context = Context::from_waker(Waker::noop());
+    assert_eq!(Pin::new(&mut stream).poll_next(&mut context), Poll::Ready(None));
+    assert_is_closed(&mut feed);
+}
+
+#[test]
 fn finish_on_two_threads_returns_on_both() {
     let dir = temp();
     for _ in 0..50 {
