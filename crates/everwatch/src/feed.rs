@@ -86,8 +86,12 @@ impl Feed {
     ///
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) once the watcher is closed.
     pub fn try_next(&mut self) -> Result<Option<Event>, Error> {
-        if !self.taken.is_empty() && !self.shared.is_closed() {
-            return Ok(self.taken.pop_front());
+        if self.shared.is_closed() {
+            self.taken.clear();
+            return Err(Error::closed("read the feed"));
+        }
+        if let Some(event) = self.taken.pop_front() {
+            return Ok(Some(event));
         }
         match self.handover.take(&mut self.taken) {
             Taken::Some => Ok(self.taken.pop_front()),
@@ -142,6 +146,7 @@ impl futures_core::Stream for Feed {
         let feed = &mut *self;
         if feed.shared.is_closed() {
             feed.taken.clear();
+            return Poll::Ready(None);
         }
         if let Some(event) = feed.taken.pop_front() {
             return Poll::Ready(Some(event));

@@ -1,0 +1,107 @@
+//! What `everwatch doctor` says about this machine.
+
+mod common;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use common::{everwatch, said, temp};
+
+fn report(path: &Path) -> String {
+    let said = said(everwatch(["doctor"]).arg(path));
+    assert_eq!((said.code, &*said.err), (Some(0), ""));
+    String::from_utf8(said.out).expect("text")
+}
+
+fn line<'a>(report: &'a str, name: &str) -> &'a str {
+    let found = report
+        .lines()
+        .find_map(|line| line.trim_start().strip_prefix(name));
+    found
+        .unwrap_or_else(|| panic!("{name:?} is not told of:\n{report}"))
+        .trim()
+}
+
+#[test]
+fn it_tells_of_the_file_system_the_backend_and_each_limit() {
+    let dir = temp();
+    let report = report(dir.path());
+    assert_eq!(report.lines().next(), Some(&*dir.path().to_string_lossy()));
+    assert_ne!(line(&report, "file system"), "");
+    assert_eq!(line(&report, "backend"), "inotify");
+    for limit in [
+        "max_user_watches",
+        "max_user_instances",
+        "max_queued_events",
+    ] {
+        let value = fs::read_to_string(format!("/proc/sys/fs/inotify/{limit}")).expect("a limit");
+        let told = line(&report, limit);
+        assert!(told.starts_with(value.trim()), "{told}");
+        assert!(
+            told.ends_with(&format!("sysctl fs.inotify.{limit}")),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn it_tells_what_arming_the_path_took() {
+    let dir = temp();
+    for at in 0..30 {
+        fs::create_dir_all(dir.path().join(format!("d{at}"))).expect("directories");
+        fs::write(dir.path().join(format!("d{at}/f")), "").expect("a file");
+    }
+    for _ in 0..10 {
+        let report = report(dir.path());
+        let armed = line(&report, "armed");
+        assert!(armed.starts_with("61 entries, "), "{armed}");
+        let words: Vec<&str> = armed.split(' ').collect();
+        let watches: u64 = words[2].parse().expect("a number");
+        assert!(watches >= 31, "{armed}");
+    }
+}
+
+#[test]
+fn it_tells_what_would_be_polled_and_why() {
+    let report = report(Path::new("/sys/kernel/mm"));
+    assert_eq!(line(&report, "file system"), "sysfs");
+    assert!(line(&report, "backend").starts_with("poll, because of: pseudo-file-system; "));
+    assert!(line(&report, "polled").starts_with("/sys/kernel/mm, because of: pseudo-file-system"));
+}
+
+#[test]
+fn it_tells_of_a_single_file() {
+    let dir = temp();
+    let path = dir.path().join("file");
+    fs::write(&path, "").expect("a file");
+    assert!(line(&report(&path), "armed").contains(" entries"));
+}
+
+#[test]
+fn it_tells_of_each_path() {
+    let (one, two) = (temp(), temp());
+    let said = said(everwatch(["doctor"]).arg(one.path()).arg(two.path()));
+    let text = String::from_utf8(said.out).expect("text");
+    assert_eq!(
+        text.lines().filter(|line| !line.starts_with(' ')).count(),
+        2,
+        "{text}"
+    );
+}
+
+#[test]
+fn a_path_that_would_break_a_line_is_escaped() {
+    let dir = temp();
+    let path = dir.path().join(OsStr::from_bytes(b"new\nline\x1b[31m"));
+    fs::create_dir(&path).expect("a directory");
+    let report = report(&path);
+    assert!(
+        report
+            .lines()
+            .all(|line| line.starts_with('/') || line.starts_with("  ")),
+        "{report}"
+    );
+    assert!(!report.contains('\x1b'));
+}
