@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::line::{Line, parse};
 use crate::replica::Replica;
 use crate::scratch::QueueLimit;
+use crate::tree::{Kind, Tree};
 use crate::walk::walk;
 
 /// How long anything may take before a test gives up.
@@ -73,12 +74,9 @@ impl Everwatch {
     /// Like `start`, with a queue of the size that is set now.
     pub(crate) fn start_with(roots: &[&Path], arguments: &[&str], limit: QueueLimit) -> Everwatch {
         let tells_snapshot = arguments.contains(&"--snapshot");
-        let trees = roots.iter().map(|root| {
-            let mut tree = walk(root);
-            if tells_snapshot && let Some(tree) = &mut tree {
-                *tree = crate::tree::Tree::new(tree.kind);
-            }
-            tree
+        let trees = roots.iter().map(|root| match tells_snapshot {
+            true => Some(Tree::new(Kind::Dir)),
+            false => walk(root),
         });
         let replica = Replica::new(roots.iter().map(PathBuf::from).collect(), trees);
         let everwatch = Everwatch::spawn(replica, roots, arguments);
@@ -90,7 +88,10 @@ impl Everwatch {
 
     fn spawn(replica: Replica, roots: &[&Path], arguments: &[&str]) -> Everwatch {
         let mut command = Command::new(env!("CARGO_BIN_EXE_everwatch"));
-        command.args(["watch", "--format", "json"]).args(arguments).args(roots.iter().map(OsStr::new));
+        command
+            .args(["watch", "--format", "json"])
+            .args(arguments)
+            .args(roots.iter().map(OsStr::new));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("start the command");
         let (out, err) = (child.stdout.take(), child.stderr.take());
@@ -132,7 +133,11 @@ impl Everwatch {
             }
             assert!(!reading.has_ended, "the command ended before {what}: {}", self.complaints());
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "waited too long for {what}: {}", self.state(&reading.replica));
+            assert!(
+                !left.is_zero(),
+                "waited too long for {what}: {}",
+                self.state(&reading.replica)
+            );
             let result = self.shared.changed.wait_timeout(reading, left);
             reading = result.unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -222,7 +227,8 @@ impl Everwatch {
         let stat = self.proc_file("stat");
         let fields = stat.rsplit_once(") ").map(|(_, rest)| rest.split(' ')).into_iter().flatten();
         // User and system time are fields 14 and 15 of proc_pid_stat(5), in ticks of 10 ms.
-        let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+        let ticks: u64 =
+            fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
         Usage { peak_kib, processor: Duration::from_millis(ticks * 10) }
     }
 

@@ -16,12 +16,20 @@
 
 mod command;
 mod convergence;
+mod exactness;
+mod extremes;
 mod line;
+mod mounts;
 mod names;
+mod options;
+mod overflow;
 mod random;
 mod replica;
+mod roots;
 mod run;
 mod scratch;
+mod soak;
+mod stopped;
 mod tree;
 mod walk;
 mod workload;

@@ -50,7 +50,10 @@ pub(crate) struct Replica {
 
 impl Replica {
     /// A replica that knows the trees at the roots.
-    pub(crate) fn new(roots: Vec<PathBuf>, trees: impl IntoIterator<Item = Option<Tree>>) -> Replica {
+    pub(crate) fn new(
+        roots: Vec<PathBuf>,
+        trees: impl IntoIterator<Item = Option<Tree>>,
+    ) -> Replica {
         let mut tree = Tree::new(Kind::Dir);
         for (root, below) in roots.iter().zip(trees) {
             if let Some(below) = below {

@@ -1,12 +1,12 @@
 //! One run: start the command, do the workload, compare.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::command::{Everwatch, Usage};
-use crate::replica::Tally;
+use crate::replica::Replica;
 use crate::scratch::{Place, QueueLimit, Scratch};
-use crate::tree::Difference;
+use crate::tree::{Difference, Tree};
 use crate::walk::walk;
 use crate::workload::Workload;
 
@@ -44,23 +44,70 @@ pub(crate) struct Run {
     pub(crate) arguments: Vec<&'static str>,
 }
 
-/// What came of it.
-#[derive(Clone, Debug)]
+/// What the replica turned out to be.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    pub(crate) replica: Replica,
+    /// How it differed when the command had ended.
+    pub(crate) difference: Difference,
+    /// How it differed before, if it did so for long.
+    pub(crate) unsettled: Option<Difference>,
+}
+
+impl Verdict {
+    pub(crate) fn is_right(&self) -> bool {
+        self.difference.is_none() && self.unsettled.is_none() && self.replica.nonsense == 0
+    }
+
+    pub(crate) fn report(&self) -> String {
+        let Difference { missing, ghosts, wrong_kinds, examples } = &self.difference;
+        let mut lines = vec![format!(
+            "{:?}, {} overflows; {missing} missing, {ghosts} ghosts, {wrong_kinds} wrong kinds, {} \
+             lines without sense",
+            self.replica.tally, self.replica.overflows, self.replica.nonsense,
+        )];
+        if let Some(unsettled) = &self.unsettled {
+            lines.push(format!("before it was told to end: {unsettled:?}"));
+        }
+        lines.extend(examples.iter().chain(&self.replica.quotes).cloned());
+        lines.join("\n")
+    }
+}
+
+/// Waits until the replica is as the disk, which nobody changes any more; ends the command; and
+/// compares once more.
+fn judge(everwatch: Everwatch, disk: &[Option<Tree>]) -> (Verdict, Usage) {
+    let is_settled = everwatch.wait_while_lines_come(|replica| replica.difference(disk).is_none());
+    let unsettled = (!is_settled).then(|| everwatch.replica(|replica| replica.difference(disk)));
+    let usage = everwatch.usage();
+    let replica = everwatch.finish();
+    (Verdict { difference: replica.difference(disk), unsettled, replica }, usage)
+}
+
+/// Ends the command and makes sure that its feed has led to the given trees at its roots.
+pub(crate) fn check_against(everwatch: Everwatch, disk: &[Option<Tree>]) -> Replica {
+    let (verdict, _) = judge(everwatch, disk);
+    assert!(verdict.is_right(), "{}", verdict.report());
+    verdict.replica
+}
+
+/// Ends the command and makes sure that its feed has led to what is on disk.
+pub(crate) fn check(everwatch: Everwatch, roots: &[&Path]) -> Replica {
+    let disk: Vec<_> = roots.iter().map(|root| walk(root)).collect();
+    check_against(everwatch, &disk)
+}
+
+/// What came of a run.
+#[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) operations: usize,
     /// Entries on disk in the end.
     pub(crate) entries: usize,
-    pub(crate) tally: Tally,
-    pub(crate) overflows: usize,
     pub(crate) usage: Usage,
-    /// How the replica differed when the command had ended.
-    pub(crate) difference: Difference,
-    /// How it differed before, if it did so for long.
-    pub(crate) unsettled: Option<Difference>,
-    pub(crate) nonsense: usize,
-    pub(crate) quotes: Vec<String>,
-    /// How long the workload took, and the replica after it.
+    pub(crate) verdict: Verdict,
+    /// How long the workload took.
     pub(crate) wrote: Duration,
+    /// How long it took from there until the feed was complete and the command had ended.
     pub(crate) settled: Duration,
 }
 
@@ -100,42 +147,32 @@ impl Run {
             Stopped::Reader => everwatch.go_on_reading(),
             Stopped::Command => everwatch.go_on(),
         }
+        let written = Instant::now();
         for root in &roots {
             everwatch.pass(root, "sentinel");
         }
         let disk: Vec<_> = roots.iter().map(|root| walk(root)).collect();
-        let is_settled =
-            everwatch.wait_while_lines_come(|replica| replica.difference(&disk).is_none());
-        let unsettled =
-            (!is_settled).then(|| everwatch.replica(|replica| replica.difference(&disk)));
-        let settled = began.elapsed() - wrote;
-        let usage = everwatch.usage();
-        let replica = everwatch.finish();
+        let (verdict, usage) = judge(everwatch, &disk);
         Some(Outcome {
             operations,
-            entries: disk.iter().flatten().map(crate::tree::Tree::count).sum(),
-            tally: replica.tally,
-            overflows: replica.overflows,
+            entries: disk.iter().flatten().map(Tree::count).sum(),
             usage,
-            difference: replica.difference(&disk),
-            unsettled,
-            nonsense: replica.nonsense,
-            quotes: replica.quotes,
+            verdict,
             wrote,
-            settled,
+            settled: written.elapsed(),
         })
     }
 
     /// Runs it and makes sure that nothing is wrong. `None` as in `run`.
     pub(crate) fn check(&self) -> Option<Outcome> {
         let outcome = self.run()?;
-        assert!(
-            outcome.is_right(),
-            "{}\nto run it again:\n{}",
-            outcome.report(),
-            self.replay_command()
-        );
+        assert!(outcome.verdict.is_right(), "{}", self.complaint(&outcome));
         Some(outcome)
+    }
+
+    /// What went wrong, and how to have it again.
+    pub(crate) fn complaint(&self, outcome: &Outcome) -> String {
+        format!("{}\nto run it again:\n{}", outcome.report(), self.replay_command())
     }
 
     fn replay_command(&self) -> String {
@@ -160,33 +197,17 @@ impl Run {
 }
 
 impl Outcome {
-    pub(crate) fn is_right(&self) -> bool {
-        self.difference.is_none() && self.unsettled.is_none() && self.nonsense == 0
-    }
-
     pub(crate) fn report(&self) -> String {
-        let mut lines = vec![format!(
-            "{} operations in {:.2?}, {} entries, settled after {:.2?}; {} changes, {} overflows, \
-             {} KiB, {:.2?} of processor time; {} missing, {} ghosts, {} wrong kinds, {} lines \
-             without sense",
+        format!(
+            "{} operations in {:.2?}, {} entries, settled after {:.2?}, {} KiB, {:.2?} of \
+             processor time; {}",
             self.operations,
             self.wrote,
             self.entries,
             self.settled,
-            self.tally.total(),
-            self.overflows,
             self.usage.peak_kib,
             self.usage.processor,
-            self.difference.missing,
-            self.difference.ghosts,
-            self.difference.wrong_kinds,
-            self.nonsense,
-        )];
-        if let Some(unsettled) = &self.unsettled {
-            lines.push(format!("before it was told to end: {unsettled:?}"));
-        }
-        lines.extend(self.difference.examples.iter().cloned());
-        lines.extend(self.quotes.iter().cloned());
-        lines.join("\n")
+            self.verdict.report(),
+        )
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 /// What an entry is, as the lines name it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,13 +88,16 @@ impl Tree {
         self.get_mut(parent)?.below.remove(name.as_bytes())
     }
 
-    /// Adds the paths of all entries below, with their kinds, in no order.
-    pub(crate) fn paths(&self, above: &Path, each: &mut impl FnMut(PathBuf, Kind)) {
-        for (name, child) in &self.below {
+    /// Drops entries, with all below them, that are not to be kept. Asks for each by its path.
+    pub(crate) fn retain(&mut self, above: &Path, keep: &impl Fn(&Path, Kind) -> bool) {
+        self.below.retain(|name, child| {
             let path = above.join(OsStr::from_bytes(name));
-            child.paths(&path, each);
-            each(path, child.kind);
-        }
+            let stays = keep(&path, child.kind);
+            if stays {
+                child.retain(&path, keep);
+            }
+            stays
+        });
     }
 }
 

@@ -68,8 +68,8 @@ impl Workload {
     fn write(&self, number: usize, roots: &[PathBuf]) -> usize {
         let seed = self.seed.wrapping_mul(0x0100_0000_01b3) ^ number as u64;
         let mut writer = Writer::new(Random::new(seed), self.names, number, roots);
-        let share = self.operations / self.writers
-            + usize::from(number < self.operations % self.writers);
+        let share =
+            self.operations / self.writers + usize::from(number < self.operations % self.writers);
         let mut done = 0;
         for _ in 0..share.saturating_mul(FAILURES) {
             if done == share {
