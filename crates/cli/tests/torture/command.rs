@@ -1,0 +1,304 @@
+//! The command under test: started, read line by line into a replica, stopped, ended.
+
+use std::ffi::OsStr;
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::line::{Line, parse};
+use crate::replica::Replica;
+use crate::scratch::QueueLimit;
+use crate::tree::{Kind, Tree};
+use crate::walk::walk;
+
+/// How long anything may take before a test gives up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a command that has something to tell is silent at most.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// What the reading thread and the test share.
+#[derive(Debug)]
+struct Reading {
+    replica: Replica,
+    is_ready: bool,
+    is_paused: bool,
+    has_ended: bool,
+    /// Why the lines cannot be read.
+    broken: Option<String>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    reading: Mutex<Reading>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Reading> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the command took of the machine so far.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Usage {
+    /// Most resident memory ever, in KiB.
+    pub(crate) peak_kib: u64,
+    /// Processor time in user and system mode.
+    pub(crate) processor: Duration,
+}
+
+/// A running `everwatch watch --format json`. Dropping it kills the process, also a stopped one.
+#[derive(Debug)]
+pub(crate) struct Everwatch {
+    child: Child,
+    shared: Arc<Shared>,
+    readers: Vec<JoinHandle<()>>,
+    complaints: Arc<Mutex<String>>,
+}
+
+impl Everwatch {
+    /// Starts the command on the roots and waits until it is ready. The replica knows what is there
+    /// now, unless the arguments make the command tell it.
+    pub(crate) fn start(roots: &[&Path], arguments: &[&str]) -> Everwatch {
+        Everwatch::start_with(roots, arguments, QueueLimit::shared())
+    }
+
+    /// Like `start`, with a queue of the size that is set now.
+    pub(crate) fn start_with(roots: &[&Path], arguments: &[&str], limit: QueueLimit) -> Everwatch {
+        let tells_snapshot = arguments.contains(&"--snapshot");
+        let trees = roots.iter().map(|root| match tells_snapshot {
+            true => Some(Tree::new(Kind::Dir)),
+            false => walk(root),
+        });
+        let replica = Replica::new(roots.iter().map(PathBuf::from).collect(), trees);
+        let everwatch = Everwatch::spawn(replica, roots, arguments);
+        // The limit counts at the moment at which the queue is made, and that is before.
+        everwatch.wait(|reading| reading.is_ready, "the ready line");
+        drop(limit);
+        everwatch
+    }
+
+    fn spawn(replica: Replica, roots: &[&Path], arguments: &[&str]) -> Everwatch {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_everwatch"));
+        command
+            .args(["watch", "--format", "json"])
+            .args(arguments)
+            .args(roots.iter().map(OsStr::new));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("start the command");
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        let shared = Arc::new(Shared {
+            reading: Mutex::new(Reading {
+                replica,
+                is_ready: false,
+                is_paused: false,
+                has_ended: false,
+                broken: None,
+            }),
+            changed: Condvar::new(),
+        });
+        let complaints = Arc::new(Mutex::new(String::new()));
+        let reader = {
+            let shared = Arc::clone(&shared);
+            let mut out = out.expect("standard output is a pipe");
+            std::thread::spawn(move || read_lines(&mut out, &shared))
+        };
+        let listener = {
+            let complaints = Arc::clone(&complaints);
+            let mut err = err.expect("standard error is a pipe");
+            std::thread::spawn(move || {
+                let mut text = String::new();
+                let _ = err.read_to_string(&mut text);
+                *complaints.lock().unwrap_or_else(PoisonError::into_inner) = text;
+            })
+        };
+        Everwatch { child, shared, readers: vec![reader, listener], complaints }
+    }
+
+    fn wait(&self, is_met: impl Fn(&mut Reading) -> bool, what: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut reading = self.shared.lock();
+        loop {
+            assert!(reading.broken.is_none(), "{:?}", reading.broken);
+            if is_met(&mut reading) {
+                return;
+            }
+            assert!(!reading.has_ended, "the command ended before {what}: {}", self.complaints());
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(
+                !left.is_zero(),
+                "waited too long for {what}: {}",
+                self.state(&reading.replica)
+            );
+            let result = self.shared.changed.wait_timeout(reading, left);
+            reading = result.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn state(&self, replica: &Replica) -> String {
+        format!("{:?}, {} resyncs, {:?}", replica.tally, replica.resyncs, replica.coverage)
+    }
+
+    /// Waits until the replica is as wanted.
+    pub(crate) fn wait_for(&self, what: &str, is_met: impl Fn(&Replica) -> bool) {
+        self.wait(|reading| is_met(&reading.replica), what);
+    }
+
+    /// Waits until the replica is as wanted, or until no line has come for a while. Tells which.
+    pub(crate) fn wait_while_lines_come(&self, is_met: impl Fn(&Replica) -> bool) -> bool {
+        let mut reading = self.shared.lock();
+        loop {
+            if is_met(&reading.replica) {
+                return true;
+            }
+            let result = self.shared.changed.wait_timeout(reading, SILENCE);
+            let (again, timeout) = result.unwrap_or_else(PoisonError::into_inner);
+            reading = again;
+            if timeout.timed_out() || reading.has_ended {
+                return is_met(&reading.replica);
+            }
+        }
+    }
+
+    /// Creates a file of this name in `dir` and waits until the feed tells of it: all that happened
+    /// before has been told or is being looked into.
+    pub(crate) fn pass(&self, dir: &Path, name: &str) {
+        let sentinel = dir.join(name);
+        std::fs::write(&sentinel, "").expect("create the sentinel");
+        self.wait_for("the sentinel", |replica| replica.contains(&sentinel));
+    }
+
+    /// Looks at the replica.
+    pub(crate) fn replica<T>(&self, look: impl FnOnce(&mut Replica) -> T) -> T {
+        look(&mut self.shared.lock().replica)
+    }
+
+    /// Stops taking what the command writes.
+    pub(crate) fn stop_reading(&self) {
+        self.shared.lock().is_paused = true;
+    }
+
+    pub(crate) fn go_on_reading(&self) {
+        self.shared.lock().is_paused = false;
+        self.shared.changed.notify_all();
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = Pid::from_child(&self.child);
+        kill_process(id, signal).expect("signal the command");
+    }
+
+    /// Stops the command itself, as Ctrl-Z would.
+    pub(crate) fn stop(&self) {
+        self.signal(Signal::STOP);
+        let deadline = Instant::now() + PATIENCE;
+        while self.state_letter() != Some('T') {
+            assert!(Instant::now() < deadline, "the command does not stop");
+            std::thread::yield_now();
+        }
+    }
+
+    pub(crate) fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn proc_file(&self, name: &str) -> String {
+        std::fs::read_to_string(format!("/proc/{}/{name}", self.child.id())).unwrap_or_default()
+    }
+
+    fn state_letter(&self) -> Option<char> {
+        self.proc_file("stat").rsplit_once(") ")?.1.chars().next()
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        let status = self.proc_file("status");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak_kib = peak
+            .and_then(|value| value.trim().trim_end_matches(" kB").parse().ok())
+            .unwrap_or_default();
+        let stat = self.proc_file("stat");
+        let fields = stat.rsplit_once(") ").map(|(_, rest)| rest.split(' ')).into_iter().flatten();
+        // User and system time are fields 14 and 15 of proc_pid_stat(5), in ticks of 10 ms.
+        let ticks: u64 =
+            fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+        Usage { peak_kib, processor: Duration::from_millis(ticks * 10) }
+    }
+
+    /// What the command wrote to standard error. Complete once it has ended.
+    pub(crate) fn complaints(&self) -> String {
+        self.complaints.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sends SIGTERM: the command prints all that has happened and ends well.
+    pub(crate) fn finish(mut self) -> Replica {
+        self.signal(Signal::TERM);
+        self.wait(|reading| reading.has_ended, "the end of the lines");
+        let status = self.child.wait().expect("wait for the command");
+        for reader in self.readers.drain(..) {
+            reader.join().expect("read what the command writes");
+        }
+        assert!(status.success(), "{status}, signal {:?}: {}", status.signal(), self.complaints());
+        let empty = Replica::new(Vec::new(), []);
+        std::mem::replace(&mut self.shared.lock().replica, empty)
+    }
+}
+
+impl Drop for Everwatch {
+    fn drop(&mut self) {
+        self.go_on_reading();
+        // Both fail only where there is nothing left to end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        for reader in self.readers.drain(..) {
+            let _ = reader.join();
+        }
+    }
+}
+
+/// Reads until the end, one pipe's worth at a time, so that a pause begins at once.
+fn read_lines(out: &mut impl Read, shared: &Shared) {
+    let mut buffer = vec![0; 64 * 1024];
+    let mut rest: Vec<u8> = Vec::new();
+    loop {
+        let paused = shared.changed.wait_while(shared.lock(), |reading| reading.is_paused);
+        drop(paused.unwrap_or_else(PoisonError::into_inner));
+        let length = out.read(&mut buffer).unwrap_or_default();
+        rest.extend_from_slice(&buffer[..length]);
+        let complete = rest.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let lines: Result<Vec<Line>, String> = rest[..complete]
+            .split_inclusive(|&byte| byte == b'\n')
+            .map(|line| parse(line.trim_ascii_end()))
+            .collect();
+        rest.drain(..complete);
+        let mut reading = shared.lock();
+        match lines {
+            Ok(lines) => {
+                for line in lines {
+                    reading.is_ready |= matches!(line, Line::Ready);
+                    reading.replica.apply(line);
+                }
+            }
+            Err(why) => reading.broken = Some(why),
+        }
+        if length == 0 {
+            reading.has_ended = true;
+            if !rest.is_empty() {
+                reading.broken = Some("the last line has no end".to_owned());
+            }
+        }
+        let is_over = reading.has_ended;
+        drop(reading);
+        shared.changed.notify_all();
+        if is_over {
+            return;
+        }
+    }
+}

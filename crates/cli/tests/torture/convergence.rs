@@ -1,0 +1,104 @@
+//! The feed converges: each workload, on each sort of file system.
+
+use crate::names::Names;
+use crate::run::{Run, Stopped};
+use crate::scratch::Place;
+use crate::workload::{Plan, Workload};
+
+pub(crate) fn workload(plan: Plan, seed: u64, operations: usize) -> Workload {
+    Workload { plan, names: Names::Plain, seed, operations, writers: 3 }
+}
+
+fn converges(plan: Plan, operations: usize) {
+    for place in Place::ALL {
+        for seed in [1, 2] {
+            Run::new(workload(plan, seed, operations), place).check();
+        }
+    }
+}
+
+#[test]
+fn creations_in_one_directory_converge() {
+    converges(Plan::Burst, 20_000);
+}
+
+#[test]
+fn chains_of_new_directories_converge() {
+    converges(Plan::Deep, 3_000);
+}
+
+#[test]
+fn everything_at_once_converges() {
+    converges(Plan::Mix, 5_000);
+}
+
+#[test]
+fn a_storm_of_renames_converges() {
+    converges(Plan::RenameStorm, 3_000);
+}
+
+#[test]
+fn temporary_files_and_rotated_logs_converge() {
+    converges(Plan::Churn, 2_000);
+}
+
+#[test]
+fn hostile_names_converge() {
+    for plan in [Plan::Mix, Plan::RenameStorm, Plan::Churn] {
+        let hostile = Workload { names: Names::Hostile, ..workload(plan, 3, 2_000) };
+        Run::new(hostile, Place::Tmpfs).check();
+    }
+}
+
+#[test]
+fn moves_between_the_roots_of_one_command_converge() {
+    for plan in [Plan::Mix, Plan::RenameStorm] {
+        let run = Run { roots: 3, ..Run::new(workload(plan, 4, 4_000), Place::Tmpfs) };
+        run.check();
+    }
+}
+
+#[test]
+fn a_single_writer_converges() {
+    for plan in [Plan::Mix, Plan::RenameStorm, Plan::Churn] {
+        let alone = Workload { writers: 1, ..workload(plan, 5, 4_000) };
+        Run::new(alone, Place::Tmpfs).check();
+    }
+}
+
+/// Reads a run from words such as `mix tmpfs normal plain seed=3 operations=2000 writers=3`.
+fn described(words: &str) -> Run {
+    let mut run = Run::new(workload(Plan::Mix, 1, 2_000), Place::Tmpfs);
+    for word in words.split_whitespace() {
+        if let Some(plan) = Plan::ALL.into_iter().find(|plan| plan.name() == word) {
+            run.workload.plan = plan;
+        } else if let Some(place) = Place::ALL.into_iter().find(|place| place.name() == word) {
+            run.place = place;
+        } else if let Some(who) = Stopped::ALL.into_iter().find(|who| who.name() == word) {
+            run.stopped = who;
+        } else if word == "hostile" {
+            run.workload.names = Names::Hostile;
+        } else if let Some((name, number)) = word.split_once('=') {
+            let number: usize = number.parse().expect("a number");
+            match name {
+                "seed" => run.workload.seed = number as u64,
+                "operations" => run.workload.operations = number,
+                "writers" => run.workload.writers = number,
+                "roots" => run.roots = number,
+                "queue" => run.queue = Some(number as u32),
+                _ => panic!("no such setting: {word}"),
+            }
+        } else {
+            assert_eq!(word, "plain", "no such word");
+        }
+    }
+    run
+}
+
+#[test]
+fn a_run_described_by_the_environment_converges() {
+    let words = std::env::var("EVERWATCH_TORTURE").unwrap_or_default();
+    if let Some(outcome) = described(&words).check() {
+        println!("{}", outcome.report());
+    }
+}

@@ -1,0 +1,231 @@
+//! The command's other ways: polling, ignoring, a snapshot first, and waiting until all is quiet.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::command::Everwatch;
+use crate::convergence::workload;
+use crate::line::Action;
+use crate::run::{Run, check, check_against};
+use crate::scratch::{Place, Scratch};
+use crate::tree::Kind;
+use crate::walk::walk;
+use crate::workload::{Plan, Workload};
+
+const POLL: [&str; 4] = ["--backend", "poll", "--poll-interval", "50ms"];
+
+#[test]
+fn polling_converges() {
+    for plan in Plan::ALL {
+        let run =
+            Run { arguments: POLL.to_vec(), ..Run::new(workload(plan, 31, 400), Place::Tmpfs) };
+        run.check();
+    }
+    let run = Run {
+        arguments: POLL.to_vec(),
+        roots: 2,
+        ..Run::new(workload(Plan::Mix, 32, 400), Place::Disk)
+    };
+    run.check();
+}
+
+#[test]
+fn polling_tells_a_file_that_was_written_as_modified() {
+    let scratch = Scratch::new(Place::Disk);
+    let root = scratch.path();
+    let file = root.join("file");
+    fs::write(&file, "first").expect("write a file");
+    let everwatch = Everwatch::start(&[root], &POLL);
+    for round in 0..5 {
+        let told = everwatch.replica(|replica| replica.tally.modified);
+        fs::write(&file, format!("{round}")).expect("write a file");
+        everwatch.wait_for("the write", |replica| replica.tally.modified > told);
+    }
+    check(everwatch, &[root]);
+}
+
+#[test]
+fn polling_tells_the_rename_of_a_directory_as_one_move() {
+    let scratch = Scratch::new(Place::Disk);
+    let root = scratch.path();
+    let old = scratch.dir("old");
+    for number in 0..100 {
+        fs::write(old.join(format!("{number}")), "").expect("write a file");
+    }
+    let everwatch = Everwatch::start(&[root], &POLL);
+    fs::rename(&old, root.join("new")).expect("rename");
+    everwatch.wait_for("the move", |replica| replica.contains(&root.join("new/99")));
+    let replica = check(everwatch, &[root]);
+    assert_eq!((replica.tally.moved, replica.tally.total()), (1, 1), "{:?}", replica.tally);
+}
+
+/// Rules, and what they hide, as plain code.
+const RULES: [&str; 4] = ["*.log\n", "build/\n*.tmp\n", "", "*.log\n!kept.log\nbuild/\n"];
+
+fn is_hidden(rules: usize, path: &Path, kind: Kind) -> bool {
+    let name = path.file_name().map(OsStr::as_encoded_bytes).unwrap_or_default();
+    let is_log = name.ends_with(b".log");
+    let is_build = name == b"build" && kind == Kind::Dir;
+    match rules {
+        0 => is_log,
+        1 => is_build || name.ends_with(b".tmp"),
+        2 => false,
+        _ => (is_log && name != b"kept.log") || is_build,
+    }
+}
+
+/// One file of each sort, and a directory that some rules hide.
+fn make_outputs(dir: &Path, number: usize) {
+    let build = dir.join("build");
+    fs::create_dir_all(&build).expect("make a directory");
+    let names = [format!("{number}.log"), format!("{number}.tmp"), "kept.log".to_owned()];
+    for name in names {
+        fs::write(dir.join(&name), "").expect("write a file");
+        fs::write(build.join(&name), "").expect("write a file");
+    }
+}
+
+#[test]
+fn rules_that_change_at_full_speed_hide_what_the_last_ones_say() {
+    for last in 0..RULES.len() {
+        let scratch = Scratch::new(Place::Tmpfs);
+        let root = scratch.path();
+        fs::create_dir_all(root.join(".git/objects")).expect("make a repository");
+        fs::create_dir_all(root.join("sub/below")).expect("make directories");
+        make_outputs(root, 0);
+        fs::write(root.join(".gitignore"), RULES[1]).expect("write the rules");
+        let everwatch = Everwatch::start(&[root], &["--gitignore", "--snapshot"]);
+        for number in 1..60 {
+            make_outputs(&root.join("sub"), number);
+            fs::write(root.join(".gitignore"), RULES[number % RULES.len()]).expect("write");
+            make_outputs(&root.join("sub/below"), number);
+            fs::write(root.join(".git/objects").join(format!("{number}")), "").expect("write");
+        }
+        fs::write(root.join(".gitignore"), RULES[last]).expect("write the rules");
+        everwatch.pass(root, "sentinel");
+        let mut disk = walk(root).expect("the root is there");
+        disk.retain(root, &|path, kind| !path.ends_with(".git") && !is_hidden(last, path, kind));
+        check_against(everwatch, &[Some(disk)]);
+    }
+}
+
+#[test]
+fn rules_of_a_directory_that_comes_goes_and_moves_count_where_it_is() {
+    let scratch = Scratch::new(Place::Tmpfs);
+    let root = scratch.path();
+    fs::create_dir(root.join(".git")).expect("make a repository");
+    fs::write(root.join(".gitignore"), "*.log\n").expect("write the rules");
+    let everwatch = Everwatch::start(&[root], &["--gitignore", "--snapshot"]);
+    let beside = root.join("beside");
+    fs::create_dir(&beside).expect("make a directory");
+    make_outputs(&beside, 1);
+    fs::write(beside.join(".gitignore"), "*.tmp\n!*.log\n").expect("write the rules");
+    everwatch.pass(root, "one");
+    fs::rename(&beside, root.join("moved")).expect("rename");
+    make_outputs(&root.join("moved"), 2);
+    everwatch.pass(root, "two");
+    fs::create_dir(&beside).expect("make a directory");
+    fs::rename(root.join("moved/.gitignore"), beside.join(".gitignore")).expect("rename");
+    make_outputs(&beside, 3);
+    everwatch.pass(root, "three");
+    let mut disk = walk(root).expect("the root is there");
+    disk.retain(root, &|path, _| {
+        let is = |ending: &str| path.extension() == Some(OsStr::new(ending));
+        let is_hidden = if path.starts_with(&beside) { is("tmp") } else { is("log") };
+        !path.ends_with(".git") && !is_hidden
+    });
+    check_against(everwatch, &[Some(disk)]);
+}
+
+#[test]
+fn the_snapshot_and_what_follows_are_the_tree_while_it_changes() {
+    for (seed, plan) in
+        [(41, Plan::Mix), (42, Plan::Mix), (43, Plan::RenameStorm), (44, Plan::Deep)]
+    {
+        let scratch = Scratch::new(Place::Tmpfs);
+        let roots = [scratch.dir("root")];
+        let before = Workload { operations: 1_000, ..workload(plan, seed, 0) };
+        before.run(&roots);
+        let during = Workload { operations: 6_000, writers: 2, ..workload(plan, seed + 100, 0) };
+        let everwatch = std::thread::scope(|scope| {
+            scope.spawn(|| during.run(&roots));
+            Everwatch::start(&[&roots[0]], &["--snapshot"])
+        });
+        everwatch.pass(&roots[0], "sentinel");
+        check(everwatch, &[&roots[0]]);
+    }
+}
+
+#[test]
+fn without_recursion_only_the_entries_of_the_root_are_told() {
+    let scratch = Scratch::new(Place::Tmpfs);
+    let roots = [scratch.dir("root")];
+    let root: &Path = &roots[0];
+    let everwatch = Everwatch::start(&[root], &["--no-recursive"]);
+    workload(Plan::Mix, 51, 2_000).run(&roots);
+    everwatch.pass(root, "sentinel");
+    let mut disk = walk(root).expect("the root is there");
+    disk.retain(root, &|path, _| path.parent() == Some(root));
+    check_against(everwatch, &[Some(disk)]);
+}
+
+const SETTLE: [&str; 2] = ["--settle", "100ms"];
+
+#[test]
+fn what_settles_converges() {
+    for plan in Plan::ALL {
+        let run =
+            Run { arguments: SETTLE.to_vec(), ..Run::new(workload(plan, 61, 3_000), Place::Tmpfs) };
+        run.check();
+    }
+}
+
+#[test]
+fn what_settles_is_told_by_its_net_effect() {
+    let scratch = Scratch::new(Place::Tmpfs);
+    let root = scratch.path();
+    let path = |name: &str| -> PathBuf { root.join(name) };
+    scratch.dir("dir");
+    for name in ["a", "gone", "dir/x"] {
+        fs::write(path(name), "").expect("write a file");
+    }
+    let everwatch = Everwatch::start(&[root], &["--settle", "1s"]);
+    everwatch.replica(|replica| replica.keep());
+    for _ in 0..100 {
+        fs::write(path("temporary"), "").expect("write a file");
+        fs::remove_file(path("temporary")).expect("remove a file");
+        fs::write(path("written"), "").expect("write a file");
+    }
+    fs::rename(path("a"), path("b")).expect("rename");
+    fs::rename(path("b"), path("c")).expect("rename");
+    fs::rename(path("dir"), path("away")).expect("rename");
+    fs::rename(path("away"), path("dir")).expect("rename");
+    fs::remove_file(path("gone")).expect("remove a file");
+    everwatch.wait_for("the end", |replica| !replica.contains(&path("gone")));
+    let mut told: Vec<_> = check(everwatch, &[root])
+        .keep()
+        .into_iter()
+        .map(|change| (change.path, change.action))
+        .collect();
+    told.sort_by(|one, other| one.0.cmp(&other.0));
+    let expected = [
+        (path("c"), Action::Moved { from: path("a") }),
+        (path("gone"), Action::Removed),
+        (path("written"), Action::Created),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn what_happened_before_sigterm_is_printed() {
+    for (plan, operations) in [(Plan::Burst, 40_000), (Plan::Deep, 4_000), (Plan::Mix, 4_000)] {
+        let scratch = Scratch::new(Place::Tmpfs);
+        let roots = [scratch.dir("root")];
+        let everwatch = Everwatch::start(&[&roots[0]], &[]);
+        workload(plan, 71, operations).run(&roots);
+        let replica = everwatch.finish();
+        let difference = replica.difference(&[walk(&roots[0])]);
+        assert!(difference.is_none(), "{plan:?}: {difference:?} of {:?}", replica.tally);
+    }
+}

@@ -1,0 +1,79 @@
+//! A small queue in the kernel: overflows are a normal event, and the same feed goes on with the
+//! exact difference.
+
+use crate::convergence::workload;
+use crate::run::{Run, Stopped};
+use crate::scratch::Place;
+use crate::workload::Plan;
+
+/// Runs each workload with a queue of so many records. Returns the number of overflows, or `None`
+/// without the right to change the queue.
+fn with_queue(records: u32, stopped: Stopped) -> Option<usize> {
+    let mut overflows = 0;
+    for plan in Plan::ALL {
+        for seed in [21, 22] {
+            let run = Run {
+                queue: Some(records),
+                stopped,
+                ..Run::new(workload(plan, seed, 2_000), Place::Tmpfs)
+            };
+            let Some(outcome) = run.check() else {
+                println!("not allowed to change fs.inotify.max_queued_events: nothing was tested");
+                return None;
+            };
+            overflows += outcome.verdict.replica.overflows;
+        }
+    }
+    Some(overflows)
+}
+
+#[test]
+fn a_queue_of_sixteen_records_loses_nothing() {
+    assert_ne!(with_queue(16, Stopped::Nobody), Some(0), "no overflow happened");
+}
+
+#[test]
+fn a_queue_of_five_hundred_records_loses_nothing() {
+    assert_ne!(with_queue(500, Stopped::Command), Some(0), "no overflow happened");
+}
+
+#[test]
+fn an_overflow_while_nobody_reads_loses_nothing() {
+    assert_ne!(with_queue(64, Stopped::Reader), Some(0), "no overflow happened");
+}
+
+#[test]
+fn an_overflow_is_not_told_as_a_change_of_what_did_not_change() {
+    use crate::command::Everwatch;
+    use crate::run::check;
+    use crate::scratch::{QueueLimit, Scratch};
+
+    let Some(limit) = QueueLimit::set(16) else {
+        println!("not allowed to change fs.inotify.max_queued_events: nothing was tested");
+        return;
+    };
+    let scratch = Scratch::new(Place::Tmpfs);
+    let (still, busy) = (scratch.dir("still"), scratch.dir("busy"));
+    std::fs::create_dir_all(still.join("a/b")).expect("make directories");
+    std::fs::write(still.join("a/b/known"), "").expect("write");
+    let everwatch = Everwatch::start_with(&[scratch.path()], &[], limit);
+    std::fs::create_dir_all(still.join("new/b")).expect("make directories");
+    std::fs::write(still.join("new/b/told"), "").expect("write");
+    everwatch.pass(scratch.path(), "sentinel");
+    // Content that changed at most a clock tick before may be reported once more.
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    everwatch.pass(scratch.path(), "later");
+    everwatch.replica(|replica| replica.keep());
+    everwatch.stop();
+    for number in 0..200 {
+        std::fs::write(busy.join(format!("{number}")), "").expect("write");
+    }
+    everwatch.go_on();
+    everwatch.pass(&busy, "last");
+    let mut replica = check(everwatch, &[scratch.path()]);
+    assert!(replica.overflows > 0, "no overflow happened");
+    let told = replica.keep();
+    let wrong: Vec<_> = told.iter().filter(|change| change.path.starts_with(&still)).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    assert_eq!(told.len(), 201, "each file once: {:?}", &told[..8.min(told.len())]);
+}

@@ -1,0 +1,128 @@
+//! Workloads: random operations that a seed determines, by several writers at full speed.
+//!
+//! Each writer has its own generator, so what it wants to do depends on the seed alone; what comes
+//! of it depends on the others, who work on the same names. Operations that fail because another
+//! writer was faster are not counted.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::names::Names;
+use crate::random::Random;
+use crate::writer::Writer;
+
+/// What is done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Plan {
+    /// Creations in one directory.
+    Burst,
+    /// `mkdir -p` chains with a leaf.
+    Deep,
+    /// Everything there is, in each other's way.
+    Mix,
+    /// Files and whole directories renamed, swapped, exchanged, moved away and back.
+    RenameStorm,
+    /// Temporary files that come and go, logs that are rotated.
+    Churn,
+}
+
+impl Plan {
+    pub(crate) const ALL: [Plan; 5] =
+        [Plan::Burst, Plan::Deep, Plan::Mix, Plan::RenameStorm, Plan::Churn];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Plan::Burst => "burst",
+            Plan::Deep => "deep",
+            Plan::Mix => "mix",
+            Plan::RenameStorm => "rename-storm",
+            Plan::Churn => "churn",
+        }
+    }
+}
+
+/// See the module head.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Workload {
+    pub(crate) plan: Plan,
+    pub(crate) names: Names,
+    pub(crate) seed: u64,
+    pub(crate) operations: usize,
+    pub(crate) writers: usize,
+}
+
+/// Operations that may fail for one that succeeds, on average.
+const FAILURES: usize = 50;
+
+impl Workload {
+    /// Does it all in the given directories. Returns the number of operations that were done.
+    pub(crate) fn run(&self, roots: &[PathBuf]) -> usize {
+        std::thread::scope(|scope| {
+            let writers: Vec<_> = (0..self.writers)
+                .map(|number| scope.spawn(move || self.write(number, roots)))
+                .collect();
+            writers.into_iter().map(|writer| writer.join().expect("a writer")).sum()
+        })
+    }
+
+    fn write(&self, number: usize, roots: &[PathBuf]) -> usize {
+        let seed = self.seed.wrapping_mul(0x0100_0000_01b3) ^ number as u64;
+        let mut writer = Writer::new(Random::new(seed), self.names, number, roots);
+        let share =
+            self.operations / self.writers + usize::from(number < self.operations % self.writers);
+        let mut done = 0;
+        for _ in 0..share.saturating_mul(FAILURES) {
+            if done == share {
+                break;
+            }
+            done += usize::from(self.operate(&mut writer).is_ok());
+        }
+        done
+    }
+
+    fn operate(&self, writer: &mut Writer<'_>) -> io::Result<()> {
+        let choice = writer.random.below(100);
+        match self.plan {
+            Plan::Burst => writer.create_next(),
+            Plan::Deep => writer.make_chain(),
+            Plan::Mix => match choice {
+                0..=19 => writer.create(),
+                20..=27 => writer.make_dir(),
+                28..=32 => writer.make_nested(),
+                33..=40 => writer.rename_file(),
+                41..=50 => writer.rename_dir(),
+                51..=58 => writer.replace(),
+                59..=62 => writer.hard_link(),
+                63..=66 => writer.symlink(),
+                67..=69 => writer.swap_symlink(),
+                70..=71 => writer.exchange(),
+                72..=81 => writer.delete(),
+                82..=84 => writer.delete_all(),
+                85..=86 => writer.become_file(),
+                87..=88 => writer.become_dir(),
+                89..=90 => writer.write_more(),
+                91..=92 => writer.change_mode(),
+                93..=94 => writer.special(),
+                _ => writer.discover(),
+            },
+            Plan::RenameStorm => match choice {
+                _ if writer.is_poor() => writer.make_population(),
+                0..=39 => writer.rename_dir(),
+                40..=64 => writer.rename_file(),
+                65..=74 => writer.exchange(),
+                75..=84 => writer.swap(),
+                85..=89 => writer.away_and_back(),
+                90..=94 => writer.become_populated(),
+                _ => writer.discover(),
+            },
+            Plan::Churn => match choice {
+                0..=34 => writer.temporary_file(),
+                35..=59 => writer.replace(),
+                60..=79 => writer.rotate(),
+                80..=89 => writer.temporary_dir(),
+                90..=94 => writer.swap_symlink(),
+                _ => writer.write_more(),
+            },
+        }
+    }
+}
