@@ -11,6 +11,7 @@
 //! 2. After [`Kernel::watch`] returned, every change of the directory's entries leaves a record
 //!    that a later [`Kernel::drain`] returns, or an [`Action::Overflow`](crate::record::Action).
 //!    Records come in the order in which the changes of one directory happened.
+//!    A kernel says once that records were lost, and may lose more until that was drained.
 //! 3. The record of a change is on the queue before the call that made the change returns.
 //! 4. A listing that is read while the directory changes shows each entry as it was at some moment
 //!    during the listing.

@@ -131,6 +131,17 @@ impl Backlog {
         self.push_head(record);
     }
 
+    /// Says once more that records were lost, behind all that have come.
+    pub(crate) fn push_lost_again(&mut self) {
+        if self
+            .heads
+            .back()
+            .is_some_and(|last| last.action != Action::Overflow)
+        {
+            self.push_head(Record::LOST);
+        }
+    }
+
     fn push_head(&mut self, record: Record<'_>) {
         let len = record.name.len().min(usize::from(u16::MAX));
         self.overflows_held += usize::from(record.action == Action::Overflow);

@@ -394,7 +394,9 @@ fn close_after_finish_drops_what_is_still_queued() {
         fs::write(dir.path().join(format!("f{at}")), "").expect("a file");
     }
     watcher.finish();
-    feed.try_next().expect("the feed is open").expect("an event");
+    feed.try_next()
+        .expect("the feed is open")
+        .expect("an event");
     watcher.close();
     assert_is_closed(&mut feed);
 }
@@ -408,7 +410,10 @@ fn close_after_finish_drops_what_no_consumer_has_taken() {
     watcher.finish();
     watcher.close();
     let mut context = Context::from_waker(Waker::noop());
-    assert_eq!(Pin::new(&mut stream).poll_next(&mut context), Poll::Ready(None));
+    assert_eq!(
+        Pin::new(&mut stream).poll_next(&mut context),
+        Poll::Ready(None)
+    );
     assert_is_closed(&mut feed);
 }
 

@@ -92,7 +92,10 @@ impl Everwatch {
             .args(["watch", "--format", "json"])
             .args(arguments)
             .args(roots.iter().map(OsStr::new));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().expect("start the command");
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let shared = Arc::new(Shared {
@@ -120,7 +123,12 @@ impl Everwatch {
                 *complaints.lock().unwrap_or_else(PoisonError::into_inner) = text;
             })
         };
-        Everwatch { child, shared, readers: vec![reader, listener], complaints }
+        Everwatch {
+            child,
+            shared,
+            readers: vec![reader, listener],
+            complaints,
+        }
     }
 
     fn wait(&self, is_met: impl Fn(&mut Reading) -> bool, what: &str) {
@@ -131,7 +139,11 @@ impl Everwatch {
             if is_met(&mut reading) {
                 return;
             }
-            assert!(!reading.has_ended, "the command ended before {what}: {}", self.complaints());
+            assert!(
+                !reading.has_ended,
+                "the command ended before {what}: {}",
+                self.complaints()
+            );
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(
                 !left.is_zero(),
@@ -144,7 +156,10 @@ impl Everwatch {
     }
 
     fn state(&self, replica: &Replica) -> String {
-        format!("{:?}, {} resyncs, {:?}", replica.tally, replica.resyncs, replica.coverage)
+        format!(
+            "{:?}, {} resyncs, {:?}",
+            replica.tally, replica.resyncs, replica.coverage
+        )
     }
 
     /// Waits until the replica is as wanted.
@@ -225,16 +240,29 @@ impl Everwatch {
             .and_then(|value| value.trim().trim_end_matches(" kB").parse().ok())
             .unwrap_or_default();
         let stat = self.proc_file("stat");
-        let fields = stat.rsplit_once(") ").map(|(_, rest)| rest.split(' ')).into_iter().flatten();
+        let fields = stat
+            .rsplit_once(") ")
+            .map(|(_, rest)| rest.split(' '))
+            .into_iter()
+            .flatten();
         // User and system time are fields 14 and 15 of proc_pid_stat(5), in ticks of 10 ms.
-        let ticks: u64 =
-            fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-        Usage { peak_kib, processor: Duration::from_millis(ticks * 10) }
+        let ticks: u64 = fields
+            .skip(11)
+            .take(2)
+            .filter_map(|field| field.parse::<u64>().ok())
+            .sum();
+        Usage {
+            peak_kib,
+            processor: Duration::from_millis(ticks * 10),
+        }
     }
 
     /// What the command wrote to standard error. Complete once it has ended.
     pub(crate) fn complaints(&self) -> String {
-        self.complaints.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.complaints
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Sends SIGTERM: the command prints all that has happened and ends well.
@@ -245,7 +273,12 @@ impl Everwatch {
         for reader in self.readers.drain(..) {
             reader.join().expect("read what the command writes");
         }
-        assert!(status.success(), "{status}, signal {:?}: {}", status.signal(), self.complaints());
+        assert!(
+            status.success(),
+            "{status}, signal {:?}: {}",
+            status.signal(),
+            self.complaints()
+        );
         let empty = Replica::new(Vec::new(), []);
         std::mem::replace(&mut self.shared.lock().replica, empty)
     }
@@ -268,11 +301,16 @@ fn read_lines(out: &mut impl Read, shared: &Shared) {
     let mut buffer = vec![0; 64 * 1024];
     let mut rest: Vec<u8> = Vec::new();
     loop {
-        let paused = shared.changed.wait_while(shared.lock(), |reading| reading.is_paused);
+        let paused = shared
+            .changed
+            .wait_while(shared.lock(), |reading| reading.is_paused);
         drop(paused.unwrap_or_else(PoisonError::into_inner));
         let length = out.read(&mut buffer).unwrap_or_default();
         rest.extend_from_slice(&buffer[..length]);
-        let complete = rest.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let complete = rest
+            .iter()
+            .rposition(|&byte| byte == b'\n')
+            .map_or(0, |at| at + 1);
         let lines: Result<Vec<Line>, String> = rest[..complete]
             .split_inclusive(|&byte| byte == b'\n')
             .map(|line| parse(line.trim_ascii_end()))

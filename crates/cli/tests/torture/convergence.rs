@@ -6,7 +6,13 @@ use crate::scratch::Place;
 use crate::workload::{Plan, Workload};
 
 pub(crate) fn workload(plan: Plan, seed: u64, operations: usize) -> Workload {
-    Workload { plan, names: Names::Plain, seed, operations, writers: 3 }
+    Workload {
+        plan,
+        names: Names::Plain,
+        seed,
+        operations,
+        writers: 3,
+    }
 }
 
 fn converges(plan: Plan, operations: usize) {
@@ -45,7 +51,10 @@ fn temporary_files_and_rotated_logs_converge() {
 #[test]
 fn hostile_names_converge() {
     for plan in [Plan::Mix, Plan::RenameStorm, Plan::Churn] {
-        let hostile = Workload { names: Names::Hostile, ..workload(plan, 3, 2_000) };
+        let hostile = Workload {
+            names: Names::Hostile,
+            ..workload(plan, 3, 2_000)
+        };
         Run::new(hostile, Place::Tmpfs).check();
     }
 }
@@ -53,7 +62,10 @@ fn hostile_names_converge() {
 #[test]
 fn moves_between_the_roots_of_one_command_converge() {
     for plan in [Plan::Mix, Plan::RenameStorm] {
-        let run = Run { roots: 3, ..Run::new(workload(plan, 4, 4_000), Place::Tmpfs) };
+        let run = Run {
+            roots: 3,
+            ..Run::new(workload(plan, 4, 4_000), Place::Tmpfs)
+        };
         run.check();
     }
 }
@@ -61,7 +73,10 @@ fn moves_between_the_roots_of_one_command_converge() {
 #[test]
 fn a_single_writer_converges() {
     for plan in [Plan::Mix, Plan::RenameStorm, Plan::Churn] {
-        let alone = Workload { writers: 1, ..workload(plan, 5, 4_000) };
+        let alone = Workload {
+            writers: 1,
+            ..workload(plan, 5, 4_000)
+        };
         Run::new(alone, Place::Tmpfs).check();
     }
 }

@@ -28,7 +28,10 @@ fn begin(everwatch: &Everwatch, root: &Path) {
 /// All that was told since `begin`, after making sure that it is right.
 fn end(everwatch: Everwatch, roots: &[&Path]) -> Vec<Change> {
     let mut replica = check(everwatch, roots);
-    assert_eq!(replica.resyncs, 0, "records were lost: the machine is too slow for this test");
+    assert_eq!(
+        replica.resyncs, 0,
+        "records were lost: the machine is too slow for this test"
+    );
     replica.keep()
 }
 
@@ -41,7 +44,10 @@ fn expect_moves(told: &[Change], expected: &[(PathBuf, PathBuf)]) {
         })
         .collect();
     assert_eq!(moves.len(), expected.len());
-    assert!(moves == expected, "the moves are others, or in another order");
+    assert!(
+        moves == expected,
+        "the moves are others, or in another order"
+    );
 }
 
 #[test]
@@ -93,7 +99,12 @@ fn a_thousand_files_renamed_across_directories_are_a_thousand_lines() {
         let (from, to) = (scratch.dir("from"), scratch.dir("to"));
         let everwatch = Everwatch::start(&[root], &[]);
         let moves: Vec<_> = (0..1000)
-            .map(|number| (from.join(format!("a{number}")), to.join(format!("b{number}"))))
+            .map(|number| {
+                (
+                    from.join(format!("a{number}")),
+                    to.join(format!("b{number}")),
+                )
+            })
             .collect();
         for (from, _) in &moves {
             fs::write(from, "").expect("write a file");
@@ -112,7 +123,12 @@ fn a_thousand_files_renamed_across_two_roots_are_a_thousand_lines() {
         let scratch = Scratch::new(place);
         let (one, two) = (scratch.dir("one"), scratch.dir("two"));
         let moves: Vec<_> = (0..1000)
-            .map(|number| (one.join(format!("a{number}")), two.join(format!("b{number}"))))
+            .map(|number| {
+                (
+                    one.join(format!("a{number}")),
+                    two.join(format!("b{number}")),
+                )
+            })
             .collect();
         for (from, _) in &moves {
             fs::write(from, "").expect("write a file");
@@ -145,7 +161,9 @@ fn files_moved_into_a_directory_that_is_new_are_all_told() {
             fs::rename(old.join(&name), root.join("new").join(&name)).expect("rename");
         }
         let told = end(everwatch, &[root]);
-        let moved = told.iter().filter(|change| matches!(change.action, Action::Moved { .. }));
+        let moved = told
+            .iter()
+            .filter(|change| matches!(change.action, Action::Moved { .. }));
         told_as_moved.push(moved.count());
     }
     println!("of {FILES} files moved into a new directory, told as moved: {told_as_moved:?}");
@@ -166,10 +184,15 @@ fn writes_and_permissions_are_told_as_what_they_are() {
     for path in [&file, &dir] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o700)).expect("change the mode");
     }
-    let mut told: Vec<_> =
-        end(everwatch, &[root]).into_iter().map(|change| (change.action, change.path)).collect();
+    let mut told: Vec<_> = end(everwatch, &[root])
+        .into_iter()
+        .map(|change| (change.action, change.path))
+        .collect();
     told.dedup();
-    let expected =
-        [(Action::Modified, file.clone()), (Action::Metadata, file), (Action::Metadata, dir)];
+    let expected = [
+        (Action::Modified, file.clone()),
+        (Action::Metadata, file),
+        (Action::Metadata, dir),
+    ];
     assert_eq!(told, expected);
 }

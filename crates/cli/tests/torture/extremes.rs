@@ -44,7 +44,13 @@ fn deep_trees_are_told(place: Place, levels: usize, name: &str) {
     fs::create_dir(&new).expect("make a directory");
     let new_bottom = descend(&new, levels, name);
     create(&new_bottom, "at the bottom");
-    renameat(&new_bottom, "at the bottom", &old_bottom, "from the other bottom").expect("rename");
+    renameat(
+        &new_bottom,
+        "at the bottom",
+        &old_bottom,
+        "from the other bottom",
+    )
+    .expect("rename");
     everwatch.pass(root, "one");
     let known = everwatch.replica(|replica| replica.tally.moved);
     fs::rename(&old, new.join("inside")).expect("rename");
@@ -81,8 +87,13 @@ fn symbolic_links_are_entries_and_are_not_followed() {
     fs::write(outside.join("not-ours"), "").expect("write a file");
     symlink("loop-b", root.join("loop-a")).expect("link");
     let everwatch = Everwatch::start(&[&root], &[]);
-    let links =
-        [("loop-a", "loop-b"), ("self", "self"), (".", "dot"), ("..", "up"), ("nowhere", "broken")];
+    let links = [
+        ("loop-a", "loop-b"),
+        ("self", "self"),
+        (".", "dot"),
+        ("..", "up"),
+        ("nowhere", "broken"),
+    ];
     for (target, name) in links {
         symlink(target, root.join(name)).expect("link");
     }

@@ -55,18 +55,29 @@ pub(crate) struct Change {
 pub(crate) enum Line {
     Ready,
     Change(Change),
-    Resync { reason: String, is_end: bool },
-    Coverage { path: PathBuf, state: String, reason: String },
+    Resync {
+        reason: String,
+        is_end: bool,
+    },
+    Coverage {
+        path: PathBuf,
+        state: String,
+        reason: String,
+    },
 }
 
 /// A path by its exact bytes: those in hex where there are some, the text itself otherwise.
 fn exact(text: Option<String>, hex: Option<String>) -> Option<PathBuf> {
-    let Some(hex) = hex else { return text.map(PathBuf::from) };
+    let Some(hex) = hex else {
+        return text.map(PathBuf::from);
+    };
     let digits = hex.as_bytes();
     let bytes: Option<Vec<u8>> = digits
         .chunks(2)
         .map(|pair| {
-            let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
+            let pair = std::str::from_utf8(pair)
+                .ok()
+                .filter(|pair| pair.len() == 2)?;
             u8::from_str_radix(pair, 16).ok()
         })
         .collect();
@@ -80,7 +91,10 @@ pub(crate) fn parse(line: &[u8]) -> Result<Line, String> {
     let path = exact(written.path, written.path_bytes);
     Ok(match written.r#type.as_str() {
         "ready" => Line::Ready,
-        "resync" => Line::Resync { reason: written.reason, is_end: written.state == "end" },
+        "resync" => Line::Resync {
+            reason: written.reason,
+            is_end: written.state == "end",
+        },
         "coverage" => Line::Coverage {
             path: path.ok_or_else(|| bad("no path"))?,
             state: written.state,
@@ -115,7 +129,14 @@ pub(crate) fn parse(line: &[u8]) -> Result<Line, String> {
 #[test]
 fn the_exact_bytes_of_a_path_win_over_its_text() {
     let line = br#"{"type":"change","seq":1,"kind":"moved","from":"/a","path":"/\ufffd","path_bytes":"2fff0a","file_type":"file","cause":"notified"}"#;
-    let Ok(Line::Change(change)) = parse(line) else { panic!("no change") };
+    let Ok(Line::Change(change)) = parse(line) else {
+        panic!("no change")
+    };
     assert_eq!(change.path.as_os_str().as_encoded_bytes(), b"/\xff\n");
-    assert_eq!(change.action, Action::Moved { from: PathBuf::from("/a") });
+    assert_eq!(
+        change.action,
+        Action::Moved {
+            from: PathBuf::from("/a")
+        }
+    );
 }

@@ -63,14 +63,19 @@ fn what_is_mounted_and_unmounted_inside_a_root_is_told() {
     let (_scratch, root, point) = scene();
     let everwatch = Everwatch::start(&[&root], &[]);
     for round in 0..3 {
-        let Some(mounted) = Mounted::tmpfs(&point) else { return };
+        let Some(mounted) = Mounted::tmpfs(&point) else {
+            return;
+        };
         fill(&point);
-        everwatch
-            .wait_for("what is mounted", |replica| replica.contains(&point.join("sub/below/file")));
+        everwatch.wait_for("what is mounted", |replica| {
+            replica.contains(&point.join("sub/below/file"))
+        });
         fs::rename(point.join("sub"), point.join("renamed")).expect("rename");
         everwatch.pass(&point, "sentinel");
         drop(mounted);
-        everwatch.wait_for("what was covered", |replica| replica.contains(&point.join("covered")));
+        everwatch.wait_for("what was covered", |replica| {
+            replica.contains(&point.join("covered"))
+        });
         everwatch.pass(&point, &format!("uncovered-{round}"));
     }
     check(everwatch, &[&root]);
@@ -80,7 +85,9 @@ fn what_is_mounted_and_unmounted_inside_a_root_is_told() {
 fn what_is_mounted_and_filled_at_full_speed_is_told() {
     let (_scratch, root, point) = scene();
     let everwatch = Everwatch::start(&[&root], &[]);
-    let Some(mounted) = Mounted::tmpfs(&point) else { return };
+    let Some(mounted) = Mounted::tmpfs(&point) else {
+        return;
+    };
     for number in 0..500 {
         fill(&point.join(format!("{number}")));
     }
@@ -92,13 +99,17 @@ fn what_is_mounted_and_filled_at_full_speed_is_told() {
 #[test]
 fn a_file_system_that_is_mounted_before_and_unmounted_while_watched_is_told() {
     let (_scratch, root, point) = scene();
-    let Some(mounted) = Mounted::tmpfs(&point) else { return };
+    let Some(mounted) = Mounted::tmpfs(&point) else {
+        return;
+    };
     fill(&point);
     let everwatch = Everwatch::start(&[&root], &[]);
     fs::write(point.join("sub/later"), "").expect("write a file");
     everwatch.pass(&root, "one");
     drop(mounted);
-    everwatch.wait_for("what was covered", |replica| replica.contains(&point.join("covered")));
+    everwatch.wait_for("what was covered", |replica| {
+        replica.contains(&point.join("covered"))
+    });
     everwatch.pass(&point, "two");
     check(everwatch, &[&root]);
 }
@@ -110,8 +121,12 @@ fn a_directory_that_is_bound_to_another_place_is_told_in_both() {
     fs::create_dir(&twin).expect("make a directory");
     fill(&point);
     let everwatch = Everwatch::start(&[&root], &[]);
-    let Some(mounted) = Mounted::bind(&point, &twin) else { return };
-    everwatch.wait_for("what is bound", |replica| replica.contains(&twin.join("sub/below/file")));
+    let Some(mounted) = Mounted::bind(&point, &twin) else {
+        return;
+    };
+    everwatch.wait_for("what is bound", |replica| {
+        replica.contains(&twin.join("sub/below/file"))
+    });
     fs::write(point.join("by-the-first-name"), "").expect("write a file");
     fs::write(twin.join("by-the-second-name"), "").expect("write a file");
     fs::rename(twin.join("sub"), twin.join("renamed")).expect("rename");
@@ -125,7 +140,9 @@ fn a_directory_that_is_bound_to_another_place_is_told_in_both() {
         everwatch.wait_for("it in both places", move |replica| replica.contains(&file));
     }
     drop(mounted);
-    everwatch.wait_for("the end of the second", |replica| !replica.contains(&twin.join("new")));
+    everwatch.wait_for("the end of the second", |replica| {
+        !replica.contains(&twin.join("new"))
+    });
     check(everwatch, &[&root]);
 }
 
@@ -135,8 +152,12 @@ fn a_directory_from_elsewhere_that_is_bound_into_a_root_is_told() {
     let elsewhere = scratch.dir("elsewhere");
     fill(&elsewhere);
     let everwatch = Everwatch::start(&[&root], &[]);
-    let Some(mounted) = Mounted::bind(&elsewhere, &point) else { return };
-    everwatch.wait_for("what is bound", |replica| replica.contains(&point.join("sub/below/file")));
+    let Some(mounted) = Mounted::bind(&elsewhere, &point) else {
+        return;
+    };
+    everwatch.wait_for("what is bound", |replica| {
+        replica.contains(&point.join("sub/below/file"))
+    });
     fs::write(elsewhere.join("by-its-own-name"), "").expect("write a file");
     everwatch.pass(&root, "one");
     check(everwatch, &[&root]);
@@ -147,11 +168,17 @@ fn a_directory_from_elsewhere_that_is_bound_into_a_root_is_told() {
 fn a_file_system_that_is_mounted_on_the_root_itself_is_told() {
     let (_scratch, root, _point) = scene();
     let everwatch = Everwatch::start(&[&root], &[]);
-    let Some(mounted) = Mounted::tmpfs(&root) else { return };
+    let Some(mounted) = Mounted::tmpfs(&root) else {
+        return;
+    };
     fill(&root);
-    everwatch.wait_for("what is mounted", |replica| replica.contains(&root.join("sub/below/file")));
+    everwatch.wait_for("what is mounted", |replica| {
+        replica.contains(&root.join("sub/below/file"))
+    });
     everwatch.pass(&root, "sentinel");
     drop(mounted);
-    everwatch.wait_for("what was covered", |replica| replica.contains(&root.join("point/covered")));
+    everwatch.wait_for("what was covered", |replica| {
+        replica.contains(&root.join("point/covered"))
+    });
     check(everwatch, &[&root]);
 }

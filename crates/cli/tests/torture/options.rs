@@ -18,8 +18,10 @@ const POLL: [&str; 4] = ["--backend", "poll", "--poll-interval", "50ms"];
 #[test]
 fn polling_converges() {
     for plan in Plan::ALL {
-        let run =
-            Run { arguments: POLL.to_vec(), ..Run::new(workload(plan, 31, 400), Place::Tmpfs) };
+        let run = Run {
+            arguments: POLL.to_vec(),
+            ..Run::new(workload(plan, 31, 400), Place::Tmpfs)
+        };
         run.check();
     }
     let run = Run {
@@ -57,14 +59,27 @@ fn polling_tells_the_rename_of_a_directory_as_one_move() {
     fs::rename(&old, root.join("new")).expect("rename");
     everwatch.wait_for("the move", |replica| replica.contains(&root.join("new/99")));
     let replica = check(everwatch, &[root]);
-    assert_eq!((replica.tally.moved, replica.tally.total()), (1, 1), "{:?}", replica.tally);
+    assert_eq!(
+        (replica.tally.moved, replica.tally.total()),
+        (1, 1),
+        "{:?}",
+        replica.tally
+    );
 }
 
 /// Rules, and what they hide, as plain code.
-const RULES: [&str; 4] = ["*.log\n", "build/\n*.tmp\n", "", "*.log\n!kept.log\nbuild/\n"];
+const RULES: [&str; 4] = [
+    "*.log\n",
+    "build/\n*.tmp\n",
+    "",
+    "*.log\n!kept.log\nbuild/\n",
+];
 
 fn is_hidden(rules: usize, path: &Path, kind: Kind) -> bool {
-    let name = path.file_name().map(OsStr::as_encoded_bytes).unwrap_or_default();
+    let name = path
+        .file_name()
+        .map(OsStr::as_encoded_bytes)
+        .unwrap_or_default();
     let is_log = name.ends_with(b".log");
     let is_build = name == b"build" && kind == Kind::Dir;
     match rules {
@@ -79,7 +94,11 @@ fn is_hidden(rules: usize, path: &Path, kind: Kind) -> bool {
 fn make_outputs(dir: &Path, number: usize) {
     let build = dir.join("build");
     fs::create_dir_all(&build).expect("make a directory");
-    let names = [format!("{number}.log"), format!("{number}.tmp"), "kept.log".to_owned()];
+    let names = [
+        format!("{number}.log"),
+        format!("{number}.tmp"),
+        "kept.log".to_owned(),
+    ];
     for name in names {
         fs::write(dir.join(&name), "").expect("write a file");
         fs::write(build.join(&name), "").expect("write a file");
@@ -105,7 +124,9 @@ fn rules_that_change_at_full_speed_hide_what_the_last_ones_say() {
         fs::write(root.join(".gitignore"), RULES[last]).expect("write the rules");
         everwatch.pass(root, "sentinel");
         let mut disk = walk(root).expect("the root is there");
-        disk.retain(root, &|path, kind| !path.ends_with(".git") && !is_hidden(last, path, kind));
+        disk.retain(root, &|path, kind| {
+            !path.ends_with(".git") && !is_hidden(last, path, kind)
+        });
         check_against(everwatch, &[Some(disk)]);
     }
 }
@@ -132,7 +153,11 @@ fn rules_of_a_directory_that_comes_goes_and_moves_count_where_it_is() {
     let mut disk = walk(root).expect("the root is there");
     disk.retain(root, &|path, _| {
         let is = |ending: &str| path.extension() == Some(OsStr::new(ending));
-        let is_hidden = if path.starts_with(&beside) { is("tmp") } else { is("log") };
+        let is_hidden = if path.starts_with(&beside) {
+            is("tmp")
+        } else {
+            is("log")
+        };
         !path.ends_with(".git") && !is_hidden
     });
     check_against(everwatch, &[Some(disk)]);
@@ -140,14 +165,24 @@ fn rules_of_a_directory_that_comes_goes_and_moves_count_where_it_is() {
 
 #[test]
 fn the_snapshot_and_what_follows_are_the_tree_while_it_changes() {
-    for (seed, plan) in
-        [(41, Plan::Mix), (42, Plan::Mix), (43, Plan::RenameStorm), (44, Plan::Deep)]
-    {
+    for (seed, plan) in [
+        (41, Plan::Mix),
+        (42, Plan::Mix),
+        (43, Plan::RenameStorm),
+        (44, Plan::Deep),
+    ] {
         let scratch = Scratch::new(Place::Tmpfs);
         let roots = [scratch.dir("root")];
-        let before = Workload { operations: 1_000, ..workload(plan, seed, 0) };
+        let before = Workload {
+            operations: 1_000,
+            ..workload(plan, seed, 0)
+        };
         before.run(&roots);
-        let during = Workload { operations: 6_000, writers: 2, ..workload(plan, seed + 100, 0) };
+        let during = Workload {
+            operations: 6_000,
+            writers: 2,
+            ..workload(plan, seed + 100, 0)
+        };
         let everwatch = std::thread::scope(|scope| {
             scope.spawn(|| during.run(&roots));
             Everwatch::start(&[&roots[0]], &["--snapshot"])
@@ -175,8 +210,10 @@ const SETTLE: [&str; 2] = ["--settle", "100ms"];
 #[test]
 fn what_settles_converges() {
     for plan in Plan::ALL {
-        let run =
-            Run { arguments: SETTLE.to_vec(), ..Run::new(workload(plan, 61, 3_000), Place::Tmpfs) };
+        let run = Run {
+            arguments: SETTLE.to_vec(),
+            ..Run::new(workload(plan, 61, 3_000), Place::Tmpfs)
+        };
         run.check();
     }
 }
@@ -219,13 +256,21 @@ fn what_settles_is_told_by_its_net_effect() {
 
 #[test]
 fn what_happened_before_sigterm_is_printed() {
-    for (plan, operations) in [(Plan::Burst, 40_000), (Plan::Deep, 4_000), (Plan::Mix, 4_000)] {
+    for (plan, operations) in [
+        (Plan::Burst, 40_000),
+        (Plan::Deep, 4_000),
+        (Plan::Mix, 4_000),
+    ] {
         let scratch = Scratch::new(Place::Tmpfs);
         let roots = [scratch.dir("root")];
         let everwatch = Everwatch::start(&[&roots[0]], &[]);
         workload(plan, 71, operations).run(&roots);
         let replica = everwatch.finish();
         let difference = replica.difference(&[walk(&roots[0])]);
-        assert!(difference.is_none(), "{plan:?}: {difference:?} of {:?}", replica.tally);
+        assert!(
+            difference.is_none(),
+            "{plan:?}: {difference:?} of {:?}",
+            replica.tally
+        );
     }
 }

@@ -29,17 +29,29 @@ fn with_queue(records: u32, stopped: Stopped) -> Option<usize> {
 
 #[test]
 fn a_queue_of_sixteen_records_loses_nothing() {
-    assert_ne!(with_queue(16, Stopped::Nobody), Some(0), "no overflow happened");
+    assert_ne!(
+        with_queue(16, Stopped::Nobody),
+        Some(0),
+        "no overflow happened"
+    );
 }
 
 #[test]
 fn a_queue_of_five_hundred_records_loses_nothing() {
-    assert_ne!(with_queue(500, Stopped::Command), Some(0), "no overflow happened");
+    assert_ne!(
+        with_queue(500, Stopped::Command),
+        Some(0),
+        "no overflow happened"
+    );
 }
 
 #[test]
 fn an_overflow_while_nobody_reads_loses_nothing() {
-    assert_ne!(with_queue(64, Stopped::Reader), Some(0), "no overflow happened");
+    assert_ne!(
+        with_queue(64, Stopped::Reader),
+        Some(0),
+        "no overflow happened"
+    );
 }
 
 #[test]
@@ -73,7 +85,15 @@ fn an_overflow_is_not_told_as_a_change_of_what_did_not_change() {
     let mut replica = check(everwatch, &[scratch.path()]);
     assert!(replica.overflows > 0, "no overflow happened");
     let told = replica.keep();
-    let wrong: Vec<_> = told.iter().filter(|change| change.path.starts_with(&still)).collect();
+    let wrong: Vec<_> = told
+        .iter()
+        .filter(|change| change.path.starts_with(&still))
+        .collect();
     assert!(wrong.is_empty(), "{wrong:?}");
-    assert_eq!(told.len(), 201, "each file once: {:?}", &told[..8.min(told.len())]);
+    assert_eq!(
+        told.len(),
+        201,
+        "each file once: {:?}",
+        &told[..8.min(told.len())]
+    );
 }

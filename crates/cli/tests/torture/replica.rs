@@ -87,12 +87,19 @@ impl Replica {
         match line {
             Line::Ready => {}
             Line::Change(change) => self.apply_change(change),
-            Line::Resync { reason, is_end: false } => {
+            Line::Resync {
+                reason,
+                is_end: false,
+            } => {
                 self.resyncs += 1;
                 self.overflows += usize::from(reason == "overflow");
             }
             Line::Resync { .. } => {}
-            Line::Coverage { path, state, reason } => self.coverage.push((path, state, reason)),
+            Line::Coverage {
+                path,
+                state,
+                reason,
+            } => self.coverage.push((path, state, reason)),
         }
     }
 
@@ -176,7 +183,13 @@ impl Replica {
 
 #[cfg(test)]
 fn change(seq: u64, action: Action, path: &str, kind: Kind) -> Line {
-    Line::Change(Change { seq, action, path: path.into(), kind, was_scanned: false })
+    Line::Change(Change {
+        seq,
+        action,
+        path: path.into(),
+        kind,
+        was_scanned: false,
+    })
 }
 
 #[test]
@@ -186,7 +199,14 @@ fn a_move_drops_what_was_at_the_target_and_brings_all_below() {
     replica.apply(change(2, Action::Created, "/r/a/f", Kind::File));
     replica.apply(change(3, Action::Created, "/r/b", Kind::Dir));
     replica.apply(change(4, Action::Created, "/r/b/g", Kind::File));
-    replica.apply(change(5, Action::Moved { from: "/r/a".into() }, "/r/b", Kind::Dir));
+    replica.apply(change(
+        5,
+        Action::Moved {
+            from: "/r/a".into(),
+        },
+        "/r/b",
+        Kind::Dir,
+    ));
     assert_eq!(replica.nonsense, 0, "{:?}", replica.quotes);
     let there = ["/r/b/f", "/r/b/g", "/r/a"].map(|path| replica.contains(Path::new(path)));
     assert_eq!(there, [true, false, false]);
@@ -198,6 +218,13 @@ fn lines_that_nobody_could_have_expected_are_noted() {
     replica.apply(change(1, Action::Removed, "/r/a", Kind::File));
     replica.apply(change(2, Action::Created, "/r/b/c", Kind::File));
     replica.apply(change(2, Action::Created, "/r/d", Kind::File));
-    replica.apply(change(3, Action::Moved { from: "/r/x".into() }, "/r/y", Kind::File));
+    replica.apply(change(
+        3,
+        Action::Moved {
+            from: "/r/x".into(),
+        },
+        "/r/y",
+        Kind::File,
+    ));
     assert_eq!(replica.nonsense, 4, "{:?}", replica.quotes);
 }

@@ -75,7 +75,12 @@ fn a_root_that_is_deleted_for_good_is_gone() {
     fs::remove_dir_all(&root).expect("remove the root");
     everwatch.wait_for("the end of the root", is_gone(&root));
     let replica = check(everwatch, &[&root]);
-    assert!(replica.coverage.iter().any(|(path, state, _)| *path == root && state == "lost"));
+    assert!(
+        replica
+            .coverage
+            .iter()
+            .any(|(path, state, _)| *path == root && state == "lost")
+    );
 }
 
 #[test]
@@ -143,7 +148,9 @@ fn a_root_in_the_place_of_which_there_is_a_file_comes_back() {
     let everwatch = Everwatch::start(&[&root], &[]);
     fs::remove_dir_all(&root).expect("remove the root");
     fs::write(&root, "a file").expect("write a file");
-    everwatch.wait_for("the end of the directory", |replica| !replica.contains(&root.join("file")));
+    everwatch.wait_for("the end of the directory", |replica| {
+        !replica.contains(&root.join("file"))
+    });
     fs::remove_file(&root).expect("remove the file");
     fill(&root, "second");
     everwatch.wait_for("the new root", is_there(root.join("sub/second")));
@@ -186,7 +193,9 @@ fn a_root_that_is_a_symbolic_link_notices_that_its_target_is_renamed() {
     symlink("root", &root).expect("link");
     let everwatch = Everwatch::start(&[&root], &[]);
     rename(&target, &scratch.path().join("away"));
-    everwatch.wait_for("the end of the root", |replica| !replica.contains(&root.join("file")));
+    everwatch.wait_for("the end of the root", |replica| {
+        !replica.contains(&root.join("file"))
+    });
     fill(&target, "second");
     everwatch.wait_for("the new root", is_there(root.join("sub/second")));
     check(everwatch, &[&root]);
@@ -259,7 +268,10 @@ fn a_single_file_is_watched_by_its_name() {
         fs::write(&file, "written in place").expect("write a file");
         everwatch.wait_for("the write", |replica| replica.tally.modified > told);
         let replica = check(everwatch, &[&file]);
-        assert_eq!(replica.tally.moved, 0, "where it was before is none of the root's");
+        assert_eq!(
+            replica.tally.moved, 0,
+            "where it was before is none of the root's"
+        );
     }
 }
 

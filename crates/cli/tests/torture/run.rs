@@ -60,7 +60,12 @@ impl Verdict {
     }
 
     pub(crate) fn report(&self) -> String {
-        let Difference { missing, ghosts, wrong_kinds, examples } = &self.difference;
+        let Difference {
+            missing,
+            ghosts,
+            wrong_kinds,
+            examples,
+        } = &self.difference;
         let mut lines = vec![format!(
             "{:?}, {} overflows; {missing} missing, {ghosts} ghosts, {wrong_kinds} wrong kinds, {} \
              lines without sense",
@@ -81,7 +86,14 @@ fn judge(everwatch: Everwatch, disk: &[Option<Tree>]) -> (Verdict, Usage) {
     let unsettled = (!is_settled).then(|| everwatch.replica(|replica| replica.difference(disk)));
     let usage = everwatch.usage();
     let replica = everwatch.finish();
-    (Verdict { difference: replica.difference(disk), unsettled, replica }, usage)
+    (
+        Verdict {
+            difference: replica.difference(disk),
+            unsettled,
+            replica,
+        },
+        usage,
+    )
 }
 
 /// Ends the command and makes sure that its feed has led to the given trees at its roots.
@@ -130,8 +142,9 @@ impl Run {
             None => QueueLimit::shared(),
         };
         let scratch = Scratch::new(self.place);
-        let roots: Vec<PathBuf> =
-            (0..self.roots).map(|number| scratch.dir(&format!("root{number}"))).collect();
+        let roots: Vec<PathBuf> = (0..self.roots)
+            .map(|number| scratch.dir(&format!("root{number}")))
+            .collect();
         let paths: Vec<_> = roots.iter().map(PathBuf::as_path).collect();
         let everwatch = Everwatch::start_with(&paths, &self.arguments, limit);
         match self.stopped {
@@ -172,11 +185,21 @@ impl Run {
 
     /// What went wrong, and how to have it again.
     pub(crate) fn complaint(&self, outcome: &Outcome) -> String {
-        format!("{}\nto run it again:\n{}", outcome.report(), self.replay_command())
+        format!(
+            "{}\nto run it again:\n{}",
+            outcome.report(),
+            self.replay_command()
+        )
     }
 
     fn replay_command(&self) -> String {
-        let Workload { plan, names, seed, operations, writers } = self.workload;
+        let Workload {
+            plan,
+            names,
+            seed,
+            operations,
+            writers,
+        } = self.workload;
         let mut words = vec![
             plan.name().to_owned(),
             self.place.name().to_owned(),

@@ -93,7 +93,10 @@ impl QueueLimit {
     fn lock(how: FlockOperation) -> QueueLimit {
         let file = File::open(QUEUE_LIMIT).expect("open the limit of the queue");
         flock(&file, how).expect("lock the limit of the queue");
-        QueueLimit { before: None, _file: file }
+        QueueLimit {
+            before: None,
+            _file: file,
+        }
     }
 
     /// Changes the limit until this is dropped. `None` if that is not allowed here.

@@ -9,7 +9,10 @@ use crate::scratch::Place;
 use crate::workload::Plan;
 
 fn number(name: &str, usual: usize) -> usize {
-    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(usual)
+    std::env::var(name)
+        .ok()
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(usual)
 }
 
 /// One line of the table.
@@ -41,7 +44,10 @@ impl Row {
 fn soak() {
     let is_long = std::env::var_os("EVERWATCH_SOAK").is_some();
     let (seeds, operations) = if is_long {
-        (number("EVERWATCH_SEEDS", 10), number("EVERWATCH_OPERATIONS", 20_000))
+        (
+            number("EVERWATCH_SEEDS", 10),
+            number("EVERWATCH_OPERATIONS", 20_000),
+        )
     } else {
         (1, 500)
     };
@@ -65,7 +71,10 @@ fn soak() {
             for place in Place::ALL {
                 let mut row = Row::default();
                 for seed in 1..=seeds as u64 {
-                    let run = Run { stopped, ..Run::new(workload(plan, seed, operations), place) };
+                    let run = Run {
+                        stopped,
+                        ..Run::new(workload(plan, seed, operations), place)
+                    };
                     let Some(outcome) = run.run() else { continue };
                     row.add(&outcome);
                     if !outcome.verdict.is_right() {
@@ -89,5 +98,10 @@ fn soak() {
             }
         }
     }
-    assert!(failures.is_empty(), "{} runs failed:\n{}", failures.len(), failures.join("\n\n"));
+    assert!(
+        failures.is_empty(),
+        "{} runs failed:\n{}",
+        failures.len(),
+        failures.join("\n\n")
+    );
 }

@@ -45,7 +45,10 @@ pub(crate) fn names(path: &Path) -> impl Iterator<Item = &[u8]> {
 
 impl Tree {
     pub(crate) fn new(kind: Kind) -> Tree {
-        Tree { kind, below: HashMap::new() }
+        Tree {
+            kind,
+            below: HashMap::new(),
+        }
     }
 
     /// Number of entries below.
@@ -69,7 +72,9 @@ impl Tree {
     pub(crate) fn put(&mut self, path: &Path, entry: Tree) -> bool {
         let mut had_parent = true;
         let mut names: Vec<&[u8]> = names(path).collect();
-        let Some(last) = names.pop() else { return false };
+        let Some(last) = names.pop() else {
+            return false;
+        };
         let mut tree = self;
         for name in names {
             if !tree.below.contains_key(name) {
@@ -165,6 +170,10 @@ fn a_difference_counts_what_is_below_as_well() {
     disk.put(Path::new("/b/c"), Tree::new(Kind::File));
     let mut difference = Difference::default();
     difference.add(Path::new("/"), Some(&replica), Some(&disk));
-    let counts = (difference.missing, difference.ghosts, difference.wrong_kinds);
+    let counts = (
+        difference.missing,
+        difference.ghosts,
+        difference.wrong_kinds,
+    );
     assert_eq!(counts, (2, 2, 1), "{:?}", difference.examples);
 }

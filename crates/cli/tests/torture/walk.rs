@@ -10,7 +10,9 @@ use rustix::io::Errno;
 
 use crate::tree::{Kind, Tree};
 
-const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC);
 
 /// What is at a path, with all below it. The path itself may be a symbolic link to a directory.
 pub(crate) fn walk(root: &Path) -> Option<Tree> {

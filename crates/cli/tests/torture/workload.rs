@@ -27,8 +27,13 @@ pub(crate) enum Plan {
 }
 
 impl Plan {
-    pub(crate) const ALL: [Plan; 5] =
-        [Plan::Burst, Plan::Deep, Plan::Mix, Plan::RenameStorm, Plan::Churn];
+    pub(crate) const ALL: [Plan; 5] = [
+        Plan::Burst,
+        Plan::Deep,
+        Plan::Mix,
+        Plan::RenameStorm,
+        Plan::Churn,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -61,7 +66,10 @@ impl Workload {
             let writers: Vec<_> = (0..self.writers)
                 .map(|number| scope.spawn(move || self.write(number, roots)))
                 .collect();
-            writers.into_iter().map(|writer| writer.join().expect("a writer")).sum()
+            writers
+                .into_iter()
+                .map(|writer| writer.join().expect("a writer"))
+                .sum()
         })
     }
 

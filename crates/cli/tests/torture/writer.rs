@@ -54,7 +54,15 @@ impl<'a> Writer<'a> {
         number: usize,
         roots: &'a [PathBuf],
     ) -> Writer<'a> {
-        Writer { random, names, number, roots, dirs: Vec::new(), files: Vec::new(), serial: 0 }
+        Writer {
+            random,
+            names,
+            number,
+            roots,
+            dirs: Vec::new(),
+            files: Vec::new(),
+            serial: 0,
+        }
     }
 
     fn root(&mut self) -> PathBuf {
@@ -83,19 +91,30 @@ impl<'a> Writer<'a> {
     /// A name that no other writer uses.
     fn own_place(&mut self, what: &str) -> PathBuf {
         self.serial += 1;
-        self.root().join(format!("{what}-{}-{}", self.number, self.serial))
+        self.root()
+            .join(format!("{what}-{}-{}", self.number, self.serial))
     }
 
     fn known_file(&mut self) -> io::Result<PathBuf> {
-        self.random.pick(&self.files).cloned().ok_or_else(nothing_known)
+        self.random
+            .pick(&self.files)
+            .cloned()
+            .ok_or_else(nothing_known)
     }
 
     fn known_dir(&mut self) -> io::Result<PathBuf> {
-        self.random.pick(&self.dirs).cloned().ok_or_else(nothing_known)
+        self.random
+            .pick(&self.dirs)
+            .cloned()
+            .ok_or_else(nothing_known)
     }
 
     fn known(&mut self) -> io::Result<PathBuf> {
-        if self.random.chance(50) { self.known_dir() } else { self.known_file() }
+        if self.random.chance(50) {
+            self.known_dir()
+        } else {
+            self.known_file()
+        }
     }
 
     /// Forgets paths that turned out to be stale, and passes the failure on.
@@ -340,15 +359,22 @@ impl<'a> Writer<'a> {
         mknodat(CWD, &path, FileType::Fifo, Mode::RWXU, 0)?;
         // Opening it would block, so it is only ever renamed or removed.
         self.files.retain(|known| *known != path);
-        if self.random.chance(50) { fs::remove_file(path) } else { Ok(()) }
+        if self.random.chance(50) {
+            fs::remove_file(path)
+        } else {
+            Ok(())
+        }
     }
 
     /// Learns what others have made.
     pub(crate) fn discover(&mut self) -> io::Result<()> {
         let dir = self.dir();
         let listing = fs::read_dir(&dir);
-        let mut entries: Vec<_> =
-            self.check(&[&dir], listing)?.filter_map(Result::ok).take(100).collect();
+        let mut entries: Vec<_> = self
+            .check(&[&dir], listing)?
+            .filter_map(Result::ok)
+            .take(100)
+            .collect();
         if entries.is_empty() {
             return Err(nothing_known());
         }

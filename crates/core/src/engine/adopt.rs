@@ -3,9 +3,9 @@
 //! The one routine for roots, for new and moved-in directories, for what was mounted, became
 //! readable or is polled, and for resync.
 
-use super::Engine;
 use super::aside::Astray;
 use super::handles::OpenError;
+use super::{CLOCK_TICK, Engine};
 use crate::change::{Cause, FileType};
 use crate::coverage::{Gap, State};
 use crate::kernel::{Fault, FaultKind, Identity, Kernel, Purpose, Watch, Watched};
@@ -117,8 +117,9 @@ impl<K: Kernel> Engine<K> {
             return Covered::Yes;
         }
         // While a watch is held nothing can have ended it unheard, except when records were lost;
-        // then a birth time tells whether this is still the directory that was watched.
-        let is_sure = !self.mirror.has(id, Mark::STALE) || identity.born != 0;
+        // then a birth before that tells that this is still the directory that was watched.
+        let is_sure = !self.mirror.has(id, Mark::STALE)
+            || (identity.born != 0 && identity.born < self.complete - CLOCK_TICK);
         if self.mirror.watch(id).is_some() && is_sure {
             return Covered::Yes;
         }

@@ -124,7 +124,8 @@ impl<K: Kernel> Engine<K> {
     }
 
     pub(super) fn put_aside(&mut self, oddity: Oddity) {
-        self.put_aside_since(oddity, self.step);
+        // What follows from an older oddity is as old as that.
+        self.put_aside_since(oddity, self.deciding.unwrap_or(self.step));
     }
 
     fn put_aside_since(&mut self, oddity: Oddity, since: u64) {
@@ -203,6 +204,7 @@ impl<K: Kernel> Engine<K> {
         self.aside = left;
         let mut vanished = Vec::new();
         for aside in due {
+            self.deciding = Some(aside.since);
             match aside.oddity {
                 Oddity::Vanished(id) => vanished.push(id),
                 Oddity::Unverified(id) => self.decide_unverified(id, aside.since),
@@ -214,6 +216,7 @@ impl<K: Kernel> Engine<K> {
                 Oddity::Astray { .. } => self.decide_astray(aside),
             }
         }
+        self.deciding = None;
         for id in vanished {
             if self.mirror.contains(id) && self.mirror.has(id, Mark::VANISHED) {
                 self.mirror.clear(id, Mark::VANISHED);
@@ -317,6 +320,7 @@ impl<K: Kernel> Engine<K> {
         let ripe = self
             .aside
             .iter()
+            .filter(|aside| aside.step < self.decided)
             .map(|aside| aside.at.saturating_add(self.pace.pairing))
             .min();
         (needs_drain, ripe)

@@ -155,12 +155,28 @@ impl<K: Kernel> Engine<K> {
         all
     }
 
-    fn needs_polling(gap: Gap) -> bool {
-        gap.state() == State::Polled || matches!(gap, Gap::OpenFiles | Gap::Failing)
+    /// Whether a directory with this gap is to be tried again and again. Of what is unreadable a
+    /// record tells when that changes, unless it is where another file system is mounted.
+    fn needs_polling(&self, id: NodeId, gap: Gap) -> bool {
+        match gap {
+            Gap::OpenFiles | Gap::Failing => true,
+            Gap::Unreadable => self
+                .mirror
+                .parent(id)
+                .is_some_and(|parent| self.mirror.watch(parent).is_none() || self.is_mount(id)),
+            gap => gap.state() == State::Polled,
+        }
+    }
+
+    fn is_mount(&self, id: NodeId) -> bool {
+        let device = |id| self.mirror.identity(id).map(|identity| identity.device);
+        device(id).is_some_and(|own| self.mirror.parent(id).and_then(device) != Some(own))
     }
 
     pub(super) fn has_polled(&self) -> bool {
-        self.gaps.values().any(|&gap| Self::needs_polling(gap))
+        self.gaps
+            .iter()
+            .any(|(&id, &gap)| self.needs_polling(id, gap))
     }
 
     pub(super) fn begin_poll_if_due(&mut self) {
@@ -196,7 +212,7 @@ impl<K: Kernel> Engine<K> {
         let mut polled: Vec<NodeId> = self
             .gaps
             .iter()
-            .filter(|&(_, &gap)| Self::needs_polling(gap))
+            .filter(|&(&id, &gap)| self.needs_polling(id, gap))
             .map(|(&id, _)| id)
             .collect();
         polled.sort_unstable();

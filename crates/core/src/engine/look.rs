@@ -349,7 +349,8 @@ impl<K: Kernel> Engine<K> {
             };
             let is_the_same = born != 0
                 && match known_born {
-                    0 => born < self.complete - CLOCK_TICK,
+                    // Of what is not watched, nothing is known to be complete.
+                    0 => self.mirror.is_tracked(parent) && born < self.complete - CLOCK_TICK,
                     known_born => known_born == fold_born(born),
                 };
             if is_the_same && self.is_in_place(known) == Some(false) {

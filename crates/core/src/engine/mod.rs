@@ -176,6 +176,8 @@ pub struct Engine<K: Kernel> {
     /// Directories that are tried again, and the step since which they have been astray.
     astray_since: HashMap<NodeId, u64>,
     drains: VecDeque<aside::DrainMark>,
+    /// The step since which the oddity in hand has been one.
+    deciding: Option<u64>,
     /// The number of the step in hand.
     step: u64,
     /// When it began.
@@ -230,6 +232,7 @@ impl<K: Kernel> Engine<K> {
             aside: Vec::new(),
             astray_since: HashMap::new(),
             drains: VecDeque::new(),
+            deciding: None,
             step: 0,
             now: Moment::ZERO,
             decided: 0,
@@ -312,11 +315,16 @@ impl<K: Kernel> Engine<K> {
     /// Returns whether anything came.
     fn drain(&mut self) -> bool {
         let clock = self.kernel.clock();
+        let overflows = self.backlog.overflows();
         let drained = self.kernel.drain(&mut self.backlog).unwrap_or_else(|_| {
             // A queue that cannot be read has lost what is in it.
             self.backlog.push(Record::LOST);
             Drained::All
         });
+        if self.backlog.overflows() != overflows {
+            // While its record of a loss waits to be read, the kernel loses more without another.
+            self.backlog.push_lost_again();
+        }
         self.backlog.stamp(self.now);
         self.mark_drain(drained, clock);
         drained != Drained::Nothing

@@ -88,8 +88,8 @@ impl<K: Kernel> Engine<K> {
         });
         if !is_joined {
             self.arming = true;
-            self.guard_root(id);
             self.plant(id);
+            self.guard_root(id);
         }
         Ok(id)
     }
@@ -320,7 +320,7 @@ impl<K: Kernel> Engine<K> {
         };
         inner.is_joined = true;
         let inner = inner.id;
-        debug_assert!(self.mirror.has(id, Mark::UNANNOUNCED));
+        debug_assert!(self.mirror.first_child(id).is_none());
         let name = self.mirror.name(id).to_vec();
         self.remove(id, Cause::Scanned, false, true);
         self.mirror.clear(node, Mark::ROOT);

@@ -492,7 +492,11 @@ impl System {
 
     /// Whether anything was mounted or unmounted since the engine was last told.
     pub(super) fn have_mounts_changed(&self) -> bool {
-        !self.told_mounts.iter().map(|(top, _)| top).eq(self.disk.mounts.iter().map(|m| &m.top))
+        !self
+            .told_mounts
+            .iter()
+            .map(|(top, _)| top)
+            .eq(self.disk.mounts.iter().map(|m| &m.top))
     }
 
     /// The mount points that are new, gone, or called differently than before, as a reader of
@@ -501,9 +505,16 @@ impl System {
         let paths = |mount: &Mount| (mount.top, self.disk.raw_path_of(mount.covered));
         let now: Vec<_> = self.disk.mounts.iter().map(paths).collect();
         let before = std::mem::replace(&mut self.told_mounts, now);
-        let gone = before.iter().filter(|mount| !self.told_mounts.contains(mount));
-        let new = self.told_mounts.iter().filter(|mount| !before.contains(mount));
-        gone.chain(new).filter_map(|(_, path)| path.clone()).collect()
+        let gone = before
+            .iter()
+            .filter(|mount| !self.told_mounts.contains(mount));
+        let new = self
+            .told_mounts
+            .iter()
+            .filter(|mount| !before.contains(mount));
+        gone.chain(new)
+            .filter_map(|(_, path)| path.clone())
+            .collect()
     }
 
     fn end_device(&mut self, device: usize) {

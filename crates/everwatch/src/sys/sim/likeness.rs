@@ -134,7 +134,9 @@ impl Pair {
                 ("mkdir", real, made.map(drop))
             }
             4 => {
-                let made = system.make(parent, &name, Kind::Symlink(b"nowhere")).map(drop);
+                let made = system
+                    .make(parent, &name, Kind::Symlink(b"nowhere"))
+                    .map(drop);
                 ("symlink", std::os::unix::fs::symlink("nowhere", real), made)
             }
             5 => {
@@ -148,10 +150,9 @@ impl Pair {
                 ("link", fs::hard_link(real, to_real), linked)
             }
             7 => {
-                let is_file = system
-                    .disk
-                    .entry(parent, &name)
-                    .is_some_and(|ino| system.disk.kind(ino) == everwatch_core::change::FileType::File);
+                let is_file = system.disk.entry(parent, &name).is_some_and(|ino| {
+                    system.disk.kind(ino) == everwatch_core::change::FileType::File
+                });
                 if !is_file {
                     return "no file to write to".to_owned();
                 }
@@ -160,14 +161,29 @@ impl Pair {
                 ("write", written, system.write(parent, &name))
             }
             8 => {
-                let kind = system.disk.lookup(parent, &name).map(|ino| system.disk.kind(ino));
+                let kind = system
+                    .disk
+                    .lookup(parent, &name)
+                    .map(|ino| system.disk.kind(ino));
                 if kind == Ok(everwatch_core::change::FileType::Symlink) {
                     return "a link has no permissions".to_owned();
                 }
-                let mode = Permissions::from_mode(if self.random.chance(500) { 0o755 } else { 0o700 });
-                ("chmod", fs::set_permissions(real, mode), system.chmod(parent, &name, true, true))
+                let mode = Permissions::from_mode(if self.random.chance(500) {
+                    0o755
+                } else {
+                    0o700
+                });
+                (
+                    "chmod",
+                    fs::set_permissions(real, mode),
+                    system.chmod(parent, &name, true, true),
+                )
             }
-            9 => ("unlink", fs::remove_file(real), system.unlink(parent, &name)),
+            9 => (
+                "unlink",
+                fs::remove_file(real),
+                system.unlink(parent, &name),
+            ),
             10 => ("rmdir", fs::remove_dir(real), system.rmdir(parent, &name)),
             11 => {
                 let swapped = renameat_with(CWD, real, CWD, to_real, RenameFlags::EXCHANGE);
@@ -234,7 +250,9 @@ impl Pair {
             ];
             let action = actions.iter().find(|(flag, _)| flags.contains(*flag));
             let action = action.expect("an action that was asked for").1;
-            let name = event.file_name().map_or(Vec::new(), |name| name.to_bytes().to_vec());
+            let name = event
+                .file_name()
+                .map_or(Vec::new(), |name| name.to_bytes().to_vec());
             let number = self.real.get(&event.wd()).copied().unwrap_or(usize::MAX);
             let is_dir = flags.contains(ReadFlags::ISDIR) && !name.is_empty();
             said.push(((number, action, is_dir, name), event.cookie()));
@@ -248,9 +266,16 @@ impl Pair {
         // One at a time, because the backlog merges what the kernel does not.
         while self.system.queue.read_one(&mut backlog) {
             let record = backlog.front().expect("a record");
-            let number = self.simulated.get(&record.watch).copied().unwrap_or(usize::MAX);
+            let number = self
+                .simulated
+                .get(&record.watch)
+                .copied()
+                .unwrap_or(usize::MAX);
             let is_dir = record.is_dir && !record.name.is_empty();
-            said.push(((number, record.action, is_dir, record.name.to_vec()), record.cookie));
+            said.push((
+                (number, record.action, is_dir, record.name.to_vec()),
+                record.cookie,
+            ));
             backlog.pop();
         }
         said
@@ -271,12 +296,19 @@ fn the_same_calls_leave_the_same_records() {
                 continue;
             }
             let (real, simulated) = (pair.read_real(), pair.read_simulated());
-            let plain = |said: &[(Said, u32)]| said.iter().map(|(said, _)| said.clone()).collect::<Vec<_>>();
+            let plain = |said: &[(Said, u32)]| {
+                said.iter()
+                    .map(|(said, _)| said.clone())
+                    .collect::<Vec<_>>()
+            };
             assert_eq!(plain(&real), plain(&simulated), "seed {seed}: {what}");
             let mut cookies = HashMap::new();
             for ((_, real), (_, simulated)) in real.iter().zip(&simulated) {
                 let known = *cookies.entry(real).or_insert(simulated);
-                assert_eq!(known, simulated, "seed {seed}: {what}: halves belong together alike");
+                assert_eq!(
+                    known, simulated,
+                    "seed {seed}: {what}: halves belong together alike"
+                );
             }
         }
     }
@@ -293,7 +325,9 @@ fn a_queue_that_has_overflowed_drops_later_records_without_saying_so_again() {
         for _ in 0..count {
             let name = format!("{serial:06}");
             fs::write(pair.top.path().join(&name), "").expect("a file");
-            pair.system.make(top, name.as_bytes(), Kind::File).expect("a file");
+            pair.system
+                .make(top, name.as_bytes(), Kind::File)
+                .expect("a file");
             serial += 1;
         }
     };
@@ -311,7 +345,10 @@ fn a_queue_that_has_overflowed_drops_later_records_without_saying_so_again() {
     create(&mut pair, read.len() + 10);
     let (real, simulated) = (pair.read_real(), pair.read_simulated());
     assert_eq!(real, simulated);
-    let overflows = real.iter().filter(|(said, _)| said.1 == Action::Overflow).count();
+    let overflows = real
+        .iter()
+        .filter(|(said, _)| said.1 == Action::Overflow)
+        .count();
     assert_eq!(overflows, 1);
     assert_ne!(real.last().map(|(said, _)| said.1), Some(Action::Overflow));
 }

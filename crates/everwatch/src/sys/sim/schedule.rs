@@ -254,7 +254,10 @@ impl Schedule {
     }
 
     fn run(&mut self) {
-        while self.complaints.is_empty() && self.kernel().workload.done < self.kernel().workload.limit || !self.is_set_up() {
+        while self.complaints.is_empty()
+            && self.kernel().workload.done < self.kernel().workload.limit
+            || !self.is_set_up()
+        {
             self.obey();
             let progress = self.step();
             self.serve_all(false);
@@ -296,7 +299,10 @@ impl Schedule {
         self.note(|| {
             let more = if progress.more { "more" } else { "wait" };
             let deadline = progress.deadline;
-            format!("  step at {now:?}: {} records, {more} {deadline:?}", progress.records)
+            format!(
+                "  step at {now:?}: {} records, {more} {deadline:?}",
+                progress.records
+            )
         });
         if self.engine.is_armed()
             && let Some(scope) = self.arming.take()
@@ -355,15 +361,18 @@ impl Schedule {
         for scope in self.armed.iter().filter(|scope| scope.only.is_none()) {
             let is_known = match self.is_inner(scope) {
                 // It may be one of the entries; whoever asked for it looks whether it is there.
-                true => disk.resolve(&scope.dir, false).is_ok_and(|ino| disk.is_dir(ino)),
+                true => disk
+                    .resolve(&scope.dir, false)
+                    .is_ok_and(|ino| disk.is_dir(ino)),
                 // It is not one of the entries, but known unless its coverage says that it is gone.
                 false => !coverage.iter().any(|subtree| {
-                    subtree.gap == Some(Gap::RootGone)
-                        && subtree.path == to_path(scope.dir.clone())
+                    subtree.gap == Some(Gap::RootGone) && subtree.path == to_path(scope.dir.clone())
                 }),
             };
             if is_known {
-                consumer.replica.begin(&to_path(scope.dir.clone()), FileType::Dir, disk);
+                consumer
+                    .replica
+                    .begin(&to_path(scope.dir.clone()), FileType::Dir, disk);
             }
             if self.is_inner(scope) {
                 consumer.replica.vague.push(scope.dir.clone());
@@ -638,7 +647,8 @@ impl Schedule {
             self.serve(at, true);
             self.serve(at, true);
             if self.engine.folded(self.consumers[at].outlet).0 {
-                self.complaints.push(format!("consumer {at} does not get all"));
+                self.complaints
+                    .push(format!("consumer {at} does not get all"));
             }
             self.consumers[at].capacity = capacity;
         }
