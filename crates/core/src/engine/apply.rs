@@ -69,7 +69,10 @@ impl<K: Kernel> Engine<K> {
             }
             _ if name.is_empty() => {
                 for dir in self.watches.nodes(watch) {
-                    if action == Action::Metadata && self.is_told_root(dir) {
+                    if action == Action::Metadata
+                        && self.mirror.contains(dir)
+                        && self.is_told_root(dir)
+                    {
                         self.outlets
                             .metadata(&mut self.mirror, dir, Cause::Notified);
                     }

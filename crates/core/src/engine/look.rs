@@ -41,6 +41,9 @@ pub(super) fn fold_born(born: FileTime) -> u32 {
     (folded as u32).max(1)
 }
 
+/// So many names of one file are looked at whenever another one comes.
+const FEW: usize = 8;
+
 impl<K: Kernel> Engine<K> {
     /// Brings the mirror in line with what was seen at a name just now.
     pub(super) fn reconcile(&mut self, dir: NodeId, name: &[u8], seen: Seen, cause: Cause) {
@@ -135,15 +138,16 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// An entry is seen whose inode the mirror has under other names, more than the inode has. A
-    /// record about a name that is used again may have been taken for one about this entry, so the
-    /// others are looked at again.
+    /// An entry is seen whose inode the mirror has under other names. They may be further names of
+    /// the same file. But a record about a name that is used again may also have been taken for one
+    /// about this entry, so the others are looked at again; if they are many, only when they are
+    /// more than the file has names.
     fn doubt_namesakes(&mut self, dir: NodeId, seen: Seen) {
         if self.arming || seen.inode == 0 || seen.links == 0 {
             return;
         }
         let namesakes = self.mirror.by_inode(seen.inode);
-        if namesakes.len() < seen.links as usize {
+        if namesakes.len() > FEW && namesakes.len() < seen.links as usize {
             return;
         }
         let device = self.mirror.identity(dir).map(|identity| identity.device);
@@ -255,7 +259,12 @@ impl<K: Kernel> Engine<K> {
             self.mirror.clear(id, Mark::ROOT);
             self.root_left(id);
         }
-        if unannounced {
+        // Consumers do not know yet what is found of a root that is being armed.
+        let is_untold = self.arming
+            && self
+                .arming_top
+                .is_some_and(|top| self.mirror.is_within(id, top));
+        if unannounced || is_untold {
             self.mirror.relocate(id, dir, name);
         } else {
             let from = self.outlets.moving(&mut self.mirror, id, cause);

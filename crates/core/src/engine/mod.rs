@@ -200,6 +200,8 @@ pub struct Engine<K: Kernel> {
     recent_arrivals: VecDeque<(NodeId, Vec<u8>)>,
     /// A root is being armed: what is found is its beginning, not a change.
     arming: bool,
+    /// The top of its tree.
+    arming_top: Option<NodeId>,
     polling: Option<Poll>,
     poll_wanted: bool,
     polls_begun: u64,
@@ -246,6 +248,7 @@ impl<K: Kernel> Engine<K> {
             complete: 0,
             recent_arrivals: VecDeque::new(),
             arming: false,
+            arming_top: None,
             polling: None,
             poll_wanted: false,
             polls_begun: 0,

@@ -148,6 +148,19 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
+    /// Whether the root's directory is an entry in the tree of another root, one that does not reach
+    /// into it.
+    fn is_entry_elsewhere(&self, path: &Path) -> bool {
+        let Some((above, name)) = path.parent().zip(path.file_name()) else {
+            return false;
+        };
+        self.find(above).is_some_and(|above| {
+            self.mirror
+                .child(above, &to_bytes(Path::new(name)))
+                .is_some()
+        })
+    }
+
     /// Checks the root that this is the top of.
     pub(super) fn check_root_node(&mut self, node: NodeId) {
         let root = self.roots.iter().find(|root| root.node == Some(node));
@@ -176,6 +189,9 @@ impl<K: Kernel> Engine<K> {
             if let Some(root) = self.root_mut(id) {
                 root.resting = Some(node);
             }
+        } else if self.is_entry_elsewhere(&path) {
+            // Consumers learn it from there.
+            self.drop_tree(node);
         } else {
             self.remove(node, Cause::Notified, true, false);
         }
@@ -187,7 +203,7 @@ impl<K: Kernel> Engine<K> {
         let Some(node) = self.plant(id) else { return };
         let Some(root) = self.root(id) else { return };
         let path = root.told_path();
-        if root.only.is_none() {
+        if root.only.is_none() && !self.is_entry_elsewhere(&path) {
             self.outlets.created(&mut self.mirror, node, Cause::Scanned);
         }
         self.outlets.coverage(path, State::Live, None);

@@ -73,6 +73,7 @@ impl<K: Kernel> Engine<K> {
         }
         let id = RootId(self.next_root);
         self.next_root += 1;
+        self.reveal(&spec.dir);
         let is_joined = self.join(&spec, identity);
         self.roots.push(Root {
             id,
@@ -88,7 +89,7 @@ impl<K: Kernel> Engine<K> {
         });
         if !is_joined {
             self.arming = true;
-            self.plant(id);
+            self.arming_top = self.plant(id);
             self.guard_root(id);
         }
         Ok(id)
@@ -103,6 +104,7 @@ impl<K: Kernel> Engine<K> {
     pub fn is_armed(&mut self) -> bool {
         if self.arming && self.work.is_empty() {
             self.arming = false;
+            self.arming_top = None;
         }
         !self.arming
     }
@@ -110,6 +112,33 @@ impl<K: Kernel> Engine<K> {
     /// The path of each root, as the caller gave it.
     pub fn root_paths(&self) -> impl Iterator<Item = PathBuf> + '_ {
         self.roots.iter().map(Root::told_path)
+    }
+
+    /// Takes in directories on the way to `dir` that a root above it has not heard of yet, and tells
+    /// of them: as a root of their own they would be taken in silently.
+    fn reveal(&mut self, dir: &Path) {
+        let above: Vec<(NodeId, PathBuf)> = self
+            .roots
+            .iter()
+            .filter(|root| root.is_deep && root.only.is_none())
+            .filter_map(|root| Some((root.node?, dir.strip_prefix(&root.dir).ok()?.to_owned())))
+            .collect();
+        for (top, below) in above {
+            let mut at = Some(top);
+            for name in &below {
+                let name = to_bytes(Path::new(name));
+                let Some(dir) = at.filter(|&dir| self.mirror.contains(dir)) else {
+                    break;
+                };
+                if self.mirror.child(dir, &name).is_none() && !self.is_hidden(dir, &name, true) {
+                    self.look(dir, &name, Cause::Scanned);
+                    while let Some(node) = self.work.pop() {
+                        self.adopt(node);
+                    }
+                }
+                at = self.mirror.child(dir, &name);
+            }
+        }
     }
 
     /// Whether an existing root covers the new one, which may make that reach deeper.
@@ -205,7 +234,7 @@ impl<K: Kernel> Engine<K> {
         self.roots.iter_mut().find(|root| root.id == id)
     }
 
-    fn drop_tree(&mut self, top: NodeId) {
+    pub(super) fn drop_tree(&mut self, top: NodeId) {
         self.outlets.forget(&mut self.mirror, top);
         self.remove(top, Cause::Scanned, false, false);
     }
