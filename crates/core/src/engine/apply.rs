@@ -4,6 +4,7 @@
 //! name on disk: what is there now may be newer than the record, but then newer records follow.
 
 use super::Engine;
+use super::aside::Oddity;
 use super::handles::OpenError;
 use super::look::Seen;
 use crate::change::{Cause, FileType};
@@ -288,6 +289,11 @@ impl<K: Kernel> Engine<K> {
                 && self.mirror.inode(victim) == self.mirror.inode(child);
         }
         self.relocate(child, target, to_name, Cause::Notified);
+        // Linux merges two moves to one name if the first half of the second is not watched.
+        self.put_aside(Oddity::Place {
+            dir: target,
+            name: to_name.into(),
+        });
         if seen_early && self.mirror.contains(child) && !self.mirror.is_dir(child) {
             self.outlets
                 .modified(&mut self.mirror, child, Cause::Notified);

@@ -276,6 +276,7 @@ impl<K: Kernel> Engine<K> {
             }
         }
         if self.mirror.is_dir(id) {
+            self.retry_unreadable(id);
             let is_covered = self.covers_below(dir);
             let is_listed = self.mirror.identity(id).is_some();
             if is_covered && !is_listed {
