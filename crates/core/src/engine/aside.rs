@@ -7,6 +7,8 @@
 //!
 //! The same argument makes barriers: what happened before one is in the drain of the next step.
 
+use std::path::PathBuf;
+
 use super::handles::OpenError;
 use super::look::Seen;
 use super::{Engine, Poll, RunningResync};
@@ -43,6 +45,8 @@ pub(super) enum Oddity {
     /// The entry that had this place was found elsewhere. What is there now may have come with
     /// records that were taken to be about the other.
     Place { dir: NodeId, name: Box<[u8]> },
+    /// A file system was mounted here, or unmounted.
+    Mount(PathBuf),
 }
 
 impl Oddity {
@@ -118,9 +122,12 @@ impl<K: Kernel> Engine<K> {
             && self.polls_done >= barrier.poll
     }
 
-    /// Whether nothing is left of what was put aside up to a step.
+    /// Whether nothing is left of what was put aside up to a step, nor of what a listing no longer
+    /// showed since then: that may be older, if there was no watch.
     fn has_decided(&self, step: u64) -> bool {
-        self.aside.iter().all(|aside| aside.since > step)
+        self.aside
+            .iter()
+            .all(|aside| aside.since > step && !matches!(aside.oddity, Oddity::Vanished(_)))
     }
 
     pub(super) fn put_aside(&mut self, oddity: Oddity) {
@@ -182,6 +189,7 @@ impl<K: Kernel> Engine<K> {
         }
         self.end_resyncs();
         self.end_poll();
+        self.schedule_poll();
         self.tell_coverage();
         if let Some(clock) = clock
             && self.aside.is_empty()
@@ -213,6 +221,7 @@ impl<K: Kernel> Engine<K> {
                         self.look(dir, &name, Cause::Scanned);
                     }
                 }
+                Oddity::Mount(path) => self.look_at_mount(&path),
                 Oddity::Astray { .. } => self.decide_astray(aside),
             }
         }

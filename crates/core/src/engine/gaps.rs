@@ -179,24 +179,28 @@ impl<K: Kernel> Engine<K> {
             .any(|(&id, &gap)| self.needs_polling(id, gap))
     }
 
+    /// Sets when the next poll begins, if there is anything to poll and it is not set yet.
+    pub(super) fn schedule_poll(&mut self) {
+        if !self.has_polled() {
+            self.next_poll = None;
+            self.is_out_of_watches = false;
+        } else if self.next_poll.is_none() && self.polling.is_none() {
+            self.next_poll = self.now.checked_add(self.pace.poll);
+        }
+    }
+
     pub(super) fn begin_poll_if_due(&mut self) {
         if self.polling.is_some() || !self.work.is_empty() {
             return;
         }
+        self.schedule_poll();
         if !self.has_polled() {
-            self.next_poll = None;
             // Whoever waits for a poll waits for nothing.
             self.polls_done += u64::from(self.poll_wanted);
             self.polls_begun += u64::from(std::mem::take(&mut self.poll_wanted));
             return;
         }
-        let is_due = match self.next_poll {
-            Some(due) => self.now >= due,
-            None => {
-                self.next_poll = self.now.checked_add(self.pace.poll);
-                false
-            }
-        };
+        let is_due = self.next_poll.is_some_and(|due| self.now >= due);
         if !is_due && !self.poll_wanted {
             return;
         }

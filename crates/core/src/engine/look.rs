@@ -69,6 +69,10 @@ impl<K: Kernel> Engine<K> {
                         self.doubt_namesakes(dir, seen);
                     }
                     self.identify(child, seen.kind, seen.inode, born, cause);
+                    if is_doubtful && seen.kind == FileType::File {
+                        // It may be another one than the one that was told.
+                        self.outlets.modified(&mut self.mirror, child, cause);
+                    }
                 }
                 return;
             }

@@ -1,7 +1,8 @@
 //! Comparing parts of the tree with the disk again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::aside::Oddity;
 use super::{Engine, RunningResync};
 use crate::change::ResyncReason;
 use crate::kernel::Kernel;
@@ -55,18 +56,24 @@ impl<K: Kernel> Engine<K> {
     pub fn mounts_changed(&mut self, paths: &[PathBuf]) {
         self.volumes.clear();
         for path in paths {
-            let found = self.find(path).filter(|&dir| {
-                self.mirror
-                    .parent(dir)
-                    .is_none_or(|parent| self.covers_below(parent))
-            });
-            if let Some(dir) = found {
-                self.resync(dir, ResyncReason::Mounts);
-            }
+            // A directory above may have been renamed before, by a record that is still queued.
+            self.put_aside(Oddity::Mount(path.clone()));
         }
         let roots: Vec<_> = self.roots.iter().map(|root| root.id).collect();
         for root in roots {
             self.check_root(root);
+        }
+    }
+
+    /// Compares the directory at a path where a file system came or went.
+    pub(super) fn look_at_mount(&mut self, path: &Path) {
+        let found = self.find(path).filter(|&dir| {
+            self.mirror
+                .parent(dir)
+                .is_none_or(|parent| self.covers_below(parent))
+        });
+        if let Some(dir) = found {
+            self.resync(dir, ResyncReason::Mounts);
         }
     }
 }
