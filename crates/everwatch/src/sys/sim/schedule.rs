@@ -222,6 +222,7 @@ impl Schedule {
         let length = 10 + setup.below(MOST_CALLS - 10);
         let obeys_rules = setup.chance(100);
         let scopes = scopes(&mut setup, obeys_rules);
+        let is_nested = scopes.iter().any(|scope| scope.dir.ends_with(b"/a"));
 
         let began = 1_700_000_000_000_000_000;
         let mut workload_random = Random::new(seed, Stream::Workload);
@@ -233,14 +234,19 @@ impl Schedule {
             // Rules that cannot be read now are not read again before they change.
             temper.faults = 0;
         }
-        build(&mut system, &mut workload_random, &mut setup, obeys_rules);
+        workload_random = build(&mut system, workload_random, &mut setup, |workload| {
+            workload.makes_rules = obeys_rules;
+            workload.links_lead_nowhere = is_nested;
+        });
         system
             .trace
             .note(|| format!("{habits:?} {temper:?} {mix:?}"));
         system
             .trace
             .note(|| format!("room {room} watches {watches} lag {lag} gap {gap:?}"));
-        let workload = Workload::new(workload_random, mix, obeys_rules, length.min(calls));
+        let mut workload = Workload::new(workload_random, mix, length.min(calls));
+        workload.makes_rules = obeys_rules;
+        workload.links_lead_nowhere = is_nested;
         let filter = match obeys_rules {
             true => Filter::new::<&str>(&[], true).unwrap_or_default(),
             false => Filter::default(),
@@ -761,20 +767,26 @@ fn scopes(setup: &mut Random, obeys_rules: bool) -> Vec<Scope> {
 }
 
 /// Makes the tree that is there before anybody watches.
-fn build(system: &mut System, random: &mut Random, setup: &mut Random, makes_rules: bool) {
+fn build(
+    system: &mut System,
+    random: Random,
+    setup: &mut Random,
+    restrict: impl Fn(&mut Workload),
+) -> Random {
     let top = system.disk.top();
     let Ok(ground) = system.make(top, &GROUND[1..], Kind::Dir) else {
-        return;
+        return random;
     };
     for name in [&b"r0"[..], b"r1", b"o"] {
         let _ = system.make(ground, name, Kind::Dir);
     }
     let _ = system.make(ground, LINK, Kind::Symlink(b"r0"));
     let count = setup.pick(&[0, 6, 25]);
-    let mut workload = Workload::new(random.clone(), Mix::Churn, makes_rules, count);
+    let mut workload = Workload::new(random, Mix::Churn, count);
+    restrict(&mut workload);
     while workload.step(system) {
         system.disk.now += 50_000_000;
     }
-    *random = workload.into_random();
     system.finish_all();
+    workload.into_random()
 }

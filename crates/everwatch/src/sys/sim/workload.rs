@@ -140,7 +140,9 @@ pub(super) struct Workload {
     mix: Mix,
     scripts: Vec<Script>,
     /// Ignore files are made and changed.
-    makes_rules: bool,
+    pub(super) makes_rules: bool,
+    /// A root may not turn into a link in another root: to one it is a directory, to the other not.
+    pub(super) links_lead_nowhere: bool,
     /// Calls made.
     pub(super) done: usize,
     /// Calls that are made at most.
@@ -148,12 +150,13 @@ pub(super) struct Workload {
 }
 
 impl Workload {
-    pub(super) fn new(random: Random, mix: Mix, makes_rules: bool, limit: usize) -> Workload {
+    pub(super) fn new(random: Random, mix: Mix, limit: usize) -> Workload {
         Workload {
             random,
             mix,
             scripts: Vec::new(),
-            makes_rules,
+            makes_rules: false,
+            links_lead_nowhere: false,
             done: 0,
             limit,
         }
@@ -236,9 +239,7 @@ impl Workload {
             Deed::MakeDir => self.create(system, Kind::Dir, "mkdir"),
             Deed::MakeOther => self.create(system, Kind::Other, "mkfifo"),
             Deed::Symlink => {
-                let target = self
-                    .random
-                    .pick(&[&b"a"[..], b"../b", b"/w/r0", b"nowhere"]);
+                let target = self.link_target();
                 self.create(system, Kind::Symlink(target), "symlink")
             }
             Deed::MakeDeep => {
@@ -351,6 +352,12 @@ impl Workload {
         }
     }
 
+    fn link_target(&mut self) -> &'static [u8] {
+        let targets = [&b"a"[..], b"../b", b"/w/r0", b"nowhere"];
+        let target = self.random.pick(&targets);
+        if self.links_lead_nowhere { b"nowhere" } else { target }
+    }
+
     fn create(&mut self, system: &mut System, kind: Kind<'_>, deed: &str) -> Option<()> {
         let ground = system.disk.resolve(GROUND, false).ok()?;
         if system.disk.walk(ground).len() > CROWD && self.random.chance(800) {
@@ -401,10 +408,9 @@ impl Workload {
         let temporary = Self::path(system, target.dir, b".tmp")?;
         let path = Self::path(system, target.dir, &target.name)?;
         self.note(system, "create", target.dir, b".tmp", "to replace");
-        let kind = if by_link {
-            Kind::Symlink(b"d")
-        } else {
-            Kind::File
+        let kind = match by_link {
+            true => Kind::Symlink(self.link_target()),
+            false => Kind::File,
         };
         system.make(target.dir, b".tmp", kind).ok()?;
         let script = Script::Replace {
