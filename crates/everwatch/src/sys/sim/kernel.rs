@@ -13,8 +13,9 @@ use everwatch_core::path::{to_bytes, to_path};
 use everwatch_core::record::Backlog;
 
 use super::calls::{Handle, System};
-use super::disk::{Errno, Ino};
+use super::disk::{Content, Errno, Ino};
 use super::random::Random;
+use super::rules;
 use super::workload::Workload;
 
 /// How hostile the kernel is. All chances are out of a thousand.
@@ -238,10 +239,18 @@ impl Kernel for Simulated {
         Ok(())
     }
 
-    fn read_file(&mut self, dir: &Handle, name: &[u8], _limit: usize) -> Result<Vec<u8>, Fault> {
+    fn read_file(&mut self, dir: &Handle, name: &[u8], limit: usize) -> Result<Vec<u8>, Fault> {
         self.others_run();
-        self.find(dir, name)?;
-        Ok(Vec::new())
+        let ino = self.find(dir, name)?;
+        let Content::File(version) = self.system.disk.inode(ino).content else {
+            return Err(BROKEN);
+        };
+        if !self.system.disk.inode(ino).is_readable {
+            return Err(fault(Errno::Denied));
+        }
+        let text = rules::text(version).as_bytes();
+        self.note(|_| format!("read {} = {version}", name.escape_ascii()));
+        Ok(text[..text.len().min(limit)].to_vec())
     }
 
     fn watch(&mut self, dir: &Handle, purpose: Purpose) -> Result<Watched, Fault> {

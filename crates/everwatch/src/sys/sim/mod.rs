@@ -20,6 +20,7 @@ mod likeness;
 mod queue;
 mod random;
 mod replica;
+mod rules;
 mod schedule;
 mod search;
 mod trace;

@@ -15,6 +15,7 @@ use everwatch_core::change::{ChangeKind, Event, FileType};
 use everwatch_core::path::to_bytes;
 
 use super::disk::{Content, Disk, Ino};
+use super::rules;
 
 /// A root as the consumer knows it.
 #[derive(Clone, Debug)]
@@ -22,6 +23,22 @@ pub(super) struct Scope {
     pub(super) dir: Vec<u8>,
     pub(super) only: Option<Vec<u8>>,
     pub(super) recursive: bool,
+    /// Ignore files hide what they say.
+    pub(super) obeys_rules: bool,
+}
+
+impl Scope {
+    /// Whether an entry of this path would be in the root.
+    pub(super) fn covers(&self, path: &[u8]) -> bool {
+        let Some(below) = path.strip_prefix(&self.dir[..]) else {
+            return false;
+        };
+        match (below.strip_prefix(b"/"), &self.only) {
+            (Some(below), Some(only)) => below == only,
+            (Some(below), None) => self.recursive || !below.contains(&b'/'),
+            (None, only) => below.is_empty() && only.is_none(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +67,12 @@ impl Replica {
         let path = to_bytes(path);
         let known = look(disk, &path, kind);
         self.entries.entry(path).or_insert(known);
+    }
+
+    /// A root is no longer watched: what only that one had is of no interest any more.
+    pub(super) fn end(&mut self, scope: &Scope, left: &[Scope]) {
+        self.entries
+            .retain(|path, _| !scope.covers(path) || left.iter().any(|other| other.covers(path)));
     }
 
     pub(super) fn apply(&mut self, event: &Event, disk: &Disk) {
@@ -245,34 +268,40 @@ impl Truth {
                     .entries
                     .insert(scope.dir.clone(), (top, FileType::Dir));
             }
-            truth.walk(disk, top, &scope.dir, scope);
+            truth.walk(disk, &mut vec![(top, &b""[..])], &scope.dir, scope);
         }
         truth
     }
 
-    fn walk(&mut self, disk: &Disk, dir: Ino, path: &[u8], scope: &Scope) {
+    fn walk<'a>(
+        &mut self,
+        disk: &'a Disk,
+        way: &mut Vec<(Ino, &'a [u8])>,
+        path: &[u8],
+        scope: &Scope,
+    ) {
+        let Some(&(dir, _)) = way.last() else { return };
         let inode = disk.inode(dir);
         if !inode.is_readable || !inode.is_searchable {
             self.blind.push(path.to_vec());
             return;
         }
-        for entry in disk
-            .directory(dir)
-            .into_iter()
-            .flat_map(|directory| &directory.entries)
-        {
-            if scope
-                .only
-                .as_ref()
-                .is_some_and(|only| **only != *entry.name)
-            {
+        let entries = disk.directory(dir).map(|directory| &directory.entries);
+        for entry in entries.into_iter().flatten() {
+            if scope.only.as_ref().is_some_and(|only| **only != *entry.name) {
                 continue;
             }
             let inode = disk.cross(entry.inode);
+            let is_dir = disk.is_dir(inode);
+            if scope.obeys_rules && rules::hide(disk, way, &entry.name, is_dir) {
+                continue;
+            }
             let path = [path, b"/", &entry.name].concat();
             self.entries.insert(path.clone(), (inode, disk.kind(inode)));
-            if scope.recursive && disk.is_dir(inode) {
-                self.walk(disk, inode, &path, scope);
+            if scope.recursive && is_dir {
+                way.push((inode, &entry.name));
+                self.walk(disk, way, &path, scope);
+                way.pop();
             }
         }
     }

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use everwatch_core::change::Event;
 use everwatch_core::coverage::{Gap, Subtree};
-use everwatch_core::engine::{Counters, Engine, Pace, Progress, RootSpec};
+use everwatch_core::engine::{Counters, Engine, Pace, Progress, RootId, RootSpec};
 use everwatch_core::filter::Filter;
-use everwatch_core::path::to_path;
+use everwatch_core::path::{to_bytes, to_path};
 use everwatch_core::record::Moment;
 use everwatch_core::{OutletId, change::FileType};
 
@@ -24,7 +24,7 @@ use super::queue::Queue;
 use super::random::{Random, Stream};
 use super::replica::{Replica, Scope};
 use super::trace::Trace;
-use super::workload::{GROUND, Mix, Workload};
+use super::workload::{GROUND, LINK, Mix, Workload};
 
 /// What a schedule that went well was made of.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -174,8 +174,10 @@ struct Schedule {
     /// Roots to be added, last first.
     wanted: Vec<Scope>,
     armed: Vec<Scope>,
+    /// The names of the roots in `armed`.
+    roots: Vec<RootId>,
     /// A root is being armed.
-    arming: Option<Scope>,
+    arming: Option<(RootId, Scope)>,
     consumers: Vec<Consumer>,
     /// The simulated time at which the engine's clock was zero.
     began: i64,
@@ -205,7 +207,7 @@ impl Schedule {
             replaces_in_place: setup.chance(500),
             tick: setup.pick(&[1, 1_000_000, 4_000_000, 10_000_000]),
         };
-        let temper = Temper {
+        let mut temper = Temper {
             busy: setup.pick(&[0, 20, 100, 300]),
             torn_listing: setup.pick(&[0, 200, 800]),
             slices: setup.pick(&[0, 200, 700]),
@@ -218,7 +220,9 @@ impl Schedule {
         let lag = setup.pick(&[0, 100, 400]);
         let mix = setup.pick(&Mix::ALL);
         let length = 10 + setup.below(MOST_CALLS - 10);
-        let scopes = scopes(&mut setup);
+        let obeys_rules = setup.chance(100);
+        let scopes = scopes(&mut setup, obeys_rules);
+        let is_nested = scopes.iter().any(|scope| scope.dir.ends_with(b"/a"));
 
         let began = 1_700_000_000_000_000_000;
         let mut workload_random = Random::new(seed, Stream::Workload);
@@ -226,23 +230,37 @@ impl Schedule {
         let timing = Random::new(seed, Stream::Timing);
         let queue = Queue::new(room, watches);
         let mut system = System::new(disk, queue, Trace::new(traces), timing.clone(), lag);
-        build(&mut system, &mut workload_random, &mut setup);
+        if obeys_rules {
+            // Rules that cannot be read now are not read again before they change.
+            temper.faults = 0;
+        }
+        workload_random = build(&mut system, workload_random, &mut setup, |workload| {
+            workload.makes_rules = obeys_rules;
+            workload.links_lead_nowhere = is_nested;
+        });
         system
             .trace
             .note(|| format!("{habits:?} {temper:?} {mix:?}"));
         system
             .trace
             .note(|| format!("room {room} watches {watches} lag {lag} gap {gap:?}"));
-        let workload = Workload::new(workload_random, mix, length.min(calls));
+        let mut workload = Workload::new(workload_random, mix, length.min(calls));
+        workload.makes_rules = obeys_rules;
+        workload.links_lead_nowhere = is_nested;
+        let filter = match obeys_rules {
+            true => Filter::new::<&str>(&[], true).unwrap_or_default(),
+            false => Filter::default(),
+        };
         let faults = Random::new(seed, Stream::Faults);
         let kernel = Simulated::new(system, workload, temper, timing, faults);
         Schedule {
             seed,
             calls,
-            engine: Engine::new(kernel, Filter::default(), Pace::default()),
+            engine: Engine::new(kernel, filter, Pace::default()),
             random: Random::new(seed, Stream::Consumers),
             wanted: scopes,
             armed: Vec::new(),
+            roots: Vec::new(),
             arming: None,
             consumers: Vec::new(),
             began,
@@ -263,6 +281,9 @@ impl Schedule {
             self.serve_all(false);
             if !progress.more {
                 self.wait(&progress);
+            }
+            if self.is_set_up() && self.armed.len() > 1 && self.random.chance(5) {
+                self.remove_root();
             }
             if self.is_set_up() && self.random.chance(self.sync_rate) {
                 self.hold_still();
@@ -305,11 +326,12 @@ impl Schedule {
             )
         });
         if self.engine.is_armed()
-            && let Some(scope) = self.arming.take()
+            && let Some((root, scope)) = self.arming.take()
         {
             self.note(|| format!("  armed {}", scope.dir.escape_ascii()));
             self.take_over(&scope);
             self.armed.push(scope);
+            self.roots.push(root);
         }
         progress
     }
@@ -319,9 +341,8 @@ impl Schedule {
         if self.arming.is_some() {
             return;
         }
-        if self.engine.can_arm()
-            && let Some(scope) = self.wanted.pop()
-        {
+        let may_add = self.engine.can_arm() && (self.armed.is_empty() || self.random.chance(200));
+        if may_add && let Some(scope) = self.wanted.pop() {
             self.note(|| format!("add root {scope:?}"));
             let spec = RootSpec {
                 dir: to_path(scope.dir.clone()),
@@ -329,12 +350,24 @@ impl Schedule {
                 recursive: scope.recursive,
                 outer: Vec::new(),
             };
-            if self.engine.add_root(spec).is_ok() {
-                self.arming = Some(scope);
+            if let Ok(root) = self.engine.add_root(spec) {
+                self.arming = Some((root, scope));
             }
         } else if self.consumers.len() < 3 && (self.consumers.is_empty() || self.random.chance(50))
         {
             self.open_outlet();
+        }
+    }
+
+    /// Ends the watching of a root. Consumers first take what there is about it.
+    fn remove_root(&mut self) {
+        let at = self.random.below(self.armed.len());
+        let (scope, root) = (self.armed.remove(at), self.roots.remove(at));
+        self.note(|| format!("remove root {scope:?}"));
+        self.drain_consumers();
+        self.engine.remove_root(root);
+        for consumer in &mut self.consumers {
+            consumer.replica.end(&scope, &self.armed);
         }
     }
 
@@ -407,10 +440,8 @@ impl Schedule {
         self.engine.entries(|path, kind| entries.push((path, kind)));
         let others = &self.armed;
         entries.retain(|(path, _)| {
-            path.starts_with(&top)
-                && !others
-                    .iter()
-                    .any(|other| path.starts_with(to_path(other.dir.clone())))
+            let path = to_bytes(path);
+            scope.covers(&path) && !others.iter().any(|other| other.covers(&path))
         });
         let disk = &self.engine.kernel().system.disk;
         let is_inner = self.is_inner(scope);
@@ -699,45 +730,63 @@ fn permit_all(system: &mut System) {
 }
 
 /// Where the roots are, last first.
-fn scopes(setup: &mut Random) -> Vec<Scope> {
+fn scopes(setup: &mut Random, obeys_rules: bool) -> Vec<Scope> {
     let scope = |dir: &[u8]| Scope {
         dir: dir.to_vec(),
         only: None,
         recursive: true,
+        obeys_rules,
     };
-    match setup.below(12) {
-        0 => vec![scope(b"/w/r0"), scope(b"/w/r1")],
-        1 => vec![scope(b"/w/r0"), scope(b"/w/r0/a")],
-        2 => vec![scope(b"/w/r0/a"), scope(b"/w/r0")],
-        3 => vec![scope(b"/w/r0"), scope(b"/w/r0")],
-        4 => vec![Scope {
-            only: Some(b"a".to_vec()),
-            recursive: false,
-            ..scope(b"/w/r0")
-        }],
-        5 => vec![Scope {
-            recursive: false,
-            ..scope(b"/w/r0")
-        }],
-        6 => vec![scope(GROUND)],
+    let single = |name: &[u8]| Scope {
+        only: Some(name.to_vec()),
+        recursive: false,
+        ..scope(b"/w/r0")
+    };
+    let flat = Scope {
+        recursive: false,
+        ..scope(b"/w/r0")
+    };
+    let link = [GROUND, b"/", LINK].concat();
+    if obeys_rules {
+        return vec![scope(b"/w/r0")];
+    }
+    match setup.below(20) {
+        0 | 1 => vec![scope(b"/w/r0"), scope(b"/w/r1")],
+        2 => vec![scope(b"/w/r0"), scope(b"/w/r0/a")],
+        3 => vec![scope(b"/w/r0/a"), scope(b"/w/r0")],
+        4 => vec![scope(b"/w/r0"), scope(b"/w/r0")],
+        5 => vec![single(b"a")],
+        6 => vec![single(b"a"), single(b"b")],
+        7 => vec![flat],
+        8 => vec![flat, scope(b"/w/r0/a")],
+        9 => vec![scope(GROUND)],
+        10 => vec![scope(&link)],
+        11 => vec![scope(&link), scope(b"/w/r0")],
         _ => vec![scope(b"/w/r0")],
     }
 }
 
 /// Makes the tree that is there before anybody watches.
-fn build(system: &mut System, random: &mut Random, setup: &mut Random) {
+fn build(
+    system: &mut System,
+    random: Random,
+    setup: &mut Random,
+    restrict: impl Fn(&mut Workload),
+) -> Random {
     let top = system.disk.top();
     let Ok(ground) = system.make(top, &GROUND[1..], Kind::Dir) else {
-        return;
+        return random;
     };
     for name in [&b"r0"[..], b"r1", b"o"] {
         let _ = system.make(ground, name, Kind::Dir);
     }
+    let _ = system.make(ground, LINK, Kind::Symlink(b"r0"));
     let count = setup.pick(&[0, 6, 25]);
-    let mut workload = Workload::new(random.clone(), Mix::Churn, count);
+    let mut workload = Workload::new(random, Mix::Churn, count);
+    restrict(&mut workload);
     while workload.step(system) {
         system.disk.now += 50_000_000;
     }
-    *random = workload.into_random();
     system.finish_all();
+    workload.into_random()
 }

@@ -7,6 +7,7 @@
 use super::calls::{Kind, System};
 use super::disk::{Found, Ino};
 use super::random::Random;
+use super::rules;
 
 /// What happens often in a schedule.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,17 +35,19 @@ impl Mix {
     ];
 
     /// How often each of `DEEDS` is done.
+    #[rustfmt::skip]
     fn weights(self) -> [u32; DEEDS.len()] {
         match self {
-            //                      crea wri mkd deep renf rend exch repl swap link unl rmdir rmr sym oth chm root away mnt umnt
-            Mix::Everything => [8, 6, 6, 3, 6, 6, 2, 4, 2, 2, 5, 2, 3, 2, 1, 2, 1, 1, 1, 1],
-            Mix::DirectoryRenames => [4, 3, 6, 2, 2, 24, 3, 1, 1, 1, 2, 3, 2, 1, 0, 0, 0, 0, 0, 0],
-            Mix::FileRenames => [8, 6, 2, 1, 24, 3, 3, 3, 1, 4, 4, 1, 1, 2, 0, 0, 0, 0, 0, 0],
-            Mix::Churn => [8, 4, 8, 6, 2, 4, 0, 1, 0, 1, 5, 5, 9, 1, 1, 0, 0, 0, 0, 0],
-            Mix::Saves => [3, 12, 1, 0, 2, 2, 1, 14, 4, 1, 2, 1, 1, 1, 0, 1, 0, 0, 0, 0],
-            Mix::Roots => [6, 4, 4, 2, 4, 6, 2, 1, 1, 1, 2, 1, 1, 1, 0, 0, 6, 8, 0, 0],
-            Mix::Permissions => [6, 4, 5, 2, 4, 6, 1, 1, 0, 1, 3, 1, 2, 1, 0, 14, 0, 0, 0, 0],
-            Mix::Mounts => [6, 4, 5, 2, 4, 6, 1, 1, 0, 1, 3, 1, 2, 1, 0, 0, 1, 1, 9, 8],
+            // create write mkdir deep, rename-file rename-dir exchange replace swap-link, link unlink rmdir rm-r,
+            // symlink other chmod, remake-root root-away relink, mount unmount
+            Mix::Everything => [8, 6, 6, 3, 6, 6, 2, 4, 2, 2, 5, 2, 3, 2, 1, 2, 1, 1, 1, 1, 1],
+            Mix::DirectoryRenames => [4, 3, 6, 2, 2, 24, 3, 1, 1, 1, 2, 3, 2, 1, 0, 0, 0, 0, 0, 0, 0],
+            Mix::FileRenames => [8, 6, 2, 1, 24, 3, 3, 3, 1, 4, 4, 1, 1, 2, 0, 0, 0, 0, 0, 0, 0],
+            Mix::Churn => [8, 4, 8, 6, 2, 4, 0, 1, 0, 1, 5, 5, 9, 1, 1, 0, 0, 0, 0, 0, 0],
+            Mix::Saves => [3, 12, 1, 0, 2, 2, 1, 14, 4, 1, 2, 1, 1, 1, 0, 1, 0, 0, 0, 0, 0],
+            Mix::Roots => [6, 4, 4, 2, 4, 6, 2, 1, 1, 1, 2, 1, 1, 1, 0, 0, 6, 8, 5, 0, 0],
+            Mix::Permissions => [6, 4, 5, 2, 4, 6, 1, 1, 0, 1, 3, 1, 2, 1, 0, 14, 0, 0, 0, 0, 0],
+            Mix::Mounts => [6, 4, 5, 2, 4, 6, 1, 1, 0, 1, 3, 1, 2, 1, 0, 0, 1, 1, 1, 9, 8],
         }
     }
 }
@@ -69,11 +72,12 @@ enum Deed {
     Permit,
     RemakeRoot,
     RootAway,
+    Relink,
     Mount,
     Unmount,
 }
 
-const DEEDS: [Deed; 20] = [
+const DEEDS: [Deed; 21] = [
     Deed::Create,
     Deed::Write,
     Deed::MakeDir,
@@ -92,6 +96,7 @@ const DEEDS: [Deed; 20] = [
     Deed::Permit,
     Deed::RemakeRoot,
     Deed::RootAway,
+    Deed::Relink,
     Deed::Mount,
     Deed::Unmount,
 ];
@@ -119,6 +124,9 @@ enum Script {
 /// Where everything happens. Its entries are the roots and what is outside of them.
 pub(super) const GROUND: &[u8] = b"/w";
 
+/// A symbolic link to a root, on the ground.
+pub(super) const LINK: &[u8] = b"l";
+
 /// Most entries there are, roughly.
 const CROWD: usize = 50;
 
@@ -131,6 +139,10 @@ pub(super) struct Workload {
     random: Random,
     mix: Mix,
     scripts: Vec<Script>,
+    /// Ignore files are made and changed.
+    pub(super) makes_rules: bool,
+    /// A root may not turn into a link in another root: to one it is a directory, to the other not.
+    pub(super) links_lead_nowhere: bool,
     /// Calls made.
     pub(super) done: usize,
     /// Calls that are made at most.
@@ -143,6 +155,8 @@ impl Workload {
             random,
             mix,
             scripts: Vec::new(),
+            makes_rules: false,
+            links_lead_nowhere: false,
             done: 0,
             limit,
         }
@@ -173,6 +187,9 @@ impl Workload {
     }
 
     fn name(&mut self) -> &'static [u8] {
+        if self.makes_rules && self.random.chance(100) {
+            return rules::FILE;
+        }
         self.random.pick(&NAMES)
     }
 
@@ -222,9 +239,7 @@ impl Workload {
             Deed::MakeDir => self.create(system, Kind::Dir, "mkdir"),
             Deed::MakeOther => self.create(system, Kind::Other, "mkfifo"),
             Deed::Symlink => {
-                let target = self
-                    .random
-                    .pick(&[&b"a"[..], b"../b", b"/w/r0", b"nowhere"]);
+                let target = self.link_target();
                 self.create(system, Kind::Symlink(target), "symlink")
             }
             Deed::MakeDeep => {
@@ -251,6 +266,8 @@ impl Workload {
                 self.move_to(system, (one.dir, &one.name), (other.dir, &other.name), true)
             }
             Deed::Replace | Deed::SwapLink => self.replace(system, matches!(deed, Deed::SwapLink)),
+            // A write through another name would change the rules without a record.
+            Deed::Link if self.makes_rules => None,
             Deed::Link => {
                 let found = self.entry(system, |found| is_file(system, found))?;
                 let (dir, name) = (self.dir(system)?, self.name());
@@ -298,6 +315,22 @@ impl Workload {
                 self.go_on_later(system, Script::RemoveTree { top, remakes: true })
             }
             Deed::RootAway => self.root_away(system),
+            Deed::Relink => {
+                let ground = system.disk.resolve(GROUND, false).ok()?;
+                system.disk.entry(ground, LINK)?;
+                let target = self.random.pick(&[&b"r0"[..], b"/w/r1", b"o"]);
+                self.note(system, "symlink", ground, b".link", "to relink");
+                let made = system.make(ground, b".link", Kind::Symlink(target));
+                made.ok()?;
+                let temporary = Self::path(system, ground, b".link")?;
+                let target = Self::path(system, ground, LINK)?;
+                self.scripts.push(Script::Replace {
+                    temporary,
+                    target,
+                    is_written: true,
+                });
+                Some(())
+            }
             Deed::Mount => {
                 let dir = self.dir(system)?;
                 self.note(system, "mount", dir, b"", "");
@@ -317,6 +350,12 @@ impl Workload {
                 system.unmount(mount.covered, lazily).ok()
             }
         }
+    }
+
+    fn link_target(&mut self) -> &'static [u8] {
+        let targets = [&b"a"[..], b"../b", b"/w/r0", b"nowhere"];
+        let target = self.random.pick(&targets);
+        if self.links_lead_nowhere { b"nowhere" } else { target }
     }
 
     fn create(&mut self, system: &mut System, kind: Kind<'_>, deed: &str) -> Option<()> {
@@ -369,10 +408,9 @@ impl Workload {
         let temporary = Self::path(system, target.dir, b".tmp")?;
         let path = Self::path(system, target.dir, &target.name)?;
         self.note(system, "create", target.dir, b".tmp", "to replace");
-        let kind = if by_link {
-            Kind::Symlink(b"d")
-        } else {
-            Kind::File
+        let kind = match by_link {
+            true => Kind::Symlink(self.link_target()),
+            false => Kind::File,
         };
         system.make(target.dir, b".tmp", kind).ok()?;
         let script = Script::Replace {
