@@ -65,6 +65,8 @@ fn plant(root: &Path) {
         "c/4",
         "d/e/f/5",
         "top",
+        "early",
+        "c/early",
         "written",
         "c/written",
     ] {
@@ -76,6 +78,9 @@ fn plant(root: &Path) {
 /// Work that needs every call there is: new directories, moves, removals, and writes.
 fn work(root: &Path) {
     let path = |name: &str| root.join(name);
+    for name in ["early", "c/early"] {
+        fs::write(path(name), "another text").expect("written");
+    }
     for round in 0..3 {
         write(root, &format!("n{round}/x/y/new"), "new");
         write(root, &format!("a/b/{round}-new"), "new");
@@ -147,10 +152,12 @@ fn traced(session: &Session) -> Option<u32> {
 }
 
 fn has_written_news(replica: &Replica, root: &Path) -> bool {
-    ["written", "c/written"].iter().all(|name| {
-        let path = root.join(name);
-        replica.is_lost(&path) || replica.news.get(&path).is_some_and(|times| *times > 0)
-    })
+    ["early", "c/early", "written", "c/written"]
+        .iter()
+        .all(|name| {
+            let path = root.join(name);
+            replica.is_lost(&path) || replica.news.get(&path).is_some_and(|times| *times > 0)
+        })
 }
 
 /// Runs the command with the fault. Returns whether the call was made, and what is wrong about how
