@@ -74,11 +74,11 @@ impl Everwatch {
     /// Like `start`, with a queue of the size that is set now.
     pub(crate) fn start_with(roots: &[&Path], arguments: &[&str], limit: QueueLimit) -> Everwatch {
         let tells_snapshot = arguments.contains(&"--snapshot");
-        let trees = roots.iter().map(|root| match tells_snapshot {
-            true => Some(Tree::new(Kind::Dir)),
-            false => walk(root),
+        let known = roots.iter().map(|root| match tells_snapshot {
+            true => (root.to_path_buf(), Some(Tree::new(Kind::Dir))),
+            false => (root.to_path_buf(), walk(root)),
         });
-        let replica = Replica::new(roots.iter().map(PathBuf::from).collect(), trees);
+        let replica = Replica::new(known);
         let everwatch = Everwatch::spawn(replica, roots, arguments);
         // The limit counts at the moment at which the queue is made, and that is before.
         everwatch.wait(|reading| reading.is_ready, "the ready line");
@@ -279,7 +279,7 @@ impl Everwatch {
             status.signal(),
             self.complaints()
         );
-        let empty = Replica::new(Vec::new(), []);
+        let empty = Replica::new([]);
         std::mem::replace(&mut self.shared.lock().replica, empty)
     }
 }

@@ -10,7 +10,7 @@ use crate::line::Action;
 use crate::run::{Run, check, check_against};
 use crate::scratch::{Place, Scratch};
 use crate::tree::Kind;
-use crate::walk::walk;
+use crate::walk::{walk, walk_all};
 use crate::workload::{Plan, Workload};
 
 const POLL: [&str; 4] = ["--backend", "poll", "--poll-interval", "50ms"];
@@ -127,7 +127,7 @@ fn rules_that_change_at_full_speed_hide_what_the_last_ones_say() {
         disk.retain(root, &|path, kind| {
             !path.ends_with(".git") && !is_hidden(last, path, kind)
         });
-        check_against(everwatch, &[Some(disk)]);
+        check_against(everwatch, &[(root.to_owned(), Some(disk))]);
     }
 }
 
@@ -160,7 +160,7 @@ fn rules_of_a_directory_that_comes_goes_and_moves_count_where_it_is() {
         };
         !path.ends_with(".git") && !is_hidden
     });
-    check_against(everwatch, &[Some(disk)]);
+    check_against(everwatch, &[(root.to_owned(), Some(disk))]);
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn without_recursion_only_the_entries_of_the_root_are_told() {
     everwatch.pass(root, "sentinel");
     let mut disk = walk(root).expect("the root is there");
     disk.retain(root, &|path, _| path.parent() == Some(root));
-    check_against(everwatch, &[Some(disk)]);
+    check_against(everwatch, &[(root.to_owned(), Some(disk))]);
 }
 
 const SETTLE: [&str; 2] = ["--settle", "100ms"];
@@ -266,7 +266,7 @@ fn what_happened_before_sigterm_is_printed() {
         let everwatch = Everwatch::start(&[&roots[0]], &[]);
         workload(plan, 71, operations).run(&roots);
         let replica = everwatch.finish();
-        let difference = replica.difference(&[walk(&roots[0])]);
+        let difference = replica.difference(&walk_all(&[&roots[0]]));
         assert!(
             difference.is_none(),
             "{plan:?}: {difference:?} of {:?}",

@@ -1,9 +1,11 @@
 //! A small queue in the kernel: overflows are a normal event, and the same feed goes on with the
 //! exact difference.
 
+use crate::command::Everwatch;
 use crate::convergence::workload;
-use crate::run::{Run, Stopped};
-use crate::scratch::Place;
+use crate::line::Action;
+use crate::run::{Run, Stopped, check};
+use crate::scratch::{Place, QueueLimit, Scratch};
 use crate::workload::Plan;
 
 /// Runs each workload with a queue of so many records. Returns the number of overflows, or `None`
@@ -56,10 +58,6 @@ fn an_overflow_while_nobody_reads_loses_nothing() {
 
 #[test]
 fn an_overflow_is_not_told_as_a_change_of_what_did_not_change() {
-    use crate::command::Everwatch;
-    use crate::run::check;
-    use crate::scratch::{QueueLimit, Scratch};
-
     let Some(limit) = QueueLimit::set(16) else {
         println!("not allowed to change fs.inotify.max_queued_events: nothing was tested");
         return;

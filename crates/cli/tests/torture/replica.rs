@@ -34,7 +34,6 @@ impl Tally {
 pub(crate) struct Replica {
     /// From the root directory down, as paths are absolute.
     tree: Tree,
-    roots: Vec<PathBuf>,
     last_seq: u64,
     pub(crate) tally: Tally,
     /// Resyncs begun because of an overflow.
@@ -49,20 +48,16 @@ pub(crate) struct Replica {
 }
 
 impl Replica {
-    /// A replica that knows the trees at the roots.
-    pub(crate) fn new(
-        roots: Vec<PathBuf>,
-        trees: impl IntoIterator<Item = Option<Tree>>,
-    ) -> Replica {
+    /// A replica that knows these trees.
+    pub(crate) fn new(known: impl IntoIterator<Item = (PathBuf, Option<Tree>)>) -> Replica {
         let mut tree = Tree::new(Kind::Dir);
-        for (root, below) in roots.iter().zip(trees) {
+        for (path, below) in known {
             if let Some(below) = below {
-                tree.put(root, below);
+                tree.put(&path, below);
             }
         }
         Replica {
             tree,
-            roots,
             last_seq: 0,
             tally: Tally::default(),
             overflows: 0,
@@ -171,11 +166,11 @@ impl Replica {
         }
     }
 
-    /// Compares what is at each root with what a walk found there.
-    pub(crate) fn difference(&self, disk: &[Option<Tree>]) -> Difference {
+    /// Compares with what walks have found.
+    pub(crate) fn difference(&self, disk: &[(PathBuf, Option<Tree>)]) -> Difference {
         let mut difference = Difference::default();
-        for (root, disk) in self.roots.iter().zip(disk) {
-            difference.add(root, self.tree.get(root), disk.as_ref());
+        for (path, disk) in disk {
+            difference.add(path, self.tree.get(path), disk.as_ref());
         }
         difference
     }
@@ -194,7 +189,7 @@ fn change(seq: u64, action: Action, path: &str, kind: Kind) -> Line {
 
 #[test]
 fn a_move_drops_what_was_at_the_target_and_brings_all_below() {
-    let mut replica = Replica::new(vec!["/r".into()], [Some(Tree::new(Kind::Dir))]);
+    let mut replica = Replica::new([("/r".into(), Some(Tree::new(Kind::Dir)))]);
     replica.apply(change(1, Action::Created, "/r/a", Kind::Dir));
     replica.apply(change(2, Action::Created, "/r/a/f", Kind::File));
     replica.apply(change(3, Action::Created, "/r/b", Kind::Dir));
@@ -214,7 +209,7 @@ fn a_move_drops_what_was_at_the_target_and_brings_all_below() {
 
 #[test]
 fn lines_that_nobody_could_have_expected_are_noted() {
-    let mut replica = Replica::new(vec!["/r".into()], [Some(Tree::new(Kind::Dir))]);
+    let mut replica = Replica::new([("/r".into(), Some(Tree::new(Kind::Dir)))]);
     replica.apply(change(1, Action::Removed, "/r/a", Kind::File));
     replica.apply(change(2, Action::Created, "/r/b/c", Kind::File));
     replica.apply(change(2, Action::Created, "/r/d", Kind::File));

@@ -7,7 +7,7 @@ use crate::command::{Everwatch, Usage};
 use crate::replica::Replica;
 use crate::scratch::{Place, QueueLimit, Scratch};
 use crate::tree::{Difference, Tree};
-use crate::walk::walk;
+use crate::walk::walk_all;
 use crate::workload::Workload;
 
 /// Who does not run while the workload does.
@@ -81,7 +81,7 @@ impl Verdict {
 
 /// Waits until the replica is as the disk, which nobody changes any more; ends the command; and
 /// compares once more.
-fn judge(everwatch: Everwatch, disk: &[Option<Tree>]) -> (Verdict, Usage) {
+fn judge(everwatch: Everwatch, disk: &[(PathBuf, Option<Tree>)]) -> (Verdict, Usage) {
     let is_settled = everwatch.wait_while_lines_come(|replica| replica.difference(disk).is_none());
     let unsettled = (!is_settled).then(|| everwatch.replica(|replica| replica.difference(disk)));
     let usage = everwatch.usage();
@@ -97,7 +97,7 @@ fn judge(everwatch: Everwatch, disk: &[Option<Tree>]) -> (Verdict, Usage) {
 }
 
 /// Ends the command and makes sure that its feed has led to the given trees at its roots.
-pub(crate) fn check_against(everwatch: Everwatch, disk: &[Option<Tree>]) -> Replica {
+pub(crate) fn check_against(everwatch: Everwatch, disk: &[(PathBuf, Option<Tree>)]) -> Replica {
     let (verdict, _) = judge(everwatch, disk);
     assert!(verdict.is_right(), "{}", verdict.report());
     verdict.replica
@@ -105,7 +105,7 @@ pub(crate) fn check_against(everwatch: Everwatch, disk: &[Option<Tree>]) -> Repl
 
 /// Ends the command and makes sure that its feed has led to what is on disk.
 pub(crate) fn check(everwatch: Everwatch, roots: &[&Path]) -> Replica {
-    let disk: Vec<_> = roots.iter().map(|root| walk(root)).collect();
+    let disk = walk_all(roots);
     check_against(everwatch, &disk)
 }
 
@@ -164,11 +164,15 @@ impl Run {
         for root in &roots {
             everwatch.pass(root, "sentinel");
         }
-        let disk: Vec<_> = roots.iter().map(|root| walk(root)).collect();
+        let disk = walk_all(&paths);
         let (verdict, usage) = judge(everwatch, &disk);
         Some(Outcome {
             operations,
-            entries: disk.iter().flatten().map(Tree::count).sum(),
+            entries: disk
+                .iter()
+                .flat_map(|(_, tree)| tree)
+                .map(Tree::count)
+                .sum(),
             usage,
             verdict,
             wrote,

@@ -3,7 +3,7 @@
 //! Goes from one open directory to the next, so that paths may be longer than any system call takes.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
@@ -21,6 +21,14 @@ pub(crate) fn walk(root: &Path) -> Option<Tree> {
         Err(Errno::NOENT) => None,
         Err(_) => kind_at(CWD, root).map(Tree::new),
     }
+}
+
+/// What is at several paths.
+pub(crate) fn walk_all(roots: &[&Path]) -> Vec<(PathBuf, Option<Tree>)> {
+    roots
+        .iter()
+        .map(|root| (root.to_path_buf(), walk(root)))
+        .collect()
 }
 
 fn list(dir: OwnedFd) -> Tree {
