@@ -62,7 +62,8 @@ pub(crate) fn write(run: &Run<'_>) -> String {
             format_args!("## {}\n\n{story}\n\n", scenario.title()),
         );
         for place in run.places {
-            write_table(&mut text, run.figures, (scenario.title(), place.title));
+            let table = (scenario.title(), place.title);
+            write_table(&mut text, run.figures, table, scenario.principal());
         }
     }
     text.truncate(text.trim_end().len());
@@ -92,21 +93,12 @@ fn write_targets(text: &mut String, run: &Run<'_>) {
     text.push('\n');
 }
 
-/// What the ratios of a scenario are about.
-fn principal(metrics: &[Metric]) -> Option<Metric> {
-    let has = |metric: Metric| metrics.contains(&metric).then_some(metric);
-    if metrics.contains(&Metric::Resident) || metrics.contains(&Metric::LeftFiles) {
-        return has(Metric::Wall);
-    }
-    has(Metric::WriteMedian).or_else(|| has(Metric::RunTime))
-}
-
-fn write_table(text: &mut String, figures: &Figures, table: Table) {
+fn write_table(text: &mut String, figures: &Figures, table: Table, principal: Metric) {
     let rows = figures.rows(table);
     let metrics = figures.metrics(table);
-    let Some(principal) = principal(&metrics) else {
+    if rows.is_empty() {
         return;
-    };
+    }
     let yardsticks: Vec<Row> = [
         Row::Subject(Name::Raw),
         Row::Crawl,

@@ -13,7 +13,7 @@ use crate::figures::{Figures, Metric, Row, Table, count, percentile};
 use crate::observer::{Helper, Observer, say};
 use crate::process;
 use crate::subject::{self, Intake, Name};
-use crate::workload::{Place, Scale, Work, large_tree, overflow, small_tree};
+use crate::workload::{Place, Scale, Work, large_tree, overflow, queue_length, small_tree};
 
 /// See the titles.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, clap::ValueEnum)]
@@ -96,6 +96,15 @@ impl Scenario {
                  process still holds right after the last one.",
                 count(1_000)
             ),
+        }
+    }
+
+    /// What the ratios are about.
+    pub(crate) fn principal(self) -> Metric {
+        match self {
+            Scenario::Arm | Scenario::Resync | Scenario::StartStop => Metric::Wall,
+            Scenario::Latency => Metric::WriteMedian,
+            _ => Metric::RunTime,
         }
     }
 
@@ -273,11 +282,13 @@ impl Stage<'_> {
             self.figures
                 .add_time(table, row, Metric::RunTime, crawled.run_time);
         }
+        // The length is that of the moment at which the subject makes its queue.
+        let queue_length = queue_length()?;
         let mut observer = Observer::start(name, root, Intake::Stamp)?;
         observer.settle()?;
         let before = observer.run_time()?;
         let frozen = observer.freeze()?;
-        overflow(root)?;
+        overflow(root, queue_length)?;
         let (begun, begun_stamp) = (Instant::now(), process::monotonic());
         drop(frozen);
         let settled = observer.settle()?.saturating_duration_since(begun);

@@ -145,21 +145,18 @@ fn make_chain(root: &Path, at: usize, depth: usize) -> Result<()> {
     Ok(())
 }
 
-/// Writes to two files by turns until the queue of a subject that is stopped has overflowed.
-pub(crate) fn overflow(root: &Path) -> Result<()> {
+/// How many records the queue of a new inotify instance holds.
+pub(crate) fn queue_length() -> Result<usize> {
     let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events")?;
-    let limit: usize = limit.trim().parse()?;
-    let mut files = ["overflow-a", "overflow-b"].map(|name| {
-        OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(root.join(name))
-    });
-    for at in 0..limit + 1000 {
-        match &mut files[at % 2] {
-            Ok(file) => file.write_all(b".")?,
-            Err(error) => anyhow::bail!("{error}"),
-        }
+    Ok(limit.trim().parse()?)
+}
+
+/// Writes to two files by turns until a queue of this length, which nobody reads, has overflowed.
+pub(crate) fn overflow(root: &Path, queue_length: usize) -> Result<()> {
+    let open = |name| OpenOptions::new().append(true).create(true).open(root.join(name));
+    let mut files = [open("overflow-a")?, open("overflow-b")?];
+    for at in 0..queue_length + 1000 {
+        files[at % 2].write_all(b".")?;
     }
     Ok(())
 }
