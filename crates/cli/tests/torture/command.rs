@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -22,6 +22,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a command that has something to tell is silent at most.
 const SILENCE: Duration = Duration::from_secs(5);
+
+/// How long a command that is not idle sleeps at most.
+const IDLE: Duration = Duration::from_millis(25);
 
 /// What the reading thread and the test share.
 #[derive(Debug)]
@@ -255,6 +258,31 @@ impl Everwatch {
             peak_kib,
             processor: Duration::from_millis(ticks * 10),
         }
+    }
+
+    /// Waits until the command has nothing left to do: none of its threads has run for a while.
+    pub(crate) fn wait_until_idle(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut before = self.time_on_processors();
+        loop {
+            std::thread::sleep(IDLE);
+            let now = self.time_on_processors();
+            if now == before {
+                return;
+            }
+            assert!(Instant::now() < deadline, "the command never rests");
+            before = now;
+        }
+    }
+
+    /// What each thread has run so far, as proc_pid_schedstat has it: in nanoseconds.
+    fn time_on_processors(&self) -> Vec<String> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
+        tasks
+            .expect("list the threads")
+            .flatten()
+            .map(|task| std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default())
+            .collect()
     }
 
     /// What the command wrote to standard error. Complete once it has ended.

@@ -58,13 +58,10 @@ fn polling_tells_the_rename_of_a_directory_as_one_move() {
     let everwatch = Everwatch::start(&[root], &POLL);
     fs::rename(&old, root.join("new")).expect("rename");
     everwatch.wait_for("the move", |replica| replica.contains(&root.join("new/99")));
-    let replica = check(everwatch, &[root]);
-    assert_eq!(
-        (replica.tally.moved, replica.tally.total()),
-        (1, 1),
-        "{:?}",
-        replica.tally
-    );
+    let tally = check(everwatch, &[root]).tally;
+    // Polling cannot tell a file that was written just before the first look from one that was
+    // written just after it, so it may report it.
+    assert_eq!((tally.moved, tally.created, tally.removed), (1, 0, 0), "{tally:?}");
 }
 
 /// Rules, and what they hide, as plain code.

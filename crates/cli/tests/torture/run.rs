@@ -147,6 +147,9 @@ impl Run {
             .collect();
         let paths: Vec<_> = roots.iter().map(PathBuf::as_path).collect();
         let everwatch = Everwatch::start_with(&paths, &self.arguments, limit);
+        if self.stopped != Stopped::Nobody {
+            self.warm_up(&everwatch, &roots);
+        }
         match self.stopped {
             Stopped::Nobody => {}
             Stopped::Reader => everwatch.stop_reading(),
@@ -178,6 +181,18 @@ impl Run {
             wrote,
             settled: written.elapsed(),
         })
+    }
+
+    /// Gives a command that is then stopped something to know: where it watches nothing but an empty
+    /// root, little would be queued.
+    fn warm_up(&self, everwatch: &Everwatch, roots: &[PathBuf]) {
+        let workload = Workload {
+            seed: !self.workload.seed,
+            operations: self.workload.operations / 10,
+            ..self.workload
+        };
+        workload.run(roots);
+        everwatch.pass(&roots[0], "warm");
     }
 
     /// Runs it and makes sure that nothing is wrong. `None` as in `run`.
