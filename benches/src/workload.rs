@@ -153,7 +153,12 @@ pub(crate) fn queue_length() -> Result<usize> {
 
 /// Writes to two files by turns until a queue of this length, which nobody reads, has overflowed.
 pub(crate) fn overflow(root: &Path, queue_length: usize) -> Result<()> {
-    let open = |name| OpenOptions::new().append(true).create(true).open(root.join(name));
+    let open = |name| {
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(root.join(name))
+    };
     let mut files = [open("overflow-a")?, open("overflow-b")?];
     for at in 0..queue_length + 1000 {
         files[at % 2].write_all(b".")?;

@@ -18,7 +18,7 @@ impl LimitNotice {
             self.was_told = true;
             let (have, name) = limit();
             let need = counters.watches + counters.unwatched;
-            eprintln!(
+            crate::say!(
                 "everwatch: the limit of inotify watches is reached: have {have} ({name}, shared \
                  by all programs of this user), need {need} here; {} directories are polled \
                  instead and nothing is lost; to watch them, run 'sudo sysctl {name}={}'",
@@ -28,7 +28,7 @@ impl LimitNotice {
         }
         if subtree.state == State::Live && self.was_told && counters.unwatched == 0 {
             self.was_told = false;
-            eprintln!("everwatch: the limit of inotify watches suffices again; all is watched");
+            crate::say!("everwatch: the limit of inotify watches suffices again; all is watched");
         }
     }
 }

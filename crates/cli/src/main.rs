@@ -14,6 +14,24 @@ mod watch;
 
 use std::process::ExitCode;
 
+/// Writes to standard error; if nobody can read it, the command does its work all the same.
+macro_rules! show {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = write!(std::io::stderr(), $($text)*);
+    }};
+}
+
+/// Writes a line to standard error, like [`show`].
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+
+pub(crate) use {say, show};
+
 use args::{Args, Order};
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -33,7 +51,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("everwatch: {message}");
+            crate::say!("everwatch: {message}");
             ExitCode::from(EXIT_USAGE)
         }
     }
@@ -65,6 +83,6 @@ fn explain(error: &clap::Error) -> ExitCode {
         .nth(1)
         .filter(|order| ["watch", "doctor"].contains(&&**order));
     let help = order.map_or_else(|| "--help".to_owned(), |order| format!("{order} --help"));
-    eprintln!("everwatch: {sentence}; run 'everwatch {help}' to see what there is");
+    crate::say!("everwatch: {sentence}; run 'everwatch {help}' to see what there is");
     ExitCode::from(EXIT_USAGE)
 }

@@ -50,6 +50,7 @@ impl Output {
     }
 
     pub(crate) fn event(&mut self, event: &Event, counters: everwatch::Counters) -> io::Result<()> {
+        crate::stop::PRINTED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         if let Event::Coverage(subtree) = event {
             self.limit.note(subtree, counters);
         }

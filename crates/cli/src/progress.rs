@@ -13,18 +13,20 @@ pub(crate) fn shown<T>(watcher: &Watcher, work: impl FnOnce() -> T) -> T {
     }
     let (done, is_done) = mpsc::channel::<()>();
     std::thread::scope(|scope| {
-        scope.spawn(move || {
+        let shower = std::thread::Builder::new();
+        // Without it nothing is shown, and the tree is scanned all the same.
+        let _ = shower.spawn_scoped(scope, move || {
             let mut was_shown = false;
             // Small trees are done before the first tick and show nothing.
             while is_done.recv_timeout(Duration::from_millis(300)) == Err(RecvTimeoutError::Timeout)
             {
                 was_shown = true;
-                eprint!("\reverwatch: {} entries", watcher.counters().entries);
+                crate::show!("\reverwatch: {} entries", watcher.counters().entries);
                 // A terminal that is gone shows nothing; the watch goes on.
                 let _ = std::io::stderr().flush();
             }
             if was_shown {
-                eprint!("\r\x1b[K");
+                crate::show!("\r\x1b[K");
             }
         });
         let result = work();

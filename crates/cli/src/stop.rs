@@ -1,12 +1,12 @@
 //! Ending: by signal, or because nobody reads any more.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use everwatch::Watcher;
 
-/// How long the reader of standard output has to take what is left when the command is to end.
+/// How long nothing may move, when the command is to end, before it ends without the rest.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Sets up Ctrl-C and SIGTERM. The first one lets what has happened so far be printed; if the reader
@@ -18,24 +18,41 @@ pub(crate) fn on_signal(watcher: &Arc<Watcher>) -> Result<(), String> {
         if was_asked.swap(true, Ordering::AcqRel) {
             std::process::exit(0);
         }
-        let watcher = Arc::clone(&watcher);
-        std::thread::spawn(move || {
-            std::thread::spawn(|| {
-                std::thread::sleep(GRACE);
-                std::process::exit(0);
-            });
-            watcher.finish();
-        });
+        let witness = Arc::clone(&watcher);
+        let guarded = std::thread::Builder::new().spawn(move || end_when_stuck(&witness));
+        let finisher = Arc::clone(&watcher);
+        let finishing = std::thread::Builder::new().spawn(move || finisher.finish());
+        // Without threads there is nobody to wait for the reader: what is known goes, the rest not.
+        if guarded.is_err() || finishing.is_err() {
+            watcher.close();
+        }
     })
     .map_err(|error| format!("cannot set up Ctrl-C: {error}"))
 }
+
+/// Ends the process once neither the engine nor the output has moved for a while.
+fn end_when_stuck(watcher: &Watcher) {
+    let mut before = None;
+    loop {
+        let now = (watcher.counters(), PRINTED.load(Ordering::Relaxed));
+        if before == Some(now) {
+            std::process::exit(0);
+        }
+        before = Some(now);
+        std::thread::sleep(GRACE);
+    }
+}
+
+/// Events printed so far.
+pub(crate) static PRINTED: AtomicU64 = AtomicU64::new(0);
 
 /// Ends the process when the other end of standard output is closed, even if nothing is written.
 #[cfg(target_os = "linux")]
 pub(crate) fn on_closed_output() {
     use rustix::event::{PollFd, PollFlags, poll};
 
-    std::thread::spawn(|| {
+    // Without it, the end of the reader shows when something is written.
+    let _ = std::thread::Builder::new().spawn(|| {
         let stdout = std::io::stdout();
         loop {
             let mut fds = [PollFd::new(&stdout, PollFlags::empty())];

@@ -14,8 +14,7 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    /// A path as one word on one line: control characters, which could write anything to a
-    /// terminal, and bytes that are no text are escaped.
+    /// A path as one word on one line.
     pub(crate) fn show(&self, path: &Path) -> String {
         let short = self
             .below
@@ -24,31 +23,8 @@ impl Look {
         let path = short
             .filter(|short| !short.as_os_str().is_empty())
             .unwrap_or(path);
-        let mut out = String::new();
-        for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
-            for c in chunk.valid().chars() {
-                match c {
-                    '\\' => out.push_str("\\\\"),
-                    c if is_unsafe(c) => out.extend(c.escape_default()),
-                    c => out.push(c),
-                }
-            }
-            for byte in chunk.invalid() {
-                out.push_str(&format!("\\x{byte:02x}"));
-            }
-        }
-        out
+        everwatch::printable(path)
     }
-}
-
-/// Control characters, and those that reorder or hide what is around them.
-fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{feff}'
-        )
 }
 
 fn style(kind: &ChangeKind) -> Style {

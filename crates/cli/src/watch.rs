@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use everwatch::{Error, Event, Feed, Options, Watcher};
+use everwatch::{Error, ErrorKind, Event, Feed, Options, Watcher};
 
 use crate::args::Watch;
 use crate::output::Output;
@@ -25,13 +25,20 @@ pub(crate) fn run(args: &Watch) -> Result<(), String> {
     let watcher = Arc::new(options.build().map_err(sentence)?);
     stop::on_signal(&watcher)?;
     stop::on_closed_output();
-    let mut feed = watcher.feed().map_err(sentence)?;
-    progress::shown(&watcher, || {
-        args.paths
-            .iter()
-            .try_for_each(|path| watcher.watch(path).map(drop))
-    })
-    .map_err(sentence)?;
+    let armed = watcher.feed().and_then(|feed| {
+        progress::shown(&watcher, || {
+            args.paths
+                .iter()
+                .try_for_each(|path| watcher.watch(path).map(drop))
+        })?;
+        Ok(feed)
+    });
+    let mut feed = match armed {
+        Ok(feed) => feed,
+        // A signal came first.
+        Err(error) if error.kind() == ErrorKind::Closed => return Ok(()),
+        Err(error) => return Err(sentence(error)),
+    };
     let mut output = Output::new(args.format, args.only.clone());
     let printed = (|| {
         if args.snapshot {
@@ -43,7 +50,15 @@ pub(crate) fn run(args: &Watch) -> Result<(), String> {
         print_feed(&watcher, &mut feed, &mut output)
     })();
     match printed {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        // Nobody reads any more, or a signal came.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::BrokenPipe | io::ErrorKind::NotConnected
+            ) =>
+        {
+            Ok(())
+        }
         Err(error) => Err(format!("cannot write to standard output: {error}")),
         Ok(()) => Ok(()),
     }

@@ -22,6 +22,7 @@ mod feed;
 mod handover;
 pub mod machine;
 mod options;
+mod printable;
 mod rules;
 #[cfg(feature = "sim")]
 #[allow(unsafe_code, reason = "the thin edge to the operating system")]
@@ -41,6 +42,7 @@ pub use everwatch_core::coverage::{Gap, State, Subtree};
 pub use everwatch_core::engine::Counters;
 pub use feed::Feed;
 pub use options::{Backend, Options};
+pub use printable::printable;
 pub use watcher::{Cursor, Entry, Root, Snapshot, Watcher};
 
 /// Watches `path`, a directory with all below it or a single file, and returns its feed.

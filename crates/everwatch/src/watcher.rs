@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::ThreadId;
+use std::thread::{JoinHandle, ThreadId};
 
 use everwatch_core::change::{Change, FileType};
 use everwatch_core::coverage::Subtree;
@@ -160,6 +160,8 @@ impl Shared {
 /// ```
 #[derive(Debug)]
 pub struct Watcher {
+    /// `None` once it has been joined.
+    thread: Mutex<Option<JoinHandle<()>>>,
     shared: Arc<Shared>,
     options: Options,
     backend: Backend,
@@ -210,12 +212,13 @@ impl Watcher {
             thread: Mutex::new(None),
         });
         let seat = Seat::new(Arc::clone(&shared), host, filter, &options);
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("everwatch".to_owned())
             .spawn(move || seat.run())
             .map_err(|error| Error::from_io(&error, "start a thread"))?;
         let instance = std::hash::RandomState::new().hash_one(std::process::id());
         Ok(Watcher {
+            thread: Mutex::new(Some(thread)),
             shared,
             options,
             backend,
@@ -362,6 +365,7 @@ impl Watcher {
     pub fn finish(&self) {
         if self.shared.send(Command::Finish) {
             self.shared.wait_for_end();
+            self.join();
         }
     }
 
@@ -377,6 +381,17 @@ impl Watcher {
     /// back, within milliseconds; nothing is delivered afterwards. Closing twice is fine.
     pub fn close(&self) {
         self.shared.close();
+        self.join();
+    }
+
+    /// Waits until the system has taken the thread back, which is a moment after its end.
+    fn join(&self) {
+        if !self.shared.is_own_thread()
+            && let Some(thread) = lock(&self.thread).take()
+        {
+            // A panic of the thread was told when it happened.
+            let _ = thread.join();
+        }
     }
 }
 

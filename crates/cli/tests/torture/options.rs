@@ -61,7 +61,11 @@ fn polling_tells_the_rename_of_a_directory_as_one_move() {
     let tally = check(everwatch, &[root]).tally;
     // Polling cannot tell a file that was written just before the first look from one that was
     // written just after it, so it may report it.
-    assert_eq!((tally.moved, tally.created, tally.removed), (1, 0, 0), "{tally:?}");
+    assert_eq!(
+        (tally.moved, tally.created, tally.removed),
+        (1, 0, 0),
+        "{tally:?}"
+    );
 }
 
 /// Rules, and what they hide, as plain code.

@@ -75,6 +75,7 @@ impl<K: Kernel> Engine<K> {
         self.next_root += 1;
         self.reveal(&spec.dir);
         let is_joined = self.join(&spec, identity);
+        let (is_whole, dir_path) = (spec.only.is_none(), spec.dir.clone());
         self.roots.push(Root {
             id,
             dir: spec.dir,
@@ -89,6 +90,9 @@ impl<K: Kernel> Engine<K> {
         });
         if !is_joined {
             self.arming = true;
+            if is_whole {
+                self.graft_single_entries(&dir_path, identity);
+            }
             self.arming_top = self.plant(id);
             self.guard_root(id);
         }

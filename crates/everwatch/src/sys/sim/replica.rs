@@ -288,7 +288,11 @@ impl Truth {
         }
         let entries = disk.directory(dir).map(|directory| &directory.entries);
         for entry in entries.into_iter().flatten() {
-            if scope.only.as_ref().is_some_and(|only| **only != *entry.name) {
+            if scope
+                .only
+                .as_ref()
+                .is_some_and(|only| **only != *entry.name)
+            {
                 continue;
             }
             let inode = disk.cross(entry.inode);

@@ -355,7 +355,11 @@ impl Workload {
     fn link_target(&mut self) -> &'static [u8] {
         let targets = [&b"a"[..], b"../b", b"/w/r0", b"nowhere"];
         let target = self.random.pick(&targets);
-        if self.links_lead_nowhere { b"nowhere" } else { target }
+        if self.links_lead_nowhere {
+            b"nowhere"
+        } else {
+            target
+        }
     }
 
     fn create(&mut self, system: &mut System, kind: Kind<'_>, deed: &str) -> Option<()> {
