@@ -275,6 +275,10 @@ impl Seat {
         }
         let events = self.engine.take(*outlet);
         let lags = self.engine.folded(*outlet).0;
+        if !events.is_empty() {
+            // Whoever reads of a change and then asks for the counters finds it counted.
+            self.shared.set_counters(self.engine.counters());
+        }
         handover.put(events, lags);
         may_flush && lags && handover.room() > 0
     }
