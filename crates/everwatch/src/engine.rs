@@ -310,24 +310,8 @@ impl Seat {
         let timeout = deadline.map(|at| at.saturating_sub(now));
         let woken = self.engine.kernel_mut().wait(timeout);
         if !woken.mounts.is_empty() {
-            let paths = self.as_spelled(&woken.mounts);
-            self.engine.mounts_changed(&paths);
+            self.engine.mounts_changed(&woken.mounts);
         }
-    }
-
-    /// The table of mounts has real paths; changes are reported as the roots are spelled.
-    fn as_spelled(&self, mounts: &[PathBuf]) -> Vec<PathBuf> {
-        let mut paths = Vec::new();
-        for root in self.engine.root_paths() {
-            let Ok(real) = root.canonicalize() else {
-                continue;
-            };
-            let below = mounts
-                .iter()
-                .filter_map(|mount| mount.strip_prefix(&real).ok());
-            paths.extend(below.map(|below| root.join(below)));
-        }
-        paths
     }
 }
 

@@ -48,6 +48,12 @@ impl<K: Kernel> Engine<K> {
     /// Brings the mirror in line with what was seen at a name just now.
     pub(super) fn reconcile(&mut self, dir: NodeId, name: &[u8], seen: Seen, cause: Cause) {
         let child = self.mirror.child(dir, name);
+        if self.is_hidden(dir, name, seen.kind == FileType::Dir) {
+            if let Some(child) = child {
+                self.remove(child, cause, true, false);
+            }
+            return;
+        }
         if let Some(child) = child {
             let same_sort = self.mirror.is_dir(child) == (seen.kind == FileType::Dir);
             let is_doubtful = same_sort

@@ -22,6 +22,9 @@ use crate::record::Moment;
 /// Symbolic links that are followed on the way to a root, as many as Linux follows.
 const MOST_LINKS: usize = 40;
 
+/// A directory on the way to a root, and the entry in it that has to stay.
+type Stop = (PathBuf, Option<Box<[u8]>>);
+
 impl<K: Kernel> Engine<K> {
     /// Watches the way to a root: each directory in which a part of its path is looked up. Where
     /// that cannot be done, the root is looked at from time to time instead.
@@ -34,7 +37,7 @@ impl<K: Kernel> Engine<K> {
             self.kernel.unwatch(watch);
         }
         let mut is_whole = true;
-        for (above, name) in self.way_to(&dir) {
+        for (above, name) in self.way_to(&dir).0 {
             let purpose = match name {
                 Some(_) => Purpose::Guard,
                 None => Purpose::Ancestor,
@@ -65,8 +68,8 @@ impl<K: Kernel> Engine<K> {
 
     /// The directories that the system goes through to reach `dir`, through symbolic links as well,
     /// and the entry that has to stay what it is: a link, or the root itself. Of the others it is
-    /// enough to know that they are not moved.
-    fn way_to(&mut self, dir: &Path) -> Vec<(PathBuf, Option<Box<[u8]>>)> {
+    /// enough to know that they are not moved. With it comes the path without links.
+    pub(super) fn way_to(&mut self, dir: &Path) -> (Vec<Stop>, PathBuf) {
         let mut way = Vec::new();
         let mut at = PathBuf::new();
         let mut rest: Vec<OsString> = dir.iter().rev().map(OsString::from).collect();
@@ -93,7 +96,7 @@ impl<K: Kernel> Engine<K> {
                 None => at = next,
             }
         }
-        way
+        (way, at)
     }
 
     /// Looks at the roots that a record about a directory above them, or their own, may concern.
@@ -148,19 +151,6 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// Whether the root's directory is an entry in the tree of another root, one that does not reach
-    /// into it.
-    fn is_entry_elsewhere(&self, path: &Path) -> bool {
-        let Some((above, name)) = path.parent().zip(path.file_name()) else {
-            return false;
-        };
-        self.find(above).is_some_and(|above| {
-            self.mirror
-                .child(above, &to_bytes(Path::new(name)))
-                .is_some()
-        })
-    }
-
     /// Checks the root that this is the top of.
     pub(super) fn check_root_node(&mut self, node: NodeId) {
         let root = self.roots.iter().find(|root| root.node == Some(node));
@@ -189,9 +179,6 @@ impl<K: Kernel> Engine<K> {
             if let Some(root) = self.root_mut(id) {
                 root.resting = Some(node);
             }
-        } else if self.is_entry_elsewhere(&path) {
-            // Consumers learn it from there.
-            self.drop_tree(node);
         } else {
             self.remove(node, Cause::Notified, true, false);
         }
@@ -203,7 +190,7 @@ impl<K: Kernel> Engine<K> {
         let Some(node) = self.plant(id) else { return };
         let Some(root) = self.root(id) else { return };
         let path = root.told_path();
-        if root.only.is_none() && !self.is_entry_elsewhere(&path) {
+        if root.only.is_none() {
             self.outlets.created(&mut self.mirror, node, Cause::Scanned);
         }
         self.outlets.coverage(path, State::Live, None);

@@ -51,8 +51,8 @@ impl<K: Kernel> Engine<K> {
         self.resync(dir, ResyncReason::IgnoreRules);
     }
 
-    /// Says that something was mounted on, or unmounted from, these paths. They are compared with
-    /// the disk if they are below a root.
+    /// Says that something was mounted on, or unmounted from, these paths, which are real ones. They
+    /// are compared with the disk if they are below a root.
     pub fn mounts_changed(&mut self, paths: &[PathBuf]) {
         self.volumes.clear();
         for path in paths {
@@ -65,15 +65,23 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// Compares the directory at a path where a file system came or went.
+    /// Compares the directory at a path where a file system came or went. The path is real, roots may
+    /// be spelled through symbolic links.
     pub(super) fn look_at_mount(&mut self, path: &Path) {
-        let found = self.find(path).filter(|&dir| {
-            self.mirror
-                .parent(dir)
-                .is_none_or(|parent| self.covers_below(parent))
-        });
-        if let Some(dir) = found {
-            self.resync(dir, ResyncReason::Mounts);
+        let roots: Vec<PathBuf> = self.roots.iter().map(|root| root.dir.clone()).collect();
+        for root in roots {
+            let (_, real) = self.way_to(&root);
+            let Ok(below) = path.strip_prefix(&real) else {
+                continue;
+            };
+            let found = self.find(&root.join(below)).filter(|&dir| {
+                self.mirror
+                    .parent(dir)
+                    .is_none_or(|parent| self.covers_below(parent))
+            });
+            if let Some(dir) = found {
+                self.resync(dir, ResyncReason::Mounts);
+            }
         }
     }
 }

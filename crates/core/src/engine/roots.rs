@@ -238,7 +238,7 @@ impl<K: Kernel> Engine<K> {
         self.roots.iter_mut().find(|root| root.id == id)
     }
 
-    pub(super) fn drop_tree(&mut self, top: NodeId) {
+    fn drop_tree(&mut self, top: NodeId) {
         self.outlets.forget(&mut self.mirror, top);
         self.remove(top, Cause::Scanned, false, false);
     }

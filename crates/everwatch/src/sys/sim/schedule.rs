@@ -154,6 +154,16 @@ pub(super) fn attempt(seed: u64, calls: usize, traces: bool) -> Result<Report, F
     })
 }
 
+/// Schedules from this number on are wild: calls fail for no reason, file systems come and go, ignore
+/// rules change, and there are several roots, in each other, behind links, added and removed at any
+/// time. The others have one root, whose directory comes and goes, and all else that a sound kernel
+/// does to a watcher.
+pub const WILD: u64 = 1 << 40;
+
+fn is_wild(seed: u64) -> bool {
+    seed >= WILD
+}
+
 #[derive(Debug)]
 struct Consumer {
     outlet: OutletId,
@@ -220,8 +230,11 @@ impl Schedule {
         let lag = setup.pick(&[0, 100, 400]);
         let mix = setup.pick(&Mix::ALL);
         let length = 10 + setup.below(MOST_CALLS - 10);
-        let obeys_rules = setup.chance(100);
-        let scopes = scopes(&mut setup, obeys_rules);
+        let obeys_rules = setup.chance(100) && is_wild(seed);
+        if !is_wild(seed) {
+            temper.faults = 0;
+        }
+        let scopes = scopes(&mut setup, obeys_rules, is_wild(seed));
         let is_nested = scopes.iter().any(|scope| scope.dir.ends_with(b"/a"));
 
         let began = 1_700_000_000_000_000_000;
@@ -236,6 +249,7 @@ impl Schedule {
         }
         workload_random = build(&mut system, workload_random, &mut setup, |workload| {
             workload.makes_rules = obeys_rules;
+            workload.mounts = is_wild(seed);
             workload.links_lead_nowhere = is_nested;
         });
         system
@@ -246,6 +260,7 @@ impl Schedule {
             .note(|| format!("room {room} watches {watches} lag {lag} gap {gap:?}"));
         let mut workload = Workload::new(workload_random, mix, length.min(calls));
         workload.makes_rules = obeys_rules;
+        workload.mounts = is_wild(seed);
         workload.links_lead_nowhere = is_nested;
         let filter = match obeys_rules {
             true => Filter::new::<&str>(&[], true).unwrap_or_default(),
@@ -282,7 +297,8 @@ impl Schedule {
             if !progress.more {
                 self.wait(&progress);
             }
-            if self.is_set_up() && self.armed.len() > 1 && self.random.chance(5) {
+            if is_wild(self.seed) && self.is_set_up() && self.armed.len() > 1 && self.random.chance(5)
+            {
                 self.remove_root();
             }
             if self.is_set_up() && self.random.chance(self.sync_rate) {
@@ -730,7 +746,7 @@ fn permit_all(system: &mut System) {
 }
 
 /// Where the roots are, last first.
-fn scopes(setup: &mut Random, obeys_rules: bool) -> Vec<Scope> {
+fn scopes(setup: &mut Random, obeys_rules: bool, is_wild: bool) -> Vec<Scope> {
     let scope = |dir: &[u8]| Scope {
         dir: dir.to_vec(),
         only: None,
@@ -751,6 +767,8 @@ fn scopes(setup: &mut Random, obeys_rules: bool) -> Vec<Scope> {
         return vec![scope(b"/w/r0")];
     }
     match setup.below(20) {
+        0 | 1 if !is_wild => vec![scope(GROUND)],
+        2 | 3 | 4 | 6 | 8 | 10 | 11 if !is_wild => vec![scope(b"/w/r0")],
         0 | 1 => vec![scope(b"/w/r0"), scope(b"/w/r1")],
         2 => vec![scope(b"/w/r0"), scope(b"/w/r0/a")],
         3 => vec![scope(b"/w/r0/a"), scope(b"/w/r0")],

@@ -141,6 +141,8 @@ pub(super) struct Workload {
     scripts: Vec<Script>,
     /// Ignore files are made and changed.
     pub(super) makes_rules: bool,
+    /// File systems are mounted and unmounted.
+    pub(super) mounts: bool,
     /// A root may not turn into a link in another root: to one it is a directory, to the other not.
     pub(super) links_lead_nowhere: bool,
     /// Calls made.
@@ -156,6 +158,7 @@ impl Workload {
             mix,
             scripts: Vec::new(),
             makes_rules: false,
+            mounts: true,
             links_lead_nowhere: false,
             done: 0,
             limit,
@@ -331,6 +334,7 @@ impl Workload {
                 });
                 Some(())
             }
+            Deed::Mount if !self.mounts => None,
             Deed::Mount => {
                 let dir = self.dir(system)?;
                 self.note(system, "mount", dir, b"", "");
