@@ -119,6 +119,7 @@ impl<K: Kernel> Engine<K> {
             .reached
             .is_some_and(|reached| self.has_decided(reached))
             && self.work.is_empty()
+            && self.resyncs.is_empty()
             && self.polls_done >= barrier.poll
     }
 

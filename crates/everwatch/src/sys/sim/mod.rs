@@ -26,5 +26,5 @@ mod search;
 mod trace;
 mod workload;
 
-pub use schedule::{WILD, Failure, Report, run};
+pub use schedule::{Failure, Report, WILD, run};
 pub use search::search;

@@ -297,7 +297,10 @@ impl Schedule {
             if !progress.more {
                 self.wait(&progress);
             }
-            if is_wild(self.seed) && self.is_set_up() && self.armed.len() > 1 && self.random.chance(5)
+            if is_wild(self.seed)
+                && self.is_set_up()
+                && self.armed.len() > 1
+                && self.random.chance(5)
             {
                 self.remove_root();
             }
