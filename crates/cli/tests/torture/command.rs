@@ -23,6 +23,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a command that has something to tell is silent at most.
 const SILENCE: Duration = Duration::from_secs(5);
 
+/// Lines that follow each other come more closely than this.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// How long a command that is not idle sleeps at most.
 const IDLE: Duration = Duration::from_millis(25);
 
@@ -171,17 +174,25 @@ impl Everwatch {
     }
 
     /// Waits until the replica is as wanted, or until no line has come for a while. Tells which.
+    /// Looks whenever lines have ceased to come, as looking may take long.
     pub(crate) fn wait_while_lines_come(&self, is_met: impl Fn(&Replica) -> bool) -> bool {
         let mut reading = self.shared.lock();
+        let mut silence = Duration::ZERO;
         loop {
-            if is_met(&reading.replica) {
-                return true;
-            }
-            let result = self.shared.changed.wait_timeout(reading, SILENCE);
+            let result = self.shared.changed.wait_timeout(reading, PAUSE);
             let (again, timeout) = result.unwrap_or_else(PoisonError::into_inner);
             reading = again;
-            if timeout.timed_out() || reading.has_ended {
-                return is_met(&reading.replica);
+            if !timeout.timed_out() && !reading.has_ended {
+                silence = Duration::ZERO;
+                continue;
+            }
+            let is_new = silence.is_zero();
+            silence += PAUSE;
+            if is_new && is_met(&reading.replica) {
+                return true;
+            }
+            if silence > SILENCE || reading.has_ended {
+                return false;
             }
         }
     }

@@ -16,11 +16,11 @@ pub(crate) fn workload(plan: Plan, seed: u64, operations: usize) -> Workload {
 }
 
 fn converges(plan: Plan, operations: usize) {
-    for place in Place::ALL {
-        for seed in [1, 2] {
-            Run::new(workload(plan, seed, operations), place).check();
-        }
+    for seed in [1, 2] {
+        Run::new(workload(plan, seed, operations), Place::Tmpfs).check();
     }
+    // Removing what was made takes long on some devices.
+    Run::new(workload(plan, 3, operations / 5), Place::Disk).check();
 }
 
 #[test]

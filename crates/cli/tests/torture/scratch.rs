@@ -26,10 +26,12 @@ impl Place {
         }
     }
 
-    fn directory(self) -> &'static Path {
+    /// `EVERWATCH_DISK` may name a directory on another device than the one that is built on.
+    fn directory(self) -> PathBuf {
         match self {
-            Place::Tmpfs => Path::new("/dev/shm"),
-            Place::Disk => Path::new(env!("CARGO_TARGET_TMPDIR")),
+            Place::Tmpfs => PathBuf::from("/dev/shm"),
+            Place::Disk => std::env::var_os("EVERWATCH_DISK")
+                .map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from),
         }
     }
 }

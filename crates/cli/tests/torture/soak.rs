@@ -25,6 +25,8 @@ struct Row {
     others: usize,
     peak_kib: u64,
     processor_ms: u128,
+    /// The longest time from the last operation until the feed was complete.
+    settled_ms: u128,
 }
 
 impl Row {
@@ -37,6 +39,7 @@ impl Row {
         self.others += difference.wrong_kinds + outcome.verdict.replica.nonsense;
         self.peak_kib = self.peak_kib.max(outcome.usage.peak_kib);
         self.processor_ms += outcome.usage.processor.as_millis();
+        self.settled_ms = self.settled_ms.max(outcome.settled.as_millis());
     }
 }
 
@@ -52,7 +55,7 @@ fn soak() {
         (1, 500)
     };
     println!(
-        "{:<13} {:<6} {:<16} {:>5} {:>10} {:>9} {:>7} {:>6} {:>6} {:>9} {:>8}",
+        "{:<13} {:<6} {:<16} {:>5} {:>10} {:>9} {:>7} {:>6} {:>6} {:>9} {:>8} {:>9}",
         "workload",
         "fs",
         "stopped",
@@ -63,7 +66,8 @@ fn soak() {
         "ghosts",
         "others",
         "peak KiB",
-        "CPU ms"
+        "CPU ms",
+        "settle ms"
     );
     let mut failures = Vec::new();
     for stopped in Stopped::ALL {
@@ -82,7 +86,7 @@ fn soak() {
                     }
                 }
                 println!(
-                    "{:<13} {:<6} {:<16} {:>5} {:>10} {:>9} {:>7} {:>6} {:>6} {:>9} {:>8}",
+                    "{:<13} {:<6} {:<16} {:>5} {:>10} {:>9} {:>7} {:>6} {:>6} {:>9} {:>8} {:>9}",
                     plan.name(),
                     place.name(),
                     stopped.name(),
@@ -94,6 +98,7 @@ fn soak() {
                     row.others,
                     row.peak_kib,
                     row.processor_ms,
+                    row.settled_ms,
                 );
             }
         }
