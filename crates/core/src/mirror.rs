@@ -616,3 +616,6 @@ impl Mirror {
 fn link(index: u32) -> Option<NodeId> {
     (index != NONE).then_some(NodeId(index))
 }
+
+#[cfg(test)]
+mod model;

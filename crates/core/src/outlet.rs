@@ -328,3 +328,6 @@ pub(crate) fn path_of(mirror: &Mirror, id: NodeId) -> PathBuf {
     mirror.write_path(id, &mut path);
     to_path(path)
 }
+
+#[cfg(test)]
+mod model;

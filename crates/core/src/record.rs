@@ -322,6 +322,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "a million records")]
     fn past_the_limit_the_last_record_is_an_overflow() {
         let mut backlog = Backlog::default();
         for _ in 0..Backlog::LIMIT + 10 {
@@ -339,6 +340,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "a million records")]
     fn names_of_popped_records_are_freed_while_others_wait() {
         let mut backlog = Backlog::default();
         let name = [b'n'; 255];

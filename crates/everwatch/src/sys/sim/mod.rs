@@ -21,6 +21,8 @@ mod queue;
 mod random;
 mod replica;
 mod rules;
+#[cfg(test)]
+mod scenarios;
 mod schedule;
 mod search;
 mod trace;

@@ -30,9 +30,12 @@ pub(super) fn hide(disk: &Disk, way: &[(Ino, &[u8])], name: &[u8], is_dir: bool)
         return true;
     }
     for (at, &(dir, _)) in way.iter().enumerate().rev() {
-        let Some(Content::File(version)) =
-            disk.entry(dir, FILE).map(|ino| &disk.inode(ino).content)
-        else {
+        // Rules that may not be read are none.
+        let file = disk.entry(dir, FILE).map(|ino| disk.inode(ino));
+        let Some(file) = file.filter(|file| file.is_readable) else {
+            continue;
+        };
+        let Content::File(version) = &file.content else {
             continue;
         };
         let is_own = at + 1 == way.len();

@@ -1,0 +1,375 @@
+//! Bugs that schedules found and that can be told in a few calls. What several calls before one step
+//! of the engine leave behind is what it sees when it comes too late.
+
+use std::time::Duration;
+
+use everwatch_core::OutletId;
+use everwatch_core::change::{ChangeKind, Event, FileType};
+use everwatch_core::engine::{Engine, Pace, RootSpec};
+use everwatch_core::filter::Filter;
+use everwatch_core::path::to_path;
+
+use super::calls::{Kind, System};
+use super::disk::{Disk, Habits, Ino};
+use super::kernel::{Simulated, Temper};
+use super::queue::Queue;
+use super::random::{Random, Stream};
+use super::replica::{Replica, Scope};
+use super::trace::Trace;
+use super::workload::{Mix, Workload};
+
+const BEGAN: i64 = 1_700_000_000_000_000_000;
+
+/// A patient kernel, one consumer, and calls by path.
+struct Scenario {
+    engine: Engine<Simulated>,
+    outlet: Option<OutletId>,
+    replica: Replica,
+    scopes: Vec<Scope>,
+}
+
+impl Scenario {
+    /// A system with the directories `/w/in` and `/w/out` and room for so many records.
+    fn new(room: usize) -> Scenario {
+        let habits = Habits {
+            reuses_numbers: true,
+            has_births: true,
+            tells_kinds: true,
+            lists_by_hash: false,
+            replaces_in_place: true,
+            tick: 10_000_000,
+        };
+        let timing = Random::new(0, Stream::Timing);
+        let queue = Queue::new(room, usize::MAX);
+        let disk = Disk::new(habits, BEGAN, None);
+        let system = System::new(disk, queue, Trace::default(), timing.clone(), 0);
+        let temper = Temper {
+            busy: 0,
+            torn_listing: 0,
+            slices: 0,
+            faults: 0,
+            haste: 1,
+        };
+        let workload = Workload::new(Random::new(0, Stream::Workload), Mix::Everything, 0);
+        let faults = Random::new(0, Stream::Faults);
+        let kernel = Simulated::new(system, workload, temper, timing, faults);
+        let mut scenario = Scenario {
+            engine: Engine::new(kernel, Filter::default(), Pace::default()),
+            outlet: None,
+            replica: Replica::default(),
+            scopes: Vec::new(),
+        };
+        for path in ["/w", "/w/in", "/w/out"] {
+            scenario.mkdir(path);
+        }
+        scenario
+    }
+
+    /// Watches `/w/in` from now on.
+    fn watched(mut self) -> Scenario {
+        self.add_root("/w/in", None);
+        self.arm();
+        self
+    }
+
+    fn add_root(&mut self, dir: &str, only: Option<&str>) {
+        let scope = Scope {
+            dir: dir.as_bytes().to_vec(),
+            only: only.map(|only| only.as_bytes().to_vec()),
+            recursive: only.is_none(),
+            obeys_rules: false,
+        };
+        let spec = RootSpec {
+            dir: to_path(scope.dir.clone()),
+            only: scope.only.clone(),
+            recursive: scope.recursive,
+            outer: Vec::new(),
+        };
+        self.engine.add_root(spec).expect("the root is there");
+        self.scopes.push(scope);
+    }
+
+    fn arm(&mut self) {
+        self.step();
+        while !self.engine.is_armed() {
+            self.step();
+        }
+        self.outlet = Some(self.engine.open_outlet(usize::MAX, false));
+        let mut entries = Vec::new();
+        self.engine.entries(|path, kind| entries.push((path, kind)));
+        let disk = &self.engine.kernel().system.disk;
+        for scope in self.scopes.iter().filter(|scope| scope.only.is_none()) {
+            let top = to_path(scope.dir.clone());
+            self.replica.begin(&top, FileType::Dir, disk);
+        }
+        for (path, kind) in entries {
+            self.replica.begin(&path, kind, disk);
+        }
+    }
+
+    fn system(&mut self) -> &mut System {
+        &mut self.engine.kernel_mut().system
+    }
+
+    /// The directory of a path and its last name.
+    fn at<'a>(&mut self, path: &'a str) -> (Ino, &'a [u8]) {
+        let (dir, name) = path.rsplit_once('/').expect("an absolute path");
+        let dir = self.system().disk.resolve(dir.as_bytes(), false);
+        (dir.expect("the directory is there"), name.as_bytes())
+    }
+
+    fn make(&mut self, path: &str, kind: Kind<'_>) {
+        let (dir, name) = self.at(path);
+        self.system().make(dir, name, kind).expect("it can be made");
+    }
+
+    fn mkdir(&mut self, path: &str) {
+        self.make(path, Kind::Dir);
+    }
+
+    fn create(&mut self, path: &str) {
+        self.make(path, Kind::File);
+    }
+
+    fn write(&mut self, path: &str) {
+        let (dir, name) = self.at(path);
+        self.system().write(dir, name).expect("it can be written");
+    }
+
+    fn link(&mut self, path: &str, other: &str) {
+        let (dir, name) = self.at(path);
+        let ino = self.system().disk.lookup(dir, name).expect("it is there");
+        let (dir, name) = self.at(other);
+        self.system().link(ino, dir, name).expect("it can be linked");
+    }
+
+    fn rename(&mut self, from: &str, to: &str) {
+        let (from, to) = (self.at(from), self.at(to));
+        self.system().rename(from, to, false).expect("it can be renamed");
+    }
+
+    fn exchange(&mut self, one: &str, other: &str) {
+        let (one, other) = (self.at(one), self.at(other));
+        self.system().rename(one, other, true).expect("they can be exchanged");
+    }
+
+    fn rmdir(&mut self, path: &str) {
+        let (dir, name) = self.at(path);
+        self.system().rmdir(dir, name).expect("it can be removed");
+    }
+
+    fn permit(&mut self, path: &str, permits: bool) {
+        let (dir, name) = self.at(path);
+        let permitted = self.system().chmod(dir, name, permits, permits);
+        permitted.expect("it is there");
+    }
+
+    fn step(&mut self) -> Vec<Event> {
+        let now = self.system().disk.now - BEGAN;
+        let progress = self.engine.step(Duration::from_nanos(now as u64));
+        if let (false, Some(deadline)) = (progress.more, progress.deadline) {
+            let disk = &mut self.system().disk;
+            disk.now = disk.now.max(BEGAN + deadline.as_nanos() as i64);
+        }
+        let events = self.outlet.map(|outlet| self.engine.take(outlet)).unwrap_or_default();
+        let disk = &self.engine.kernel().system.disk;
+        for event in &events {
+            self.replica.apply(event, disk);
+        }
+        events
+    }
+
+    /// Lets the engine find out what happened. The consumer's tree has to be the disk's then. Returns
+    /// the changes that were told.
+    fn sync(&mut self) -> Vec<String> {
+        let mut barrier = self.engine.barrier();
+        let mut told = Vec::new();
+        for _ in 0..1000 {
+            let events = self.step();
+            told.extend(events.iter().filter_map(Event::change).map(ToString::to_string));
+            if self.engine.is_passed(&mut barrier) {
+                let disk = &self.engine.kernel().system.disk;
+                let differences = self.replica.compare(disk, &self.scopes);
+                assert!(differences.is_empty(), "{differences:#?}\nafter {told:#?}");
+                return told;
+            }
+        }
+        panic!("the barrier is not passed, after {told:#?}");
+    }
+}
+
+#[test]
+fn an_exchange_with_an_unwatched_entry_keeps_the_one_that_came() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.create("/w/in/a");
+    scenario.mkdir("/w/out/b");
+    scenario.create("/w/out/b/c");
+    scenario.sync();
+    scenario.exchange("/w/in/a", "/w/out/b");
+    scenario.sync();
+}
+
+#[test]
+fn an_exchange_of_watched_entries_keeps_both() {
+    let mut scenario = Scenario::new(100).watched();
+    for path in ["/w/in/a", "/w/in/b", "/w/in/a/c", "/w/in/b/d"] {
+        scenario.mkdir(path);
+    }
+    scenario.sync();
+    scenario.exchange("/w/in/a", "/w/in/b");
+    scenario.sync();
+    scenario.create("/w/in/a/d/e");
+    scenario.create("/w/in/b/c/e");
+    scenario.sync();
+}
+
+#[test]
+fn a_symbolic_link_that_was_seen_too_late_is_told_as_one() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.mkdir("/w/in/a");
+    scenario.sync();
+    scenario.make("/w/in/a/link", Kind::Symlink(b"nowhere"));
+    scenario.rename("/w/in/a", "/w/in/b");
+    scenario.sync();
+}
+
+#[test]
+fn a_write_through_one_name_of_a_file_is_told_for_the_others() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.create("/w/in/a");
+    scenario.link("/w/in/a", "/w/in/b");
+    scenario.sync();
+    scenario.write("/w/in/b");
+    let mut told = scenario.sync();
+    told.sort();
+    assert_eq!(told, ["modified /w/in/a", "modified /w/in/b"]);
+}
+
+#[test]
+fn a_saved_file_that_was_renamed_on_before_it_was_seen_is_told_as_new_content() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.create("/w/in/f");
+    scenario.sync();
+    scenario.create("/w/in/.tmp");
+    scenario.write("/w/in/.tmp");
+    scenario.rename("/w/in/.tmp", "/w/in/f");
+    scenario.rename("/w/in/f", "/w/in/g");
+    scenario.sync();
+}
+
+#[test]
+fn a_temporary_name_that_is_used_again_gives_each_entry_its_own_kind() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.make("/w/in/.tmp", Kind::Symlink(b"nowhere"));
+    scenario.rename("/w/in/.tmp", "/w/in/a");
+    scenario.create("/w/in/.tmp");
+    scenario.rename("/w/in/.tmp", "/w/in/b");
+    scenario.create("/w/in/.tmp");
+    scenario.rename("/w/in/.tmp", "/w/in/b");
+    scenario.sync();
+}
+
+#[test]
+fn a_directory_that_moves_out_of_an_unreadable_one_is_covered() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.mkdir("/w/in/a");
+    scenario.mkdir("/w/in/a/b");
+    scenario.sync();
+    scenario.permit("/w/in/a", false);
+    scenario.mkdir("/w/in/a/b/c");
+    scenario.sync();
+    scenario.rename("/w/in/a/b", "/w/in/b");
+    scenario.sync();
+    scenario.create("/w/in/b/c/d");
+    scenario.sync();
+}
+
+#[test]
+fn a_directory_that_becomes_readable_again_is_covered() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.mkdir("/w/in/a");
+    scenario.permit("/w/in/a", false);
+    scenario.sync();
+    scenario.mkdir("/w/in/a/b");
+    scenario.permit("/w/in/a", true);
+    scenario.sync();
+    scenario.create("/w/in/a/b/c");
+    scenario.sync();
+}
+
+#[test]
+fn what_takes_the_name_of_the_directory_it_was_in_is_kept() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.mkdir("/w/in/a");
+    scenario.mkdir("/w/in/a/b");
+    scenario.create("/w/in/a/b/c");
+    scenario.sync();
+    scenario.rename("/w/in/a/b", "/w/in/t");
+    scenario.rmdir("/w/in/a");
+    scenario.rename("/w/in/t", "/w/in/a");
+    scenario.sync();
+}
+
+#[test]
+fn after_lost_records_a_directory_with_a_used_again_number_is_watched() {
+    let mut scenario = Scenario::new(2);
+    scenario.mkdir("/w/in/a");
+    let mut scenario = scenario.watched();
+    for path in ["/w/in/1", "/w/in/2", "/w/in/3"] {
+        scenario.create(path);
+    }
+    // Nothing of this is told, and the new directory is the old one to all appearances.
+    scenario.rmdir("/w/in/a");
+    scenario.mkdir("/w/in/b");
+    scenario.sync();
+    scenario.create("/w/in/b/c");
+    scenario.sync();
+}
+
+#[test]
+fn a_barrier_is_passed_although_a_single_file_root_went_while_it_was_armed() {
+    let mut scenario = Scenario::new(100);
+    scenario.add_root("/w/in", Some("a"));
+    scenario.rename("/w/in", "/w/elsewhere");
+    scenario.arm();
+    scenario.sync();
+}
+
+#[test]
+fn a_renamed_directory_is_one_change_whatever_is_below() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.mkdir("/w/in/a");
+    scenario.mkdir("/w/in/a/b");
+    scenario.create("/w/in/a/b/c");
+    scenario.sync();
+    scenario.rename("/w/in/a", "/w/in/d");
+    let told = scenario.sync();
+    assert_eq!(told, ["moved /w/in/a -> /w/in/d"]);
+}
+
+#[test]
+fn an_entry_that_came_and_went_unseen_leaves_no_trace_in_the_end() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.mkdir("/w/in/a");
+    scenario.rmdir("/w/in/a");
+    scenario.sync();
+    let entries = scenario.engine.counters().entries;
+    assert_eq!(entries, 1, "the root");
+}
+
+#[test]
+fn a_consumer_that_hears_the_kind_hears_the_right_one() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.make("/w/in/pipe", Kind::Other);
+    let mut kinds = Vec::new();
+    let mut barrier = scenario.engine.barrier();
+    while !scenario.engine.is_passed(&mut barrier) {
+        for event in scenario.step() {
+            if let Event::Change(change) = event {
+                assert_eq!(change.kind, ChangeKind::Created);
+                kinds.push(change.file_type);
+            }
+        }
+    }
+    assert_eq!(kinds, [FileType::Other]);
+}
