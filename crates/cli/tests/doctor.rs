@@ -100,9 +100,7 @@ fn a_path_that_would_break_a_line_is_escaped() {
     fs::create_dir(&path).expect("a directory");
     let report = report(&path);
     assert!(
-        report
-            .lines()
-            .all(|line| line.starts_with("  ")),
+        report.lines().all(|line| line.starts_with("  ")),
         "{report}"
     );
     assert!(!report.contains('\x1b'));
