@@ -10,6 +10,7 @@ mod bench;
 mod fuzz;
 mod guarantees;
 mod machine;
+mod models;
 mod process;
 mod sim;
 mod soak;
@@ -57,6 +58,12 @@ const COMMANDS: &[Command] = &[
         takes: "",
         does: "the long versions: torture, a million schedules, an hour of fuzzing",
         run: soak::run,
+    },
+    Command {
+        name: "models",
+        takes: "",
+        does: "the hand-over and closing, with their threads run in thousands of orders",
+        run: models::run,
     },
     Command {
         name: "guarantees",

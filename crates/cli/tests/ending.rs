@@ -102,12 +102,10 @@ fn blocked(root: &std::path::Path) -> std::process::Child {
     let mut ready = String::new();
     let out = child.stdout.as_mut().expect("piped");
     // One byte at a time, so that nothing of what follows is taken.
-    for byte in out.bytes() {
-        let byte = byte.expect("output");
-        ready.push(char::from(byte));
-        if byte == b'\n' {
-            break;
-        }
+    let mut byte = [0];
+    while byte != *b"\n" {
+        out.read_exact(&mut byte).expect("output");
+        ready.push(char::from(byte[0]));
     }
     assert!(ready.contains("ready"), "{ready}");
     for at in 0..3_000 {

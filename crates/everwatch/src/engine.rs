@@ -6,8 +6,6 @@
 //! cost one wake-up instead of a thousand. A change that comes alone is never delayed.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use everwatch_core::OutletId;
@@ -19,6 +17,8 @@ use everwatch_core::record::Moment;
 
 use crate::handover::Handover;
 use crate::options::Options;
+use crate::sync::Arc;
+use crate::sync::mpsc::SyncSender;
 use crate::sys::host::Host;
 use crate::watcher::{Entry, Shared};
 

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,7 @@ use everwatch_core::change::{Change, Event};
 
 use crate::error::Error;
 use crate::handover::{Handover, Patience, Taken};
+use crate::sync::Arc;
 use crate::watcher::{Shared, Watcher};
 
 /// The ordered changes of all roots of a watcher, as one consumer sees them.

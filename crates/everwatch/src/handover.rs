@@ -6,11 +6,12 @@
 //! emptied such a queue. The lock is held for a swap of two pointers, on either side.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use everwatch_core::change::Event;
+
+use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 #[derive(Debug, Default)]
 struct Queue {

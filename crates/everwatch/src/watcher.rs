@@ -2,10 +2,6 @@
 
 use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{JoinHandle, ThreadId};
 
 use everwatch_core::change::{Change, FileType};
 use everwatch_core::coverage::Subtree;
@@ -17,6 +13,9 @@ use crate::feed::Feed;
 use crate::handover::Handover;
 use crate::options::{Backend, Options};
 use crate::rules;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::thread::{self, JoinHandle, ThreadId};
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use crate::sys::host::{Bell, Host};
 
 /// A watched path of a [`Watcher`].
@@ -96,7 +95,7 @@ impl Shared {
     }
 
     pub(crate) fn begin(&self) {
-        *lock(&self.thread) = Some(std::thread::current().id());
+        *lock(&self.thread) = Some(thread::current().id());
     }
 
     pub(crate) fn end(&self) {
@@ -125,7 +124,7 @@ impl Shared {
     }
 
     fn is_own_thread(&self) -> bool {
-        *lock(&self.thread) == Some(std::thread::current().id())
+        *lock(&self.thread) == Some(thread::current().id())
     }
 
     fn wait_for_end(&self) {
@@ -212,7 +211,7 @@ impl Watcher {
             thread: Mutex::new(None),
         });
         let seat = Seat::new(Arc::clone(&shared), host, filter, &options);
-        let thread = std::thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("everwatch".to_owned())
             .spawn(move || seat.run())
             .map_err(|error| Error::from_io(&error, "start a thread"))?;

@@ -20,10 +20,14 @@
 //! directory to the engine, which lists it again and again. `sim` is a kernel and a file system
 //! made of memory and bad habits.
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(everwatch_shuttle)))]
 pub(crate) mod linux;
+#[cfg(everwatch_shuttle)]
+pub(crate) mod model;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(everwatch_shuttle)))]
 pub(crate) use linux as host;
+#[cfg(everwatch_shuttle)]
+pub(crate) use model as host;
