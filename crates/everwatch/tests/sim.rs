@@ -8,15 +8,42 @@ use everwatch::sys::sim;
 /// are worth no more than any other once it does; bugs that can be told in a few calls are told in
 /// `sys::sim::scenarios`.
 const ONCE_FAILED: [(u64, &str); 9] = [
-    (14263, "a single-file root went while it was armed: the barrier waited for ever"),
-    (8920, "a root was added in an armed root before that knew the directory: it was never told"),
-    (12418, "a move found while a later root was armed was told to who did not know that root"),
-    (18569, "a root in a root that is not recursive: the directory between them was told twice"),
-    (4821, "an entry was identified as a later one of the same name, and moved as that"),
-    (13220, "a directory that moved out of an unreadable one was not tried again"),
-    (3051, "after lost records a used-again inode number was believed to be watched"),
-    (94, "an entry that had left was taken for the one that has its name now"),
-    (18837, "a barrier was passed before what an old doubt led to was decided"),
+    (
+        14263,
+        "a single-file root went while it was armed: the barrier waited for ever",
+    ),
+    (
+        8920,
+        "a root was added in an armed root before that knew the directory: it was never told",
+    ),
+    (
+        12418,
+        "a move found while a later root was armed was told to who did not know that root",
+    ),
+    (
+        18569,
+        "a root in a root that is not recursive: the directory between them was told twice",
+    ),
+    (
+        4821,
+        "an entry was identified as a later one of the same name, and moved as that",
+    ),
+    (
+        13220,
+        "a directory that moved out of an unreadable one was not tried again",
+    ),
+    (
+        3051,
+        "after lost records a used-again inode number was believed to be watched",
+    ),
+    (
+        94,
+        "an entry that had left was taken for the one that has its name now",
+    ),
+    (
+        18837,
+        "a barrier was passed before what an old doubt led to was decided",
+    ),
 ];
 
 #[test]

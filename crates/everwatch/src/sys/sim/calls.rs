@@ -156,11 +156,12 @@ impl System {
                     self.trace.note(|| format!("        queued {told}"));
                 }
             }
-            Some(Left::Unwatch(ino)) => {
-                if self.disk.inode(ino).links == 0 && self.disk.inode(ino).opens == 1 {
-                    self.end_watch(ino);
-                }
+            Some(Left::Unwatch(ino))
+                if self.disk.inode(ino).links == 0 && self.disk.inode(ino).opens == 1 =>
+            {
+                self.end_watch(ino);
             }
+            Some(Left::Unwatch(_)) => {}
             Some(Left::Drop(ino)) => {
                 self.disk.inode_mut(ino).opens -= 1;
                 self.drop_inode(ino);

@@ -114,7 +114,7 @@ impl Replica {
         }
     }
 
-    fn apply_move(&mut self, from: &PathBuf, path: &Path, kind: FileType) {
+    fn apply_move(&mut self, from: &Path, path: &Path, kind: FileType) {
         let (source, target) = (to_bytes(from), to_bytes(path));
         if target.starts_with(&[&source[..], b"/"].concat()) {
             self.complain(format!(

@@ -140,17 +140,23 @@ impl Scenario {
         let (dir, name) = self.at(path);
         let ino = self.system().disk.lookup(dir, name).expect("it is there");
         let (dir, name) = self.at(other);
-        self.system().link(ino, dir, name).expect("it can be linked");
+        self.system()
+            .link(ino, dir, name)
+            .expect("it can be linked");
     }
 
     fn rename(&mut self, from: &str, to: &str) {
         let (from, to) = (self.at(from), self.at(to));
-        self.system().rename(from, to, false).expect("it can be renamed");
+        self.system()
+            .rename(from, to, false)
+            .expect("it can be renamed");
     }
 
     fn exchange(&mut self, one: &str, other: &str) {
         let (one, other) = (self.at(one), self.at(other));
-        self.system().rename(one, other, true).expect("they can be exchanged");
+        self.system()
+            .rename(one, other, true)
+            .expect("they can be exchanged");
     }
 
     fn rmdir(&mut self, path: &str) {
@@ -171,7 +177,10 @@ impl Scenario {
             let disk = &mut self.system().disk;
             disk.now = disk.now.max(BEGAN + deadline.as_nanos() as i64);
         }
-        let events = self.outlet.map(|outlet| self.engine.take(outlet)).unwrap_or_default();
+        let events = self
+            .outlet
+            .map(|outlet| self.engine.take(outlet))
+            .unwrap_or_default();
         let disk = &self.engine.kernel().system.disk;
         for event in &events {
             self.replica.apply(event, disk);
@@ -186,7 +195,12 @@ impl Scenario {
         let mut told = Vec::new();
         for _ in 0..1000 {
             let events = self.step();
-            told.extend(events.iter().filter_map(Event::change).map(ToString::to_string));
+            told.extend(
+                events
+                    .iter()
+                    .filter_map(Event::change)
+                    .map(ToString::to_string),
+            );
             if self.engine.is_passed(&mut barrier) {
                 let disk = &self.engine.kernel().system.disk;
                 let differences = self.replica.compare(disk, &self.scopes);

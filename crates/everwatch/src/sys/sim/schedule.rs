@@ -513,7 +513,7 @@ impl Schedule {
         let is_idle = kernel.system.queue.len() == 0 && !kernel.system.have_mounts_changed();
         if is_idle {
             match deadline {
-                Some(deadline) if random % 4 == 0 => {
+                Some(deadline) if random.is_multiple_of(4) => {
                     let deadline = began + deadline.as_nanos() as i64;
                     kernel.system.disk.now = kernel.system.disk.now.max(deadline);
                 }
