@@ -29,7 +29,18 @@ const DOCS: &[Line] = &[(
     &[("RUSTDOCFLAGS", "-D warnings")],
 )];
 
-const TESTS: &[Line] = &[("cargo test --workspace --all-features", &[])];
+/// All but the torture suite, which has a stage of its own, in release.
+const TESTS: &[Line] = &[
+    (
+        "cargo test --workspace --exclude everwatch-cli --all-features",
+        &[],
+    ),
+    (
+        "cargo test --package everwatch-cli --bins --test command --test doctor --test ending \
+         --test errors --test faults --test limits --test readme",
+        &[],
+    ),
+];
 
 const FUZZ: &[Line] = &[
     ("cargo check --manifest-path fuzz/Cargo.toml", &[]),

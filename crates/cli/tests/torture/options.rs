@@ -108,7 +108,7 @@ fn make_outputs(dir: &Path, number: usize) {
 
 #[test]
 fn rules_that_change_at_full_speed_hide_what_the_last_ones_say() {
-    for last in 0..RULES.len() {
+    for rules in RULES {
         let scratch = Scratch::new(Place::Tmpfs);
         let root = scratch.path();
         fs::create_dir_all(root.join(".git/objects")).expect("make a repository");
@@ -122,7 +122,7 @@ fn rules_that_change_at_full_speed_hide_what_the_last_ones_say() {
             make_outputs(&root.join("sub/below"), number);
             fs::write(root.join(".git/objects").join(format!("{number}")), "").expect("write");
         }
-        fs::write(root.join(".gitignore"), RULES[last]).expect("write the rules");
+        fs::write(root.join(".gitignore"), rules).expect("write the rules");
         everwatch.pass(root, "sentinel");
         let mut disk = walk(root).expect("the root is there");
         disk.retain(root, &|path, kind| {

@@ -60,7 +60,7 @@ fn peak_after(rounds: u64) -> u64 {
         for plan in [Plan::Churn, Plan::Mix] {
             let fresh = roots[0].join(plan.name());
             std::fs::create_dir_all(&fresh).expect("make a directory");
-            workload(plan, round, 1_000).run(&[fresh.clone()]);
+            workload(plan, round, 1_000).run(std::slice::from_ref(&fresh));
             everwatch.wait_until_idle();
             std::fs::remove_dir_all(&fresh).expect("remove it");
         }
@@ -75,9 +75,11 @@ fn peak_after(rounds: u64) -> u64 {
 
 #[test]
 fn the_memory_for_a_stopped_reader_depends_on_the_tree_and_not_on_what_happens_in_it() {
-    let (short, long) = (peak_after(4), peak_after(24));
+    let (short, long) = (peak_after(4), peak_after(44));
+    // Eighty thousand changes more would take twice this if they were kept; what the engine holds of
+    // a burst that it has not read yet varies by half of it.
     assert!(
-        long < short + 3 * 1024,
-        "{short} KiB, after six times as many changes {long} KiB"
+        long < short + 6 * 1024,
+        "{short} KiB, after eleven times as many changes {long} KiB"
     );
 }

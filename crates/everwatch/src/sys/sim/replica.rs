@@ -9,7 +9,7 @@
 //! is on the disk.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use everwatch_core::change::{ChangeKind, Event, FileType};
 use everwatch_core::path::to_bytes;
