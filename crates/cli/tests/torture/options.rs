@@ -108,7 +108,7 @@ fn make_outputs(dir: &Path, number: usize) {
 
 #[test]
 fn rules_that_change_at_full_speed_hide_what_the_last_ones_say() {
-    for rules in RULES {
+    for (last, rules) in RULES.into_iter().enumerate() {
         let scratch = Scratch::new(Place::Tmpfs);
         let root = scratch.path();
         fs::create_dir_all(root.join(".git/objects")).expect("make a repository");
