@@ -72,7 +72,7 @@ fn assert_all_seen(watcher: &Watcher, feed: &mut Feed, dirs: &[PathBuf], name: &
     let seen: BTreeSet<PathBuf> = changes(&events).map(|change| change.path.clone()).collect();
     assert_eq!(
         made.difference(&seen).collect::<Vec<_>>(),
-        [&PathBuf::new(); 0]
+        Vec::<&PathBuf>::new()
     );
 }
 
@@ -150,7 +150,7 @@ fn a_raised_watch_limit_recovers_by_itself() {
             .filter(|(_, _, gap)| *gap == Some(Gap::WatchLimit))
             .map(|(path, _, _)| path)
             .collect();
-        assert_ne!(limited, [PathBuf::new(); 0]);
+        assert_ne!(limited, Vec::<PathBuf>::new());
         set_limit("max_inotify_watches", 1000);
         eventually("all is live", || {
             coverage(&watcher) == [(dir.path().into(), State::Live, None)]
