@@ -20,6 +20,7 @@ pub(crate) enum Metric {
     Missing,
     Ghosts,
     Losses,
+    Refused,
     LeftFiles,
     LeftThreads,
 }
@@ -39,6 +40,7 @@ impl Metric {
             Metric::Missing => "missing",
             Metric::Ghosts => "ghosts",
             Metric::Losses => "losses told",
+            Metric::Refused => "refused",
             Metric::LeftFiles => "files left",
             Metric::LeftThreads => "threads left",
         }
