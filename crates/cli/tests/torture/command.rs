@@ -29,12 +29,21 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// How long a command that is not idle sleeps at most.
 const IDLE: Duration = Duration::from_millis(25);
 
+/// How the pipe is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Pace {
+    Full,
+    /// A few lines at a time.
+    Slow,
+    Stopped,
+}
+
 /// What the reading thread and the test share.
 #[derive(Debug)]
 struct Reading {
     replica: Replica,
     is_ready: bool,
-    is_paused: bool,
+    pace: Pace,
     has_ended: bool,
     /// Why the lines cannot be read.
     broken: Option<String>,
@@ -108,7 +117,7 @@ impl Everwatch {
             reading: Mutex::new(Reading {
                 replica,
                 is_ready: false,
-                is_paused: false,
+                pace: Pace::Full,
                 has_ended: false,
                 broken: None,
             }),
@@ -210,13 +219,9 @@ impl Everwatch {
         look(&mut self.shared.lock().replica)
     }
 
-    /// Stops taking what the command writes.
-    pub(crate) fn stop_reading(&self) {
-        self.shared.lock().is_paused = true;
-    }
-
-    pub(crate) fn go_on_reading(&self) {
-        self.shared.lock().is_paused = false;
+    /// Says how what the command writes is read from now on.
+    pub(crate) fn pace(&self, pace: Pace) {
+        self.shared.lock().pace = pace;
         self.shared.changed.notify_all();
     }
 
@@ -325,7 +330,7 @@ impl Everwatch {
 
 impl Drop for Everwatch {
     fn drop(&mut self) {
-        self.go_on_reading();
+        self.pace(Pace::Full);
         // Both fail only where there is nothing left to end.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -340,11 +345,20 @@ fn read_lines(out: &mut impl Read, shared: &Shared) {
     let mut buffer = vec![0; 64 * 1024];
     let mut rest: Vec<u8> = Vec::new();
     loop {
-        let paused = shared
+        let reading = shared
             .changed
-            .wait_while(shared.lock(), |reading| reading.is_paused);
-        drop(paused.unwrap_or_else(PoisonError::into_inner));
-        let length = out.read(&mut buffer).unwrap_or_default();
+            .wait_while(shared.lock(), |reading| reading.pace == Pace::Stopped)
+            .unwrap_or_else(PoisonError::into_inner);
+        let pace = reading.pace;
+        drop(reading);
+        let most = match pace {
+            Pace::Slow => {
+                std::thread::sleep(Duration::from_millis(1));
+                2 * 1024
+            }
+            _ => buffer.len(),
+        };
+        let length = out.read(&mut buffer[..most]).unwrap_or_default();
         rest.extend_from_slice(&buffer[..length]);
         let complete = rest
             .iter()

@@ -1,7 +1,7 @@
 //! The feed converges: each workload, on each sort of file system.
 
 use crate::names::Names;
-use crate::run::{Run, Stopped};
+use crate::run::{Layout, Run, Stopped};
 use crate::scratch::Place;
 use crate::workload::{Plan, Workload};
 
@@ -63,10 +63,23 @@ fn hostile_names_converge() {
 fn moves_between_the_roots_of_one_command_converge() {
     for plan in [Plan::Mix, Plan::RenameStorm] {
         let run = Run {
-            roots: 3,
+            layout: Layout::Beside(3),
             ..Run::new(workload(plan, 4, 4_000), Place::Tmpfs)
         };
         run.check();
+    }
+}
+
+#[test]
+fn roots_that_are_renamed_and_removed_all_the_time_converge() {
+    for plan in [Plan::Mix, Plan::RenameStorm] {
+        for seed in [6, 7, 8] {
+            let run = Run {
+                layout: Layout::Within,
+                ..Run::new(workload(plan, seed, 1_000), Place::Tmpfs)
+            };
+            run.check();
+        }
     }
 }
 
@@ -91,6 +104,8 @@ fn described(words: &str) -> Run {
             run.place = place;
         } else if let Some(who) = Stopped::ALL.into_iter().find(|who| who.name() == word) {
             run.stopped = who;
+        } else if word == "within" {
+            run.layout = Layout::Within;
         } else if word == "hostile" {
             run.workload.names = Names::Hostile;
         } else if let Some((name, number)) = word.split_once('=') {
@@ -99,7 +114,7 @@ fn described(words: &str) -> Run {
                 "seed" => run.workload.seed = number as u64,
                 "operations" => run.workload.operations = number,
                 "writers" => run.workload.writers = number,
-                "roots" => run.roots = number,
+                "roots" => run.layout = Layout::Beside(number),
                 "queue" => run.queue = Some(number as u32),
                 _ => panic!("no such setting: {word}"),
             }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::command::Everwatch;
 use crate::convergence::workload;
 use crate::line::Action;
-use crate::run::{Run, check, check_against};
+use crate::run::{Layout, Run, check, check_against};
 use crate::scratch::{Place, Scratch};
 use crate::tree::Kind;
 use crate::walk::{walk, walk_all};
@@ -26,7 +26,7 @@ fn polling_converges() {
     }
     let run = Run {
         arguments: POLL.to_vec(),
-        roots: 2,
+        layout: Layout::Beside(2),
         ..Run::new(workload(Plan::Mix, 32, 400), Place::Disk)
     };
     run.check();

@@ -3,9 +3,11 @@
 //! created, modified, metadata: the path exists. removed: it goes with all below it. moved: what
 //! was at the target goes, and the source comes there with all below it. A replica also notes lines
 //! that make no sense to who has applied all lines before, such as the removal of what it never
-//! heard of: they would do no harm here, but no reader could tell them from lost ones.
+//! heard of: they would do no harm here, but no reader could tell them from lost ones. And it
+//! remembers when each file was last reported, so that writes which were not can be found.
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::line::{Action, Change, Line};
 use crate::tree::{Difference, Kind, Tree};
@@ -27,6 +29,12 @@ impl Tally {
     pub(crate) fn total(&self) -> usize {
         self.created + self.modified + self.metadata + self.removed + self.moved
     }
+}
+
+/// The clock that files are stamped with.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_nanos() as i64)
 }
 
 /// See the module head.
@@ -51,8 +59,10 @@ impl Replica {
     /// A replica that knows these trees.
     pub(crate) fn new(known: impl IntoIterator<Item = (PathBuf, Option<Tree>)>) -> Replica {
         let mut tree = Tree::new(Kind::Dir);
+        let now = now();
         for (path, below) in known {
-            if let Some(below) = below {
+            if let Some(mut below) = below {
+                below.report_all(now);
                 tree.put(&path, below);
             }
         }
@@ -149,10 +159,20 @@ impl Replica {
     }
 
     fn exists(&mut self, change: &Change) {
+        let content = if change.action == Action::Metadata {
+            0
+        } else {
+            now()
+        };
         match self.tree.get_mut(&change.path) {
-            Some(entry) => entry.kind = change.kind,
+            Some(entry) => {
+                entry.kind = change.kind;
+                entry.content = entry.content.max(content);
+            }
             None => {
-                if !self.tree.put(&change.path, Tree::new(change.kind)) {
+                let mut entry = Tree::new(change.kind);
+                entry.content = content;
+                if !self.tree.put(&change.path, entry) {
                     self.object("in a directory that is not there", change);
                 }
             }

@@ -1,12 +1,13 @@
 //! One run: start the command, do the workload, compare.
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::command::{Everwatch, Usage};
+use crate::command::{Everwatch, Pace, Usage};
 use crate::replica::Replica;
 use crate::scratch::{Place, QueueLimit, Scratch};
-use crate::tree::{Difference, Tree};
+use crate::tree::{Difference, Kind, Tree};
 use crate::walk::walk_all;
 use crate::workload::Workload;
 
@@ -18,16 +19,112 @@ pub(crate) enum Stopped {
     Reader,
     /// The command has got SIGSTOP.
     Command,
+    /// The pipe is read slowly.
+    Dawdling,
+    /// The command is stopped and goes on again and again.
+    Stuttering,
 }
 
 impl Stopped {
-    pub(crate) const ALL: [Stopped; 3] = [Stopped::Nobody, Stopped::Reader, Stopped::Command];
+    pub(crate) const ALL: [Stopped; 5] = [
+        Stopped::Nobody,
+        Stopped::Reader,
+        Stopped::Command,
+        Stopped::Dawdling,
+        Stopped::Stuttering,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Stopped::Nobody => "normal",
             Stopped::Reader => "reader-stopped",
             Stopped::Command => "command-stopped",
+            Stopped::Dawdling => "dawdling",
+            Stopped::Stuttering => "stuttering",
+        }
+    }
+
+    /// Does the work while whoever it is does not run.
+    fn during<T>(self, everwatch: &Everwatch, work: impl FnOnce() -> T) -> T {
+        match self {
+            Stopped::Nobody => work(),
+            Stopped::Reader => {
+                everwatch.pace(Pace::Stopped);
+                let result = work();
+                everwatch.pace(Pace::Full);
+                result
+            }
+            Stopped::Dawdling => {
+                everwatch.pace(Pace::Slow);
+                let result = work();
+                everwatch.pace(Pace::Full);
+                result
+            }
+            Stopped::Command => {
+                everwatch.stop();
+                let result = work();
+                everwatch.go_on();
+                result
+            }
+            Stopped::Stuttering => std::thread::scope(|scope| {
+                let (done, is_done) = mpsc::channel::<()>();
+                scope.spawn(move || {
+                    while is_done.try_recv() == Err(mpsc::TryRecvError::Empty) {
+                        everwatch.stop();
+                        std::thread::sleep(STUTTER);
+                        everwatch.go_on();
+                        std::thread::sleep(STUTTER);
+                    }
+                });
+                let result = work();
+                drop(done);
+                result
+            }),
+        }
+    }
+}
+
+/// How long a stuttering command runs, and stands.
+const STUTTER: Duration = Duration::from_millis(3);
+
+/// Where the roots are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Layout {
+    /// So many directories beside each other, which the workload fills.
+    Beside(usize),
+    /// Directories within the one that the workload fills, within each other too, which it renames,
+    /// removes and makes again as it does with all others.
+    Within,
+}
+
+impl Layout {
+    /// The directories that the workload fills, and the roots.
+    fn make(self, scratch: &Scratch) -> (Vec<PathBuf>, Vec<PathBuf>) {
+        match self {
+            Layout::Beside(number) => {
+                let roots: Vec<_> = (0..number)
+                    .map(|number| scratch.dir(&format!("root{number}")))
+                    .collect();
+                (roots.clone(), roots)
+            }
+            Layout::Within => {
+                let area = scratch.dir("area");
+                // Names that workloads use, so that others take the place of the roots.
+                let inner = ["d3/d4", "d3", "d5", "d5/d6/d7"].map(str::to_owned);
+                let names = (10..30).map(|number| format!("d{number}")).chain(inner);
+                let roots: Vec<_> = names.map(|name| area.join(name)).collect();
+                for root in &roots {
+                    std::fs::create_dir_all(root).expect("make a root");
+                }
+                (vec![area], roots)
+            }
+        }
+    }
+
+    fn name(self) -> String {
+        match self {
+            Layout::Beside(number) => format!("roots={number}"),
+            Layout::Within => "within".to_owned(),
         }
     }
 }
@@ -38,7 +135,7 @@ pub(crate) struct Run {
     pub(crate) workload: Workload,
     pub(crate) place: Place,
     pub(crate) stopped: Stopped,
-    pub(crate) roots: usize,
+    pub(crate) layout: Layout,
     /// Records that the kernel's queue holds; `None` leaves it as it is.
     pub(crate) queue: Option<u32>,
     pub(crate) arguments: Vec<&'static str>,
@@ -64,10 +161,12 @@ impl Verdict {
             missing,
             ghosts,
             wrong_kinds,
+            unreported,
             examples,
         } = &self.difference;
         let mut lines = vec![format!(
-            "{:?}, {} overflows; {missing} missing, {ghosts} ghosts, {wrong_kinds} wrong kinds, {} \
+            "{:?}, {} overflows; {missing} missing, {ghosts} ghosts, {wrong_kinds} wrong kinds, \
+             {unreported} unreported writes, {} \
              lines without sense",
             self.replica.tally, self.replica.overflows, self.replica.nonsense,
         )];
@@ -129,7 +228,7 @@ impl Run {
             workload,
             place,
             stopped: Stopped::Nobody,
-            roots: 1,
+            layout: Layout::Beside(1),
             queue: None,
             arguments: Vec::new(),
         }
@@ -142,32 +241,26 @@ impl Run {
             None => QueueLimit::shared(),
         };
         let scratch = Scratch::new(self.place);
-        let roots: Vec<PathBuf> = (0..self.roots)
-            .map(|number| scratch.dir(&format!("root{number}")))
-            .collect();
+        let (areas, roots) = self.layout.make(&scratch);
         let paths: Vec<_> = roots.iter().map(PathBuf::as_path).collect();
         let everwatch = Everwatch::start_with(&paths, &self.arguments, limit);
         if self.stopped != Stopped::Nobody {
-            self.warm_up(&everwatch, &roots);
-        }
-        match self.stopped {
-            Stopped::Nobody => {}
-            Stopped::Reader => everwatch.stop_reading(),
-            Stopped::Command => everwatch.stop(),
+            self.warm_up(&areas);
         }
         let began = Instant::now();
-        let operations = self.workload.run(&roots);
+        let operations = self
+            .stopped
+            .during(&everwatch, || self.workload.run(&areas));
         let wrote = began.elapsed();
-        match self.stopped {
-            Stopped::Nobody => {}
-            Stopped::Reader => everwatch.go_on_reading(),
-            Stopped::Command => everwatch.go_on(),
-        }
         let written = Instant::now();
-        for root in &roots {
+        for root in roots.iter().filter(|root| root.is_dir()) {
             everwatch.pass(root, "sentinel");
         }
-        let disk = walk_all(&paths);
+        let mut disk = walk_all(&paths);
+        for (_, root) in &mut disk {
+            // The roots are directories; what else has such a name is none.
+            root.take_if(|tree| tree.kind != Kind::Dir);
+        }
         let (verdict, usage) = judge(everwatch, &disk);
         Some(Outcome {
             operations,
@@ -185,14 +278,13 @@ impl Run {
 
     /// Gives a command that is then stopped something to know: where it watches nothing but an empty
     /// root, little would be queued.
-    fn warm_up(&self, everwatch: &Everwatch, roots: &[PathBuf]) {
+    fn warm_up(&self, areas: &[PathBuf]) {
         let workload = Workload {
             seed: !self.workload.seed,
             operations: self.workload.operations / 10,
             ..self.workload
         };
-        workload.run(roots);
-        everwatch.pass(&roots[0], "warm");
+        workload.run(areas);
     }
 
     /// Runs it and makes sure that nothing is wrong. `None` as in `run`.
@@ -227,7 +319,7 @@ impl Run {
             format!("seed={seed}"),
             format!("operations={operations}"),
             format!("writers={writers}"),
-            format!("roots={}", self.roots),
+            self.layout.name(),
         ];
         words.extend(self.queue.map(|records| format!("queue={records}")));
         format!(

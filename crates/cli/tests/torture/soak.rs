@@ -36,7 +36,8 @@ impl Row {
         self.overflows += outcome.verdict.replica.overflows;
         self.missing += difference.missing;
         self.ghosts += difference.ghosts;
-        self.others += difference.wrong_kinds + outcome.verdict.replica.nonsense;
+        self.others +=
+            difference.wrong_kinds + difference.unreported + outcome.verdict.replica.nonsense;
         self.peak_kib = self.peak_kib.max(outcome.usage.peak_kib);
         self.processor_ms += outcome.usage.processor.as_millis();
         self.settled_ms = self.settled_ms.max(outcome.settled.as_millis());

@@ -1,7 +1,7 @@
 //! Nobody reads, or the command itself does not run, while the workload does: nothing is lost, and
 //! memory stays bounded.
 
-use crate::command::Everwatch;
+use crate::command::{Everwatch, Pace};
 use crate::convergence::workload;
 use crate::run::{Outcome, Run, Stopped, check};
 use crate::scratch::{Place, Scratch};
@@ -38,6 +38,20 @@ fn a_command_that_is_stopped_during_the_workload_loses_nothing() {
 }
 
 #[test]
+fn a_reader_that_dawdles_loses_nothing() {
+    for plan in [Plan::Deep, Plan::Mix, Plan::RenameStorm] {
+        stopped(Stopped::Dawdling, plan, 6_000, Place::Tmpfs);
+    }
+}
+
+#[test]
+fn a_command_that_is_stopped_again_and_again_loses_nothing() {
+    for plan in Plan::ALL {
+        stopped(Stopped::Stuttering, plan, 4_000, Place::Tmpfs);
+    }
+}
+
+#[test]
 fn a_stopped_command_finds_out_what_an_overflow_hid() {
     for plan in [Plan::Burst, Plan::RenameStorm, Plan::Churn] {
         let outcome = stopped(Stopped::Command, plan, 20_000, Place::Tmpfs);
@@ -55,7 +69,7 @@ fn peak_after(rounds: u64) -> u64 {
     let scratch = Scratch::new(Place::Tmpfs);
     let roots = [scratch.dir("root")];
     let everwatch = Everwatch::start(&[&roots[0]], &[]);
-    everwatch.stop_reading();
+    everwatch.pace(Pace::Stopped);
     for round in 0..rounds {
         for plan in [Plan::Churn, Plan::Mix] {
             let fresh = roots[0].join(plan.name());
@@ -67,7 +81,7 @@ fn peak_after(rounds: u64) -> u64 {
         everwatch.wait_until_idle();
     }
     let peak = everwatch.usage().peak_kib;
-    everwatch.go_on_reading();
+    everwatch.pace(Pace::Full);
     everwatch.pass(&roots[0], "sentinel");
     check(everwatch, &[&roots[0]]);
     peak

@@ -32,6 +32,9 @@ impl Kind {
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
     pub(crate) kind: Kind,
+    /// On disk: when the content of a file was last written. In a replica: when that was last
+    /// reported. In nanoseconds since 1970; 0 if it is not known or does not matter.
+    pub(crate) content: i64,
     below: HashMap<Box<[u8]>, Tree>,
 }
 
@@ -47,6 +50,7 @@ impl Tree {
     pub(crate) fn new(kind: Kind) -> Tree {
         Tree {
             kind,
+            content: 0,
             below: HashMap::new(),
         }
     }
@@ -93,6 +97,14 @@ impl Tree {
         self.get_mut(parent)?.below.remove(name.as_bytes())
     }
 
+    /// Says that the content of all files is reported as it is at this moment.
+    pub(crate) fn report_all(&mut self, moment: i64) {
+        self.content = moment;
+        for child in self.below.values_mut() {
+            child.report_all(moment);
+        }
+    }
+
     /// Drops entries, with all below them, that are not to be kept. Asks for each by its path.
     pub(crate) fn retain(&mut self, above: &Path, keep: &impl Fn(&Path, Kind) -> bool) {
         self.below.retain(|name, child| {
@@ -112,6 +124,8 @@ pub(crate) struct Difference {
     pub(crate) missing: usize,
     pub(crate) ghosts: usize,
     pub(crate) wrong_kinds: usize,
+    /// Files that were written after they were last reported.
+    pub(crate) unreported: usize,
     /// The first few, for people.
     pub(crate) examples: Vec<String>,
 }
@@ -120,7 +134,7 @@ const EXAMPLES: usize = 12;
 
 impl Difference {
     pub(crate) fn is_none(&self) -> bool {
-        self.missing + self.ghosts + self.wrong_kinds == 0
+        self.missing + self.ghosts + self.wrong_kinds + self.unreported == 0
     }
 
     /// Compares what is at `path`; either side may have nothing there.
@@ -139,6 +153,11 @@ impl Difference {
                 if replica.kind != disk.kind {
                     self.wrong_kinds += 1;
                     self.example(&format!("{:?} for {:?}", replica.kind, disk.kind), path);
+                }
+                if replica.content < disk.content {
+                    self.unreported += 1;
+                    let late = (disk.content - replica.content) / 1000;
+                    self.example(&format!("written {late} us after it was reported"), path);
                 }
                 for (name, theirs) in &disk.below {
                     let path = path.join(OsStr::from_bytes(name));

@@ -44,7 +44,7 @@ fn list(dir: OwnedFd) -> Tree {
             FileType::Unknown => kind_at(&dir, name),
             known => Some(kind(known)),
         };
-        let child = match kind {
+        let mut child = match kind {
             Some(Kind::Dir) => {
                 let flags = DIRECTORY | OFlags::NOFOLLOW;
                 openat(&dir, name, flags, Mode::empty()).map_or_else(|_| Tree::new(Kind::Dir), list)
@@ -52,9 +52,24 @@ fn list(dir: OwnedFd) -> Tree {
             Some(kind) => Tree::new(kind),
             None => continue,
         };
+        if child.kind == Kind::File {
+            child.content = written(&dir, name);
+        }
         tree.add(name.to_bytes(), child);
     }
     tree
+}
+
+/// Set on files that had several names once: a write is reported under the name that was used.
+pub(crate) const LINKED: Mode = Mode::SVTX;
+
+fn written(dir: impl AsFd, name: &std::ffi::CStr) -> i64 {
+    match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) if !Mode::from_raw_mode(stat.st_mode).contains(LINKED) => {
+            stat.st_mtime * 1_000_000_000 + stat.st_mtime_nsec as i64
+        }
+        _ => 0,
+    }
 }
 
 fn kind_at(dir: impl AsFd, name: impl rustix::path::Arg) -> Option<Kind> {

@@ -14,6 +14,7 @@ use rustix::fs::{CWD, FileType, Mode, RenameFlags, mknodat, renameat_with};
 
 use crate::names::Names;
 use crate::random::Random;
+use crate::walk::LINKED;
 
 /// Paths of each sort that a writer remembers.
 const REMEMBERED: usize = 512;
@@ -41,6 +42,15 @@ fn remember(known: &mut Vec<PathBuf>, random: &mut Random, path: PathBuf) {
         let at = random.below(known.len());
         known[at] = path;
     }
+}
+
+/// Gives an entry further permissions; never takes the mark of `LINKED` away.
+fn add_mode(path: &Path, mode: Mode) -> io::Result<()> {
+    let before = fs::symlink_metadata(path)?.permissions().mode() & 0o1700;
+    fs::set_permissions(
+        path,
+        fs::Permissions::from_mode(before | mode.as_raw_mode()),
+    )
 }
 
 fn nothing_known() -> io::Error {
@@ -243,7 +253,7 @@ impl<'a> Writer<'a> {
 
     pub(crate) fn hard_link(&mut self) -> io::Result<()> {
         let (from, to) = (self.known_file()?, self.place('h'));
-        let made = fs::hard_link(&from, &to);
+        let made = add_mode(&from, LINKED).and_then(|()| fs::hard_link(&from, &to));
         self.check(&[], made)?;
         self.has_file(to);
         Ok(())
@@ -348,8 +358,7 @@ impl<'a> Writer<'a> {
 
     pub(crate) fn change_mode(&mut self) -> io::Result<()> {
         let path = self.known()?;
-        let mode = 0o700 | self.random.below(0o100) as u32;
-        let done = fs::set_permissions(&path, fs::Permissions::from_mode(mode));
+        let done = add_mode(&path, Mode::from_raw_mode(self.random.below(0o100) as u32));
         self.check(&[&path], done)
     }
 
