@@ -662,6 +662,20 @@ impl Schedule {
                 inode.is_readable && inode.is_searchable
             })
         };
+        if let [scope] = &self.armed[..]
+            && is_permitted
+            && scope.recursive
+            && !scope.obeys_rules
+        {
+            let found = self.engine.counters().entries;
+            let disk = &self.engine.kernel().system.disk;
+            let top = disk.resolve(&scope.dir, false);
+            let top = top.ok().filter(|&top| disk.is_dir(top));
+            let there = top.map_or(0, |top| disk.walk(top).len() + 1);
+            if found != there as u64 {
+                self.complaints.push(format!("{found} entries in the mirror, {there} on the disk"));
+            }
+        }
         let coverage = self.engine.coverage();
         let watches = self.engine.counters().watches;
         let system = &mut self.kernel().system;
