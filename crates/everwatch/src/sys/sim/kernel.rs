@@ -12,10 +12,10 @@ use everwatch_core::kernel::{
 use everwatch_core::path::{to_bytes, to_path};
 use everwatch_core::record::Backlog;
 
-use super::calls::{Handle, System};
 use super::disk::{Content, Errno, Ino};
 use super::random::Random;
 use super::rules;
+use super::system::{Handle, System};
 use super::workload::Workload;
 
 /// How hostile the kernel is. All chances are out of a thousand.

@@ -15,10 +15,11 @@ use everwatch_core::record::{Action, Backlog};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::fs::{CWD, FileType, Mode, RenameFlags, mknodat, renameat_with};
 
-use super::calls::{Handle, Kind, System};
+use super::calls::Kind;
 use super::disk::{Disk, Habits, Ino};
 use super::queue::Queue;
 use super::random::{Random, Stream};
+use super::system::{Handle, System};
 use super::trace::Trace;
 
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];

@@ -1,11 +1,13 @@
 //! A simulated kernel and file system, made of memory and bad habits, and the search for schedules
 //! in which the engine is wrong.
 //!
-//! - `disk` is a file system, `queue` an inotify instance, `calls` the system calls between them;
-//!   these three do what Linux does, whatever the engine would like.
+//! - `disk` is a file system and `paths` the way to its entries; `queue` is an inotify instance;
+//!   `system` has both and the calls under way, `calls` and `mounts` are what processes do. All that
+//!   does what Linux does, whatever the engine would like; `likeness` compares the two.
 //! - `kernel` is the backend: it answers the engine, and lets other processes run meanwhile.
-//! - `workload` is what they do.
-//! - `replica` is a consumer, `schedule` one run from one integer, `search` many.
+//! - `workload` is those processes, `scripts` the patterns of real programs, `mix` their frequency.
+//! - `replica` is a consumer. `schedule` is one run from one integer, from `setup` to `rest`; `search`
+//!   runs one or many; `outcome` is what comes of it. `rules` are ignore files, `trace` what happened.
 //!
 //! ```
 //! let report = everwatch::sys::sim::run(1).expect("a feed that never lies");
@@ -17,16 +19,25 @@ mod disk;
 mod kernel;
 #[cfg(all(test, target_os = "linux"))]
 mod likeness;
+mod mix;
+mod mounts;
+mod outcome;
+mod paths;
 mod queue;
 mod random;
 mod replica;
+mod rest;
 mod rules;
 #[cfg(test)]
 mod scenarios;
 mod schedule;
+mod scripts;
 mod search;
+mod setup;
+mod system;
 mod trace;
 mod workload;
 
-pub use schedule::{Failure, Report, WILD, run};
-pub use search::search;
+pub use outcome::{Failure, Report};
+pub use schedule::WILD;
+pub use search::{run, search};

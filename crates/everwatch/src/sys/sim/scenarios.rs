@@ -9,14 +9,16 @@ use everwatch_core::engine::{Engine, Pace, RootSpec};
 use everwatch_core::filter::Filter;
 use everwatch_core::path::to_path;
 
-use super::calls::{Kind, System};
+use super::calls::Kind;
 use super::disk::{Disk, Habits, Ino};
 use super::kernel::{Simulated, Temper};
+use super::mix::Mix;
 use super::queue::Queue;
 use super::random::{Random, Stream};
 use super::replica::{Replica, Scope};
+use super::system::System;
 use super::trace::Trace;
-use super::workload::{Mix, Workload};
+use super::workload::Workload;
 
 const BEGAN: i64 = 1_700_000_000_000_000_000;
 

@@ -1,9 +1,63 @@
-//! Many schedules, on several threads.
+//! One schedule and its shortest beginning that fails; many schedules, on several threads.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::schedule::{Failure, Report, run};
+use super::outcome::{Failure, Report};
+use super::schedule::Schedule;
+use super::setup::MOST_CALLS;
+
+/// Runs the schedule of this number.
+///
+/// # Errors
+///
+/// If a consumer's tree is not the tree on the disk when all is quiet. The failure is that of the
+/// shortest beginning of the schedule that fails.
+pub fn run(seed: u64) -> Result<Report, Failure> {
+    match attempt(seed, usize::MAX, false) {
+        Ok(report) => Ok(report),
+        Err(_) => Err(shrink(seed)),
+    }
+}
+
+/// Finds the shortest beginning that fails, and runs that again to write down what happens.
+fn shrink(seed: u64) -> Failure {
+    let fails = |calls: &usize| attempt(seed, *calls, false).is_err();
+    let calls = (0..MOST_CALLS).find(fails).unwrap_or(usize::MAX);
+    match attempt(seed, calls, true) {
+        Err(failure) => failure,
+        Ok(_) => Failure {
+            seed,
+            calls,
+            differences: vec!["the schedule failed once and did not fail again".to_owned()],
+            trace: Vec::new(),
+        },
+    }
+}
+
+/// Runs the schedule with at most `calls` operations.
+fn attempt(seed: u64, calls: usize, traces: bool) -> Result<Report, Failure> {
+    let mut schedule = Schedule::new(seed, calls, traces);
+    let Err(panic) = catch_unwind(AssertUnwindSafe(|| schedule.run())) else {
+        return schedule.judge();
+    };
+    let what = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("something that is no text");
+    let differences = vec![format!("panicked: {what}")];
+    let trace = schedule.take_trace();
+    // What panicked may be in no state to be dropped.
+    std::mem::forget(schedule);
+    Err(Failure {
+        seed,
+        calls,
+        differences,
+        trace,
+    })
+}
 
 /// Runs `count` schedules, the first of which has the number `from`. Calls `progress` now and then
 /// with the number of schedules that are done.

@@ -4,122 +4,14 @@
 //! atomic save) is a script whose calls come one by one among those of others, by path, as a
 //! program would make them; one whose ground is pulled away gives up.
 
-use super::calls::{Kind, System};
-use super::disk::{Found, Ino};
+use super::calls::Kind;
+use super::disk::Ino;
+use super::mix::{DEEDS, Deed, Mix};
+use super::paths::Found;
 use super::random::Random;
 use super::rules;
-
-/// What happens often in a schedule.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Mix {
-    Everything,
-    DirectoryRenames,
-    FileRenames,
-    Churn,
-    Saves,
-    Roots,
-    Permissions,
-    Mounts,
-}
-
-impl Mix {
-    pub(super) const ALL: [Mix; 8] = [
-        Mix::Everything,
-        Mix::DirectoryRenames,
-        Mix::FileRenames,
-        Mix::Churn,
-        Mix::Saves,
-        Mix::Roots,
-        Mix::Permissions,
-        Mix::Mounts,
-    ];
-
-    /// How often each of `DEEDS` is done.
-    #[rustfmt::skip]
-    fn weights(self) -> [u32; DEEDS.len()] {
-        match self {
-            // create write mkdir deep, rename-file rename-dir exchange replace swap-link, link unlink rmdir rm-r,
-            // symlink other chmod, remake-root root-away relink, mount unmount
-            Mix::Everything => [8, 6, 6, 3, 6, 6, 2, 4, 2, 2, 5, 2, 3, 2, 1, 2, 1, 1, 1, 1, 1],
-            Mix::DirectoryRenames => [4, 3, 6, 2, 2, 24, 3, 1, 1, 1, 2, 3, 2, 1, 0, 0, 0, 0, 0, 0, 0],
-            Mix::FileRenames => [8, 6, 2, 1, 24, 3, 3, 3, 1, 4, 4, 1, 1, 2, 0, 0, 0, 0, 0, 0, 0],
-            Mix::Churn => [8, 4, 8, 6, 2, 4, 0, 1, 0, 1, 5, 5, 9, 1, 1, 0, 0, 0, 0, 0, 0],
-            Mix::Saves => [3, 12, 1, 0, 2, 2, 1, 14, 4, 1, 2, 1, 1, 1, 0, 1, 0, 0, 0, 0, 0],
-            Mix::Roots => [6, 4, 4, 2, 4, 6, 2, 1, 1, 1, 2, 1, 1, 1, 0, 0, 6, 8, 5, 0, 0],
-            Mix::Permissions => [6, 4, 5, 2, 4, 6, 1, 1, 0, 1, 3, 1, 2, 1, 0, 14, 0, 0, 0, 0, 0],
-            Mix::Mounts => [6, 4, 5, 2, 4, 6, 1, 1, 0, 1, 3, 1, 2, 1, 0, 0, 1, 1, 1, 9, 8],
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Deed {
-    Create,
-    Write,
-    MakeDir,
-    MakeDeep,
-    RenameFile,
-    RenameDir,
-    Exchange,
-    Replace,
-    SwapLink,
-    Link,
-    Unlink,
-    RemoveDir,
-    RemoveTree,
-    Symlink,
-    MakeOther,
-    Permit,
-    RemakeRoot,
-    RootAway,
-    Relink,
-    Mount,
-    Unmount,
-}
-
-const DEEDS: [Deed; 21] = [
-    Deed::Create,
-    Deed::Write,
-    Deed::MakeDir,
-    Deed::MakeDeep,
-    Deed::RenameFile,
-    Deed::RenameDir,
-    Deed::Exchange,
-    Deed::Replace,
-    Deed::SwapLink,
-    Deed::Link,
-    Deed::Unlink,
-    Deed::RemoveDir,
-    Deed::RemoveTree,
-    Deed::Symlink,
-    Deed::MakeOther,
-    Deed::Permit,
-    Deed::RemakeRoot,
-    Deed::RootAway,
-    Deed::Relink,
-    Deed::Mount,
-    Deed::Unmount,
-];
-
-#[derive(Clone, Debug)]
-enum Script {
-    /// Directories one in the other, and a file in the last.
-    Deep { dir: Vec<u8>, left: usize },
-    /// `rm -r`; with `remakes`, and `mkdir` after that.
-    RemoveTree { top: Vec<u8>, remakes: bool },
-    /// Write the temporary file, then rename it over the other.
-    Replace {
-        temporary: Vec<u8>,
-        target: Vec<u8>,
-        is_written: bool,
-    },
-    /// Rename back what was renamed away.
-    Back {
-        from: Vec<u8>,
-        to: Vec<u8>,
-        in_calls: usize,
-    },
-}
+use super::scripts::Script;
+use super::system::System;
 
 /// Where everything happens. Its entries are the roots and what is outside of them.
 pub(super) const GROUND: &[u8] = b"/w";
@@ -136,9 +28,9 @@ const NAMES: [&[u8]; 9] = [
 
 #[derive(Debug)]
 pub(super) struct Workload {
-    random: Random,
+    pub(super) random: Random,
     mix: Mix,
-    scripts: Vec<Script>,
+    pub(super) scripts: Vec<Script>,
     /// Ignore files are made and changed.
     pub(super) makes_rules: bool,
     /// File systems are mounted and unmounted.
@@ -189,7 +81,7 @@ impl Workload {
         true
     }
 
-    fn name(&mut self) -> &'static [u8] {
+    pub(super) fn name(&mut self) -> &'static [u8] {
         if self.makes_rules && self.random.chance(100) {
             return rules::FILE;
         }
@@ -221,14 +113,21 @@ impl Workload {
         found.map(|found| (ground, found))
     }
 
-    fn path(system: &System, dir: Ino, name: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn path(system: &System, dir: Ino, name: &[u8]) -> Option<Vec<u8>> {
         let mut path = system.disk.raw_path_of(dir)?;
         path.push(b'/');
         path.extend_from_slice(name);
         Some(path)
     }
 
-    fn note(&self, system: &mut System, deed: &str, dir: Ino, name: &[u8], result: &str) {
+    pub(super) fn note(
+        &self,
+        system: &mut System,
+        deed: &str,
+        dir: Ino,
+        name: &[u8],
+        result: &str,
+    ) {
         let path = Self::path(system, dir, name).unwrap_or_default();
         let (done, now) = (self.done, system.disk.now);
         system
@@ -394,7 +293,7 @@ impl Workload {
         self.move_to(system, (found.dir, &found.name), (dir, name), false)
     }
 
-    fn move_to(
+    pub(super) fn move_to(
         &mut self,
         system: &mut System,
         from: (Ino, &[u8]),
@@ -455,111 +354,6 @@ impl Workload {
         });
         Some(())
     }
-
-    fn go_on_later(&mut self, system: &mut System, script: Script) -> Option<()> {
-        if let Some(rest) = self.go_on(system, script) {
-            self.scripts.push(rest);
-        }
-        Some(())
-    }
-
-    /// Makes the next call of a script. Returns what is left of it.
-    fn go_on(&mut self, system: &mut System, script: Script) -> Option<Script> {
-        match script {
-            Script::Deep { mut dir, left } => {
-                let at = system.disk.resolve(&dir, false).ok()?;
-                let name = self.name();
-                if left == 0 {
-                    self.note(system, "create", at, name, "deep");
-                    system.make(at, name, Kind::File).ok()?;
-                    return None;
-                }
-                self.note(system, "mkdir", at, name, "deep");
-                // `mkdir -p` does not mind what is there already.
-                let _ = system.make(at, name, Kind::Dir);
-                dir.push(b'/');
-                dir.extend_from_slice(name);
-                Some(Script::Deep {
-                    dir,
-                    left: left - 1,
-                })
-            }
-            Script::RemoveTree { top, remakes } => self.remove_next(system, top, remakes),
-            Script::Replace {
-                temporary,
-                target,
-                is_written,
-            } => {
-                let (dir, name) = split(system, &temporary)?;
-                if !is_written {
-                    self.note(system, "write", dir, name, "to replace");
-                    system.write(dir, name).ok()?;
-                    return Some(Script::Replace {
-                        is_written: true,
-                        temporary,
-                        target,
-                    });
-                }
-                let (to, to_name) = split(system, &target)?;
-                self.move_to(system, (dir, name), (to, to_name), false)?;
-                None
-            }
-            Script::Back {
-                from,
-                to,
-                in_calls: 0,
-            } => {
-                let (dir, name) = split(system, &from)?;
-                let (back, back_name) = split(system, &to)?;
-                self.move_to(system, (dir, name), (back, back_name), false)?;
-                None
-            }
-            Script::Back { from, to, in_calls } => {
-                self.done -= 1;
-                Some(Script::Back {
-                    from,
-                    to,
-                    in_calls: in_calls - 1,
-                })
-            }
-        }
-    }
-
-    fn remove_next(&mut self, system: &mut System, top: Vec<u8>, remakes: bool) -> Option<Script> {
-        let (dir, name) = split(system, &top)?;
-        let Some(ino) = system.disk.entry(dir, name) else {
-            if remakes {
-                self.note(system, "mkdir", dir, name, "again");
-                system.make(dir, name, Kind::Dir).ok()?;
-            }
-            return None;
-        };
-        let mut at = Found {
-            dir,
-            name: name.into(),
-            inode: ino,
-            depth: 0,
-        };
-        while let Some(entry) = system
-            .disk
-            .directory(at.inode)
-            .and_then(|directory| directory.entries.first())
-        {
-            let (inode, name) = (entry.inode, entry.name.clone());
-            at = Found {
-                dir: at.inode,
-                name,
-                inode,
-                depth: 0,
-            };
-        }
-        self.note(system, "remove", at.dir, &at.name, "in a tree");
-        match system.disk.is_dir(at.inode) {
-            true => system.rmdir(at.dir, &at.name).ok()?,
-            false => system.unlink(at.dir, &at.name).ok()?,
-        }
-        (remakes || at.dir != dir).then_some(Script::RemoveTree { top, remakes })
-    }
 }
 
 fn is_file(system: &System, found: &Found) -> bool {
@@ -571,11 +365,4 @@ fn is_empty_dir(system: &System, found: &Found) -> bool {
         .disk
         .directory(found.inode)
         .is_some_and(|directory| directory.entries.is_empty())
-}
-
-/// The directory of a path and its last name.
-fn split<'a>(system: &System, path: &'a [u8]) -> Option<(Ino, &'a [u8])> {
-    let at = path.iter().rposition(|&byte| byte == b'/')?;
-    let dir = system.disk.resolve(&path[..at], false).ok()?;
-    system.disk.is_dir(dir).then_some((dir, &path[at + 1..]))
 }

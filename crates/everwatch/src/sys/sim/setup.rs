@@ -1,0 +1,167 @@
+//! The beginning of a schedule: how the file system and the kernel are, where the roots are, and the
+//! tree that is there before anybody watches. All from the seed.
+
+use everwatch_core::coverage::Gap;
+use everwatch_core::engine::{Engine, Pace};
+use everwatch_core::filter::Filter;
+
+use super::calls::Kind;
+use super::disk::{Disk, Habits};
+use super::kernel::{Simulated, Temper};
+use super::mix::Mix;
+use super::outcome::Report;
+use super::queue::Queue;
+use super::random::{Random, Stream};
+use super::replica::Scope;
+use super::schedule::{Schedule, is_wild};
+use super::system::System;
+use super::trace::Trace;
+use super::workload::{GROUND, LINK, Workload};
+
+/// No schedule has more operations.
+pub(super) const MOST_CALLS: usize = 160;
+
+impl Schedule {
+    pub(super) fn new(seed: u64, calls: usize, traces: bool) -> Schedule {
+        let mut setup = Random::new(seed, Stream::Setup);
+        let habits = Habits {
+            reuses_numbers: setup.chance(700),
+            has_births: setup.chance(800),
+            tells_kinds: setup.chance(850),
+            lists_by_hash: setup.chance(500),
+            replaces_in_place: setup.chance(500),
+            tick: setup.pick(&[1, 1_000_000, 4_000_000, 10_000_000]),
+        };
+        let mut temper = Temper {
+            busy: setup.pick(&[0, 20, 100, 300]),
+            torn_listing: setup.pick(&[0, 200, 800]),
+            slices: setup.pick(&[0, 200, 700]),
+            faults: setup.pick(&[0, 0, 0, 10, 40]),
+            haste: setup.pick(&[1_000, 30_000, 500_000, 5_000_000]),
+        };
+        let gap = setup.chance(60).then_some(Gap::Chosen);
+        let room = setup.pick(&[10_000, 10_000, 10_000, 30, 8, 3]);
+        let watches = setup.pick(&[10_000, 10_000, 10_000, 12, 4]);
+        let lag = setup.pick(&[0, 100, 400]);
+        let mix = setup.pick(&Mix::ALL);
+        let length = 10 + setup.below(MOST_CALLS - 10);
+        let obeys_rules = setup.chance(100) && is_wild(seed);
+        if !is_wild(seed) {
+            temper.faults = 0;
+        }
+        let scopes = scopes(&mut setup, obeys_rules, is_wild(seed));
+        let is_nested = scopes.iter().any(|scope| scope.dir.ends_with(b"/a"));
+
+        let began = 1_700_000_000_000_000_000;
+        let mut workload_random = Random::new(seed, Stream::Workload);
+        let disk = Disk::new(habits, began, gap);
+        let timing = Random::new(seed, Stream::Timing);
+        let queue = Queue::new(room, watches);
+        let mut system = System::new(disk, queue, Trace::new(traces), timing.clone(), lag);
+        if obeys_rules {
+            // Rules that cannot be read now are not read again before they change.
+            temper.faults = 0;
+        }
+        workload_random = build(&mut system, workload_random, &mut setup, |workload| {
+            workload.makes_rules = obeys_rules;
+            workload.mounts = is_wild(seed);
+            workload.links_lead_nowhere = is_nested;
+        });
+        system
+            .trace
+            .note(|| format!("{habits:?} {temper:?} {mix:?}"));
+        system
+            .trace
+            .note(|| format!("room {room} watches {watches} lag {lag} gap {gap:?}"));
+        let mut workload = Workload::new(workload_random, mix, length.min(calls));
+        workload.makes_rules = obeys_rules;
+        workload.mounts = is_wild(seed);
+        workload.links_lead_nowhere = is_nested;
+        let filter = match obeys_rules {
+            true => Filter::new::<&str>(&[], true).unwrap_or_default(),
+            false => Filter::default(),
+        };
+        let faults = Random::new(seed, Stream::Faults);
+        let kernel = Simulated::new(system, workload, temper, timing, faults);
+        Schedule {
+            seed,
+            calls,
+            engine: Engine::new(kernel, filter, Pace::default()),
+            random: Random::new(seed, Stream::Consumers),
+            wanted: scopes,
+            armed: Vec::new(),
+            roots: Vec::new(),
+            arming: None,
+            consumers: Vec::new(),
+            began,
+            report: Report::default(),
+            complaints: Vec::new(),
+            sync_rate: setup.pick(&[0, 0, 20, 100]),
+            fails: temper.faults > 0,
+        }
+    }
+}
+
+/// Where the roots are, last first.
+fn scopes(setup: &mut Random, obeys_rules: bool, is_wild: bool) -> Vec<Scope> {
+    let scope = |dir: &[u8]| Scope {
+        dir: dir.to_vec(),
+        only: None,
+        recursive: true,
+        obeys_rules,
+    };
+    let single = |name: &[u8]| Scope {
+        only: Some(name.to_vec()),
+        recursive: false,
+        ..scope(b"/w/r0")
+    };
+    let flat = Scope {
+        recursive: false,
+        ..scope(b"/w/r0")
+    };
+    let link = [GROUND, b"/", LINK].concat();
+    if obeys_rules {
+        return vec![scope(b"/w/r0")];
+    }
+    match setup.below(20) {
+        0 | 1 if !is_wild => vec![scope(GROUND)],
+        2 | 3 | 4 | 6 | 8 | 10 | 11 if !is_wild => vec![scope(b"/w/r0")],
+        0 | 1 => vec![scope(b"/w/r0"), scope(b"/w/r1")],
+        2 => vec![scope(b"/w/r0"), scope(b"/w/r0/a")],
+        3 => vec![scope(b"/w/r0/a"), scope(b"/w/r0")],
+        4 => vec![scope(b"/w/r0"), scope(b"/w/r0")],
+        5 => vec![single(b"a")],
+        6 => vec![single(b"a"), single(b"b")],
+        7 => vec![flat],
+        8 => vec![flat, scope(b"/w/r0/a")],
+        9 => vec![scope(GROUND)],
+        10 => vec![scope(&link)],
+        11 => vec![scope(&link), scope(b"/w/r0")],
+        _ => vec![scope(b"/w/r0")],
+    }
+}
+
+/// Makes the tree that is there before anybody watches.
+fn build(
+    system: &mut System,
+    random: Random,
+    setup: &mut Random,
+    restrict: impl Fn(&mut Workload),
+) -> Random {
+    let top = system.disk.top();
+    let Ok(ground) = system.make(top, &GROUND[1..], Kind::Dir) else {
+        return random;
+    };
+    for name in [&b"r0"[..], b"r1", b"o"] {
+        let _ = system.make(ground, name, Kind::Dir);
+    }
+    let _ = system.make(ground, LINK, Kind::Symlink(b"r0"));
+    let count = setup.pick(&[0, 6, 25]);
+    let mut workload = Workload::new(random, Mix::Churn, count);
+    restrict(&mut workload);
+    while workload.step(system) {
+        system.disk.now += 50_000_000;
+    }
+    system.finish_all();
+    workload.into_random()
+}
