@@ -72,7 +72,7 @@ pub fn run(data: &[u8]) {
 }
 
 impl Run<'_> {
-    /// Adds a root and arms it. What is found is the beginning of its tree for all consumers.
+    /// Adds a root and arms it. Consumers begin again, each with a snapshot.
     fn add_root(&mut self) {
         let root = ROOTS[self.engine.kernel_mut().bytes.below(ROOTS.len())];
         for _ in 0..PATIENCE {
@@ -92,29 +92,28 @@ impl Run<'_> {
             return;
         };
         self.engine.kernel().trace(|| format!("watch {root}"));
-        let others: Vec<&str> = self.roots.iter().map(|(root, _)| *root).collect();
         self.roots.push((root, id));
         for _ in 0..PATIENCE {
             if self.engine.is_armed() {
-                return self.begin_with(Path::new(root), &others);
+                return self.begin();
             }
             self.step();
         }
         panic!("{root} is not armed after {PATIENCE} steps");
     }
 
-    /// What other roots cover is told of as it happens.
-    fn begin_with(&mut self, root: &Path, others: &[&str]) {
-        let mut found = vec![(root.to_owned(), FileType::Dir)];
-        self.engine.entries(|path, kind| {
-            if path.starts_with(root) && !others.iter().any(|other| path.starts_with(other)) {
-                found.push((path, kind));
+    fn begin(&mut self) {
+        let rooms = [usize::MAX, 0];
+        for ((outlet, replica), room) in self.consumers.iter_mut().zip(rooms) {
+            self.engine.close_outlet(*outlet);
+            *outlet = self.engine.open_outlet(room, false);
+            *replica = Replica::default();
+            for (root, _) in &self.roots {
+                replica.begin_with(root.into(), FileType::Dir, self.engine.kernel());
             }
-        });
-        for (_, replica) in &mut self.consumers {
-            for (path, kind) in &found {
-                replica.begin_with(path.clone(), *kind, self.engine.kernel());
-            }
+            self.engine.entries(|path, kind| {
+                replica.begin_with(path, kind, self.engine.kernel());
+            });
         }
     }
 

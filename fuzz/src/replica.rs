@@ -25,10 +25,10 @@ pub(crate) struct Replica {
 }
 
 impl Replica {
-    /// Takes in an entry of a snapshot unless it is known.
+    /// Takes in an entry of a snapshot.
     pub(crate) fn begin_with(&mut self, path: PathBuf, kind: FileType, disk: &Disk<'_>) {
         let content = disk.read(&path);
-        self.tree.entry(path).or_insert(Known { kind, content });
+        self.tree.insert(path, Known { kind, content });
     }
 
     pub(crate) fn apply(&mut self, events: Vec<Event>, disk: &Disk<'_>) {

@@ -19,6 +19,10 @@ const STYLE: &[Line] = &[
         "cargo clippy --workspace --all-targets --all-features -- -D warnings",
         &[],
     ),
+    (
+        "cargo clippy --package everwatch-cli --test torture -- -D warnings",
+        &[],
+    ),
 ];
 
 const DOCS: &[Line] = &[(
@@ -27,20 +31,22 @@ const DOCS: &[Line] = &[(
 )];
 
 /// All but the torture suite, which has a stage of its own, in release.
-const TESTS: &[Line] = &[
-    (
-        "cargo test --workspace --exclude everwatch-cli --all-features",
-        &[],
-    ),
-    (
-        "cargo test --package everwatch-cli --bins --test command --test doctor --test ending \
-         --test errors --test faults --test limits --test readme",
-        &[],
-    ),
-];
+const TESTS: &[Line] = &[("cargo test --workspace --all-features", &[])];
 
 /// That they build. Their bodies run for longer than a test may take: `cargo xtask soak`.
 const FUZZ: &[Line] = &[("cargo check --manifest-path fuzz/Cargo.toml", &[])];
+
+/// The core's own tests, and the engine over the seeds of the fuzz targets.
+const MIRI: &[Line] = &[
+    ("cargo +nightly miri test --package everwatch-core", &[]),
+    (
+        "cargo +nightly miri test --manifest-path fuzz/Cargo.toml --no-default-features",
+        &[
+            ("EVERWATCH_FUZZ_SECONDS", "0"),
+            ("MIRIFLAGS", "-Zmiri-disable-isolation"),
+        ],
+    ),
+];
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     arguments::nothing_else(arguments)?;
@@ -92,8 +98,7 @@ fn miri() -> Result<Outcome, Failure> {
     if let Err(why) = machine::need_miri() {
         return Ok(Outcome::Skipped(why));
     }
-    let line = "cargo +nightly miri test --package everwatch-core";
-    process::run(command(line, &[])).map(Outcome::Done)
+    each(MIRI)
 }
 
 fn each(lines: &[Line]) -> Result<Outcome, Failure> {

@@ -271,6 +271,21 @@ fn a_directory_that_leaves_and_comes_back_under_another_name_keeps_reporting() {
 }
 
 #[test]
+fn a_file_that_was_written_while_it_was_away_is_reported() {
+    let outside = disk();
+    let mut scene = Scene::with(&[], &["a"]);
+    for round in 0..20 {
+        let away = outside.path().join("away");
+        fs::rename(scene.path("a"), &away).expect("moved");
+        fs::write(&away, format!("{round}")).expect("written");
+        fs::rename(&away, scene.path("a")).expect("moved");
+        let seen = scene.lines();
+        let is_news = |line: &String| ["created a", "modified a"].contains(&line.as_str());
+        assert!(seen.iter().any(is_news), "round {round}: {seen:?}");
+    }
+}
+
+#[test]
 fn a_removed_file_and_a_new_one_with_its_inode_number_are_not_a_move() {
     let mut scene = Scene::with(&[], &[]);
     let mut reused = 0;

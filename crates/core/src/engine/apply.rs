@@ -132,7 +132,16 @@ impl<K: Kernel> Engine<K> {
             (Action::MovedFrom, Some(child)) => self.on_moved_out(dir, child, name),
             (Action::Removed | Action::MovedFrom, None) => {}
             (Action::MovedTo, _) => {
+                let before = self.outlets.changes();
                 self.on_moved_in(dir, name, is_dir);
+                // The same file as before was away, where writes to it left no record.
+                if let Some(child) = child.filter(|_| self.outlets.changes() == before)
+                    && self.mirror.child(dir, name) == Some(child)
+                    && self.mirror.kind(child) == FileType::File
+                {
+                    self.outlets
+                        .modified(&mut self.mirror, child, Cause::Notified);
+                }
                 self.note_arrival(dir, name);
             }
             (Action::Modified | Action::Metadata, None) => self.look(dir, name, Cause::Notified),
