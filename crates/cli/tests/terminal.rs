@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use common::{PATIENCE, everwatch, temp};
+use common::{PATIENCE, everwatch, memory, temp};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 /// A command whose outputs are a terminal, and what it showed there.
@@ -148,7 +148,7 @@ fn json_lines_are_the_same_on_a_terminal() {
 
 #[test]
 fn a_count_is_shown_while_a_large_tree_is_armed_and_wiped_after() {
-    let dir = temp();
+    let dir = memory();
     for at in 0..10_000 {
         fs::create_dir_all(dir.path().join(format!("{}/{at}", at % 100))).expect("directories");
     }
@@ -164,7 +164,7 @@ fn a_count_is_shown_while_a_large_tree_is_armed_and_wiped_after() {
 
 #[test]
 fn no_count_is_shown_where_nobody_looks() {
-    let dir = temp();
+    let dir = memory();
     for at in 0..5_000 {
         fs::create_dir_all(dir.path().join(format!("{}/{at}", at % 100))).expect("directories");
     }
