@@ -7,12 +7,12 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{PATIENCE, Session, Signal, everwatch, said, temp};
+use common::{PATIENCE, Session, Signal, everwatch, memory, said, temp};
 
 #[test]
 fn interrupt_and_termination_end_it_well_after_what_happened_before_is_printed() {
     for signal in [Signal::INT, Signal::TERM] {
-        let dir = temp();
+        let dir = memory();
         let session = Session::watch(&["--format", "json"], dir.path());
         for at in 0..3_000 {
             fs::write(dir.path().join(format!("f{at}")), "").expect("a file");
@@ -46,7 +46,7 @@ fn what_has_not_settled_is_printed_before_it_ends() {
 
 #[test]
 fn it_ends_by_a_signal_while_a_large_tree_is_being_armed() {
-    let dir = temp();
+    let dir = memory();
     for at in 0..4_000 {
         fs::create_dir_all(dir.path().join(format!("{}/{at}", at % 40))).expect("directories");
     }
@@ -138,7 +138,7 @@ fn signal(child: &std::process::Child, signal: Signal) {
 
 #[test]
 fn a_signal_ends_it_although_nobody_reads() {
-    let dir = temp();
+    let dir = memory();
     let mut child = blocked(dir.path());
     std::thread::sleep(Duration::from_millis(200));
     signal(&child, Signal::TERM);
@@ -147,7 +147,7 @@ fn a_signal_ends_it_although_nobody_reads() {
 
 #[test]
 fn a_second_signal_ends_it_at_once_although_nobody_reads() {
-    let dir = temp();
+    let dir = memory();
     let mut child = blocked(dir.path());
     std::thread::sleep(Duration::from_millis(200));
     signal(&child, Signal::INT);
@@ -183,7 +183,7 @@ fn a_reader_that_goes_away_ends_it_quietly_also_when_nothing_happens() {
 #[test]
 fn a_reader_that_takes_one_line_and_goes_ends_it_quietly() {
     for _ in 0..10 {
-        let dir = temp();
+        let dir = memory();
         for at in 0..2_000 {
             fs::write(dir.path().join(at.to_string()), "").expect("a file");
         }

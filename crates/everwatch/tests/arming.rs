@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use common::{
-    Load, Replica, armed, changes, differences, lines, structure, synced, temp, waiting, walk,
+    Load, Replica, armed, changes, differences, lines, memory, structure, synced, temp, waiting,
+    walk,
 };
 use everwatch::{ChangeKind, Error, ErrorKind, Options, Snapshot, Watcher};
 
@@ -39,7 +40,7 @@ fn watch_error(path: impl AsRef<Path>) -> Error {
 
 #[test]
 fn a_file_created_after_watch_returns_is_reported_every_time() {
-    let dir = temp();
+    let dir = memory();
     for round in 0..1_000 {
         let mut feed = everwatch::watch(dir.path()).expect("a feed");
         let path = dir.path().join(format!("f{round}"));
@@ -56,7 +57,7 @@ fn a_file_created_after_watch_returns_is_reported_every_time() {
 
 #[test]
 fn a_file_created_in_a_deep_tree_after_watch_returns_is_reported() {
-    let dir = temp();
+    let dir = memory();
     let mut dirs = Vec::new();
     for at in 0..300 {
         let deep = dir.path().join(format!("a{}/b{}/c{at}", at % 7, at % 31));

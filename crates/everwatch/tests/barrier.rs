@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{
-    Load, PATIENCE, Replica, armed, changes, differences, eventually, structure, synced, temp,
-    waiting, walk,
+    Load, PATIENCE, Replica, armed, changes, differences, eventually, memory, structure, synced,
+    temp, waiting, walk,
 };
 use everwatch::{Backend, ChangeKind, Options};
 
@@ -154,7 +154,7 @@ fn a_consumer_that_does_not_read_does_not_hold_up_the_barrier() {
 
 #[test]
 fn the_barrier_is_passed_while_others_never_stop_changing_the_tree() {
-    let dir = temp();
+    let dir = memory();
     let root = dir.path();
     let (watcher, mut feed) = armed(root);
     let (own, begin) = (root.to_owned(), Instant::now());
@@ -227,7 +227,7 @@ fn what_is_polled_is_listed_before_the_barrier_is_passed() {
 
 #[test]
 fn a_barrier_during_a_poll_waits_for_one_that_began_later() {
-    let dir = temp();
+    let dir = memory();
     let dirs: Vec<PathBuf> = (0..1500)
         .map(|at| dir.path().join(format!("d{at}")))
         .collect();

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use common::{
-    Load, PATIENCE, Replica, armed, differences, eventually, structure, temp, waiting, walk,
+    Load, PATIENCE, Replica, armed, differences, eventually, memory, structure, temp, waiting, walk,
 };
 use everwatch::{ErrorKind, Event, Feed, Options, Watcher};
 use futures_core::Stream;
@@ -61,7 +61,7 @@ fn assert_is_closed(feed: &mut Feed) {
 
 #[test]
 fn close_under_load_is_prompt_from_eight_threads_at_once() {
-    let dir = temp();
+    let dir = memory();
     let load = load_on(dir.path(), 4);
     for round in 0..10 {
         let (watcher, mut feed) = armed(dir.path());
@@ -151,7 +151,7 @@ fn dropping_the_watcher_ends_its_feeds() {
 
 #[test]
 fn dropping_a_feed_that_owns_its_watcher_under_load_is_prompt() {
-    let dir = temp();
+    let dir = memory();
     let load = load_on(dir.path(), 4);
     for _ in 0..10 {
         let mut feed = everwatch::watch(dir.path()).expect("a feed");
@@ -163,7 +163,7 @@ fn dropping_a_feed_that_owns_its_watcher_under_load_is_prompt() {
 
 #[test]
 fn close_while_a_large_tree_is_being_armed_is_prompt() {
-    let dir = temp();
+    let dir = memory();
     for at in 0..3_000 {
         fs::create_dir_all(dir.path().join(format!("{}/{at}", at % 50))).expect("directories");
     }
@@ -354,7 +354,7 @@ fn finish_delivers_to_a_consumer_that_stalled_and_to_one_that_waits_for_quiet() 
 
 #[test]
 fn finish_under_load_ends() {
-    let dir = temp();
+    let dir = memory();
     let load = load_on(dir.path(), 3);
     let (watcher, _feed) = armed(dir.path());
     let (done, is_done) = mpsc::channel();
@@ -372,7 +372,7 @@ fn finish_under_load_ends() {
 
 #[test]
 fn close_during_finish_is_prompt() {
-    let dir = temp();
+    let dir = memory();
     let load = load_on(dir.path(), 3);
     for _ in 0..5 {
         let (watcher, mut feed) = armed(dir.path());

@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{eventually, structure, synced, temp};
+use common::{eventually, memory, structure, synced};
 use everwatch::Watcher;
 
 /// What the process holds: descriptors and threads exactly, memory roughly.
@@ -86,13 +86,13 @@ fn assert_leaves_nothing(what: &str, rounds: usize, mut cycle: impl FnMut()) {
 
 #[test]
 fn cycles_leave_nothing_behind() {
-    let dir = temp();
+    let dir = memory();
     fs::create_dir_all(dir.path().join("a/b")).expect("directories");
     assert_leaves_nothing("start and stop", rounds(10_000, 2_000), || {
         start_and_stop(dir.path())
     });
 
-    let tree = temp();
+    let tree = memory();
     for at in 0..60 {
         let sub = tree.path().join(format!("{}/{at}", at % 6));
         fs::create_dir_all(&sub).expect("directories");

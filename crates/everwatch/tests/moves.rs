@@ -5,7 +5,9 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{Replica, armed, changes, differences, disk, lines, structure, synced, temp, walk};
+use common::{
+    Replica, armed, changes, differences, disk, lines, memory, structure, synced, temp, walk,
+};
 use everwatch::{ChangeKind, Feed, FileType, Watcher};
 
 struct Scene {
@@ -365,7 +367,7 @@ fn a_removed_tree_is_removed_from_the_inside_out_or_at_once() {
 
 #[test]
 fn a_whole_directory_with_ten_thousand_entries_is_one_move() {
-    let dir = temp();
+    let dir = memory();
     for at in 0..100 {
         let sub = dir.path().join(format!("big/d{at}"));
         fs::create_dir_all(&sub).expect("directories");

@@ -8,8 +8,8 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use common::{
-    PATIENCE, Replica, armed, changes, differences, eventually, lines, structure, synced, temp,
-    waiting, walk,
+    PATIENCE, Replica, armed, changes, differences, eventually, lines, memory, structure, synced,
+    temp, waiting, walk,
 };
 use everwatch::{ErrorKind, Feed, Options, Watcher};
 
@@ -48,7 +48,7 @@ fn resident_bytes() -> u64 {
 
 #[test]
 fn a_consumer_that_stalled_through_a_churn_gets_the_difference_and_nothing_else() {
-    let dir = temp();
+    let dir = memory();
     let root = dir.path();
     for at in 0..20 {
         fs::write(root.join(format!("old{at}")), "").expect("a file");
@@ -150,7 +150,7 @@ fn a_directory_moved_while_the_consumer_stalled_is_still_one_move() {
 
 #[test]
 fn a_stalled_consumer_costs_memory_for_the_difference_only() {
-    let dir = tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| temp());
+    let dir = memory();
     let (watcher, mut feed) = narrow(dir.path(), 16);
     let churn = |rounds: u32| {
         for round in 0..rounds {

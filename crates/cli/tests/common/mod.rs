@@ -28,6 +28,16 @@ pub(crate) fn temp() -> TempDir {
         .expect("a directory")
 }
 
+/// A directory in memory where there is one, for large trees: a busy disk takes its time.
+pub(crate) fn memory() -> TempDir {
+    let builder = || {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("everwatch-");
+        builder
+    };
+    builder().tempdir_in("/dev/shm").unwrap_or_else(|_| temp())
+}
+
 /// A command whose output does not depend on who runs the tests.
 pub(crate) fn everwatch<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(COMMAND);

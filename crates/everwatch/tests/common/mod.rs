@@ -35,6 +35,16 @@ pub(crate) fn temp() -> TempDir {
         .expect("a directory")
 }
 
+/// A directory in memory where there is one, for large trees: a busy disk takes its time.
+pub(crate) fn memory() -> TempDir {
+    let builder = || {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("everwatch-");
+        builder
+    };
+    builder().tempdir_in("/dev/shm").unwrap_or_else(|_| temp())
+}
+
 /// A watcher of `root` with the default options, and a feed that begins once it is armed.
 pub(crate) fn armed(root: &Path) -> (Watcher, Feed) {
     let watcher = Watcher::new().expect("a watcher");
