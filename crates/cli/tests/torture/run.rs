@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::command::{Everwatch, Pace, Usage};
+use crate::command::{Everwatch, Limits, Pace, Usage};
 use crate::replica::Replica;
-use crate::scratch::{Place, QueueLimit, Scratch};
+use crate::scratch::{Place, Scratch};
 use crate::tree::{Difference, Kind, Tree};
 use crate::walk::walk_all;
 use crate::workload::Workload;
@@ -138,6 +138,8 @@ pub(crate) struct Run {
     pub(crate) layout: Layout,
     /// Records that the kernel's queue holds; `None` leaves it as it is.
     pub(crate) queue: Option<u32>,
+    /// Directories that may be watched; `None` leaves that as it is.
+    pub(crate) watches: Option<u32>,
     pub(crate) arguments: Vec<&'static str>,
 }
 
@@ -230,20 +232,18 @@ impl Run {
             stopped: Stopped::Nobody,
             layout: Layout::Beside(1),
             queue: None,
+            watches: None,
             arguments: Vec::new(),
         }
     }
 
     /// Runs it. `None` if that takes more rights than the test has.
     pub(crate) fn run(&self) -> Option<Outcome> {
-        let limit = match self.queue {
-            Some(records) => QueueLimit::set(records)?,
-            None => QueueLimit::shared(),
-        };
+        let limits = Limits::of(self.queue, self.watches)?;
         let scratch = Scratch::new(self.place);
         let (areas, roots) = self.layout.make(&scratch);
         let paths: Vec<_> = roots.iter().map(PathBuf::as_path).collect();
-        let everwatch = Everwatch::start_with(&paths, &self.arguments, limit);
+        let everwatch = Everwatch::start_with(&paths, &self.arguments, limits);
         if self.stopped != Stopped::Nobody {
             self.warm_up(&areas);
         }
@@ -322,6 +322,7 @@ impl Run {
             self.layout.name(),
         ];
         words.extend(self.queue.map(|records| format!("queue={records}")));
+        words.extend(self.watches.map(|watches| format!("watches={watches}")));
         format!(
             "EVERWATCH_TORTURE='{}' cargo test --release -p everwatch-cli --test torture -- \
              --exact convergence::a_run_described_by_the_environment_converges --nocapture",
