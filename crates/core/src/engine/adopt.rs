@@ -82,12 +82,15 @@ impl<K: Kernel> Engine<K> {
                 if is_watched && self.gap(id).is_some_and(|gap| gap.state() == State::Lost) {
                     self.clear_gap(id);
                 }
-                self.merge(id, &listing, was_tracked);
+                let missed = self.merge(id, &listing, was_tracked);
                 self.mirror.note_listed(id);
                 // Only now: what was polled until now is compared as such one last time.
                 let was_polled = self.gap(id).is_some_and(|gap| gap.state() == State::Polled);
                 if is_watched && was_polled {
                     self.clear_gap(id);
+                }
+                if let Some(gap) = missed.filter(|_| self.gap(id).is_none()) {
+                    self.set_gap(id, gap);
                 }
             }
             Err(fault) => self.cannot_list(id, fault),
@@ -244,8 +247,13 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// What an entry of a listing is, where the listing does not say. If it cannot be looked at now,
-    /// the directory is listed again later.
-    pub(super) fn kind_of(&mut self, dir: NodeId, name: &[u8]) -> Option<FileType> {
+    /// `missed` says why.
+    pub(super) fn kind_of(
+        &mut self,
+        dir: NodeId,
+        name: &[u8],
+        missed: &mut Option<Gap>,
+    ) -> Option<FileType> {
         self.counters.stats += 1;
         let gap = match self.stat(dir, name) {
             Ok(stat) => return Some(stat.kind),
@@ -253,9 +261,7 @@ impl<K: Kernel> Engine<K> {
             Err(OpenError::Fault(fault)) => fault.kind.gap(),
             Err(OpenError::Astray) => Gap::Failing,
         };
-        if self.gap(dir).is_none() {
-            self.set_gap(dir, gap);
-        }
+        *missed = Some(gap);
         self.mirror
             .child(dir, name)
             .map(|child| self.mirror.kind(child))

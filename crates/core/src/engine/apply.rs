@@ -241,7 +241,10 @@ impl<K: Kernel> Engine<K> {
                 .copied()
                 .filter(|&target| !self.is_hidden(target, to_name, is_dir));
             let child = source.and_then(|source| self.mirror.child(source, name));
+            let is_other_sort = child.is_some_and(|child| self.mirror.is_dir(child) != is_dir);
             match (child, target) {
+                // The mirror is not as it was when this happened: leave both ends to the disk.
+                (Some(_), _) if is_other_sort => {}
                 (Some(child), Some(target)) => self.on_moved(child, target, to_name),
                 (Some(child), None) => {
                     if let Some(source) = source {
@@ -251,8 +254,10 @@ impl<K: Kernel> Engine<K> {
                 (None, Some(target)) => self.on_moved_in(target, to_name, is_dir),
                 (None, None) => {}
             }
-            if let Some(source) = source.filter(|&source| self.may_be_exchange(source, name)) {
-                for (dir, name) in [(Some(source), name), (target, to_name)] {
+            let is_doubtful =
+                is_other_sort || source.is_some_and(|source| self.may_be_exchange(source, name));
+            if is_doubtful {
+                for (dir, name) in [(source, name), (target, to_name)] {
                     if let Some(dir) = dir.filter(|&dir| self.mirror.contains(dir)) {
                         self.look(dir, name, Cause::Notified);
                     }
@@ -303,9 +308,15 @@ impl<K: Kernel> Engine<K> {
             dir: target,
             name: to_name.into(),
         });
-        if seen_early && self.mirror.contains(child) && !self.mirror.is_dir(child) {
-            self.outlets
-                .modified(&mut self.mirror, child, Cause::Notified);
+        if seen_early && self.mirror.contains(child) {
+            if self.mirror.is_dir(child) {
+                // A listing has found it there before, and what else that found goes with it.
+                self.mirror.set(child, Mark::STALE);
+                self.queue(child);
+            } else {
+                self.outlets
+                    .modified(&mut self.mirror, child, Cause::Notified);
+            }
         }
     }
 

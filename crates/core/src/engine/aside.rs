@@ -260,6 +260,11 @@ impl<K: Kernel> Engine<K> {
             }
             Err(OpenError::Astray) if self.block_above(parent).is_some() => {
                 self.mirror.clear(id, Mark::UNVERIFIED);
+                if !self.mirror.is_dir(id) {
+                    // Wherever it is found, it may have been written there without a record.
+                    let kind = self.mirror.kind(id);
+                    self.mirror.identify(id, kind, 0, 0);
+                }
             }
             Err(OpenError::Astray) => {
                 self.mirror.clear(id, Mark::UNVERIFIED);

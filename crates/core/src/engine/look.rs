@@ -230,21 +230,15 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// Moves an entry that was found elsewhere. The place it leaves is looked at again, and what is
-    /// below it as well if records are missing.
+    /// Moves an entry that was found elsewhere. The place it leaves is looked at again.
     pub(super) fn infer_move(&mut self, id: NodeId, dir: NodeId, name: &[u8], cause: Cause) {
         if let Some(from) = self.mirror.parent(id) {
             let name = self.mirror.name(id).into();
             self.put_aside(Oddity::Place { dir: from, name });
         }
         self.relocate(id, dir, name, cause);
-        if self.mirror.is_dir(id) && self.mirror.identity(id).is_some() {
-            if !self.resyncs.is_empty() {
-                self.mirror.set(id, Mark::STALE);
-                self.queue(id);
-            } else if self.gap(id).is_some() {
-                self.queue(id);
-            }
+        if self.gap(id).is_some() {
+            self.queue(id);
         }
     }
 
@@ -293,8 +287,9 @@ impl<K: Kernel> Engine<K> {
                 self.queue(id);
             } else if !is_covered && is_listed {
                 self.uncover(id);
-            } else if is_listed && self.filter.is_active() {
-                // Other rules may apply to what is below it here.
+            } else if is_listed && (self.filter.is_active() || !self.resyncs.is_empty()) {
+                // Other rules may apply to what is below it here, and it may have left a directory
+                // before that was compared, for one that had been compared already.
                 self.mirror.set(id, Mark::STALE);
                 self.queue(id);
             }

@@ -4,7 +4,7 @@ use super::aside::Oddity;
 use super::look::Seen;
 use super::{CLOCK_TICK, Engine, Stamp};
 use crate::change::{Cause, FileType};
-use crate::coverage::State;
+use crate::coverage::{Gap, State};
 use crate::filter::{RULES_FILE, RULES_LIMIT};
 use crate::kernel::{FileTime, Kernel, Listing, Stat};
 use crate::mirror::{Mark, NodeId};
@@ -12,8 +12,14 @@ use crate::mirror::{Mark, NodeId};
 impl<K: Kernel> Engine<K> {
     /// Makes the children of `dir` what the listing shows. What it no longer shows is only marked:
     /// another listing or a record may say where it went. `was_tracked` says that changes of the
-    /// directory since its last listing left records, unless those were lost.
-    pub(super) fn merge(&mut self, dir: NodeId, listing: &Listing, was_tracked: bool) {
+    /// directory since its last listing left records, unless those were lost. Returns why something
+    /// of it could not be taken over: then it has to be listed again.
+    pub(super) fn merge(
+        &mut self,
+        dir: NodeId,
+        listing: &Listing,
+        was_tracked: bool,
+    ) -> Option<Gap> {
         if self.filter.reads_rules() {
             self.load_rules(dir, listing);
         }
@@ -23,14 +29,17 @@ impl<K: Kernel> Engine<K> {
             .gap(dir)
             .is_some_and(|gap| gap.state() == State::Polled);
         if self.mirror.first_child(dir).is_none() {
-            self.merge_into_empty(dir, listing, is_polled, is_stale);
-            return;
+            return self.merge_into_empty(dir, listing, is_polled, is_stale);
         }
+        let mut missed = None;
         let covers_below = self.covers_below(dir);
         // A listing mostly has the order of the one before it, which the children are in.
         let mut expected = self.mirror.first_child(dir);
         for entry in listing.iter() {
-            let Some(kind) = entry.kind.or_else(|| self.kind_of(dir, entry.name)) else {
+            let Some(kind) = entry
+                .kind
+                .or_else(|| self.kind_of(dir, entry.name, &mut missed))
+            else {
                 continue;
             };
             if self.is_hidden(dir, entry.name, kind == FileType::Dir) {
@@ -84,6 +93,7 @@ impl<K: Kernel> Engine<K> {
                 self.put_aside(Oddity::Vanished(child));
             }
         }
+        missed
     }
 
     /// Whether a listing shows of an entry exactly what is known of it.
@@ -100,9 +110,13 @@ impl<K: Kernel> Engine<K> {
         listing: &Listing,
         is_polled: bool,
         is_stale: bool,
-    ) {
+    ) -> Option<Gap> {
+        let mut missed = None;
         for entry in listing.iter() {
-            let Some(kind) = entry.kind.or_else(|| self.kind_of(dir, entry.name)) else {
+            let Some(kind) = entry
+                .kind
+                .or_else(|| self.kind_of(dir, entry.name, &mut missed))
+            else {
                 continue;
             };
             if self.is_hidden(dir, entry.name, kind == FileType::Dir) {
@@ -134,6 +148,7 @@ impl<K: Kernel> Engine<K> {
                 self.compare_content(dir, child, entry.name, true, true, true);
             }
         }
+        missed
     }
 
     /// Reports a file whose content may have changed since it was last reported. `is_news` says
