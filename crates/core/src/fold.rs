@@ -313,10 +313,11 @@ impl Fold {
         let Some(touched) = self.touched.get(&id) else {
             return;
         };
-        let (cause, modified, metadata) = (touched.cause, touched.modified, touched.metadata);
+        let (cause, metadata) = (touched.cause, touched.metadata);
         let is_known = touched.seen.is_some();
         let stays = touched.seen.as_ref() == Some(&target);
         let file_type = mirror.kind(id);
+        let modified = touched.modified || touched.kind != file_type;
         let mut path = Vec::new();
         mirror.write_path(id, &mut path);
         let mut tell = |kind: StepKind, path: &[u8]| {

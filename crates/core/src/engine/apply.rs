@@ -124,7 +124,8 @@ impl<K: Kernel> Engine<K> {
             (Action::Created, Some(child))
                 if self.mirror.is_dir(child) != is_dir
                     || self.mirror.has(child, Mark::VANISHED)
-                    || self.mirror.has(child, Mark::UNVERIFIED) =>
+                    || self.mirror.has(child, Mark::UNVERIFIED)
+                    || self.block_above(dir).is_some() =>
             {
                 self.look(dir, name, Cause::Notified);
             }
@@ -310,9 +311,11 @@ impl<K: Kernel> Engine<K> {
         });
         if seen_early && self.mirror.contains(child) {
             if self.mirror.is_dir(child) {
-                // A listing has found it there before, and what else that found goes with it.
-                self.mirror.set(child, Mark::STALE);
-                self.queue(child);
+                if self.mirror.identity(child).is_some() {
+                    // A listing has found it there before, and what else that found is lost.
+                    self.mirror.set(child, Mark::STALE);
+                    self.queue(child);
+                }
             } else {
                 self.outlets
                     .modified(&mut self.mirror, child, Cause::Notified);

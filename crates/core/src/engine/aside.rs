@@ -317,7 +317,10 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// Why the directory, or one above it, is known not to be opened at present.
-    fn block_above(&self, dir: NodeId) -> Option<Gap> {
+    pub(super) fn block_above(&self, dir: NodeId) -> Option<Gap> {
+        if self.gaps.is_empty() {
+            return None;
+        }
         std::iter::successors(Some(dir), |&dir| self.mirror.parent(dir))
             .filter_map(|dir| self.gap(dir))
             .find(|gap| matches!(gap, Gap::Unreadable | Gap::OpenFiles | Gap::Failing))

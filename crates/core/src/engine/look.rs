@@ -60,10 +60,15 @@ impl<K: Kernel> Engine<K> {
                 && self.mirror.has(child, Mark::UNVERIFIED)
                 && self.mirror.inode(child) == 0;
             if is_doubtful || self.is_same(child, seen) {
+                let had_vanished = self.mirror.has(child, Mark::VANISHED);
                 self.mirror.clear(child, Mark::UNVERIFIED);
                 self.mirror.clear(child, Mark::VANISHED);
                 if seen.kind == FileType::Dir {
-                    if is_doubtful && self.covers_below(dir) {
+                    // A directory that came back may be another one with the number of the first.
+                    if had_vanished {
+                        self.mirror.set(child, Mark::STALE);
+                    }
+                    if (is_doubtful || had_vanished) && self.covers_below(dir) {
                         self.queue(child);
                     }
                 } else {
@@ -85,7 +90,12 @@ impl<K: Kernel> Engine<K> {
         }
         if let Some(known) = self.claim(dir, name, seen) {
             self.infer_move(known, dir, name, cause);
-            self.report_if_recent(known, cause);
+            if child.is_some() && seen.kind == FileType::File {
+                // Writes to it may have been told of the one that was thought to be here.
+                self.outlets.modified(&mut self.mirror, known, cause);
+            } else {
+                self.report_if_recent(known, cause);
+            }
             return;
         }
         if let Some(child) = child {
@@ -263,6 +273,11 @@ impl<K: Kernel> Engine<K> {
             self.mirror.clear(id, Mark::ROOT);
             self.root_left(id);
         }
+        // Of what records said of it there, nothing could be verified.
+        let was_blocked = self
+            .mirror
+            .parent(id)
+            .is_some_and(|from| self.block_above(from).is_some());
         // Consumers do not know yet what is found of a root that is being armed.
         let is_untold = self.arming
             && self
@@ -287,7 +302,9 @@ impl<K: Kernel> Engine<K> {
                 self.queue(id);
             } else if !is_covered && is_listed {
                 self.uncover(id);
-            } else if is_listed && (self.filter.is_active() || !self.resyncs.is_empty()) {
+            } else if is_listed
+                && (was_blocked || self.filter.is_active() || !self.resyncs.is_empty())
+            {
                 // Other rules may apply to what is below it here, and it may have left a directory
                 // before that was compared, for one that had been compared already.
                 self.mirror.set(id, Mark::STALE);

@@ -263,7 +263,10 @@ impl Truth {
             let Some(top) = top.ok().filter(|&top| disk.is_dir(top)) else {
                 continue;
             };
-            if scope.only.is_none() {
+            if !disk.inode(top).is_readable {
+                // A root that comes back like this is told once it can be opened.
+                truth.vague.push(scope.dir.clone());
+            } else if scope.only.is_none() {
                 truth
                     .entries
                     .insert(scope.dir.clone(), (top, FileType::Dir));
