@@ -86,11 +86,11 @@ impl<K: Kernel> Engine<K> {
                 self.mirror.note_listed(id);
                 // Only now: what was polled until now is compared as such one last time.
                 let was_polled = self.gap(id).is_some_and(|gap| gap.state() == State::Polled);
-                if is_watched && was_polled {
-                    self.clear_gap(id);
-                }
-                if let Some(gap) = missed.filter(|_| self.gap(id).is_none()) {
-                    self.set_gap(id, gap);
+                match missed {
+                    Some(gap) if is_watched || !was_polled => self.set_gap(id, gap),
+                    None if is_watched && was_polled => self.clear_gap(id),
+                    None if is_watched => self.forget_stamps(id),
+                    _ => {}
                 }
             }
             Err(fault) => self.cannot_list(id, fault),

@@ -135,13 +135,8 @@ impl<K: Kernel> Engine<K> {
             (Action::MovedTo, _) => {
                 let before = self.outlets.changes();
                 self.on_moved_in(dir, name, is_dir);
-                // The same file as before was away, where writes to it left no record.
-                if let Some(child) = child.filter(|_| self.outlets.changes() == before)
-                    && self.mirror.child(dir, name) == Some(child)
-                    && self.mirror.kind(child) == FileType::File
-                {
-                    self.outlets
-                        .modified(&mut self.mirror, child, Cause::Notified);
+                if let Some(child) = child {
+                    self.report_anew(dir, name, child, before);
                 }
                 self.note_arrival(dir, name);
             }
@@ -302,6 +297,12 @@ impl<K: Kernel> Engine<K> {
             }
             seen_early = self.mirror.inode(victim) != 0
                 && self.mirror.inode(victim) == self.mirror.inode(child);
+            // Half of an exchange looks like this if the other half came before the watch, and then
+            // the two are where they belong already.
+            if let Some(source) = self.mirror.parent(child) {
+                let name = self.mirror.name(child).into();
+                self.put_aside(Oddity::Place { dir: source, name });
+            }
         }
         self.relocate(child, target, to_name, Cause::Notified);
         // Linux merges two moves to one name if the first half of the second is not watched.
@@ -400,12 +401,27 @@ impl<K: Kernel> Engine<K> {
                     // What was never seen cannot be told from what is there.
                     self.remove(child, Cause::Notified, true, false);
                 }
+                let before = self.outlets.changes();
                 self.reconcile(dir, name, Seen::from(&stat), Cause::Notified);
+                self.report_anew(dir, name, child, before);
             }
             Err(OpenError::Fault(fault)) if fault.kind.is_absence() => {
                 self.remove(child, Cause::Notified, true, false);
             }
             Err(_) => self.doubt(child),
+        }
+    }
+
+    /// A file left its name, or came to it, and is found there as it was before: it was away for a
+    /// moment, where writes left no record, or was taken for its successor. `before` counts the
+    /// changes that were told until then.
+    fn report_anew(&mut self, dir: NodeId, name: &[u8], child: NodeId, before: u64) {
+        if self.outlets.changes() == before
+            && self.mirror.child(dir, name) == Some(child)
+            && self.mirror.kind(child) == FileType::File
+        {
+            self.outlets
+                .modified(&mut self.mirror, child, Cause::Notified);
         }
     }
 
@@ -456,6 +472,7 @@ impl<K: Kernel> Engine<K> {
             Ok(stat) => {
                 if !self.is_hidden(dir, name, stat.kind == FileType::Dir) {
                     self.reconcile(dir, name, Seen::from(&stat), cause);
+                    self.note_unlisted(dir, name);
                 }
             }
             // What the mirror has is not there now, or what is there cannot be seen now. A record

@@ -6,7 +6,8 @@
 
 use std::path::Path;
 
-use super::{Engine, Poll};
+use super::{Engine, Poll, Stamp};
+use crate::change::FileType;
 use crate::coverage::{Gap, State, Subtree};
 use crate::kernel::Kernel;
 use crate::mirror::{Mark, NodeId};
@@ -36,10 +37,31 @@ impl<K: Kernel> Engine<K> {
         self.gaps_changed = true;
         self.count_unwatched(None, Some(gap));
         if gap.state() == State::Polled {
-            let children: Vec<NodeId> = self.mirror.children(id).collect();
-            for child in children {
-                self.stamps.remove(&child);
-            }
+            self.forget_stamps(id);
+        }
+    }
+
+    /// An entry was found by looking at its name. If it is in a polled directory, the next poll
+    /// cannot tell whether it was written since.
+    pub(super) fn note_unlisted(&mut self, dir: NodeId, name: &[u8]) {
+        if self
+            .gap(dir)
+            .is_some_and(|gap| gap.state() == State::Polled)
+            && let Some(child) = self.mirror.child(dir, name)
+            && self.mirror.kind(child) == FileType::File
+        {
+            self.stamps.entry(child).or_insert(Stamp::UNKNOWN);
+        }
+    }
+
+    /// The directory is live, and all in it has been compared: from now on records tell.
+    pub(super) fn forget_stamps(&mut self, id: NodeId) {
+        if self.stamps.is_empty() {
+            return;
+        }
+        let children: Vec<NodeId> = self.mirror.children(id).collect();
+        for child in children {
+            self.stamps.remove(&child);
         }
     }
 

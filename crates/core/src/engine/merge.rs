@@ -1,6 +1,7 @@
 //! Merging a listing into the mirror.
 
 use super::aside::Oddity;
+use super::handles::OpenError;
 use super::look::Seen;
 use super::{CLOCK_TICK, Engine, Stamp};
 use crate::change::{Cause, FileType};
@@ -77,9 +78,14 @@ impl<K: Kernel> Engine<K> {
                     }
                     self.queue(child);
                 }
-            } else if is_polled || is_stale || !was_tracked {
-                let by_stamp = is_polled || !was_tracked;
-                self.compare_content(dir, child, entry.name, by_stamp, was_tracked, is_news);
+                expected = self.mirror.next_sibling(child);
+                continue;
+            }
+            let by_stamp = is_polled || !was_tracked || self.stamps.contains_key(&child);
+            if by_stamp || is_stale {
+                let compared =
+                    self.compare_content(dir, child, entry.name, by_stamp, was_tracked, is_news);
+                missed = compared.err().or(missed);
             }
             expected = self.mirror.next_sibling(child);
         }
@@ -145,14 +151,15 @@ impl<K: Kernel> Engine<K> {
                 && kind != FileType::Dir
                 && let Some(child) = self.mirror.child(dir, entry.name)
             {
-                self.compare_content(dir, child, entry.name, true, true, true);
+                let compared = self.compare_content(dir, child, entry.name, true, true, true);
+                missed = compared.err().or(missed);
             }
         }
         missed
     }
 
     /// Reports a file whose content may have changed since it was last reported. `is_news` says
-    /// that the entry was reported just now.
+    /// that the entry was reported just now. Fails if that has to be found out later.
     fn compare_content(
         &mut self,
         dir: NodeId,
@@ -161,20 +168,26 @@ impl<K: Kernel> Engine<K> {
         by_stamp: bool,
         was_tracked: bool,
         is_news: bool,
-    ) {
+    ) -> Result<(), Gap> {
         if !by_stamp && (is_news || self.mirror.kind(child) != FileType::File) {
-            return;
+            return Ok(());
         }
         self.counters.stats += 1;
         let stat = match self.stat(dir, name) {
             Ok(stat) => stat,
+            Err(error) if error.is_absence() => return Ok(()),
+            // What cannot be told is reported; a polled file is compared the next time.
+            Err(_) if !by_stamp => {
+                self.outlets
+                    .modified(&mut self.mirror, child, Cause::Scanned);
+                return Ok(());
+            }
             Err(error) => {
-                // What cannot be told is reported; a polled file is compared the next time.
-                if !by_stamp && !error.is_absence() {
-                    self.outlets
-                        .modified(&mut self.mirror, child, Cause::Scanned);
-                }
-                return;
+                self.stamps.insert(child, Stamp::UNKNOWN);
+                return Err(match error {
+                    OpenError::Fault(fault) => fault.kind.gap(),
+                    OpenError::Astray => Gap::Failing,
+                });
             }
         };
         if !by_stamp {
@@ -182,13 +195,13 @@ impl<K: Kernel> Engine<K> {
                 self.outlets
                     .modified(&mut self.mirror, child, Cause::Scanned);
             }
-            return;
+            return Ok(());
         }
         let now = self.kernel.clock();
         let stamp = stamp_of(&stat, now);
         let before = self.stamps.insert(child, stamp);
         if self.arming {
-            return;
+            return Ok(());
         }
         if is_news {
             // Told as moved here; whether it was written, too, the stamps say.
@@ -196,7 +209,7 @@ impl<K: Kernel> Engine<K> {
                 self.outlets
                     .modified(&mut self.mirror, child, Cause::Scanned);
             }
-            return;
+            return Ok(());
         }
         let Some(before) = before else {
             // Without a stamp it was watched until now, or nothing is known.
@@ -205,7 +218,7 @@ impl<K: Kernel> Engine<K> {
                 self.outlets
                     .modified(&mut self.mirror, child, Cause::Scanned);
             }
-            return;
+            return Ok(());
         };
         if before.modified != stamp.modified || before.size != stamp.size {
             self.outlets
@@ -223,6 +236,7 @@ impl<K: Kernel> Engine<K> {
             self.outlets
                 .modified(&mut self.mirror, child, Cause::Scanned);
         }
+        Ok(())
     }
 
     fn load_rules(&mut self, dir: NodeId, listing: &Listing) {

@@ -146,6 +146,16 @@ struct Stamp {
     is_racy: bool,
 }
 
+impl Stamp {
+    /// Differs from every stamp of an entry that could be looked at.
+    const UNKNOWN: Stamp = Stamp {
+        changed: FileTime::MIN,
+        modified: FileTime::MIN,
+        size: u64::MAX,
+        is_racy: true,
+    };
+}
+
 /// File times are taken from a clock that ticks this slowly at worst (a jiffy at 100 Hz, doubled).
 const CLOCK_TICK: FileTime = 20_000_000;
 
