@@ -297,19 +297,16 @@ impl<K: Kernel> Engine<K> {
             }
             seen_early = self.mirror.inode(victim) != 0
                 && self.mirror.inode(victim) == self.mirror.inode(child);
-            // Half of an exchange looks like this if the other half came before the watch, and then
-            // the two are where they belong already.
-            if let Some(source) = self.mirror.parent(child) {
-                let name = self.mirror.name(child).into();
-                self.put_aside(Oddity::Place { dir: source, name });
-            }
+        }
+        if let Some(source) = self.mirror.parent(child) {
+            self.put_aside(Oddity::Arrival {
+                inode: self.mirror.inode(child),
+                dir: target,
+                name: to_name.into(),
+                from: (source, self.mirror.name(child).into()),
+            });
         }
         self.relocate(child, target, to_name, Cause::Notified);
-        // Linux merges two moves to one name if the first half of the second is not watched.
-        self.put_aside(Oddity::Place {
-            dir: target,
-            name: to_name.into(),
-        });
         if seen_early && self.mirror.contains(child) {
             if self.mirror.is_dir(child) {
                 if self.mirror.identity(child).is_some() {

@@ -45,6 +45,16 @@ pub(super) enum Oddity {
     /// The entry that had this place was found elsewhere. What is there now may have come with
     /// records that were taken to be about the other.
     Place { dir: NodeId, name: Box<[u8]> },
+    /// A record said that the entry was moved to this place. It may have been there before, or have
+    /// stayed where it was: of an exchange, one half may have come before there was a watch; and
+    /// Linux merges two moves to one name if the first half of the second is not watched.
+    Arrival {
+        /// 0 if unknown.
+        inode: u64,
+        dir: NodeId,
+        name: Box<[u8]>,
+        from: (NodeId, Box<[u8]>),
+    },
     /// A file system was mounted here, or unmounted.
     Mount(PathBuf),
 }
@@ -217,9 +227,23 @@ impl<K: Kernel> Engine<K> {
             match aside.oddity {
                 Oddity::Vanished(id) => vanished.push(id),
                 Oddity::Unverified(id) => self.decide_unverified(id, aside.since),
-                Oddity::Place { dir, name } => {
-                    if self.mirror.contains(dir) && self.mirror.is_dir(dir) {
-                        self.look(dir, &name, Cause::Scanned);
+                Oddity::Place { dir, name } => self.look_at_place(dir, &name),
+                Oddity::Arrival {
+                    inode,
+                    dir,
+                    name,
+                    from,
+                } => {
+                    self.look_at_place(dir, &name);
+                    let found = self
+                        .mirror
+                        .contains(dir)
+                        .then(|| self.mirror.child(dir, &name));
+                    let is_it = found
+                        .flatten()
+                        .is_some_and(|found| inode == 0 || self.mirror.inode(found) == inode);
+                    if !is_it {
+                        self.look_at_place(from.0, &from.1);
                     }
                 }
                 Oddity::Mount(path) => self.look_at_mount(&path),
@@ -232,6 +256,12 @@ impl<K: Kernel> Engine<K> {
                 self.mirror.clear(id, Mark::VANISHED);
                 self.remove(id, Cause::Scanned, true, false);
             }
+        }
+    }
+
+    fn look_at_place(&mut self, dir: NodeId, name: &[u8]) {
+        if self.mirror.contains(dir) && self.mirror.is_dir(dir) {
+            self.look(dir, name, Cause::Scanned);
         }
     }
 
@@ -323,7 +353,7 @@ impl<K: Kernel> Engine<K> {
         }
         std::iter::successors(Some(dir), |&dir| self.mirror.parent(dir))
             .filter_map(|dir| self.gap(dir))
-            .find(|gap| matches!(gap, Gap::Unreadable | Gap::OpenFiles | Gap::Failing))
+            .find(|&gap| super::gaps::is_block(gap))
     }
 
     /// Adopts a directory again. If it is still astray, it has been so since then.

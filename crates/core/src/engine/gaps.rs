@@ -28,6 +28,9 @@ impl<K: Kernel> Engine<K> {
             self.gaps_changed = true;
             self.count_unwatched(Some(gap), before);
         }
+        if before.is_some_and(is_block) && !is_block(gap) {
+            self.retry_blocked(id);
+        }
     }
 
     pub(super) fn clear_gap(&mut self, id: NodeId) {
@@ -38,6 +41,9 @@ impl<K: Kernel> Engine<K> {
         self.count_unwatched(None, Some(gap));
         if gap.state() == State::Polled {
             self.forget_stamps(id);
+        }
+        if is_block(gap) {
+            self.retry_blocked(id);
         }
     }
 
@@ -126,17 +132,26 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
+    /// The directory can be opened now: so may be what could not be reached through it.
+    fn retry_blocked(&mut self, top: NodeId) {
+        self.retry_gaps(top, |id, gap| id != top && is_block(gap));
+    }
+
     /// A directory's permissions changed: what could not be read there may be readable now, and
     /// the other way round.
     pub(super) fn retry_unreadable(&mut self, top: NodeId) {
-        let mut unreadable: Vec<NodeId> = self
+        self.retry_gaps(top, |_, gap| gap == Gap::Unreadable);
+    }
+
+    fn retry_gaps(&mut self, top: NodeId, is_concerned: impl Fn(NodeId, Gap) -> bool) {
+        let mut concerned: Vec<NodeId> = self
             .gaps
             .iter()
-            .filter(|&(&id, &gap)| gap == Gap::Unreadable && self.mirror.is_within(id, top))
+            .filter(|&(&id, &gap)| is_concerned(id, gap) && self.mirror.is_within(id, top))
             .map(|(&id, _)| id)
             .collect();
-        unreadable.sort_unstable();
-        for id in unreadable {
+        concerned.sort_unstable();
+        for id in concerned {
             self.mirror.set(id, Mark::STALE);
             self.queue(id);
         }
@@ -265,4 +280,9 @@ impl<K: Kernel> Engine<K> {
             })
             .filter(|&id| self.mirror.is_dir(id))
     }
+}
+
+/// Whether nothing below a directory can be reached as long as it has this gap.
+pub(super) fn is_block(gap: Gap) -> bool {
+    matches!(gap, Gap::Unreadable | Gap::OpenFiles | Gap::Failing)
 }

@@ -1,7 +1,7 @@
 //! Reconciling one name with what was seen there.
 
 use super::aside::Oddity;
-use super::{CLOCK_TICK, Engine};
+use super::{CLOCK_TICK, Engine, Stamp};
 use crate::change::{Cause, FileType};
 use crate::coverage::Gap;
 use crate::kernel::{FileTime, Kernel, Stat};
@@ -89,12 +89,14 @@ impl<K: Kernel> Engine<K> {
             }
         }
         if let Some(known) = self.claim(dir, name, seen) {
+            let from = self.mirror.parent(known);
+            let was_tracked = from.is_some_and(|from| self.mirror.is_tracked(from));
             self.infer_move(known, dir, name, cause);
             if child.is_some() && seen.kind == FileType::File {
                 // Writes to it may have been told of the one that was thought to be here.
                 self.outlets.modified(&mut self.mirror, known, cause);
             } else {
-                self.report_if_recent(known, cause);
+                self.report_if_recent(known, was_tracked, cause);
             }
             return;
         }
@@ -381,8 +383,13 @@ impl<K: Kernel> Engine<K> {
             };
             let is_the_same = born != 0
                 && match known_born {
-                    // Of what is not watched, nothing is known to be complete.
-                    0 => self.mirror.is_tracked(parent) && born < self.complete - CLOCK_TICK,
+                    // Of what is not watched, nothing is known to be complete. Nor of what was not
+                    // until now: it went without a record, and none was lost.
+                    0 => {
+                        self.mirror.is_tracked(parent)
+                            && (!self.mirror.has(known, Mark::VANISHED) || !self.resyncs.is_empty())
+                            && born < self.complete - CLOCK_TICK
+                    }
                     known_born => known_born == fold_born(born),
                 };
             if is_the_same && self.is_in_place(known) == Some(false) {
@@ -393,8 +400,8 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// Reports a file that may have been written since the queue was last known complete: records
-    /// of that went to the name it had before.
-    fn report_if_recent(&mut self, id: NodeId, cause: Cause) {
+    /// of that went to the name it had before, if there was a watch.
+    fn report_if_recent(&mut self, id: NodeId, was_tracked: bool, cause: Cause) {
         if self.mirror.kind(id) != FileType::File {
             return;
         }
@@ -406,7 +413,11 @@ impl<K: Kernel> Engine<K> {
         let is_suspect = match self.stat(parent, &name) {
             // A rename changes the second time, and whoever writes can set the first one back.
             Ok(stat) => {
-                stat.modified >= since || (!self.resyncs.is_empty() && stat.changed >= since)
+                let differs =
+                    |stamp: &Stamp| (stamp.modified, stamp.size) != (stat.modified, stat.size);
+                (!was_tracked && self.stamps.get(&id).is_none_or(differs))
+                    || stat.modified >= since
+                    || (!self.resyncs.is_empty() && stat.changed >= since)
             }
             Err(error) => !error.is_absence(),
         };
