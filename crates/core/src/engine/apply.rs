@@ -133,11 +133,7 @@ impl<K: Kernel> Engine<K> {
             (Action::MovedFrom, Some(child)) => self.on_moved_out(dir, child, name),
             (Action::Removed | Action::MovedFrom, None) => {}
             (Action::MovedTo, _) => {
-                let before = self.outlets.changes();
                 self.on_moved_in(dir, name, is_dir);
-                if let Some(child) = child {
-                    self.report_anew(dir, name, child, before);
-                }
                 self.note_arrival(dir, name);
             }
             (Action::Modified | Action::Metadata, None) => self.look(dir, name, Cause::Notified),
@@ -357,7 +353,13 @@ impl<K: Kernel> Engine<K> {
     fn on_moved_in(&mut self, dir: NodeId, name: &[u8], is_dir: bool) {
         self.counters.stats += 1;
         match self.stat(dir, name) {
-            Ok(stat) => self.reconcile(dir, name, Seen::from(&stat), Cause::Notified),
+            Ok(stat) => {
+                let (child, before) = (self.mirror.child(dir, name), self.outlets.changes());
+                self.reconcile(dir, name, Seen::from(&stat), Cause::Notified);
+                if let Some(child) = child {
+                    self.report_anew(dir, name, child, before);
+                }
+            }
             Err(_) => {
                 let kind = if is_dir {
                     FileType::Dir

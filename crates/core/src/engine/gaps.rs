@@ -29,7 +29,7 @@ impl<K: Kernel> Engine<K> {
             self.count_unwatched(Some(gap), before);
         }
         if before.is_some_and(is_block) && !is_block(gap) {
-            self.retry_blocked(id);
+            self.unblock(id);
         }
     }
 
@@ -43,8 +43,13 @@ impl<K: Kernel> Engine<K> {
             self.forget_stamps(id);
         }
         if is_block(gap) {
-            self.retry_blocked(id);
+            self.unblock(id);
         }
+    }
+
+    /// The directory can be opened now: what records said of all below could not be verified.
+    fn unblock(&mut self, id: NodeId) {
+        self.mirror.set(id, Mark::STALE);
     }
 
     /// An entry was found by looking at its name. If it is in a polled directory, the next poll
@@ -132,26 +137,17 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// The directory can be opened now: so may be what could not be reached through it.
-    fn retry_blocked(&mut self, top: NodeId) {
-        self.retry_gaps(top, |id, gap| id != top && is_block(gap));
-    }
-
     /// A directory's permissions changed: what could not be read there may be readable now, and
     /// the other way round.
     pub(super) fn retry_unreadable(&mut self, top: NodeId) {
-        self.retry_gaps(top, |_, gap| gap == Gap::Unreadable);
-    }
-
-    fn retry_gaps(&mut self, top: NodeId, is_concerned: impl Fn(NodeId, Gap) -> bool) {
-        let mut concerned: Vec<NodeId> = self
+        let mut unreadable: Vec<NodeId> = self
             .gaps
             .iter()
-            .filter(|&(&id, &gap)| is_concerned(id, gap) && self.mirror.is_within(id, top))
+            .filter(|&(&id, &gap)| gap == Gap::Unreadable && self.mirror.is_within(id, top))
             .map(|(&id, _)| id)
             .collect();
-        concerned.sort_unstable();
-        for id in concerned {
+        unreadable.sort_unstable();
+        for id in unreadable {
             self.mirror.set(id, Mark::STALE);
             self.queue(id);
         }

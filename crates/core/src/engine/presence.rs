@@ -9,6 +9,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::watches::Guard;
 use super::{Engine, RootId};
@@ -36,7 +37,7 @@ impl<K: Kernel> Engine<K> {
         for watch in self.watches.unguard(id) {
             self.kernel.unwatch(watch);
         }
-        let mut is_whole = true;
+        let (mut is_whole, mut is_stable) = (true, true);
         for (above, name) in self.way_to(&dir).0 {
             let purpose = match name {
                 Some(_) => Purpose::Guard,
@@ -55,10 +56,19 @@ impl<K: Kernel> Engine<K> {
                 Ok(Watched::New(watch) | Watched::Known(watch)) => {
                     self.watches.guard(watch, Guard { root: id, name });
                 }
-                Err(_) => is_whole = false,
+                Err(fault) => {
+                    is_whole = false;
+                    is_stable &= !fault.kind.is_absence();
+                }
             }
         }
-        let next_check = self.now.checked_add(self.pace.poll).filter(|_| !is_whole);
+        // A part of the way that went meanwhile has most likely taken the root with it.
+        let pause = if is_stable {
+            self.pace.poll
+        } else {
+            Duration::ZERO
+        };
+        let next_check = self.now.checked_add(pause).filter(|_| !is_whole);
         if let Some(root) = self.root_mut(id)
             && root.node.is_some()
         {
