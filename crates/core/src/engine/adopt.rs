@@ -5,7 +5,7 @@
 
 use super::aside::Astray;
 use super::handles::OpenError;
-use super::{CLOCK_TICK, Engine};
+use super::{Engine, may_be_since};
 use crate::change::{Cause, FileType};
 use crate::coverage::{Gap, State};
 use crate::kernel::{Fault, FaultKind, Identity, Kernel, Purpose, Watch, Watched};
@@ -122,7 +122,7 @@ impl<K: Kernel> Engine<K> {
         // While a watch is held nothing can have ended it unheard, except when records were lost;
         // then a birth before that tells that this is still the directory that was watched.
         let is_sure = !self.mirror.has(id, Mark::STALE)
-            || (identity.born != 0 && identity.born < self.complete - CLOCK_TICK);
+            || (identity.born != 0 && !may_be_since(identity.born, self.complete));
         if self.mirror.watch(id).is_some() && is_sure {
             return Covered::Yes;
         }

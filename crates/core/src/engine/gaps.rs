@@ -28,7 +28,11 @@ impl<K: Kernel> Engine<K> {
             self.gaps_changed = true;
             self.count_unwatched(Some(gap), before);
         }
-        if before.is_some_and(is_block) && !is_block(gap) {
+        if is_block(gap) {
+            if !self.resyncs.is_empty() {
+                self.unseen_since.entry(id).or_insert(self.complete);
+            }
+        } else if before.is_some_and(is_block) {
             self.unblock(id);
         }
     }
@@ -50,6 +54,9 @@ impl<K: Kernel> Engine<K> {
     /// The directory can be opened now: what records said of all below could not be verified.
     fn unblock(&mut self, id: NodeId) {
         self.mirror.set(id, Mark::STALE);
+        if let Some(since) = self.unseen_since.remove(&id) {
+            self.complete = self.complete.min(since);
+        }
     }
 
     /// An entry was found by looking at its name. If it is in a polled directory, the next poll
@@ -82,6 +89,7 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         self.told_gaps.remove(&id);
+        self.unseen_since.remove(&id);
         if let Some(gap) = self.gaps.remove(&id) {
             self.gaps_changed = true;
             self.count_unwatched(None, Some(gap));

@@ -1,7 +1,7 @@
 //! Reconciling one name with what was seen there.
 
 use super::aside::Oddity;
-use super::{CLOCK_TICK, Engine, Stamp};
+use super::{Engine, Stamp, may_be_since};
 use crate::change::{Cause, FileType};
 use crate::coverage::Gap;
 use crate::kernel::{FileTime, Kernel, Stat};
@@ -388,7 +388,7 @@ impl<K: Kernel> Engine<K> {
                     0 => {
                         self.mirror.is_tracked(parent)
                             && (!self.mirror.has(known, Mark::VANISHED) || !self.resyncs.is_empty())
-                            && born < self.complete - CLOCK_TICK
+                            && !may_be_since(born, self.complete)
                     }
                     known_born => known_born == fold_born(born),
                 };
@@ -409,15 +409,14 @@ impl<K: Kernel> Engine<K> {
             return;
         };
         let name = self.mirror.name(id).to_vec();
-        let since = self.complete - CLOCK_TICK;
         let is_suspect = match self.stat(parent, &name) {
             // A rename changes the second time, and whoever writes can set the first one back.
             Ok(stat) => {
                 let differs =
                     |stamp: &Stamp| (stamp.modified, stamp.size) != (stat.modified, stat.size);
                 (!was_tracked && self.stamps.get(&id).is_none_or(differs))
-                    || stat.modified >= since
-                    || (!self.resyncs.is_empty() && stat.changed >= since)
+                    || may_be_since(stat.modified, self.complete)
+                    || (!self.resyncs.is_empty() && may_be_since(stat.changed, self.complete))
             }
             Err(error) => !error.is_absence(),
         };

@@ -3,7 +3,7 @@
 use super::aside::Oddity;
 use super::handles::OpenError;
 use super::look::Seen;
-use super::{CLOCK_TICK, Engine, Stamp};
+use super::{Engine, Stamp, may_be_since};
 use crate::change::{Cause, FileType};
 use crate::coverage::{Gap, State};
 use crate::filter::{RULES_FILE, RULES_LIMIT};
@@ -191,7 +191,7 @@ impl<K: Kernel> Engine<K> {
             }
         };
         if !by_stamp {
-            if stat.changed >= self.complete - CLOCK_TICK {
+            if may_be_since(stat.changed, self.complete) {
                 self.outlets
                     .modified(&mut self.mirror, child, Cause::Scanned);
             }
@@ -214,7 +214,7 @@ impl<K: Kernel> Engine<K> {
         let Some(before) = before else {
             // Without a stamp it was watched until now, or nothing is known.
             let is_file = self.mirror.kind(child) == FileType::File;
-            if is_file && (!was_tracked || stat.changed >= self.complete - CLOCK_TICK) {
+            if is_file && (!was_tracked || may_be_since(stat.changed, self.complete)) {
                 self.outlets
                     .modified(&mut self.mirror, child, Cause::Scanned);
             }
@@ -263,7 +263,7 @@ fn stamp_of(stat: &Stat, now: FileTime) -> Stamp {
         changed: stat.changed,
         modified: stat.modified,
         size: stat.size,
-        is_racy: stat.changed >= now - CLOCK_TICK,
+        is_racy: may_be_since(stat.changed, now),
     }
 }
 

@@ -159,6 +159,18 @@ impl Stamp {
 /// File times are taken from a clock that ticks this slowly at worst (a jiffy at 100 Hz, doubled).
 const CLOCK_TICK: FileTime = 20_000_000;
 
+/// Some file systems keep no more than seconds, FAT only even ones.
+const COARSE_TICK: FileTime = 2_000_000_000;
+
+/// Whether what has this time stamp may have happened at the moment or after it.
+fn may_be_since(stamp: FileTime, moment: FileTime) -> bool {
+    let tick = match stamp % 1_000_000_000 {
+        0 => COARSE_TICK,
+        _ => CLOCK_TICK,
+    };
+    stamp >= moment - tick
+}
+
 /// Units of work in one step: records applied or directories listed.
 const STEP: usize = 512;
 
@@ -199,6 +211,9 @@ pub struct Engine<K: Kernel> {
     /// The gaps that consumers were told of.
     told_gaps: HashMap<NodeId, Gap>,
     gaps_changed: bool,
+    /// Directories that could not be opened when records had been lost, and the moment up to which
+    /// all records of what is below had arrived.
+    unseen_since: HashMap<NodeId, FileTime>,
     volumes: HashMap<u64, Option<Gap>>,
     stamps: HashMap<NodeId, Stamp>,
     /// Roots whose directory counts only for these names.
@@ -251,6 +266,7 @@ impl<K: Kernel> Engine<K> {
             resyncs: Vec::new(),
             told_gaps: HashMap::new(),
             gaps_changed: false,
+            unseen_since: HashMap::new(),
             gaps: HashMap::new(),
             volumes: HashMap::new(),
             stamps: HashMap::new(),
@@ -301,10 +317,11 @@ impl<K: Kernel> Engine<K> {
             }
         }
         let is_done = self.work.is_empty() && done < STEP;
+        // Also in the middle of the backlog: on a busy tree there is no end of it.
+        if self.work.is_empty() && !self.arming {
+            self.settle();
+        }
         if is_done {
-            if !self.arming {
-                self.settle();
-            }
             self.handles.clear();
             self.kernel.rest();
         }

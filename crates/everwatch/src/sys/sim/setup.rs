@@ -30,7 +30,7 @@ impl Schedule {
             tells_kinds: setup.chance(850),
             lists_by_hash: setup.chance(500),
             replaces_in_place: setup.chance(500),
-            tick: setup.pick(&[1, 1_000_000, 4_000_000, 10_000_000]),
+            tick: setup.pick(&[1, 1_000_000, 4_000_000, 10_000_000, 1_000_000_000]),
         };
         let mut temper = Temper {
             busy: setup.pick(&[0, 20, 100, 300]),
