@@ -149,6 +149,7 @@ impl Mirror {
     }
 
     pub(crate) fn has(&self, id: NodeId, mark: Mark) -> bool {
+        debug_assert!(self.contains(id), "{id:?} was removed");
         self.node(id).marks & mark.0 != 0
     }
 
@@ -174,6 +175,7 @@ impl Mirror {
 
     pub(crate) fn name(&self, id: NodeId) -> &[u8] {
         let node = self.node(id);
+        debug_assert!(node.marks & Mark::FREE.0 == 0, "{id:?} was removed");
         self.names.get(NameAt {
             start: node.name_start,
             len: node.name_len,

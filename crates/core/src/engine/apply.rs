@@ -264,8 +264,13 @@ impl<K: Kernel> Engine<K> {
     fn on_moved(&mut self, child: NodeId, target: NodeId, to_name: &[u8]) {
         if self.mirror.is_within(target, child) {
             // The mirror is not as it was when this happened: leave both ends to the disk.
-            self.remove(child, Cause::Notified, true, false);
-            self.look(target, to_name, Cause::Notified);
+            if let Some(source) = self.mirror.parent(child) {
+                let name = self.mirror.name(child).to_vec();
+                self.look(source, &name, Cause::Notified);
+            }
+            if self.mirror.contains(target) {
+                self.look(target, to_name, Cause::Notified);
+            }
             return;
         }
         let victim = self
