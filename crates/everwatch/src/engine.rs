@@ -113,7 +113,8 @@ impl Seat {
         while !self.shared.is_closed() {
             self.obey();
             let now = self.started.elapsed();
-            let progress = self.engine.step(now);
+            let shared = Arc::clone(&self.shared);
+            let progress = self.engine.step_while(now, || !shared.is_closed());
             self.hand_over(now);
             self.shared.set_counters(self.engine.counters());
             self.finish_arming();

@@ -299,6 +299,12 @@ impl<K: Kernel> Engine<K> {
     /// Takes the records that have come, applies what it can and says what is left. The amount of
     /// work is bounded; `now` is a reading of any monotonic clock.
     pub fn step(&mut self, now: Moment) -> Progress {
+        self.step_while(now, || true)
+    }
+
+    /// Like [`Engine::step`], and stops before the next directory or record once `goes_on` says no:
+    /// a single directory may take long on a slow file system.
+    pub fn step_while(&mut self, now: Moment, goes_on: impl Fn() -> bool) -> Progress {
         self.step += 1;
         self.now = now;
         let records_before = self.counters.records;
@@ -308,7 +314,12 @@ impl<K: Kernel> Engine<K> {
             self.look_for_roots();
         }
         let mut done = 0;
+        let mut is_stopped = false;
         while done < STEP {
+            is_stopped = !goes_on();
+            if is_stopped {
+                break;
+            }
             done += 1;
             if let Some(node) = self.work.pop() {
                 self.adopt(node);
@@ -316,7 +327,7 @@ impl<K: Kernel> Engine<K> {
                 break;
             }
         }
-        let is_done = self.work.is_empty() && done < STEP;
+        let is_done = self.work.is_empty() && done < STEP && !is_stopped;
         // Also in the middle of the backlog: on a busy tree there is no end of it.
         if self.work.is_empty() && !self.arming {
             self.settle();
