@@ -163,7 +163,7 @@ const CLOCK_TICK: FileTime = 20_000_000;
 const COARSE_TICK: FileTime = 2_000_000_000;
 
 /// Whether what has this time stamp may have happened at the moment or after it.
-fn may_be_since(stamp: FileTime, moment: FileTime) -> bool {
+pub(crate) fn may_be_since(stamp: FileTime, moment: FileTime) -> bool {
     let tick = match stamp % 1_000_000_000 {
         0 => COARSE_TICK,
         _ => CLOCK_TICK,
@@ -191,6 +191,8 @@ pub struct Engine<K: Kernel> {
     /// Directories opened in this step; see `handles`.
     handles: Vec<(NodeId, K::Dir)>,
     listing: Listing,
+    /// The kernel has still to say of some files whether they were changed.
+    has_put_off: bool,
     /// The name of the record in hand.
     name: Vec<u8>,
     /// See `aside`.
@@ -255,6 +257,7 @@ impl<K: Kernel> Engine<K> {
             work: Vec::new(),
             handles: Vec::new(),
             listing: Listing::default(),
+            has_put_off: false,
             name: Vec::new(),
             aside: Vec::new(),
             astray_since: HashMap::new(),
@@ -315,6 +318,9 @@ impl<K: Kernel> Engine<K> {
             } else if self.arming || !self.apply_front(now) {
                 break;
             }
+        }
+        if self.work.is_empty() {
+            self.recall();
         }
         let is_done = self.work.is_empty() && done < STEP;
         // Also in the middle of the backlog: on a busy tree there is no end of it.

@@ -10,6 +10,7 @@
 mod directory;
 mod inotify;
 mod mounts;
+mod surveyor;
 mod volume;
 mod wait;
 
