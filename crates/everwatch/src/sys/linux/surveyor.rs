@@ -182,3 +182,51 @@ impl Drop for Surveyor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// More than any batch, and more than may wait.
+    const DIRECTORIES: usize = 8 * MOST_DIRECTORIES;
+
+    fn survey(root: &Path, since: FileTime) -> Vec<u64> {
+        let mut surveyor = Surveyor::default();
+        for at in 0..DIRECTORIES {
+            let dir = Arc::new(directory::open_root(&root.join(at.to_string())).expect("a tree"));
+            for (number, name) in [&b"file"[..], b"missing"].into_iter().enumerate() {
+                let token = Token((2 * at + number) as u64);
+                surveyor.put_off(&dir, name, since, token);
+            }
+        }
+        let mut changed = Vec::new();
+        surveyor.recall(&mut changed);
+        let mut changed: Vec<u64> = changed.into_iter().map(|token| token.0).collect();
+        changed.sort_unstable();
+        changed
+    }
+
+    fn tree() -> tempfile::TempDir {
+        let root = tempfile::tempdir().expect("a directory");
+        for at in 0..DIRECTORIES {
+            let dir = root.path().join(at.to_string());
+            std::fs::create_dir(&dir).expect("a directory");
+            std::fs::write(dir.join("file"), "").expect("a file");
+        }
+        root
+    }
+
+    #[test]
+    fn every_file_that_was_changed_is_told_of_once() {
+        let all: Vec<u64> = (0..2 * DIRECTORIES as u64).collect();
+        assert_eq!(survey(tree().path(), 0), all);
+    }
+
+    #[test]
+    fn of_files_that_were_not_changed_only_those_that_are_gone_are_told_of() {
+        let missing: Vec<u64> = (0..DIRECTORIES as u64).map(|at| 2 * at + 1).collect();
+        assert_eq!(survey(tree().path(), FileTime::MAX), missing);
+    }
+}
