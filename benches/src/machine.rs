@@ -2,12 +2,20 @@
 
 use std::fs;
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Result, ensure};
 
 use crate::workload::Place;
 
 /// The lock file decides which versions were built.
 const LOCK: &str = include_str!("../../Cargo.lock");
+
+const LIMITS: [&str; 3] = [
+    "max_user_watches",
+    "max_user_instances",
+    "max_queued_events",
+];
 
 /// Lines of a table with two columns.
 pub(crate) fn describe(places: &[Place]) -> Vec<(String, String)> {
@@ -68,6 +76,25 @@ pub(crate) fn describe(places: &[Place]) -> Vec<(String, String)> {
     ));
     lines.push(("load before".to_owned(), load()));
     lines
+}
+
+/// The limits of inotify as they are now.
+pub(crate) fn limits() -> [String; 3] {
+    LIMITS.map(|name| read(&format!("/proc/sys/fs/inotify/{name}")))
+}
+
+/// Waits until the limits of inotify are what they were: tests that run at the same time lower them
+/// for a moment, and what is measured meanwhile is something else.
+pub(crate) fn wait_for(limits: &[String; 3]) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while self::limits() != *limits {
+        ensure!(
+            Instant::now() < deadline,
+            "the limits of inotify are not what they were when this began"
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
 }
 
 /// The version of Watchman, if it is installed.

@@ -20,6 +20,7 @@ mod subject;
 mod target;
 mod workload;
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -110,6 +111,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         })
         .collect();
     let machine = machine::describe(&places);
+    let limits = machine::limits();
     let mut figures = Figures::default();
     for place in &places {
         let shares = scenarios
@@ -133,7 +135,9 @@ fn run(arguments: &Arguments) -> Result<()> {
                 let order = turns.iter().cycle().skip(round as usize).take(turns.len());
                 for &name in order {
                     let title = scenario.title();
-                    eprintln!(
+                    // Whoever follows the run may have gone; the figures are wanted all the same.
+                    let _ = writeln!(
+                        std::io::stderr(),
                         "{title} on {}, round {}: {}",
                         place.title,
                         round + 1,
@@ -145,6 +149,7 @@ fn run(arguments: &Arguments) -> Result<()> {
                         scale,
                         figures: &mut figures,
                     };
+                    machine::wait_for(&limits)?;
                     stage.play(name, large, round)?;
                 }
             }
@@ -161,7 +166,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     });
     match &arguments.out {
         Some(path) => std::fs::write(path, text)?,
-        None => print!("{text}"),
+        None => std::io::stdout().write_all(text.as_bytes())?,
     }
     Ok(())
 }

@@ -20,6 +20,9 @@ use crate::subject::{self, Armed, Intake, Name};
 /// No run time used for so long means that a subject has nothing left to do.
 const QUIET: Duration = Duration::from_millis(300);
 
+/// How often a subject is started that ends before it is armed.
+const STARTS: usize = 5;
+
 /// Nothing takes longer than this.
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -51,7 +54,7 @@ pub(crate) fn serve(name: Name, root: &Path, intake: Intake) -> Result<()> {
     let (started, before) = (Instant::now(), process::own_run_time());
     let subject = subject::arm(name, root, intake)?;
     let wall = started.elapsed();
-    let own = process::own_run_time() - before;
+    let own = process::own_run_time().saturating_sub(before);
     let helpers = subject.processes();
     let worker = helpers.first().copied().unwrap_or(std::process::id());
     let run_time = if helpers.is_empty() {
@@ -164,11 +167,18 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
+    /// Starts a subject and waits until it is armed. Whoever tests something on the same machine
+    /// may have lowered the limits of inotify for a moment, which ends most subjects.
     pub(crate) fn start(name: Name, root: &Path, intake: Intake) -> Result<Observer> {
         let arguments = ["subject", name.argument(), intake.argument()];
-        let mut helper = Helper::start(&arguments, root)?;
-        let armed = helper.hear()?;
-        Ok(Observer { helper, armed })
+        for _ in 0..STARTS {
+            let mut helper = Helper::start(&arguments, root)?;
+            if let Ok(armed) = helper.hear() {
+                return Ok(Observer { helper, armed });
+            }
+            std::thread::sleep(Duration::from_secs(1));
+        }
+        bail!("{} cannot be armed on {}", name.title(), root.display())
     }
 
     /// Run time of the subject so far.

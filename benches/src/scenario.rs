@@ -184,7 +184,7 @@ impl Stage<'_> {
         let begun = Instant::now();
         ready()?;
         let wall = observer.settle()?.saturating_duration_since(begun);
-        let run_time = observer.run_time()? - before;
+        let run_time = observer.run_time()?.saturating_sub(before);
         let outcome = observer.finish()?;
         let (table, row) = (self.table(), Row::Subject(name));
         self.figures.add_time(table, row, Metric::Wall, wall);
@@ -293,7 +293,7 @@ impl Stage<'_> {
         let (begun, begun_stamp) = (Instant::now(), process::monotonic());
         drop(frozen);
         let settled = observer.settle()?.saturating_duration_since(begun);
-        let run_time = observer.run_time()? - before;
+        let run_time = observer.run_time()?.saturating_sub(before);
         let outcome = observer.finish()?;
         let repaired = outcome
             .repairs
@@ -358,7 +358,7 @@ pub(crate) fn serve_crawl(root: &Path, looks: bool) -> Result<()> {
     };
     say(&Crawled {
         wall: started.elapsed(),
-        run_time: process::own_run_time() - before,
+        run_time: process::own_run_time().saturating_sub(before),
     })
 }
 
@@ -387,7 +387,10 @@ pub(crate) fn serve_cycles(name: Name, root: &Path, count: usize) -> Result<()> 
             std::thread::sleep(Duration::from_millis(1));
         }
     }
-    let (wall, run_time) = (started.elapsed(), process::own_run_time() - before);
+    let (wall, run_time) = (
+        started.elapsed(),
+        process::own_run_time().saturating_sub(before),
+    );
     let holds = process::own_files_and_threads();
     say(&Cycles {
         wall,

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use crate::change::FileType;
 use crate::coverage::Gap;
+use crate::engine::may_be_since;
 use crate::record::Backlog;
 
 /// The kernel's name for a watched directory: inotify's watch descriptor.
@@ -119,6 +120,16 @@ impl FaultKind {
             FaultKind::NotFound | FaultKind::NotDirectory | FaultKind::Other => Gap::Failing,
         }
     }
+}
+
+/// What the engine calls a file that is looked at later; it means nothing to a kernel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Token(pub u64);
+
+/// Whether looking at a file showed that it may have been changed at `since` or later, or showed
+/// nothing. A file that is gone may have been changed before it was moved to where it is now.
+pub fn is_changed(looked: &Result<Stat, Fault>, since: FileTime) -> bool {
+    looked.map_or(true, |stat| may_be_since(stat.changed, since))
 }
 
 /// What adding a watch led to.
@@ -241,6 +252,23 @@ pub trait Kernel {
 
     /// Looks at the entry `name` of `dir` itself, not at what it points to.
     fn stat(&mut self, dir: &Self::Dir, name: &[u8]) -> Result<Stat, Fault>;
+
+    /// Tells whether the file `name` of `dir` may have been changed at `since` or later, or cannot be
+    /// looked at, as [`is_changed`] does. `None` if it will be looked at between now and the end of
+    /// the next [`Kernel::recall`], so that a kernel can do that beside what the engine asks meanwhile.
+    fn was_changed(
+        &mut self,
+        dir: &Self::Dir,
+        name: &[u8],
+        since: FileTime,
+        _token: Token,
+    ) -> Option<bool> {
+        Some(is_changed(&self.stat(dir, name), since))
+    }
+
+    /// Looks at every file for which [`Kernel::was_changed`] has put that off. Adds the tokens of
+    /// those that it would have said yes for.
+    fn recall(&mut self, _changed: &mut Vec<Token>) {}
 
     /// Lists `dir` into `listing`, without `.` and `..`.
     fn list(&mut self, dir: &Self::Dir, listing: &mut Listing) -> Result<(), Fault>;

@@ -29,6 +29,17 @@ const SMALL: u32 = 12;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct NodeId(u32);
 
+impl NodeId {
+    pub(crate) fn to_bits(self) -> u32 {
+        self.0
+    }
+
+    /// The entry that had, or has, an id of these bits.
+    pub(crate) fn from_bits(bits: u32) -> NodeId {
+        NodeId(bits)
+    }
+}
+
 /// What the engine remembers about one entry, as a set of bits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Mark(u16);

@@ -194,7 +194,8 @@ impl<K: Kernel> Engine<K> {
             OpenError::Astray => self.park(id, Astray::Unreachable),
             OpenError::Fault(fault) => match fault.kind {
                 FaultKind::NotFound | FaultKind::NotDirectory => self.park(id, Astray::Missing),
-                FaultKind::OpenFiles if !self.handles.is_empty() => {
+                FaultKind::OpenFiles if !self.handles.is_empty() || self.has_put_off => {
+                    self.recall();
                     self.handles.clear();
                     self.queue(id);
                 }

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use super::handles::OpenError;
 use super::look::Seen;
+use super::shelf::Aside;
 use super::{Engine, Poll, RunningResync};
 use crate::change::Cause;
 use crate::coverage::Gap;
@@ -62,19 +63,9 @@ pub(super) enum Oddity {
 impl Oddity {
     /// Opening and looking see a rename a moment before its record is queued; listings do not,
     /// because they wait for the directory's lock.
-    fn needs_patience(&self) -> bool {
+    pub(super) fn needs_patience(&self) -> bool {
         matches!(self, Oddity::Astray { .. } | Oddity::Unverified(_))
     }
-}
-
-#[derive(Debug)]
-pub(super) struct Aside {
-    oddity: Oddity,
-    /// The step in which it was put aside.
-    step: u64,
-    /// The step in which it was put aside for the first time.
-    since: u64,
-    at: Moment,
 }
 
 /// All records up to this serial number had come by the drain of this step.
@@ -89,8 +80,10 @@ pub(super) struct DrainMark {
 #[derive(Debug)]
 pub struct Barrier {
     after: u64,
-    /// The step in which all records from before were applied.
-    reached: Option<u64>,
+    /// The step in which all records from before were applied, and the comparisons begun by then.
+    reached: Option<(u64, u64)>,
+    /// The step in which those comparisons were over.
+    listed: Option<u64>,
     /// The poll that has to be over.
     poll: u64,
 }
@@ -107,6 +100,7 @@ impl<K: Kernel> Engine<K> {
         Barrier {
             after: self.step,
             reached: None,
+            listed: None,
             poll,
         }
     }
@@ -116,29 +110,38 @@ impl<K: Kernel> Engine<K> {
         Barrier {
             after: self.step,
             reached: None,
+            listed: None,
             poll: 0,
         }
     }
 
     /// Whether every change that was complete before the barrier was made is in the outlets.
     pub fn is_passed(&mut self, barrier: &mut Barrier) -> bool {
-        if barrier.reached.is_none() && self.decided > barrier.after && self.work.is_empty() {
-            barrier.reached = Some(self.step);
+        if !self.work.is_empty() {
+            return false;
         }
-        barrier
-            .reached
-            .is_some_and(|reached| self.has_decided(reached))
-            && self.work.is_empty()
-            && self.resyncs.is_empty()
-            && self.polls_done >= barrier.poll
+        if barrier.reached.is_none() && self.decided > barrier.after {
+            barrier.reached = Some((self.step, self.passes));
+        }
+        let Some((step, pass)) = barrier.reached else {
+            return false;
+        };
+        let is_compared = self
+            .resyncs
+            .iter()
+            .filter_map(|resync| resync.passes.front())
+            .all(|oldest| oldest.number > pass);
+        if !is_compared || !self.has_decided(step) || self.polls_done < barrier.poll {
+            return false;
+        }
+        // What a listing no longer showed since then may be older, if there was no watch.
+        let listed = *barrier.listed.get_or_insert(self.step);
+        self.has_decided(listed)
     }
 
-    /// Whether nothing is left of what was put aside up to a step, nor of what a listing no longer
-    /// showed since then: that may be older, if there was no watch.
+    /// Whether nothing is left of what was put aside up to a step.
     fn has_decided(&self, step: u64) -> bool {
-        self.aside
-            .iter()
-            .all(|aside| aside.since > step && !matches!(aside.oddity, Oddity::Vanished(_)))
+        self.aside.is_younger(step)
     }
 
     pub(super) fn put_aside(&mut self, oddity: Oddity) {
@@ -147,12 +150,7 @@ impl<K: Kernel> Engine<K> {
     }
 
     fn put_aside_since(&mut self, oddity: Oddity, since: u64) {
-        self.aside.push(Aside {
-            oddity,
-            step: self.step,
-            since,
-            at: self.now,
-        });
+        self.aside.put(oddity, self.step, since, self.now);
     }
 
     /// Puts a directory aside that is not where the mirror has it.
@@ -211,18 +209,9 @@ impl<K: Kernel> Engine<K> {
     }
 
     fn decide_due(&mut self) {
-        if self.aside.is_empty() {
-            return;
-        }
-        let (decided, ripe) = (self.decided, self.now.saturating_sub(self.pace.pairing));
-        let (due, left): (Vec<Aside>, Vec<Aside>) = std::mem::take(&mut self.aside)
-            .into_iter()
-            .partition(|aside| {
-                aside.step < decided && (!aside.oddity.needs_patience() || aside.at <= ripe)
-            });
-        self.aside = left;
+        let ripe = self.now.saturating_sub(self.pace.pairing);
         let mut vanished = Vec::new();
-        for aside in due {
+        while let Some(aside) = self.aside.take_due(self.decided, ripe) {
             self.deciding = Some(aside.since);
             match aside.oddity {
                 Oddity::Vanished(id) => vanished.push(id),
@@ -364,21 +353,23 @@ impl<K: Kernel> Engine<K> {
 
     /// When the oddities that are left can be decided: right after another drain, or at a moment.
     pub(super) fn next_decision(&self) -> (bool, Option<Moment>) {
-        let needs_drain = self.aside.iter().any(|aside| aside.step >= self.decided);
-        let ripe = self
-            .aside
-            .iter()
-            .filter(|aside| aside.step < self.decided)
-            .map(|aside| aside.at.saturating_add(self.pace.pairing))
-            .min();
+        let needs_drain = self.aside.has_since(self.decided);
+        let ripe = self.aside.next_ripe(self.decided, self.pace.pairing);
         (needs_drain, ripe)
     }
 
     pub(super) fn end_resyncs(&mut self) {
         let mut running = std::mem::take(&mut self.resyncs);
         running.retain_mut(|resync: &mut RunningResync| {
-            let listed = *resync.listed.get_or_insert(self.step);
-            let is_over = self.has_decided(listed);
+            for pass in &mut resync.passes {
+                pass.listed.get_or_insert(self.step);
+            }
+            while let Some(pass) = resync.passes.front()
+                && pass.listed.is_some_and(|listed| self.has_decided(listed))
+            {
+                resync.passes.pop_front();
+            }
+            let is_over = resync.passes.is_empty();
             if is_over {
                 self.outlets.resync_ends(&resync.path, resync.reason);
             }

@@ -7,7 +7,7 @@ use super::{Engine, Stamp, may_be_since};
 use crate::change::{Cause, FileType};
 use crate::coverage::{Gap, State};
 use crate::filter::{RULES_FILE, RULES_LIMIT};
-use crate::kernel::{FileTime, Kernel, Listing, Stat};
+use crate::kernel::{FileTime, Kernel, Listing, Stat, Token};
 use crate::mirror::{Mark, NodeId};
 
 impl<K: Kernel> Engine<K> {
@@ -173,15 +173,13 @@ impl<K: Kernel> Engine<K> {
             return Ok(());
         }
         self.counters.stats += 1;
+        if !by_stamp {
+            self.compare_later(dir, child, name);
+            return Ok(());
+        }
         let stat = match self.stat(dir, name) {
             Ok(stat) => stat,
             Err(error) if error.is_absence() => return Ok(()),
-            // What cannot be told is reported; a polled file is compared the next time.
-            Err(_) if !by_stamp => {
-                self.outlets
-                    .modified(&mut self.mirror, child, Cause::Scanned);
-                return Ok(());
-            }
             Err(error) => {
                 self.stamps.insert(child, Stamp::UNKNOWN);
                 return Err(match error {
@@ -190,13 +188,6 @@ impl<K: Kernel> Engine<K> {
                 });
             }
         };
-        if !by_stamp {
-            if may_be_since(stat.changed, self.complete) {
-                self.outlets
-                    .modified(&mut self.mirror, child, Cause::Scanned);
-            }
-            return Ok(());
-        }
         let now = self.kernel.clock();
         let stamp = stamp_of(&stat, now);
         let before = self.stamps.insert(child, stamp);
@@ -237,6 +228,44 @@ impl<K: Kernel> Engine<K> {
                 .modified(&mut self.mirror, child, Cause::Scanned);
         }
         Ok(())
+    }
+
+    /// Reports a file that was changed since the queue was last known complete, or that cannot be
+    /// looked at. A tree has far more files than directories, so the kernel may take its time.
+    fn compare_later(&mut self, dir: NodeId, child: NodeId, name: &[u8]) {
+        let since = self.complete;
+        let token = Token(u64::from(child.to_bits()));
+        let opened = self.open_known(dir).is_ok();
+        let Engine {
+            kernel, handles, ..
+        } = self;
+        let was_changed = match handles.last().filter(|_| opened) {
+            Some((_, dir)) => kernel.was_changed(dir, name, since, token),
+            None => Some(true),
+        };
+        match was_changed {
+            Some(false) => {}
+            Some(true) => self
+                .outlets
+                .modified(&mut self.mirror, child, Cause::Scanned),
+            None => self.has_put_off = true,
+        }
+    }
+
+    /// Hears of the files that the kernel has put off looking at.
+    pub(super) fn recall(&mut self) {
+        if !std::mem::take(&mut self.has_put_off) {
+            return;
+        }
+        let mut changed = Vec::new();
+        self.kernel.recall(&mut changed);
+        for token in changed {
+            let id = NodeId::from_bits(token.0 as u32);
+            // It may be gone by now. If another entry has its id, that is told once more.
+            if self.mirror.contains(id) && self.mirror.kind(id) == FileType::File {
+                self.outlets.modified(&mut self.mirror, id, Cause::Scanned);
+            }
+        }
     }
 
     fn load_rules(&mut self, dir: NodeId, listing: &Listing) {

@@ -35,6 +35,7 @@ mod merge;
 mod presence;
 mod resync;
 mod roots;
+mod shelf;
 mod watches;
 
 use std::collections::VecDeque;
@@ -124,6 +125,14 @@ pub struct Counters {
 struct RunningResync {
     path: PathBuf,
     reason: ResyncReason,
+    /// What is not over. While records keep being lost, one comparison follows the other.
+    passes: VecDeque<Pass>,
+}
+
+/// One comparison of all that a resync is about.
+#[derive(Debug)]
+struct Pass {
+    number: u64,
     /// The step in which all of it had been listed.
     listed: Option<u64>,
 }
@@ -163,7 +172,7 @@ const CLOCK_TICK: FileTime = 20_000_000;
 const COARSE_TICK: FileTime = 2_000_000_000;
 
 /// Whether what has this time stamp may have happened at the moment or after it.
-fn may_be_since(stamp: FileTime, moment: FileTime) -> bool {
+pub(crate) fn may_be_since(stamp: FileTime, moment: FileTime) -> bool {
     let tick = match stamp % 1_000_000_000 {
         0 => COARSE_TICK,
         _ => CLOCK_TICK,
@@ -191,10 +200,12 @@ pub struct Engine<K: Kernel> {
     /// Directories opened in this step; see `handles`.
     handles: Vec<(NodeId, K::Dir)>,
     listing: Listing,
+    /// The kernel has still to say of some files whether they were changed.
+    has_put_off: bool,
     /// The name of the record in hand.
     name: Vec<u8>,
     /// See `aside`.
-    aside: Vec<aside::Aside>,
+    aside: shelf::Shelf,
     /// Directories that are tried again, and the step since which they have been astray.
     astray_since: HashMap<NodeId, u64>,
     drains: VecDeque<aside::DrainMark>,
@@ -207,6 +218,8 @@ pub struct Engine<K: Kernel> {
     /// All records that had come by the drain of this step have been applied.
     decided: u64,
     resyncs: Vec<RunningResync>,
+    /// Comparisons that were begun, over all resyncs.
+    passes: u64,
     gaps: HashMap<NodeId, Gap>,
     /// The gaps that consumers were told of.
     told_gaps: HashMap<NodeId, Gap>,
@@ -255,8 +268,9 @@ impl<K: Kernel> Engine<K> {
             work: Vec::new(),
             handles: Vec::new(),
             listing: Listing::default(),
+            has_put_off: false,
             name: Vec::new(),
-            aside: Vec::new(),
+            aside: shelf::Shelf::default(),
             astray_since: HashMap::new(),
             drains: VecDeque::new(),
             deciding: None,
@@ -264,6 +278,7 @@ impl<K: Kernel> Engine<K> {
             now: Moment::ZERO,
             decided: 0,
             resyncs: Vec::new(),
+            passes: 0,
             told_gaps: HashMap::new(),
             gaps_changed: false,
             unseen_since: HashMap::new(),
@@ -323,9 +338,17 @@ impl<K: Kernel> Engine<K> {
             done += 1;
             if let Some(node) = self.work.pop() {
                 self.adopt(node);
+                if self.work.is_empty() && !self.resyncs.is_empty() {
+                    // The comparison is noted before the next loss begins another.
+                    is_stopped = true;
+                    break;
+                }
             } else if self.arming || !self.apply_front(now) {
                 break;
             }
+        }
+        if self.work.is_empty() {
+            self.recall();
         }
         let is_done = self.work.is_empty() && done < STEP && !is_stopped;
         // Also in the middle of the backlog: on a busy tree there is no end of it.

@@ -1,9 +1,10 @@
 //! Comparing parts of the tree with the disk again.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use super::aside::Oddity;
-use super::{Engine, RunningResync};
+use super::{Engine, Pass, RunningResync};
 use crate::change::ResyncReason;
 use crate::kernel::Kernel;
 use crate::mirror::{Mark, NodeId};
@@ -30,16 +31,21 @@ impl<K: Kernel> Engine<K> {
     /// steps, between a note at the beginning and one at the end.
     pub(super) fn resync(&mut self, top: NodeId, reason: ResyncReason) {
         let path = path_of(&self.mirror, top);
+        self.passes += 1;
+        let pass = Pass {
+            number: self.passes,
+            listed: None,
+        };
         let running = self.resyncs.iter_mut().find(|other| other.path == path);
         if let Some(running) = running {
-            running.listed = None;
+            running.passes.push_back(pass);
         } else {
             self.counters.resyncs += 1;
             self.outlets.resync_begins(path.clone(), reason);
             self.resyncs.push(RunningResync {
                 path,
                 reason,
-                listed: None,
+                passes: VecDeque::from([pass]),
             });
         }
         self.mirror.set(top, Mark::STALE);

@@ -11,6 +11,7 @@ use rustix::fs::{
     statx,
 };
 use rustix::io::Errno;
+use rustix::path::Arg;
 
 use super::fault;
 
@@ -56,15 +57,15 @@ pub(super) fn read_file(dir: &OwnedFd, name: &[u8], limit: usize) -> Result<Vec<
 
 /// Tells which directory this is, statx(2).
 pub(super) fn identity(dir: &OwnedFd) -> Result<Identity, Fault> {
-    look(dir, b"", AtFlags::EMPTY_PATH).map(|stat| stat.identity())
+    look(dir, c"", AtFlags::EMPTY_PATH).map(|stat| stat.identity())
 }
 
 /// Looks at an entry itself, statx(2).
-pub(super) fn stat(dir: &OwnedFd, name: &[u8]) -> Result<Stat, Fault> {
+pub(super) fn stat(dir: &OwnedFd, name: impl Arg + Copy) -> Result<Stat, Fault> {
     look(dir, name, AtFlags::SYMLINK_NOFOLLOW)
 }
 
-fn look(dir: &OwnedFd, name: &[u8], flags: AtFlags) -> Result<Stat, Fault> {
+fn look(dir: &OwnedFd, name: impl Arg + Copy, flags: AtFlags) -> Result<Stat, Fault> {
     let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
     match statx(dir, name, flags, wanted) {
         Ok(found) => Ok(from_statx(&found)),

@@ -4,16 +4,19 @@ use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use everwatch_core::coverage::Gap;
 use everwatch_core::kernel::{
-    Drained, Fault, FaultKind, FileTime, Identity, Kernel, Listing, Purpose, Stat, Watch, Watched,
+    Drained, Fault, FaultKind, FileTime, Identity, Kernel, Listing, Purpose, Stat, Token, Watch,
+    Watched,
 };
 use everwatch_core::record::Backlog;
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
 
 use super::mounts::Mounts;
+use super::surveyor::Surveyor;
 use super::wait::Waiter;
 use super::{directory, fault, volume};
 use crate::options::Backend;
@@ -50,6 +53,7 @@ pub(crate) struct Host {
     has_own_directory: bool,
     /// The thread's working directory is not the root directory.
     is_away: bool,
+    surveyor: Surveyor,
     pub(super) waiter: Waiter,
     pub(super) mounts: Option<Mounts>,
 }
@@ -72,6 +76,7 @@ impl Host {
             entries: vec![MaybeUninit::uninit(); LIST_BUFFER],
             has_own_directory: false,
             is_away: false,
+            surveyor: Surveyor::default(),
             waiter: Waiter::new().map_err(fault)?,
             mounts: Mounts::open(),
         })
@@ -118,25 +123,25 @@ fn start() -> Result<OwnedFd, Errno> {
 }
 
 impl Kernel for Host {
-    type Dir = OwnedFd;
+    type Dir = Arc<OwnedFd>;
 
-    fn open_root(&mut self, path: &Path) -> Result<OwnedFd, Fault> {
-        directory::open_root(path)
+    fn open_root(&mut self, path: &Path) -> Result<Arc<OwnedFd>, Fault> {
+        directory::open_root(path).map(Arc::new)
     }
 
     fn read_link(&mut self, path: &Path) -> Option<PathBuf> {
         std::fs::read_link(path).ok()
     }
 
-    fn open_dir(&mut self, parent: &OwnedFd, name: &[u8]) -> Result<OwnedFd, Fault> {
-        directory::open_below(parent, name)
+    fn open_dir(&mut self, parent: &Arc<OwnedFd>, name: &[u8]) -> Result<Arc<OwnedFd>, Fault> {
+        directory::open_below(parent, name).map(Arc::new)
     }
 
-    fn identity(&mut self, dir: &OwnedFd) -> Result<Identity, Fault> {
+    fn identity(&mut self, dir: &Arc<OwnedFd>) -> Result<Identity, Fault> {
         directory::identity(dir)
     }
 
-    fn gap_of_volume(&mut self, dir: &OwnedFd) -> Option<Gap> {
+    fn gap_of_volume(&mut self, dir: &Arc<OwnedFd>) -> Option<Gap> {
         if self.inotify.is_none() && self.gap == Gap::InstanceLimit {
             self.inotify = start().ok();
         }
@@ -146,19 +151,39 @@ impl Kernel for Host {
         }
     }
 
-    fn stat(&mut self, dir: &OwnedFd, name: &[u8]) -> Result<Stat, Fault> {
+    fn stat(&mut self, dir: &Arc<OwnedFd>, name: &[u8]) -> Result<Stat, Fault> {
         directory::stat(dir, name)
     }
 
-    fn list(&mut self, dir: &OwnedFd, listing: &mut Listing) -> Result<(), Fault> {
+    fn was_changed(
+        &mut self,
+        dir: &Arc<OwnedFd>,
+        name: &[u8],
+        since: FileTime,
+        token: Token,
+    ) -> Option<bool> {
+        self.surveyor.put_off(dir, name, since, token);
+        None
+    }
+
+    fn recall(&mut self, changed: &mut Vec<Token>) {
+        self.surveyor.recall(changed);
+    }
+
+    fn list(&mut self, dir: &Arc<OwnedFd>, listing: &mut Listing) -> Result<(), Fault> {
         directory::list(dir, &mut self.entries, listing)
     }
 
-    fn read_file(&mut self, dir: &OwnedFd, name: &[u8], limit: usize) -> Result<Vec<u8>, Fault> {
+    fn read_file(
+        &mut self,
+        dir: &Arc<OwnedFd>,
+        name: &[u8],
+        limit: usize,
+    ) -> Result<Vec<u8>, Fault> {
         directory::read_file(dir, name, limit)
     }
 
-    fn watch(&mut self, dir: &OwnedFd, purpose: Purpose) -> Result<Watched, Fault> {
+    fn watch(&mut self, dir: &Arc<OwnedFd>, purpose: Purpose) -> Result<Watched, Fault> {
         let flags = match purpose {
             Purpose::Entries => ENTRIES,
             Purpose::Root => ENTRIES | WatchFlags::MOVE_SELF,
@@ -192,6 +217,8 @@ impl Kernel for Host {
             return Ok(Drained::Nothing);
         };
         let mut came = Drained::Nothing;
+        // Bytes that were queued before, once it is clear that one read does not take them all.
+        let mut left: Option<usize> = None;
         loop {
             match rustix::io::read(inotify, &mut self.buffer[..]) {
                 Ok(length) => {
@@ -201,6 +228,17 @@ impl Kernel for Host {
                     if length < READ_BUFFER - LARGEST_RECORD {
                         return Ok(came);
                     }
+                    // Whoever writes faster than this reads must not keep it here for ever.
+                    let queued = match left {
+                        Some(left) => left.saturating_sub(length),
+                        None => {
+                            rustix::io::ioctl_fionread(inotify).map_or(0, |queued| queued as usize)
+                        }
+                    };
+                    if queued == 0 {
+                        return Ok(came);
+                    }
+                    left = Some(queued);
                 }
                 Err(Errno::AGAIN) => return Ok(came),
                 Err(Errno::INTR) => {}

@@ -5,11 +5,14 @@
 //!   That is a third cheaper than `/proc/self/fd/N`, which is the way where the first is forbidden.
 //! - A first watch is added with `IN_MASK_CREATE`, a repeated one with `IN_MASK_ADD`. A plain repeat
 //!   replaces the mask and loses records that come at that moment (seen on Linux 6.18).
+//! - After an overflow all files are looked at, by a second thread beside the listing of directories
+//!   (`surveyor`). It lives no longer than that takes.
 //! - `IN_EXCL_UNLINK` keeps writes to a file that has no name any more from being reported.
 
 mod directory;
 mod inotify;
 mod mounts;
+mod surveyor;
 mod volume;
 mod wait;
 

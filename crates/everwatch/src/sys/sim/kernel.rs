@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use everwatch_core::coverage::Gap;
 use everwatch_core::kernel::{
-    Drained, Fault, FaultKind, FileTime, Identity, Kernel, Listing, Purpose, Stat, Watch, Watched,
+    Drained, Fault, FaultKind, FileTime, Identity, Kernel, Listing, Purpose, Stat, Token, Watch,
+    Watched, is_changed,
 };
 use everwatch_core::path::{to_bytes, to_path};
 use everwatch_core::record::Backlog;
@@ -42,6 +43,22 @@ pub(super) struct Simulated {
     faults: Random,
     /// Where the engine's thread is: it goes into directories to watch them.
     place: Option<Handle>,
+    /// Files that are looked at later.
+    late: Vec<Late>,
+    /// What was found of those that have been looked at since.
+    found: Vec<Token>,
+    lateness: Random,
+    /// Whether looking at files is put off, now and then.
+    puts_off: bool,
+}
+
+/// A file to look at, at any moment up to the next `recall`.
+#[derive(Debug)]
+struct Late {
+    dir: Handle,
+    name: Box<[u8]>,
+    since: FileTime,
+    token: Token,
 }
 
 fn fault(errno: Errno) -> Fault {
@@ -78,8 +95,13 @@ impl Simulated {
         temper: Temper,
         timing: Random,
         faults: Random,
+        mut lateness: Random,
     ) -> Simulated {
         Simulated {
+            late: Vec::new(),
+            found: Vec::new(),
+            puts_off: lateness.chance(500),
+            lateness,
             system,
             workload,
             temper,
@@ -98,6 +120,31 @@ impl Simulated {
             self.system.reap();
             self.system.disk.now += self.timing.below(2 * self.temper.haste as usize) as i64;
         }
+        while !self.late.is_empty() && self.lateness.chance(100) {
+            let at = self.lateness.below(self.late.len());
+            self.look_at_late(at);
+        }
+    }
+
+    fn look_at_late(&mut self, at: usize) {
+        let late = self.late.swap_remove(at);
+        if is_changed(&self.look(&late.dir, &late.name), late.since) {
+            self.found.push(late.token);
+        }
+    }
+
+    fn look(&mut self, dir: &Handle, name: &[u8]) -> Result<Stat, Fault> {
+        let found = match self.fails() {
+            true => Err(BROKEN),
+            false => self.find(dir, name),
+        };
+        let stat = found.map(|ino| self.system.disk.stat(ino));
+        self.note(|system| {
+            let path = system.disk.path_of(dir.ino);
+            let seen = stat.map(|stat| (stat.kind, stat.inode, stat.born, stat.modified));
+            format!("stat {path} \"{}\" = {seen:?}", name.escape_ascii())
+        });
+        stat
     }
 
     fn fails(&mut self) -> bool {
@@ -185,17 +232,37 @@ impl Kernel for Simulated {
 
     fn stat(&mut self, dir: &Handle, name: &[u8]) -> Result<Stat, Fault> {
         self.others_run();
-        let found = match self.fails() {
-            true => Err(BROKEN),
-            false => self.find(dir, name),
-        };
-        let stat = found.map(|ino| self.system.disk.stat(ino));
-        self.note(|system| {
-            let path = system.disk.path_of(dir.ino);
-            let seen = stat.map(|stat| (stat.kind, stat.inode, stat.born, stat.modified));
-            format!("stat {path} \"{}\" = {seen:?}", name.escape_ascii())
+        self.look(dir, name)
+    }
+
+    fn was_changed(
+        &mut self,
+        dir: &Handle,
+        name: &[u8],
+        since: FileTime,
+        token: Token,
+    ) -> Option<bool> {
+        if !self.puts_off || self.lateness.chance(200) {
+            return Some(is_changed(&self.stat(dir, name), since));
+        }
+        self.late.push(Late {
+            dir: self.system.open(dir.ino),
+            name: name.into(),
+            since,
+            token,
         });
-        stat
+        None
+    }
+
+    fn recall(&mut self, changed: &mut Vec<Token>) {
+        while !self.late.is_empty() {
+            self.others_run();
+            let at = self.lateness.below(self.late.len());
+            if at < self.late.len() {
+                self.look_at_late(at);
+            }
+        }
+        changed.append(&mut self.found);
     }
 
     fn list(&mut self, dir: &Handle, listing: &mut Listing) -> Result<(), Fault> {

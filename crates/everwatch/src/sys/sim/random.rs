@@ -15,6 +15,8 @@ pub(super) enum Stream {
     Faults,
     /// How the consumers take events.
     Consumers,
+    /// When the kernel looks at files that it was asked about.
+    Lateness,
 }
 
 #[derive(Clone, Debug)]

@@ -54,7 +54,8 @@ impl Scenario {
         };
         let workload = Workload::new(Random::new(0, Stream::Workload), Mix::Everything, 0);
         let faults = Random::new(0, Stream::Faults);
-        let kernel = Simulated::new(system, workload, temper, timing, faults);
+        let lateness = Random::new(0, Stream::Lateness);
+        let kernel = Simulated::new(system, workload, temper, timing, faults, lateness);
         let mut scenario = Scenario {
             engine: Engine::new(kernel, Filter::default(), Pace::default()),
             outlet: None,

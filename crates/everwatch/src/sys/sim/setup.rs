@@ -82,7 +82,8 @@ impl Schedule {
             false => Filter::default(),
         };
         let faults = Random::new(seed, Stream::Faults);
-        let kernel = Simulated::new(system, workload, temper, timing, faults);
+        let lateness = Random::new(seed, Stream::Lateness);
+        let kernel = Simulated::new(system, workload, temper, timing, faults, lateness);
         Schedule {
             seed,
             calls,
