@@ -29,11 +29,7 @@ pub struct BadGlob {
 
 impl fmt::Display for BadGlob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the glob {:?} cannot be understood: {}",
-            self.glob, self.reason
-        )
+        write!(f, "{:?}: {}", self.glob, self.reason)
     }
 }
 
@@ -75,7 +71,7 @@ impl Filter {
             let glob = glob.as_ref();
             builder.add_line(None, glob).map_err(|error| BadGlob {
                 glob: glob.to_owned(),
-                reason: error.to_string(),
+                reason: reason(error),
             })?;
         }
         let globs = match globs {
@@ -179,6 +175,17 @@ impl Filter {
             relative.extend_from_slice(name);
         }
         verdict(globs, &to_path(relative), is_dir).unwrap_or(false)
+    }
+}
+
+/// What is wrong with a glob, without the glob itself.
+fn reason(error: ignore::Error) -> String {
+    match error {
+        ignore::Error::Glob { err, .. } => err,
+        ignore::Error::WithLineNumber { err, .. } | ignore::Error::WithPath { err, .. } => {
+            reason(*err)
+        }
+        other => other.to_string(),
     }
 }
 
