@@ -32,6 +32,7 @@ mod gaps;
 mod handles;
 mod look;
 mod merge;
+mod outer;
 mod presence;
 mod resync;
 mod roots;
