@@ -306,6 +306,30 @@ fn listing_a_directory_may_fail() {
 }
 
 #[test]
+fn a_directory_that_could_not_be_read_once_is_read_later() {
+    let test = "a_directory_that_could_not_be_read_once_is_read_later";
+    if !is_strace_usable(test) {
+        return;
+    }
+    let place = temp();
+    let root = place.path().join("root");
+    write(&root, "dir/file", "old");
+    // Each listing takes two calls, the second of which finds nothing more.
+    let fault = cases("getdents64", &["EACCES"], &["3"]).remove(0);
+    let session = start(&fault, &root, &place.path().join("log"));
+    let dir = root.join("dir").display().to_string();
+    session.expect(&format!(
+        "{{\"type\":\"coverage\",\"path\":\"{dir}\",\"state\":\"lost\",\"reason\":\"unreadable\"}}"
+    ));
+    session.expect(&format!(
+        "{{\"type\":\"coverage\",\"path\":\"{dir}\",\"state\":\"live\"}}"
+    ));
+    session.expect("/dir/file");
+    end(&session);
+    session.wait();
+}
+
+#[test]
 fn looking_at_an_entry_may_fail() {
     let errors = ["EIO", "EACCES", "ENOENT", "ENOMEM", "ENOSYS"];
     let when = ["1", "2", "3", "4", "6", "9", "13", "18", "25", "33", "6+"];

@@ -210,11 +210,13 @@ pub struct Engine<K: Kernel> {
     resyncs: Vec<RunningResync>,
     gaps: HashMap<NodeId, Gap>,
     /// The gaps that consumers were told of.
-    told_gaps: HashMap<NodeId, Gap>,
+    told_gaps: HashMap<NodeId, gaps::Told>,
     gaps_changed: bool,
     /// Directories that could not be opened when records had been lost, and the moment up to which
     /// all records of what is below had arrived.
     unseen_since: HashMap<NodeId, FileTime>,
+    /// [`Mirror::directory_moves`] when consumers were told.
+    moves_told: u64,
     volumes: HashMap<u64, Option<Gap>>,
     stamps: HashMap<NodeId, Stamp>,
     /// Roots whose directory counts only for these names.
@@ -237,6 +239,10 @@ pub struct Engine<K: Kernel> {
     is_out_of_watches: bool,
     /// Directories whose gap is the limit of watches.
     unwatched: u64,
+    /// Directories whose gap is that they may not be read.
+    unreadable: u64,
+    /// When these are tried again.
+    next_retry: Option<Moment>,
     counters: Counters,
 }
 
@@ -268,6 +274,7 @@ impl<K: Kernel> Engine<K> {
             told_gaps: HashMap::new(),
             gaps_changed: false,
             unseen_since: HashMap::new(),
+            moves_told: 0,
             gaps: HashMap::new(),
             volumes: HashMap::new(),
             stamps: HashMap::new(),
@@ -283,6 +290,8 @@ impl<K: Kernel> Engine<K> {
             next_poll: None,
             is_out_of_watches: false,
             unwatched: 0,
+            unreadable: 0,
+            next_retry: None,
             counters: Counters::default(),
         }
     }
@@ -346,7 +355,8 @@ impl<K: Kernel> Engine<K> {
             || (needs_drain && !waits_for_half);
         let half = waits_for_half.then(|| self.backlog.front_came()).flatten();
         let half = half.map(|came| came.saturating_add(self.pace.pairing));
-        let deadlines = [half, ripe, self.next_poll, self.next_root_check()];
+        let retry = self.next_retry;
+        let deadlines = [half, ripe, self.next_poll, retry, self.next_root_check()];
         Progress {
             more,
             records: (self.counters.records - records_before) as usize,
