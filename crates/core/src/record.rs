@@ -100,8 +100,18 @@ impl Backlog {
     /// directories, from other processors, come between.
     const LOOKAHEAD: usize = 4096;
 
-    /// Most records that are held.
-    pub const LIMIT: usize = 1 << 20;
+    /// Most records that are held: eight queues of the default length, some 15 MB with their names.
+    ///
+    /// More would not lose less in the end. Writers that outrun the engine for so long also outrun it
+    /// for longer, and a comparison with the disk is cheaper than the records it makes up for: of a
+    /// burst of 1.2 million records next to a tree of 180,000 entries, the command used 2.9 s of
+    /// processor time and 61 MB at this limit, 6.6 s and 131 MB at eight times the limit, with one
+    /// overflow each.
+    pub const LIMIT: usize = 1 << 17;
+
+    /// Room that an empty backlog keeps for the next records, in bytes of names and in records.
+    const KEPT_NAMES: usize = 1 << 20;
+    const KEPT_HEADS: usize = 1 << 15;
 
     /// Adds a record. Merges it into the one before it if that says the same.
     pub fn push(&mut self, record: Record<'_>) {
@@ -220,8 +230,10 @@ impl Backlog {
     fn release_names(&mut self) {
         let Some(front) = self.heads.front() else {
             self.names.clear();
-            if self.names.capacity() > 4 << 20 {
+            if self.names.capacity() > Self::KEPT_NAMES {
                 self.names = Vec::new();
+            }
+            if self.heads.capacity() > Self::KEPT_HEADS {
                 self.heads = VecDeque::new();
             }
             return;
@@ -322,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "a million records")]
+    #[cfg_attr(miri, ignore = "many records")]
     fn past_the_limit_the_last_record_is_an_overflow() {
         let mut backlog = Backlog::default();
         for _ in 0..Backlog::LIMIT + 10 {
@@ -340,7 +352,23 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "a million records")]
+    #[cfg_attr(miri, ignore = "many records")]
+    fn an_empty_backlog_has_given_back_the_room_of_a_burst() {
+        for name in [&b""[..], b"a name of some length.txt"] {
+            let mut backlog = Backlog::default();
+            while backlog.overflows() == 0 {
+                backlog.push(record(Action::Created, name, 0));
+            }
+            while !backlog.is_empty() {
+                backlog.pop();
+            }
+            assert!(backlog.heads.capacity() <= Backlog::KEPT_HEADS);
+            assert!(backlog.names.capacity() <= Backlog::KEPT_NAMES);
+        }
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "many records")]
     fn names_of_popped_records_are_freed_while_others_wait() {
         let mut backlog = Backlog::default();
         let name = [b'n'; 255];
