@@ -104,7 +104,7 @@ impl Backlog {
     ///
     /// More would not lose less in the end. Writers that outrun the engine for so long also outrun it
     /// for longer, and a comparison with the disk is cheaper than the records it makes up for: of a
-    /// burst of 1.2 million records next to a tree of 180,000 entries, the command used 2.9 s of
+    /// burst of 1.8 million records next to a tree of 180,000 entries, the command used 2.9 s of
     /// processor time and 61 MB at this limit, 6.6 s and 131 MB at eight times the limit, with one
     /// overflow each.
     pub const LIMIT: usize = 1 << 17;
