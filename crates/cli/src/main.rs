@@ -4,6 +4,7 @@
 
 mod args;
 mod doctor;
+mod itself;
 mod json;
 mod limit;
 mod mistake;
