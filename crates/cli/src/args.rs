@@ -51,9 +51,10 @@ pub(crate) struct Watch {
     pub(crate) backend: BackendName,
     /// How often to list what cannot be watched, such as 500ms or 2s
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "1s")]
+    #[arg(allow_hyphen_values = true)]
     pub(crate) poll_interval: Duration,
     /// Wait until nothing has changed for MS milliseconds, then print the net effect
-    #[arg(long, value_name = "MS", value_parser = duration)]
+    #[arg(long, value_name = "MS", value_parser = duration, allow_hyphen_values = true)]
     pub(crate) settle: Option<Duration>,
 }
 

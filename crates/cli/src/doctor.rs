@@ -34,7 +34,7 @@ fn describe(path: &Path, text: &mut String) -> Result<(), Error> {
         "backend",
         match report.gap {
             None => "inotify".to_owned(),
-            Some(gap) => format!("poll, because of: {}; {}", gap.as_str(), gap.remedy()),
+            Some(gap) => format!("poll, because of: {}. {}", gap.as_str(), gap.remedy()),
         },
     );
     for (name, value) in &report.limits {
@@ -57,7 +57,7 @@ fn describe(path: &Path, text: &mut String) -> Result<(), Error> {
     for subtree in watcher.coverage()? {
         if let Some(gap) = subtree.gap.filter(|_| subtree.state != State::Live) {
             let path = look.show(&subtree.path);
-            let why = format!("{path}, because of: {}; {}", gap.as_str(), gap.remedy());
+            let why = format!("{path}, because of: {}. {}", gap.as_str(), gap.remedy());
             line(subtree.state.as_str(), why);
         }
     }

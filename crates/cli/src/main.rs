@@ -4,8 +4,10 @@
 
 mod args;
 mod doctor;
+mod itself;
 mod json;
 mod limit;
+mod mistake;
 mod output;
 mod progress;
 mod stop;
@@ -67,22 +69,10 @@ fn explain(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
-    let text = error.to_string();
-    let sentence = text
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .trim_start_matches("error: ");
-    let sentence = match error.kind() {
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            "say what to do: 'watch' or 'doctor'"
-        }
-        _ => sentence,
-    };
-    let order = std::env::args()
-        .nth(1)
-        .filter(|order| ["watch", "doctor"].contains(&&**order));
-    let help = order.map_or_else(|| "--help".to_owned(), |order| format!("{order} --help"));
-    crate::say!("everwatch: {sentence}; run 'everwatch {help}' to see what there is");
+    let arguments: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
+    crate::say!("everwatch: {}", mistake::sentence(error, &arguments));
     ExitCode::from(EXIT_USAGE)
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use everwatch::{Change, ChangeKind, Event};
 
 use crate::args::{Format, Kind};
+use crate::itself::Itself;
 use crate::limit::LimitNotice;
 use crate::{json, text};
 
@@ -16,6 +17,7 @@ pub(crate) struct Output {
     only: Vec<Kind>,
     look: text::Look,
     limit: LimitNotice,
+    itself: Itself,
 }
 
 impl Output {
@@ -34,6 +36,7 @@ impl Output {
             only,
             look: text::Look { below },
             limit: LimitNotice::default(),
+            itself: Itself::new(),
         }
     }
 
@@ -70,6 +73,9 @@ impl Output {
 
     pub(crate) fn change(&mut self, change: &Change) -> io::Result<()> {
         if !self.only.is_empty() && !self.only.iter().any(|only| only.is_of(&change.kind)) {
+            return Ok(());
+        }
+        if self.itself.causes(change) {
             return Ok(());
         }
         match self.format {

@@ -26,11 +26,18 @@ pub(crate) fn shown<T>(watcher: &Watcher, work: impl FnOnce() -> T) -> T {
                 let _ = std::io::stderr().flush();
             }
             if was_shown {
-                crate::show!("\r\x1b[K");
+                clear();
             }
         });
         let result = work();
         drop(done);
         result
     })
+}
+
+/// Takes the count off the screen.
+pub(crate) fn clear() {
+    if std::io::stderr().is_terminal() {
+        crate::show!("\r\x1b[K");
+    }
 }

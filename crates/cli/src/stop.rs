@@ -10,12 +10,17 @@ use everwatch::Watcher;
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Sets up Ctrl-C and SIGTERM. The first one lets what has happened so far be printed; if the reader
-/// does not take it, or a second one comes, the command ends without.
+/// does not take it, or a second one comes, the command ends without. Before the roots are armed
+/// there is nothing to print, and the command ends at once.
 pub(crate) fn on_signal(watcher: &Arc<Watcher>) -> Result<(), String> {
     let watcher = Arc::clone(watcher);
     let was_asked = AtomicBool::new(false);
     ctrlc::set_handler(move || {
         if was_asked.swap(true, Ordering::AcqRel) {
+            std::process::exit(0);
+        }
+        if !IS_ARMED.load(Ordering::Acquire) {
+            crate::progress::clear();
             std::process::exit(0);
         }
         let witness = Arc::clone(&watcher);
@@ -42,6 +47,9 @@ fn end_when_stuck(watcher: &Watcher) {
         std::thread::sleep(GRACE);
     }
 }
+
+/// Whether the roots are armed.
+pub(crate) static IS_ARMED: AtomicBool = AtomicBool::new(false);
 
 /// Events printed so far.
 pub(crate) static PRINTED: AtomicU64 = AtomicU64::new(0);

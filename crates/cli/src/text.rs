@@ -71,7 +71,7 @@ pub(crate) fn coverage(out: &mut impl Write, look: &Look, subtree: &Subtree) -> 
     match subtree.gap {
         Some(gap) => writeln!(
             out,
-            "everwatch: {path} is {} ({}); {}",
+            "everwatch: {path} is {} ({}). {}",
             subtree.state.as_str(),
             gap.as_str(),
             gap.remedy()

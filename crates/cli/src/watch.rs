@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use everwatch::{Error, ErrorKind, Event, Feed, Options, Watcher};
 
@@ -31,6 +32,7 @@ pub(crate) fn run(args: &Watch) -> Result<(), String> {
                 .iter()
                 .try_for_each(|path| watcher.watch(path).map(drop))
         })?;
+        stop::IS_ARMED.store(true, Ordering::Release);
         Ok(feed)
     });
     let mut feed = match armed {

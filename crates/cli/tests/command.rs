@@ -7,8 +7,10 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
-use common::{Session, everwatch, normal, said, temp};
+use common::{PATIENCE, Session, everwatch, normal, said, temp};
 use insta::assert_snapshot;
 
 /// Does one thing of each kind below `root`, each after the one before has been `seen`.
@@ -364,4 +366,32 @@ fn a_root_that_goes_and_comes_back_is_told_of() {
     let probe = session.probe();
     let said = session.stop();
     assert_snapshot!(normal(&said.out, dir.path(), &probe));
+}
+
+#[test]
+fn a_log_below_the_root_is_not_filled_with_its_own_growth() {
+    let dir = temp();
+    let log = dir.path().join("log");
+    for format in ["text", "json", "nul"] {
+        let to = fs::File::create(&log).expect("a file");
+        let mut command = everwatch(["watch", "--format", format]);
+        command.arg(dir.path()).stdin(Stdio::null());
+        command.stdout(to).stderr(Stdio::piped());
+        let session = Session::of(command.spawn().expect("the command runs"));
+        let text = || fs::read(&log).expect("the log is there");
+        let contains = |name: &str| text().windows(name.len()).any(|at| at == name.as_bytes());
+        let begin = Instant::now();
+        for round in 0.. {
+            let name = format!("{format}-{round}.");
+            fs::write(dir.path().join(&name), "").expect("a file");
+            if contains(&format!("{format}-0.")) || contains(&name) {
+                break;
+            }
+            assert!(begin.elapsed() < PATIENCE, "nothing is printed");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        session.expect_err("where the changes are written to");
+        assert_eq!(session.stop().code, Some(0));
+        assert!(!contains(&log.to_string_lossy()), "the log names itself");
+    }
 }

@@ -67,7 +67,7 @@ fn it_tells_what_arming_the_path_took() {
 fn it_tells_what_would_be_polled_and_why() {
     let report = report(Path::new("/sys/kernel/mm"));
     assert_eq!(line(&report, "file system"), "sysfs");
-    assert!(line(&report, "backend").starts_with("poll, because of: pseudo-file-system; "));
+    assert!(line(&report, "backend").starts_with("poll, because of: pseudo-file-system. "));
     assert!(line(&report, "polled").starts_with("/sys/kernel/mm, because of: pseudo-file-system"));
 }
 

@@ -13,7 +13,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::replica::{Replica, walk};
-use common::{COMMAND, Said, Session, Signal, temp};
+use common::{COMMAND, Said, Session, Signal, memory, temp};
 
 /// How long the command has to come to the truth. Polling and recovery are every 20 ms here.
 const TRUTH: Duration = Duration::from_secs(8);
@@ -303,6 +303,63 @@ fn listing_a_directory_may_fail() {
     // see GUARANTEES.md.
     cases.retain(|case| (case.error, &*case.when) != ("ENOENT", "5+"));
     assert_survives("listing_a_directory_may_fail", &cases);
+}
+
+#[test]
+fn a_directory_that_could_not_be_read_once_is_read_later() {
+    let test = "a_directory_that_could_not_be_read_once_is_read_later";
+    if !is_strace_usable(test) {
+        return;
+    }
+    let place = temp();
+    let root = place.path().join("root");
+    write(&root, "dir/file", "old");
+    // Each listing takes two calls, the second of which finds nothing more.
+    let fault = cases("getdents64", &["EACCES"], &["3"]).remove(0);
+    let session = start(&fault, &root, &place.path().join("log"));
+    let dir = root.join("dir").display().to_string();
+    session.expect(&format!(
+        "{{\"type\":\"coverage\",\"path\":\"{dir}\",\"state\":\"lost\",\"reason\":\"unreadable\"}}"
+    ));
+    session.expect(&format!(
+        "{{\"type\":\"coverage\",\"path\":\"{dir}\",\"state\":\"live\"}}"
+    ));
+    session.expect("/dir/file");
+    end(&session);
+    session.wait();
+}
+
+#[test]
+fn a_signal_while_the_tree_is_armed_ends_the_command_at_once() {
+    let test = "a_signal_while_the_tree_is_armed_ends_the_command_at_once";
+    if !is_strace_usable(test) {
+        return;
+    }
+    let place = memory();
+    let root = place.path().join("root");
+    for number in 0..10_000 {
+        fs::create_dir_all(root.join(number.to_string())).expect("a directory");
+    }
+    let log = place.path().join("log");
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-o"]).arg(&log);
+    command.args(["-e", "trace=getdents64"]);
+    // Listing takes half a minute.
+    command.args(["-e", "inject=getdents64:delay_enter=1000"]);
+    command.args([COMMAND, "watch"]).arg(&root);
+    let mut session = Session::bare(&mut command);
+    let begin = Instant::now();
+    while !fs::read_to_string(&log).is_ok_and(|log| log.contains("getdents64")) {
+        assert!(begin.elapsed() < TRUTH, "nothing is listed");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    end(&session);
+    let begin = Instant::now();
+    while !session.has_ended() {
+        assert!(begin.elapsed() < TRUTH, "the signal was not obeyed");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert_eq!(session.wait().code, Some(0));
 }
 
 #[test]

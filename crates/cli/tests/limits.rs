@@ -153,3 +153,64 @@ fn nothing_is_lost_beyond_the_watch_limit_and_recovery_is_told_once() {
         .expect("the change");
     assert!(after.contains(r#""cause":"notified""#), "{after}");
 }
+
+/// The command with so many file descriptors for it, three of them its standard ones.
+fn with_descriptors(most: u32, root: &Path) -> Command {
+    let script = r#"ulimit -n "$1"; shift; exec "$@""#;
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh", &most.to_string()]);
+    command.args([COMMAND, "watch", "--format", "json"]);
+    command.args(["--poll-interval", "50ms"]).arg(root);
+    command
+}
+
+#[test]
+fn a_tree_that_is_deeper_than_there_are_file_descriptors_is_watched_to_its_bottom() {
+    let dir = temp();
+    let bottom = dir.path().join(["d"; 60].join("/"));
+    fs::create_dir_all(&bottom).expect("directories");
+    for most in [9, 12, 16] {
+        let session = Session::bare(&mut with_descriptors(most, dir.path()));
+        session.expect("\"ready\"");
+        fs::write(bottom.join(format!("at-{most}")), "").expect("a file");
+        session.expect(&format!("/at-{most}\""));
+        assert!(!String::from_utf8_lossy(&session.out()).contains("\"lost\""));
+        assert_eq!(session.stop().code, Some(0));
+    }
+}
+
+#[test]
+fn what_no_file_descriptor_is_left_for_is_named_or_refused() {
+    let dir = temp();
+    fs::create_dir_all(dir.path().join("a/b/c")).expect("directories");
+    for most in 4..9 {
+        let mut session = Session::bare(&mut with_descriptors(most, dir.path()));
+        let begin = std::time::Instant::now();
+        while !session.has_ended() && session.out().is_empty() {
+            assert!(
+                begin.elapsed() < common::PATIENCE,
+                "with {most}: neither ready nor over"
+            );
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        if session.has_ended() {
+            let said = session.wait();
+            assert_eq!(said.code, Some(2), "with {most}: {said:?}");
+            assert!(said.err.contains("ulimit -n"), "with {most}: {said:?}");
+        } else {
+            fs::write(dir.path().join(format!("a/b/c/at-{most}")), "").expect("a file");
+            let begin = std::time::Instant::now();
+            let is_told = |out: &str| {
+                out.contains(&format!("/at-{most}\"")) || out.contains("\"open-files\"")
+            };
+            while !is_told(&String::from_utf8_lossy(&session.out())) {
+                assert!(
+                    begin.elapsed() < common::PATIENCE,
+                    "with {most}: neither seen nor named"
+                );
+                std::thread::sleep(std::time::Duration::from_millis(2));
+            }
+            assert_eq!(session.stop().code, Some(0));
+        }
+    }
+}

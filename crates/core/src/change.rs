@@ -178,7 +178,8 @@ pub enum Event {
     Change(Change),
     /// A repair begins or ends.
     Resync(Resync),
-    /// A part of the tree is now watched in another way.
+    /// A part of the tree is now watched in another way. That holds for the path until it is removed
+    /// or moved away; of a directory that is not live and was moved it is said again at its new path.
     Coverage(Subtree),
 }
 

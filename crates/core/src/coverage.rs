@@ -85,11 +85,11 @@ impl Gap {
             Gap::Unreadable => "Give read and search permission on the directory.",
             Gap::OpenFiles => "Raise the limit of open files (ulimit -n).",
             Gap::RemoteFileSystem => "Run the watcher where the files are changed.",
-            Gap::PseudoFileSystem => "Nothing: most of such files have no changes to report.",
+            Gap::PseudoFileSystem => "Nothing to do: most of such files have no changes to report.",
             Gap::PseudoMount => "Watch it as a root of its own to have it polled.",
             Gap::Chosen => "Choose another backend.",
             Gap::NoNotification => "Run on a kernel with inotify.",
-            Gap::RootGone => "Nothing: it is watched again as soon as it is back.",
+            Gap::RootGone => "Nothing to do: it is watched again as soon as it is back.",
             Gap::MirrorFull => "Watch a smaller tree or ignore parts of it.",
             Gap::Failing => "Check the file system.",
         }

@@ -29,22 +29,29 @@ pub struct BadGlob {
 
 impl fmt::Display for BadGlob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the glob {:?} cannot be understood: {}",
-            self.glob, self.reason
-        )
+        write!(f, "{:?}: {}", self.glob, self.reason)
     }
 }
 
 impl std::error::Error for BadGlob {}
 
-/// Rules of directories above a root, which apply below it as well.
+/// Rules of a directory above a root, which apply below it as well.
 #[derive(Clone, Debug)]
 pub struct OuterRules {
     /// The root's path relative to the directory that the rules are written for.
     prefix: PathBuf,
+    /// Where they are written, if they are read again when that changes.
+    file: Option<RulesFile>,
+    /// What the rules were made of.
+    text: Option<Vec<u8>>,
     rules: Gitignore,
+}
+
+/// A file with ignore rules above a root.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct RulesFile {
+    pub(crate) dir: PathBuf,
+    pub(crate) name: Vec<u8>,
 }
 
 impl OuterRules {
@@ -52,7 +59,23 @@ impl OuterRules {
     pub fn new(prefix: PathBuf, text: &[u8]) -> OuterRules {
         OuterRules {
             prefix,
+            file: None,
+            text: None,
             rules: parse(text),
+        }
+    }
+
+    /// The rules in the file `name` of `dir`, as they are when the root is added and whenever they
+    /// change. There may be no such file.
+    pub fn of_file(prefix: PathBuf, dir: PathBuf, name: &str) -> OuterRules {
+        OuterRules {
+            prefix,
+            file: Some(RulesFile {
+                dir,
+                name: name.as_bytes().to_owned(),
+            }),
+            text: None,
+            rules: Gitignore::empty(),
         }
     }
 }
@@ -75,7 +98,7 @@ impl Filter {
             let glob = glob.as_ref();
             builder.add_line(None, glob).map_err(|error| BadGlob {
                 glob: glob.to_owned(),
-                reason: error.to_string(),
+                reason: reason(error),
             })?;
         }
         let globs = match globs {
@@ -106,6 +129,30 @@ impl Filter {
         if !outer.is_empty() {
             self.outer.insert(root, outer);
         }
+    }
+
+    /// The files above `root` that have rules for it.
+    pub(crate) fn outer_files(&self, root: NodeId) -> Vec<RulesFile> {
+        let outer = self.outer.get(&root).into_iter().flatten();
+        outer.filter_map(|rules| rules.file.clone()).collect()
+    }
+
+    /// Takes over the text of a file above `root`; `None` if there is none. Returns whether it is
+    /// another text than before.
+    pub(crate) fn set_outer_text(
+        &mut self,
+        root: NodeId,
+        file: &RulesFile,
+        text: Option<Vec<u8>>,
+    ) -> bool {
+        let mut outer = self.outer.get_mut(&root).into_iter().flatten();
+        let known = outer.find(|rules| rules.file.as_ref() == Some(file));
+        let Some(known) = known.filter(|known| known.text != text) else {
+            return false;
+        };
+        known.rules = text.as_deref().map_or_else(Gitignore::empty, parse);
+        known.text = text;
+        true
     }
 
     /// Takes over the text of a directory's rules; `None` if it has none.
@@ -179,6 +226,17 @@ impl Filter {
             relative.extend_from_slice(name);
         }
         verdict(globs, &to_path(relative), is_dir).unwrap_or(false)
+    }
+}
+
+/// What is wrong with a glob, without the glob itself.
+fn reason(error: ignore::Error) -> String {
+    match error {
+        ignore::Error::Glob { err, .. } => err,
+        ignore::Error::WithLineNumber { err, .. } | ignore::Error::WithPath { err, .. } => {
+            reason(*err)
+        }
+        other => other.to_string(),
     }
 }
 

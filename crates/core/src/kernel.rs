@@ -163,6 +163,9 @@ pub enum Purpose {
     Guard,
     /// That the directory, an ancestor of a root, is renamed.
     Ancestor,
+    /// All that happens to an entry above a root with ignore rules for it, and what
+    /// [`Purpose::Ancestor`] says.
+    Rules,
 }
 
 /// The entries of one directory, in a buffer that is used again.

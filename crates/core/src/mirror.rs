@@ -119,6 +119,8 @@ pub struct Mirror {
     /// Removed entries whose id must not be used again yet, with the number of holders.
     pins: HashMap<u32, u32>,
     len: usize,
+    /// How often a directory was put elsewhere.
+    directory_moves: u64,
 }
 
 impl Mirror {
@@ -353,9 +355,15 @@ impl Mirror {
         self.compact_if_worthwhile();
     }
 
+    /// How often a directory came to another path with all below it.
+    pub(crate) fn directory_moves(&self) -> u64 {
+        self.directory_moves
+    }
+
     /// Puts an entry, with all below it, under another parent or name. The caller has vacated the
     /// place and knows that `parent` is not below `id`.
     pub(crate) fn relocate(&mut self, id: NodeId, parent: NodeId, name: &[u8]) {
+        self.directory_moves += u64::from(self.is_dir(id));
         debug_assert!(!self.is_within(parent, id));
         self.detach(id);
         let node = &self.nodes[id.0 as usize];

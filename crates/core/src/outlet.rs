@@ -57,11 +57,14 @@ impl Outlet {
             return;
         }
         if let Event::Coverage(subtree) = &event {
-            self.notes.retain(
-                |note| !matches!(note, Event::Coverage(other) if other.path == subtree.path),
-            );
+            self.forget_coverage(&subtree.path);
         }
         self.notes.push(event);
+    }
+
+    fn forget_coverage(&mut self, path: &Path) {
+        self.notes
+            .retain(|note| !matches!(note, Event::Coverage(other) if other.path == path));
     }
 }
 
@@ -298,6 +301,13 @@ impl Outlets {
                     finished: true,
                 }));
             }
+        }
+    }
+
+    /// Drops what waits to be told of the coverage of a path that is no more.
+    pub(crate) fn forget_coverage(&mut self, path: &Path) {
+        for outlet in &mut self.outlets {
+            outlet.forget_coverage(path);
         }
     }
 

@@ -1,7 +1,6 @@
 //! Awaits a feed under smol, beside another task: `cargo run --example smol -- DIR`.
 
 use std::path::PathBuf;
-use std::pin::pin;
 use std::time::Duration;
 
 use smol::stream::StreamExt;
@@ -13,15 +12,15 @@ fn main() -> Result<(), everwatch::Error> {
     smol::block_on(async {
         // Arming a large tree takes a while, which is not for the thread that runs the other tasks.
         let feed = smol::unblock(move || everwatch::watch(path)).await?;
-        // Pinned, it is a stream and nothing else; unpinned, `next` might as well be that of iterators.
-        let mut feed = pin!(feed);
+        // A feed is an iterator as well; this is a stream and nothing else.
+        let mut events = feed.into_stream();
         let clock = smol::spawn(async {
             let mut minutes = smol::Timer::interval(Duration::from_secs(60));
             while minutes.next().await.is_some() {
                 println!("another minute has passed");
             }
         });
-        while let Some(event) = feed.next().await {
+        while let Some(event) = events.next().await {
             println!("{event}");
         }
         clock.cancel().await;

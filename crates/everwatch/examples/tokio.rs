@@ -1,20 +1,16 @@
 //! Awaits a feed under tokio: `cargo run --example tokio -- DIR`.
 //!
-//! A feed is a `Stream` that needs no timer and no reactor, so the smallest runtime will do.
+//! Awaiting a feed needs no timer and no reactor, so the smallest runtime will do.
 
 use std::path::PathBuf;
-use std::pin::pin;
-
-use futures_lite::StreamExt;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), everwatch::Error> {
     let path = std::env::args_os()
         .nth(1)
         .map_or_else(|| ".".into(), PathBuf::from);
-    // Pinned, it is a stream and nothing else; unpinned, `next` might as well be that of iterators.
-    let mut feed = pin!(watch(path).await?);
-    while let Some(event) = feed.next().await {
+    let mut feed = watch(path).await?;
+    while let Some(event) = feed.next_async().await {
         println!("{event}");
     }
     Ok(())

@@ -172,11 +172,11 @@ impl Seat {
                     let _ = reply.send(entries);
                 }
                 Command::Sync { reply } => {
-                    let barrier = self.engine.barrier();
+                    let barrier = self.barrier();
                     self.syncs.push((barrier, reply));
                 }
                 Command::Finish => {
-                    self.finishing = Some(self.engine.barrier());
+                    self.finishing = Some(self.barrier());
                 }
                 Command::Roots { reply } => {
                     let _ = reply.send(self.engine.root_paths().collect());
@@ -186,6 +186,15 @@ impl Seat {
                 }
             }
         }
+    }
+
+    /// A barrier for what is mounted as well, of which no record tells.
+    fn barrier(&mut self) -> Barrier {
+        let mounts = self.engine.kernel_mut().changed_mounts();
+        if !mounts.is_empty() {
+            self.engine.mounts_changed(&mounts);
+        }
+        self.engine.barrier()
     }
 
     fn add_root(&mut self, spec: RootSpec) -> Result<RootId, Fault> {

@@ -166,7 +166,7 @@ impl std::error::Error for Error {}
 
 impl From<BadGlob> for Error {
     fn from(glob: BadGlob) -> Error {
-        Error::new(ErrorKind::BadOption, "filter").with_detail(glob.to_string())
+        Error::new(ErrorKind::BadOption, "understand a glob").with_detail(glob.to_string())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The consumer's end of a feed.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -14,10 +15,11 @@ use crate::watcher::{Shared, Watcher};
 
 /// The ordered changes of all roots of a watcher, as one consumer sees them.
 ///
-/// A feed is an iterator that blocks, and a [`Stream`](futures_core::Stream) that does not need any
-/// particular runtime. It ends when the watcher is closed; after that nothing is delivered. Each
-/// feed has its own backlog, which is bounded: a consumer that falls behind gets the difference
-/// between the tree it knows and the tree there is, instead of all the changes in between.
+/// A feed is an iterator that blocks, and can be awaited by [`next_async`](Feed::next_async) or as a
+/// [`Stream`](futures_core::Stream) under any runtime. It ends when the watcher is closed; after that
+/// nothing is delivered. Each feed has its own backlog, which is bounded: a consumer that falls
+/// behind gets the difference between the tree it knows and the tree there is, instead of all the
+/// changes in between.
 ///
 /// Applying the events in order to the tree that the feed started with gives the tree on disk.
 ///
@@ -32,6 +34,49 @@ use crate::watcher::{Shared, Watcher};
 /// let change = event.change().expect("nothing but a change happened");
 /// assert_eq!(change.path, dir.path().join("hello"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Awaiting
+///
+/// Under tokio, or any other runtime:
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().to_owned();
+/// // Arming a large tree takes a while: not on the thread that runs the other tasks.
+/// let mut feed = tokio::task::spawn_blocking(|| everwatch::watch(path)).await??;
+/// # std::fs::write(dir.path().join("hello"), "")?;
+/// while let Some(event) = feed.next_async().await {
+///     println!("{event}");
+/// #   break;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// With the methods of a `StreamExt`, here that of smol, by [`into_stream`](Feed::into_stream). Called
+/// on a feed itself, `next`, `map` and others might as well be those of an iterator, and the compiler
+/// says that it cannot tell (E0034).
+///
+/// ```
+/// use smol::stream::StreamExt;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # smol::block_on(async {
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().to_owned();
+/// let feed = smol::unblock(|| everwatch::watch(path)).await?;
+/// # std::fs::write(dir.path().join("hello"), "")?;
+/// let mut paths = feed.into_stream().filter_map(|event| Some(event.change()?.path.clone()));
+/// while let Some(path) = paths.next().await {
+///     println!("{}", everwatch::printable(&path));
+/// #   break;
+/// }
+/// # Ok(())
+/// # })
+/// # }
 /// ```
 #[derive(Debug)]
 pub struct Feed {
@@ -119,6 +164,36 @@ impl Feed {
         }
     }
 
+    /// Waits for the next event without blocking the thread; `None` once the watcher is closed. Needs
+    /// no particular runtime. Dropping the future loses no event, so it may stand in a `select!`.
+    pub async fn next_async(&mut self) -> Option<Event> {
+        poll_fn(|context| self.poll_event(context)).await
+    }
+
+    /// The feed as a stream and nothing else.
+    pub fn into_stream(self) -> EventStream {
+        EventStream(self)
+    }
+
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        if self.shared.is_closed() {
+            self.taken.clear();
+            return Poll::Ready(None);
+        }
+        if let Some(event) = self.taken.pop_front() {
+            return Poll::Ready(Some(event));
+        }
+        match self.handover.take_or_wake(&mut self.taken, context.waker()) {
+            Taken::Some => Poll::Ready(self.taken.pop_front()),
+            Taken::Closed => Poll::Ready(None),
+            Taken::Nothing => Poll::Pending,
+            Taken::Lagging => {
+                self.shared.ring();
+                Poll::Pending
+            }
+        }
+    }
+
     /// Iterates over the changes alone, leaving out the notes about resyncs and coverage. Blocks
     /// like the feed itself.
     pub fn changes(&mut self) -> impl Iterator<Item = Change> + '_ {
@@ -141,25 +216,29 @@ impl Iterator for Feed {
 impl futures_core::Stream for Feed {
     type Item = Event;
 
-    /// Dropping the future between two events loses nothing.
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
-        let feed = &mut *self;
-        if feed.shared.is_closed() {
-            feed.taken.clear();
-            return Poll::Ready(None);
-        }
-        if let Some(event) = feed.taken.pop_front() {
-            return Poll::Ready(Some(event));
-        }
-        match feed.handover.take_or_wake(&mut feed.taken, context.waker()) {
-            Taken::Some => Poll::Ready(feed.taken.pop_front()),
-            Taken::Closed => Poll::Ready(None),
-            Taken::Nothing => Poll::Pending,
-            Taken::Lagging => {
-                feed.shared.ring();
-                Poll::Pending
-            }
-        }
+        self.poll_event(context)
+    }
+}
+
+/// A feed that is a [`Stream`](futures_core::Stream) and no iterator: see [`Feed::into_stream`].
+///
+/// Dropping it is dropping the feed.
+#[derive(Debug)]
+pub struct EventStream(Feed);
+
+impl EventStream {
+    /// The feed, which goes on where the stream was.
+    pub fn into_feed(self) -> Feed {
+        self.0
+    }
+}
+
+impl futures_core::Stream for EventStream {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.0.poll_event(context)
     }
 }
 

@@ -10,7 +10,7 @@
 //! # Ok::<(), everwatch::Error>(())
 //! ```
 //!
-//! [`watch()`] returns a [`Feed`], which is an iterator and a stream. For several roots, several
+//! [`watch()`] returns a [`Feed`], which is an iterator and can be awaited. For several roots, several
 //! consumers, a barrier or a snapshot there is [`Watcher`], and for everything that can be chosen
 //! [`Options`].
 
@@ -43,7 +43,7 @@ pub use everwatch_core::change::{
 };
 pub use everwatch_core::coverage::{Gap, State, Subtree};
 pub use everwatch_core::engine::Counters;
-pub use feed::Feed;
+pub use feed::{EventStream, Feed};
 pub use options::{Backend, Options};
 pub use printable::printable;
 pub use watcher::{Cursor, Entry, Root, Snapshot, Watcher};

@@ -4,11 +4,13 @@
 //! They run by `cargo xtask models`, that is
 //! `RUSTFLAGS='--cfg everwatch_shuttle' cargo test --package everwatch --lib models`.
 
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Wake, Waker};
 
 use futures_core::Stream;
 
+use crate::handover::{Handover, Patience, Taken};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Condvar, Mutex, thread};
 use crate::sys::host::Disk;
@@ -252,6 +254,39 @@ fn dropping_the_watcher_ends_a_consumer_that_waits() {
     });
 }
 
+#[test]
+fn a_feed_that_owns_its_watcher_ends_it_when_it_is_dropped() {
+    explore(|| {
+        let disk = Disk::plugged_in();
+        let feed = Options::new().watch([ROOT]).expect("a feed");
+        let mut other = feed.watcher().expect("its own").feed().expect("a feed");
+        let waiter = thread::spawn(move || {
+            let count = other.by_ref().count();
+            assert!(is_closed(other.try_next()));
+            count
+        });
+        disk.create("a");
+        drop(feed);
+        disk.create("b");
+        assert!(waiter.join().expect("the waiter ends") <= 1);
+    });
+}
+
+#[test]
+fn a_feed_that_is_dropped_disturbs_no_other_one() {
+    explore(|| {
+        let (disk, watcher, feed) = armed(Options::new().capacity(1));
+        let mut other = watcher.feed().expect("a feed");
+        let dropper = thread::spawn(move || drop(feed));
+        let waiter = thread::spawn(move || [other.next(), other.next()]);
+        disk.create("a");
+        disk.create("b");
+        let seen = waiter.join().expect("the waiter ends");
+        assert!(seen.iter().all(Option::is_some), "{seen:?}");
+        dropper.join().expect("the feed is dropped");
+    });
+}
+
 /// A task that sleeps until it is woken.
 #[derive(Default)]
 struct Sleeper {
@@ -328,5 +363,118 @@ fn a_task_whose_waker_closes_the_watcher_ends() {
         // The task may have found both files without waiting, and then nobody woke it.
         watcher.close();
         task.join().expect("the task ends");
+    });
+}
+
+#[test]
+fn whoever_awaits_last_is_woken_if_a_future_is_dropped_while_it_waits() {
+    explore(|| {
+        let (disk, watcher, mut feed) = armed(Options::new());
+        let (first, second) = (Sleeper::default(), Sleeper::default());
+        let (first, second) = (std::sync::Arc::new(first), std::sync::Arc::new(second));
+        let writer = thread::spawn(move || disk.create("a"));
+        let polled = {
+            let waker = Waker::from(first);
+            let next = std::pin::pin!(feed.next_async());
+            next.poll(&mut Context::from_waker(&waker))
+        };
+        if polled.is_pending() {
+            let waker = Waker::from(std::sync::Arc::clone(&second));
+            let mut next = std::pin::pin!(feed.next_async());
+            while next
+                .as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+            {
+                second.sleep();
+            }
+        }
+        writer.join().expect("the writer ends");
+        watcher.close();
+    });
+}
+
+/// Events without an engine behind them.
+fn note(seq: u64) -> Event {
+    let mut change = everwatch_core::change::Change::created(ROOT.into(), crate::FileType::File);
+    change.seq = seq;
+    Event::Change(change)
+}
+
+fn seq(event: &Event) -> u64 {
+    event.change().expect("nothing but changes").seq
+}
+
+#[test]
+fn what_is_put_is_taken_once_in_order_and_before_the_end() {
+    explore(|| {
+        let handover = Arc::new(Handover::new(8));
+        let consumer = {
+            let handover = Arc::clone(&handover);
+            thread::spawn(move || {
+                let mut seen = Vec::new();
+                let mut buffer = std::collections::VecDeque::new();
+                while handover.take_by(&mut buffer, Patience::Endless, || ()) == Taken::Some {
+                    seen.extend(buffer.drain(..).map(|event| seq(&event)));
+                }
+                seen
+            })
+        };
+        handover.put(vec![note(1)], false);
+        handover.put(vec![note(2), note(3)], false);
+        handover.finish();
+        assert_eq!(consumer.join().expect("the consumer ends"), [1, 2, 3]);
+    });
+}
+
+#[test]
+fn a_consumer_that_lags_rings_and_is_woken_by_what_the_engine_then_puts() {
+    explore(|| {
+        let handover = Arc::new(Handover::new(1));
+        let bell = Arc::new((Mutex::new(false), Condvar::new()));
+        handover.put(Vec::new(), true);
+        let engine = {
+            let (handover, bell) = (Arc::clone(&handover), Arc::clone(&bell));
+            thread::spawn(move || {
+                let mut rang = bell.0.lock().expect("not poisoned");
+                while !*rang {
+                    rang = bell.1.wait(rang).expect("not poisoned");
+                }
+                handover.put(vec![note(1)], false);
+            })
+        };
+        let mut buffer = std::collections::VecDeque::new();
+        let taken = handover.take_by(&mut buffer, Patience::Endless, || {
+            *bell.0.lock().expect("not poisoned") = true;
+            bell.1.notify_one();
+        });
+        assert_eq!((taken, buffer.len()), (Taken::Some, 1));
+        engine.join().expect("the engine ends");
+    });
+}
+
+#[test]
+fn closing_wakes_who_waits_and_leaves_nothing_to_take() {
+    explore(|| {
+        let handover = Arc::new(Handover::new(8));
+        let waiter = {
+            let handover = Arc::clone(&handover);
+            thread::spawn(move || {
+                let mut buffer = std::collections::VecDeque::new();
+                while handover.take_by(&mut buffer, Patience::Endless, || ()) != Taken::Closed {
+                    buffer.clear();
+                }
+            })
+        };
+        let putter = {
+            let handover = Arc::clone(&handover);
+            thread::spawn(move || handover.put(vec![note(1)], true))
+        };
+        handover.close();
+        let mut buffer = std::collections::VecDeque::new();
+        assert_eq!(handover.take(&mut buffer), Taken::Closed);
+        waiter.join().expect("the waiter ends");
+        putter.join().expect("the engine is never held up");
+        assert_eq!(handover.take(&mut buffer), Taken::Closed);
     });
 }

@@ -99,8 +99,9 @@ impl Options {
     }
 
     /// Whether to hide what git ignores: by the `.gitignore` files in the tree and above it in the
-    /// same repository, and `.git` itself. Rules in the tree that change take effect at once; those
-    /// above it are read when the root is added. Default: false.
+    /// same repository, and its `info/exclude`; and `.git` itself. Rules that change take effect at
+    /// once; above a root that is polled, within a poll interval. Which repository a root lies in is
+    /// decided when it is added. Default: false.
     #[must_use]
     pub fn gitignore(mut self, gitignore: bool) -> Options {
         self.gitignore = gitignore;
@@ -158,6 +159,10 @@ impl Options {
     pub(crate) fn pace(&self) -> Pace {
         let mut pace = Pace::default();
         pace.poll = self.poll_interval;
+        if cfg!(everwatch_shuttle) {
+            // The models order threads, not time; waiting for the clock only slows them down.
+            pace.pairing = Duration::ZERO;
+        }
         pace
     }
 

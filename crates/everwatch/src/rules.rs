@@ -1,42 +1,26 @@
-//! What is above a root: ignore rules of the repository it lies in. The root's own path is trusted,
-//! so these files are read by path.
+//! What is above a root: ignore rules of the repository it lies in.
 
 use std::path::{Component, Path, PathBuf};
 
 use everwatch_core::filter::OuterRules;
 
-/// The rules that directories above `root` have for it: the `.gitignore` files up to the top of the
-/// repository and, weakest, the repository's `info/exclude`. The nearest directory comes first.
+/// The files in which directories above `root` may have rules for it: `.gitignore` in each up to the
+/// top of the repository and, weakest, the repository's `info/exclude`. The nearest comes first.
 pub(crate) fn above(root: &Path) -> Vec<OuterRules> {
     let Some(top) = root.ancestors().find(|dir| dir.join(".git").exists()) else {
         return Vec::new();
     };
-    let mut rules = Vec::new();
-    let mut add = |dir: &Path, file: PathBuf| {
-        if let (Ok(prefix), Some(text)) = (root.strip_prefix(dir), read(&file)) {
-            rules.push(OuterRules::new(prefix.to_owned(), &text));
-        }
+    let file = |of: &Path, dir: PathBuf, name: &str| {
+        let prefix = root.strip_prefix(of).ok()?.to_owned();
+        Some(OuterRules::of_file(prefix, dir, name))
     };
-    for dir in root
-        .ancestors()
-        .skip(1)
+    let above = root.ancestors().skip(1);
+    above
         .take_while(|dir| dir.starts_with(top))
-    {
-        add(dir, dir.join(".gitignore"));
-    }
-    add(top, top.join(".git/info/exclude"));
-    rules
+        .filter_map(|dir| file(dir, dir.to_owned(), ".gitignore"))
+        .chain(file(top, top.join(".git/info"), "exclude"))
+        .collect()
 }
-
-/// Reads a regular file that is not unreasonably large.
-fn read(file: &Path) -> Option<Vec<u8>> {
-    let metadata = std::fs::metadata(file).ok()?;
-    let is_sound = metadata.is_file() && metadata.len() <= LARGEST;
-    is_sound.then(|| std::fs::read(file).ok()).flatten()
-}
-
-/// Files of rules that are larger are taken for a mistake.
-const LARGEST: u64 = 1 << 20;
 
 /// Resolves `..` by the file system where it has to be and drops the rest of the dots by hand, so
 /// that the path stays as the caller spelled it if it can.

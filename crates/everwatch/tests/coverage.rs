@@ -327,6 +327,60 @@ fn an_unreadable_directory_is_lost_by_name_until_it_can_be_read() {
 }
 
 #[test]
+fn an_unreadable_directory_that_moves_is_named_where_it_is_now() {
+    let name = "an_unreadable_directory_that_moves_is_named_where_it_is_now";
+    as_nobody(name, || {
+        let dir = temp();
+        let (before, after) = (dir.path().join("before/closed"), dir.path().join("after"));
+        fs::create_dir_all(&before).expect("directories");
+        chmod(&before, 0o300);
+        let (watcher, mut feed) = watched(dir.path());
+        let mut told = || -> Vec<String> {
+            let events = synced(&watcher, &mut feed);
+            let of_coverage = events
+                .iter()
+                .filter(|event| matches!(event, Event::Coverage(_)));
+            of_coverage.map(ToString::to_string).collect()
+        };
+        let closed = |at: &Path| format!("lost {} (unreadable)", at.display());
+        assert_eq!(told(), [closed(&before)]);
+        fs::rename(dir.path().join("before"), &after).expect("moved");
+        fs::create_dir_all(&before).expect("directories");
+        assert_eq!(told(), [closed(&after.join("closed"))]);
+        chmod(&after.join("closed"), 0o700);
+        assert_eq!(told(), [format!("live {}", after.join("closed").display())]);
+    });
+}
+
+#[test]
+fn what_waits_to_be_said_of_a_directory_that_goes_is_not_said_of_the_next_one() {
+    let name = "what_waits_to_be_said_of_a_directory_that_goes_is_not_said_of_the_next_one";
+    as_nobody(name, || {
+        let (dir, elsewhere) = (temp(), temp());
+        let options = Options::new().settle(Duration::from_secs(3600));
+        let watcher = options.build().expect("a watcher");
+        watcher.watch(dir.path()).expect("watched");
+        let mut feed = watcher.feed().expect("a feed");
+        let closed = dir.path().join("closed");
+        let unreadable = elsewhere.path().join("unreadable");
+        fs::create_dir(&unreadable).expect("a directory");
+        chmod(&unreadable, 0o300);
+        fs::rename(unreadable, &closed).expect("moved");
+        // Nothing settles for an hour, so the feed has a note that waits.
+        eventually("it is lost", || {
+            is_named(&watcher, &closed, Gap::Unreadable)
+        });
+        fs::remove_dir(&closed).expect("removed");
+        fs::create_dir(&closed).expect("a directory");
+        let told = synced(&watcher, &mut feed);
+        assert!(
+            !told.iter().any(|event| matches!(event, Event::Coverage(_))),
+            "{told:#?}"
+        );
+    });
+}
+
+#[test]
 fn a_directory_that_is_made_unreadable_and_readable_again_has_what_was_made_meanwhile() {
     let name = "a_directory_that_is_made_unreadable_and_readable_again_has_what_was_made_meanwhile";
     as_nobody(name, || {

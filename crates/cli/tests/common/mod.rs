@@ -140,7 +140,8 @@ impl Session {
         })
     }
 
-    fn of(mut child: Child) -> Session {
+    /// A command that was started with what of its outputs is to be read piped.
+    pub(crate) fn of(mut child: Child) -> Session {
         let out: Option<ChildStdout> = child.stdout.take();
         let err: Option<ChildStderr> = child.stderr.take();
         let mut readers = Vec::new();

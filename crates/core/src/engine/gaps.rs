@@ -3,16 +3,33 @@
 //! Every directory that is not live has an entry of its own here. Consumers are told only of the
 //! topmost ones of each kind, and only once things have come to rest: when thousands of watches are
 //! missing, or come back, what is said is the difference that it makes in the end.
+//!
+//! What is said of a path holds until that is removed or moved away. A directory that is not live is
+//! named again where it was moved to, and notes that still wait when their path goes are dropped:
+//! they would come behind its end, and be taken for news of whatever has the path next.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use hashbrown::HashSet;
 
 use super::{Engine, Poll, Stamp};
 use crate::change::FileType;
 use crate::coverage::{Gap, State, Subtree};
 use crate::kernel::Kernel;
-use crate::mirror::{Mark, NodeId};
+use crate::mirror::{Mark, Mirror, NodeId};
 use crate::outlet::path_of;
 use crate::path::to_bytes;
+
+/// What is unreadable is tried again this many times less often than what is polled is listed, in
+/// case no record told that it can be read: rights depend on more than permissions.
+const RARELY: u32 = 30;
+
+/// What consumers were told of a directory.
+#[derive(Debug)]
+pub(super) struct Told {
+    gap: Gap,
+    path: PathBuf,
+}
 
 impl<K: Kernel> Engine<K> {
     pub(super) fn gap(&self, id: NodeId) -> Option<Gap> {
@@ -26,7 +43,7 @@ impl<K: Kernel> Engine<K> {
         let before = self.gaps.insert(id, gap);
         if before != Some(gap) {
             self.gaps_changed = true;
-            self.count_unwatched(Some(gap), before);
+            self.count_gap(Some(gap), before);
         }
         if is_block(gap) {
             if !self.resyncs.is_empty() {
@@ -42,7 +59,7 @@ impl<K: Kernel> Engine<K> {
             return;
         };
         self.gaps_changed = true;
-        self.count_unwatched(None, Some(gap));
+        self.count_gap(None, Some(gap));
         if gap.state() == State::Polled {
             self.forget_stamps(id);
         }
@@ -88,17 +105,21 @@ impl<K: Kernel> Engine<K> {
         if self.gaps.is_empty() && self.told_gaps.is_empty() {
             return;
         }
-        self.told_gaps.remove(&id);
         self.unseen_since.remove(&id);
+        if let Some(told) = self.told_gaps.remove(&id) {
+            self.outlets.forget_coverage(&told.path);
+        }
         if let Some(gap) = self.gaps.remove(&id) {
             self.gaps_changed = true;
-            self.count_unwatched(None, Some(gap));
+            self.count_gap(None, Some(gap));
         }
     }
 
-    fn count_unwatched(&mut self, now: Option<Gap>, before: Option<Gap>) {
+    fn count_gap(&mut self, now: Option<Gap>, before: Option<Gap>) {
         self.unwatched += u64::from(now == Some(Gap::WatchLimit));
         self.unwatched -= u64::from(before == Some(Gap::WatchLimit));
+        self.unreadable += u64::from(now == Some(Gap::Unreadable));
+        self.unreadable -= u64::from(before == Some(Gap::Unreadable));
     }
 
     /// The gap of a directory whose parent does not have the same.
@@ -110,13 +131,21 @@ impl<K: Kernel> Engine<K> {
 
     /// Tells consumers what has become of the coverage since they were told last.
     pub(super) fn tell_coverage(&mut self) {
-        if !std::mem::take(&mut self.gaps_changed) {
+        let moves = self.mirror.directory_moves();
+        let have_moved = std::mem::replace(&mut self.moves_told, moves) != moves;
+        let is_due = std::mem::take(&mut self.gaps_changed);
+        let moved = if have_moved {
+            self.moved_gaps()
+        } else if is_due {
+            HashSet::new()
+        } else {
             return;
-        }
+        };
         let mut news: Vec<(NodeId, Option<Gap>)> = Vec::new();
         for &id in self.gaps.keys() {
             let named = self.named_gap(id);
-            if named.is_some() && named != self.told_gaps.get(&id).copied() {
+            let is_told = named == self.told_gaps.get(&id).map(|told| told.gap);
+            if named.is_some() && (!is_told || moved.contains(&id)) {
                 news.push((id, named));
             }
         }
@@ -129,9 +158,9 @@ impl<K: Kernel> Engine<K> {
         for (id, gap) in news {
             match gap {
                 Some(gap) => {
-                    self.told_gaps.insert(id, gap);
                     let path = path_of(&self.mirror, id);
-                    self.outlets.coverage(path, gap.state(), Some(gap));
+                    self.outlets.coverage(path.clone(), gap.state(), Some(gap));
+                    self.told_gaps.insert(id, Told { gap, path });
                 }
                 None => {
                     self.told_gaps.remove(&id);
@@ -145,13 +174,29 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
+    /// The directories that consumers were told of under paths that these no longer have.
+    fn moved_gaps(&mut self) -> HashSet<NodeId> {
+        let mut moved = HashSet::new();
+        for (&id, told) in &self.told_gaps {
+            if path_of(&self.mirror, id) != told.path {
+                self.outlets.forget_coverage(&told.path);
+                moved.insert(id);
+            }
+        }
+        moved
+    }
+
     /// A directory's permissions changed: what could not be read there may be readable now, and
     /// the other way round.
     pub(super) fn retry_unreadable(&mut self, top: NodeId) {
+        self.retry_unreadable_if(|mirror, id| mirror.is_within(id, top));
+    }
+
+    fn retry_unreadable_if(&mut self, is_meant: impl Fn(&Mirror, NodeId) -> bool) {
         let mut unreadable: Vec<NodeId> = self
             .gaps
             .iter()
-            .filter(|&(&id, &gap)| gap == Gap::Unreadable && self.mirror.is_within(id, top))
+            .filter(|&(&id, &gap)| gap == Gap::Unreadable && is_meant(&self.mirror, id))
             .map(|(&id, _)| id)
             .collect();
         unreadable.sort_unstable();
@@ -197,7 +242,8 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// Whether a directory with this gap is to be tried again and again. Of what is unreadable a
-    /// record tells when that changes, unless it is where another file system is mounted.
+    /// record tells when that changes, nearly always, unless it is where another file system is
+    /// mounted.
     fn needs_polling(&self, id: NodeId, gap: Gap) -> bool {
         match gap {
             Gap::OpenFiles | Gap::Failing => true,
@@ -222,6 +268,12 @@ impl<K: Kernel> Engine<K> {
 
     /// Sets when the next poll begins, if there is anything to poll and it is not set yet.
     pub(super) fn schedule_poll(&mut self) {
+        if self.unreadable == 0 {
+            self.next_retry = None;
+        } else if self.next_retry.is_none() {
+            let pause = self.pace.poll.max(self.pace.root).saturating_mul(RARELY);
+            self.next_retry = self.now.checked_add(pause);
+        }
         if !self.has_polled() {
             self.next_poll = None;
             self.is_out_of_watches = false;
@@ -235,6 +287,10 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         self.schedule_poll();
+        if self.next_retry.is_some_and(|due| self.now >= due) {
+            self.next_retry = None;
+            self.retry_unreadable_if(|_, _| true);
+        }
         if !self.has_polled() {
             // Whoever waits for a poll waits for nothing.
             self.polls_done += u64::from(self.poll_wanted);

@@ -24,6 +24,11 @@ impl OpenError {
     pub(super) fn is_absence(self) -> bool {
         matches!(self, OpenError::Fault(fault) if fault.kind.is_absence())
     }
+
+    /// Whether it says that the process has no file descriptor left.
+    fn is_shortage(self) -> bool {
+        matches!(self, OpenError::Fault(fault) if fault.kind == FaultKind::OpenFiles)
+    }
 }
 
 /// Handles that are kept open at most. Deeper trees reopen.
@@ -47,13 +52,36 @@ impl<K: Kernel> Engine<K> {
         Ok(())
     }
 
-    /// Opens whatever directory is under the name of `id` now.
+    /// Opens whatever directory is under the name of `id` now. If the process has no descriptor left,
+    /// those that are kept here are given up for it, first all but the parent's.
     pub(super) fn open_fresh(&mut self, id: NodeId) -> Result<K::Dir, OpenError> {
+        let opened = self.open_from_parent(id);
+        if !matches!(opened, Err(error) if error.is_shortage()) {
+            return opened;
+        }
+        let kept = self.handles.len();
+        let parent = self.mirror.parent(id);
+        self.handles.retain(|&(open, _)| Some(open) == parent);
+        let opened = match self.handles.len() {
+            left if left < kept => self.open_from_parent(id),
+            _ => opened,
+        };
+        if matches!(opened, Err(error) if error.is_shortage()) {
+            // Nothing is left to give up, and whoever called is to see that.
+            self.handles.clear();
+        }
+        opened
+    }
+
+    fn open_from_parent(&mut self, id: NodeId) -> Result<K::Dir, OpenError> {
         let Some(parent) = self.mirror.parent(id) else {
             let path = to_path(self.mirror.name(id).to_vec());
             return self.kernel.open_root(&path).map_err(OpenError::Fault);
         };
-        self.open_known(parent).map_err(|_| OpenError::Astray)?;
+        self.open_known(parent).map_err(|error| match error {
+            error if error.is_shortage() => error,
+            _ => OpenError::Astray,
+        })?;
         let Engine {
             handles,
             kernel,

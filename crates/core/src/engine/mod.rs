@@ -32,6 +32,7 @@ mod gaps;
 mod handles;
 mod look;
 mod merge;
+mod outer;
 mod presence;
 mod resync;
 mod roots;
@@ -222,11 +223,13 @@ pub struct Engine<K: Kernel> {
     passes: u64,
     gaps: HashMap<NodeId, Gap>,
     /// The gaps that consumers were told of.
-    told_gaps: HashMap<NodeId, Gap>,
+    told_gaps: HashMap<NodeId, gaps::Told>,
     gaps_changed: bool,
     /// Directories that could not be opened when records had been lost, and the moment up to which
     /// all records of what is below had arrived.
     unseen_since: HashMap<NodeId, FileTime>,
+    /// [`Mirror::directory_moves`] when consumers were told.
+    moves_told: u64,
     volumes: HashMap<u64, Option<Gap>>,
     stamps: HashMap<NodeId, Stamp>,
     /// Roots whose directory counts only for these names.
@@ -249,6 +252,10 @@ pub struct Engine<K: Kernel> {
     is_out_of_watches: bool,
     /// Directories whose gap is the limit of watches.
     unwatched: u64,
+    /// Directories whose gap is that they may not be read.
+    unreadable: u64,
+    /// When these are tried again.
+    next_retry: Option<Moment>,
     counters: Counters,
 }
 
@@ -282,6 +289,7 @@ impl<K: Kernel> Engine<K> {
             told_gaps: HashMap::new(),
             gaps_changed: false,
             unseen_since: HashMap::new(),
+            moves_told: 0,
             gaps: HashMap::new(),
             volumes: HashMap::new(),
             stamps: HashMap::new(),
@@ -297,6 +305,8 @@ impl<K: Kernel> Engine<K> {
             next_poll: None,
             is_out_of_watches: false,
             unwatched: 0,
+            unreadable: 0,
+            next_retry: None,
             counters: Counters::default(),
         }
     }
@@ -368,7 +378,8 @@ impl<K: Kernel> Engine<K> {
             || (needs_drain && !waits_for_half);
         let half = waits_for_half.then(|| self.backlog.front_came()).flatten();
         let half = half.map(|came| came.saturating_add(self.pace.pairing));
-        let deadlines = [half, ripe, self.next_poll, self.next_root_check()];
+        let retry = self.next_retry;
+        let deadlines = [half, ripe, self.next_poll, retry, self.next_root_check()];
         Progress {
             more,
             records: (self.counters.records - records_before) as usize,

@@ -43,16 +43,7 @@ impl<K: Kernel> Engine<K> {
                 Some(_) => Purpose::Guard,
                 None => Purpose::Ancestor,
             };
-            let watched = self.kernel.open_root(&above).and_then(|handle| {
-                match self.kernel.gap_of_volume(&handle) {
-                    None => self.kernel.watch(&handle, purpose),
-                    Some(_) => Err(Fault {
-                        kind: FaultKind::Unsupported,
-                        code: 0,
-                    }),
-                }
-            });
-            match watched {
+            match self.guard(&above, purpose) {
                 Ok(Watched::New(watch) | Watched::Known(watch)) => {
                     self.watches.guard(watch, Guard { root: id, name });
                 }
@@ -61,6 +52,11 @@ impl<K: Kernel> Engine<K> {
                     is_stable &= !fault.kind.is_absence();
                 }
             }
+        }
+        is_whole &= self.guard_rules(id);
+        // Only now: what is written from here on is reported.
+        if let Some(node) = self.root(id).and_then(|root| root.node) {
+            self.read_outer_rules(node);
         }
         // A part of the way that went meanwhile has most likely taken the root with it.
         let pause = if is_stable {
@@ -73,6 +69,18 @@ impl<K: Kernel> Engine<K> {
             && root.node.is_some()
         {
             root.next_check = next_check;
+        }
+    }
+
+    /// Watches a directory on the way to a root.
+    pub(super) fn guard(&mut self, dir: &Path, purpose: Purpose) -> Result<Watched, Fault> {
+        let handle = self.kernel.open_root(dir)?;
+        match self.kernel.gap_of_volume(&handle) {
+            None => self.kernel.watch(&handle, purpose),
+            Some(_) => Err(Fault {
+                kind: FaultKind::Unsupported,
+                code: 0,
+            }),
         }
     }
 
@@ -145,8 +153,9 @@ impl<K: Kernel> Engine<K> {
                 {
                     self.mirror.set(node, Mark::STALE);
                     self.queue(node);
+                    self.read_outer_rules(node);
                 }
-                _ => {}
+                _ => self.read_outer_rules(node),
             },
             (Ok(_), None) => self.root_returns(id),
             (
@@ -228,10 +237,11 @@ impl<K: Kernel> Engine<K> {
             }
         }
         for (id, is_here) in due {
-            self.check_root(id);
-            if is_here && self.root(id).is_some_and(|root| root.node.is_some()) {
+            // What happens between the two is seen by one of them.
+            if is_here {
                 self.guard_root(id);
             }
+            self.check_root(id);
         }
     }
 

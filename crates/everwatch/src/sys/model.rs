@@ -116,6 +116,10 @@ impl Host {
         Bell(self.disk.clone())
     }
 
+    pub(crate) fn changed_mounts(&mut self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> Woken {
         let mut state = self.disk.state.lock().expect("not poisoned");
         while timeout.is_none() && !state.rang && state.queue.is_empty() {

@@ -189,6 +189,7 @@ impl Kernel for Host {
             Purpose::Root => ENTRIES | WatchFlags::MOVE_SELF,
             Purpose::Guard => GUARD,
             Purpose::Ancestor => WatchFlags::MOVE_SELF,
+            Purpose::Rules => GUARD | WatchFlags::CREATE | WatchFlags::MODIFY,
         };
         match self.add_watch(dir, flags | WatchFlags::MASK_CREATE) {
             Ok(watch) => Ok(Watched::New(Watch(watch))),

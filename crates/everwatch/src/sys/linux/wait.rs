@@ -57,6 +57,19 @@ impl Host {
         self.wait_for(Some(time), false);
     }
 
+    /// Paths on which something was mounted, or from which it was unmounted, and no wait has told of.
+    pub(crate) fn changed_mounts(&mut self) -> Vec<PathBuf> {
+        let Some(mounts) = &mut self.mounts else {
+            return Vec::new();
+        };
+        let mut fds = [PollFd::from_borrowed_fd(mounts.as_fd(), PollFlags::PRI)];
+        let polled = poll(&mut fds, Some(&Timespec::default()));
+        match polled {
+            Ok(0) => Vec::new(),
+            _ => mounts.changed(),
+        }
+    }
+
     fn wait_for(&mut self, timeout: Option<Duration>, hears_kernel: bool) -> Woken {
         let timeout = timeout.map(|time| Timespec {
             tv_sec: time.as_secs().try_into().unwrap_or(i64::MAX),

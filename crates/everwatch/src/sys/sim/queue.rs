@@ -33,6 +33,7 @@ impl Mask {
             Purpose::Root => Mask::of(Purpose::Entries).0 | MOVE_SELF,
             Purpose::Guard => DELETE | MOVED_FROM | MOVED_TO | MOVE_SELF,
             Purpose::Ancestor => MOVE_SELF,
+            Purpose::Rules => Mask::of(Purpose::Guard).0 | CREATE | MODIFY,
         })
     }
 
