@@ -110,6 +110,36 @@ impl Fold {
         }
     }
 
+    /// An entry is about to get another parent and name, and to keep its path.
+    pub(crate) fn replanting(
+        &mut self,
+        mirror: &Mirror,
+        id: NodeId,
+        parent: Option<NodeId>,
+        name: &[u8],
+    ) {
+        let Some(touched) = self.touched.get_mut(&id) else {
+            return;
+        };
+        let is_there = touched.seen.as_ref().is_some_and(|place| {
+            place.parent == mirror.parent(id) && *place.name == *mirror.name(id)
+        });
+        if !is_there {
+            return;
+        }
+        let place = Place {
+            parent,
+            name: name.into(),
+        };
+        if let Some(former) = touched.seen.replace(place.clone()) {
+            self.leave(&former);
+        }
+        self.places
+            .entry(place.parent)
+            .or_default()
+            .insert(place.name, id);
+    }
+
     /// Makes sure that where the consumer sees the entry is written down.
     fn touch(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) -> &mut Touched {
         if !self.touched.contains_key(&id) {

@@ -266,6 +266,21 @@ impl Outlets {
         }
     }
 
+    /// The top of a tree is about to become an entry, or the other way round. Its path stays.
+    pub(crate) fn replanting(
+        &mut self,
+        mirror: &Mirror,
+        id: NodeId,
+        parent: Option<NodeId>,
+        name: &[u8],
+    ) {
+        let folds = self
+            .outlets
+            .iter_mut()
+            .filter_map(|outlet| outlet.fold.as_mut());
+        folds.for_each(|fold| fold.replanting(mirror, id, parent, name));
+    }
+
     /// A tree goes without a word: its root is no longer watched.
     pub(crate) fn forget(&mut self, mirror: &mut Mirror, top: NodeId) {
         let folds = self

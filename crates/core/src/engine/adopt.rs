@@ -29,6 +29,10 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         self.mirror.clear(id, Mark::QUEUED);
+        if !self.reaches(id) {
+            self.announce(id);
+            return;
+        }
         self.leave_for(id);
         let opened = self.open_fresh(id).and_then(|dir| {
             let identity = self.kernel.identity(&dir).map_err(OpenError::Fault)?;
@@ -47,10 +51,7 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         self.astray_since.remove(&id);
-        if self.mirror.parent(id).is_some()
-            && self.mirror.identity(id).is_none()
-            && self.graft(id, identity)
-        {
+        if self.mirror.identity(id).is_none() && self.meet(id, identity) {
             return;
         }
         let gap = self.gap_of(&dir, identity);
@@ -169,7 +170,11 @@ impl<K: Kernel> Engine<K> {
             return false;
         };
         for other in self.watches.nodes(watch) {
-            if other == id || !self.mirror.contains(other) {
+            if other == id
+                || !self.mirror.contains(other)
+                || self.only.contains_key(&other)
+                || self.is_shown_beside(dir, other)
+            {
                 continue;
             }
             // Below itself it cannot be, and where it is in place this is a second name for it.
@@ -212,28 +217,6 @@ impl<K: Kernel> Engine<K> {
             FaultKind::NotFound => self.park(id, Astray::Missing),
             kind => self.set_gap(id, kind.gap()),
         }
-    }
-
-    /// Whether directories in `dir` are watched, too.
-    pub(super) fn covers_below(&self, dir: NodeId) -> bool {
-        let mut above = Some(dir);
-        while let Some(id) = above {
-            above = self.mirror.parent(id);
-            if above.is_none() {
-                return self.is_recursive_root(id);
-            }
-        }
-        false
-    }
-
-    /// Forgets what is below a directory that came to where directories are not followed.
-    pub(super) fn uncover(&mut self, id: NodeId) {
-        let children: Vec<NodeId> = self.mirror.children(id).collect();
-        for child in children {
-            self.remove(child, Cause::Scanned, true, false);
-        }
-        self.unwatch(id);
-        self.drop_gap(id);
     }
 
     /// Whether the entry is hidden by the filter, or by a root that stands for a single file.

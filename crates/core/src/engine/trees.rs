@@ -1,0 +1,447 @@
+//! Which tree of the mirror serves which root.
+//!
+//! Consumers have one tree of paths, whatever the roots are: `removed` drops all below a path, and
+//! `moved` takes it along, also what belongs to another root. So no two trees of the mirror may show
+//! one path, and a directory may not be known in one tree as an entry and in another as the top.
+//! Hence a root whose path lies in what the tree of another root shows is a *guest* there: it has no
+//! tree, no guard and no state of its own, only the host's tree is followed deeper or shows more
+//! entries for its sake. Whether it does is a question of paths, so it does not change with what is on
+//! disk, and a guest whose directory goes and comes back needs nobody to notice.
+//!
+//! What the host's tree cannot show keeps a tree of its own: what lies behind a symbolic link, is
+//! hidden by a rule, or is in a directory that cannot be listed. When the host's tree comes to show it
+//! after all, the trees meet and become one ([`Engine::meet`]); when something above it goes or moves,
+//! it is told as gone first, and looked for again ([`Engine::clear_below`]).
+//!
+//! A host that is removed leaves its tree to its guests, each of which becomes a host or the guest of
+//! another one ([`Engine::inherit`]).
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use hashbrown::HashSet;
+
+use super::Engine;
+use super::roots::{Root, RootId};
+use crate::change::Cause;
+use crate::coverage::{Gap, State};
+use crate::kernel::{Identity, Kernel};
+use crate::mirror::{Mark, NodeId};
+use crate::outlet::path_of;
+use crate::path::to_bytes;
+use crate::record::Moment;
+
+impl<K: Kernel> Engine<K> {
+    /// The root in whose tree the root is to be, if there is one.
+    pub(super) fn find_host(&mut self, id: RootId) -> Option<RootId> {
+        let hosts: Vec<RootId> = self
+            .roots
+            .iter()
+            .filter(|host| host.id != id && host.node.is_some())
+            .map(|host| host.id)
+            .collect();
+        hosts
+            .into_iter()
+            .find(|&host| self.is_reached(host, id) && self.leads_to(host, id))
+    }
+
+    /// Whether the tree of `host` has a place for the root, going by their paths.
+    fn is_reached(&self, host: RootId, id: RootId) -> bool {
+        let (Some(host), Some(root)) = (self.root(host), self.root(id)) else {
+            return false;
+        };
+        if root.dir == host.dir {
+            return true;
+        }
+        let listed = match root.only {
+            Some(_) => Some(&*root.dir),
+            None => root.dir.parent(),
+        };
+        let is_member =
+            |other: &&Root| other.id != id && (other.id == host.id || other.host == Some(host.id));
+        root.dir.starts_with(&host.dir)
+            && listed.is_some_and(|listed| {
+                let mut members = self.roots.iter().filter(is_member);
+                members.any(|member| member.follows(listed))
+            })
+    }
+
+    /// Whether the tree of `host` shows what the root is. Takes in directories on the way that no
+    /// record has told of yet, and tells of them: as a root of their own they would be taken in
+    /// silently.
+    fn leads_to(&mut self, host: RootId, id: RootId) -> bool {
+        let (Some(host), Some(root)) = (self.root(host), self.root(id)) else {
+            return false;
+        };
+        let (Some(top), Ok(below)) = (host.node, root.dir.strip_prefix(&host.dir)) else {
+            return false;
+        };
+        let (mut path, only) = (host.dir.clone(), root.only.clone());
+        let below: Vec<_> = below.iter().map(OsStr::to_owned).collect();
+        let mut at = top;
+        for part in below {
+            path.push(&part);
+            let name = to_bytes(Path::new(&part));
+            self.adopt(at);
+            let is_shown = self.mirror.contains(at)
+                && self.gap(at) != Some(Gap::PseudoMount)
+                && !self.is_hidden(at, &name, true)
+                && self.kernel.read_link(&path).is_none();
+            if !is_shown {
+                return false;
+            }
+            if self.mirror.child(at, &name).is_none() {
+                self.look(at, &name, Cause::Scanned);
+            }
+            let child = self
+                .mirror
+                .contains(at)
+                .then(|| self.mirror.child(at, &name));
+            match child.flatten() {
+                Some(child) if self.mirror.is_dir(child) => at = child,
+                _ => return false,
+            }
+        }
+        self.gap(at) != Some(Gap::PseudoMount)
+            && only.is_none_or(|only| !self.is_hidden(at, &only, false))
+    }
+
+    /// Makes a root, and its guests, guests of `host`.
+    pub(super) fn be_guest(&mut self, id: RootId, host: RootId) {
+        let mut resting = None;
+        for root in &mut self.roots {
+            if root.id == id {
+                resting = root.resting.take();
+                root.next_check = None;
+            }
+            if root.id == id || root.host == Some(id) {
+                root.host = Some(host);
+            }
+        }
+        if let Some(resting) = resting {
+            self.drop_tree(resting);
+        }
+        self.unguard(id);
+        self.settle_tree(host);
+    }
+
+    /// Trees that lie where the tree of `host` shows what is there become a part of it.
+    pub(super) fn take_in(&mut self, host: RootId) {
+        let mut inner: Vec<(usize, RootId)> = self
+            .roots
+            .iter()
+            .filter(|root| root.id != host && root.node.is_some())
+            .map(|root| (root.dir.components().count(), root.id))
+            .collect();
+        inner.sort_unstable();
+        for (_, id) in inner {
+            if self.is_reached(host, id)
+                && self.leads_to(host, id)
+                && let Some(place) = self.place(id, host)
+            {
+                self.adopt(place);
+            }
+        }
+    }
+
+    /// The directory of a root in the tree of `host`.
+    fn place(&self, id: RootId, host: RootId) -> Option<NodeId> {
+        let (root, host) = (self.root(id)?, self.root(host)?);
+        self.find_below(host.node?, root.dir.strip_prefix(&host.dir).ok()?)
+    }
+
+    /// The directory of a root, if it is there.
+    pub(super) fn node_of(&self, root: &Root) -> Option<NodeId> {
+        match root.host {
+            Some(host) => self.place(root.id, host),
+            None => root.node,
+        }
+    }
+
+    /// A directory that is about to be listed for the first time may be the top of another tree. That
+    /// takes its place then, and this returns true.
+    pub(super) fn meet(&mut self, id: NodeId, identity: Identity) -> bool {
+        let (Some(dir), true) = (self.mirror.parent(id), self.roots.len() > 1) else {
+            return false;
+        };
+        let top = self.top(id);
+        let Some(host) = self.roots.iter().find(|root| root.node == Some(top)) else {
+            return false;
+        };
+        let (host, path) = (host.id, path_of(&self.mirror, id));
+        let is_here = |root: &&Root| {
+            root.host.is_none()
+                && root.id != host
+                && root.dir == path
+                && self.is_reached(host, root.id)
+        };
+        let Some((inner, node)) = self
+            .roots
+            .iter()
+            .find(is_here)
+            .map(|root| (root.id, root.node))
+        else {
+            return false;
+        };
+        let known = node.and_then(|node| self.mirror.identity(node));
+        let Some(node) = node.filter(|_| known.is_none_or(|known| known == identity)) else {
+            if let Some(node) = node {
+                self.root_gone(inner, node);
+            }
+            self.be_guest(inner, host);
+            let path = self.root(inner).map(Root::told_path).unwrap_or(path);
+            self.outlets.coverage(path, State::Live, None);
+            return false;
+        };
+        let name = self.mirror.name(id).to_vec();
+        let was_whole = self.only.remove(&node).is_none();
+        self.drop_tree(id);
+        self.replant(node, Some(dir), &name);
+        if let Some(root) = self.root_mut(inner) {
+            root.node = None;
+        }
+        self.be_guest(inner, host);
+        if !was_whole && !self.is_beginning(node) {
+            self.outlets.created(&mut self.mirror, node, Cause::Scanned);
+        }
+        if self.filter.is_active() {
+            self.mirror.set(node, Mark::STALE);
+        }
+        if !was_whole || self.filter.is_active() {
+            self.queue(node);
+        }
+        self.fit(node, false);
+        true
+    }
+
+    /// Makes the top of a tree an entry, or an entry the top of a tree. Its path stays the same.
+    fn replant(&mut self, node: NodeId, dir: Option<NodeId>, name: &[u8]) {
+        self.outlets.replanting(&self.mirror, node, dir, name);
+        match dir {
+            Some(dir) => {
+                self.mirror.clear(node, Mark::ROOT);
+                self.mirror.relocate(node, dir, name);
+            }
+            None => {
+                self.mirror.uproot(node, name);
+                self.mirror.set(node, Mark::ROOT);
+            }
+        }
+    }
+
+    /// Something goes, or moves, and consumers apply that to all below its path. Trees that are there
+    /// and do not take part in it are told as gone before, and looked for again.
+    pub(super) fn clear_below(&mut self, id: NodeId) {
+        if self.roots.len() < 2 {
+            return;
+        }
+        let path = path_of(&self.mirror, id);
+        let strays: Vec<(RootId, NodeId)> = self
+            .roots
+            .iter()
+            .filter(|root| root.told_path().starts_with(&path))
+            .filter_map(|root| Some((root.id, root.node?)))
+            .filter(|&(_, top)| !self.mirror.is_within(id, top) && !self.mirror.is_within(top, id))
+            .collect();
+        for (root, top) in strays {
+            self.root_gone(root, top);
+        }
+    }
+
+    /// Hands on the tree of a root that was removed.
+    pub(super) fn inherit(&mut self, gone: Root) {
+        let former = gone.host.unwrap_or(gone.id);
+        let (mut node, mut resting, mut next_check) = (gone.node, gone.resting, gone.next_check);
+        let mut dir = gone.dir;
+        let mut members: Vec<(usize, RootId)> = Vec::new();
+        for root in &mut self.roots {
+            if root.id == former {
+                (node, resting, next_check) = (
+                    root.node.take(),
+                    root.resting.take(),
+                    root.next_check.take(),
+                );
+                dir.clone_from(&root.dir);
+            }
+            if root.id == former || root.host == Some(former) {
+                root.host = None;
+                members.push((root.dir.components().count(), root.id));
+            }
+        }
+        members.sort_unstable();
+        let mut hosts: Vec<RootId> = Vec::new();
+        for &(_, id) in &members {
+            let host = hosts
+                .iter()
+                .copied()
+                .find(|&host| self.is_reached(host, id));
+            match (host, self.root_mut(id)) {
+                (Some(host), Some(root)) => root.host = Some(host),
+                _ => hosts.push(id),
+            }
+            if host.is_some() {
+                self.unguard(id);
+            }
+        }
+        // The innermost first: they leave the trees that are around them.
+        for &id in hosts.iter().rev() {
+            let Some(root) = self.root(id) else { continue };
+            if root.dir == dir {
+                let (node, resting) = (node.take(), resting.take());
+                if let Some(root) = self.root_mut(id) {
+                    (root.node, root.resting) = (node, resting);
+                    root.next_check = next_check.take();
+                }
+                continue;
+            }
+            let (path, outer) = (root.dir.clone(), root.outer.clone());
+            let top = node.and_then(|top| self.find_below(top, path.strip_prefix(&dir).ok()?));
+            if let Some(top) = top {
+                self.replant(top, None, &to_bytes(&path));
+                self.filter.set_outer(top, outer);
+            }
+            if let Some(root) = self.root_mut(id) {
+                root.node = top;
+                root.next_check = top.is_none().then_some(Moment::ZERO);
+            }
+        }
+        for top in [node, resting].into_iter().flatten() {
+            self.drop_tree(top);
+        }
+        for id in hosts {
+            self.settle_tree(id);
+            self.guard_root(id);
+        }
+    }
+
+    /// Makes the tree of a root show what the root and its guests want, without a word: whoever is
+    /// told of a root knows what it began with, and what nobody wants is of no interest.
+    pub(super) fn settle_tree(&mut self, host: RootId) {
+        let Some(root) = self.root(host) else { return };
+        let (node, was_deep) = (root.node, root.is_deep);
+        let place = node.or(root.resting);
+        let members: Vec<&Root> = self
+            .roots
+            .iter()
+            .filter(|other| other.dir == root.dir)
+            .filter(|other| other.id == host || other.host == Some(host))
+            .collect();
+        let is_deep = members
+            .iter()
+            .any(|member| member.only.is_none() && member.recursive);
+        let only: Option<HashSet<Vec<u8>>> =
+            members.iter().map(|member| member.only.clone()).collect();
+        if let Some(root) = self.root_mut(host) {
+            root.is_deep = is_deep;
+        }
+        let Some(place) = place else { return };
+        let before = match only.clone() {
+            Some(only) => self.only.insert(place, only),
+            None => self.only.remove(&place),
+        };
+        if node.is_some() && only != before {
+            let children: Vec<NodeId> = self.mirror.children(place).collect();
+            for child in children {
+                let name = self.mirror.name(child);
+                if only.as_ref().is_some_and(|only| !only.contains(name)) {
+                    self.drop_tree(child);
+                }
+            }
+            self.queue(place);
+        }
+        if let Some(top) = node.filter(|_| !(was_deep && is_deep)) {
+            self.fit(top, false);
+        }
+    }
+
+    fn drop_tree(&mut self, top: NodeId) {
+        self.outlets.forget(&mut self.mirror, top);
+        self.remove(top, Cause::Scanned, false, false);
+    }
+
+    pub(super) fn top(&self, id: NodeId) -> NodeId {
+        let mut top = id;
+        while let Some(parent) = self.mirror.parent(top) {
+            top = parent;
+        }
+        top
+    }
+
+    /// Whether all directories of the tree that `id` is in are listed.
+    pub(super) fn is_deep(&self, id: NodeId) -> bool {
+        let top = self.top(id);
+        self.roots
+            .iter()
+            .any(|root| root.node == Some(top) && root.is_deep)
+    }
+
+    /// Whether the directory is listed.
+    pub(super) fn reaches(&self, dir: NodeId) -> bool {
+        let top = self.top(dir);
+        let Some(root) = self.roots.iter().find(|root| root.node == Some(top)) else {
+            return false;
+        };
+        if root.is_deep || dir == top {
+            return true;
+        }
+        let path = path_of(&self.mirror, dir);
+        let is_wanted = |other: &Root| match other.host {
+            Some(host) => host == root.id && other.follows(&path),
+            // Another tree, which is to take this place.
+            None => other.only.is_none() && other.dir == path,
+        };
+        self.roots.iter().any(is_wanted)
+    }
+
+    /// Takes in what is to be listed at and below `top` and is not, and forgets what is and is not to
+    /// be. `told` says whether consumers learn of what is forgotten.
+    pub(super) fn fit(&mut self, top: NodeId, told: bool) {
+        let mut dirs = vec![top];
+        while let Some(dir) = dirs.pop() {
+            let is_listed = self.mirror.identity(dir).is_some();
+            match (self.reaches(dir), is_listed) {
+                (true, true) => {
+                    let children = self.mirror.children(dir);
+                    dirs.extend(children.filter(|&child| self.mirror.is_dir(child)));
+                }
+                (true, false) => self.queue(dir),
+                (false, true) => self.uncover(dir, told),
+                (false, false) => {}
+            }
+        }
+    }
+
+    /// Forgets what is below a directory that is not listed any more.
+    fn uncover(&mut self, dir: NodeId, told: bool) {
+        let children: Vec<NodeId> = self.mirror.children(dir).collect();
+        for child in children {
+            if told {
+                self.remove(child, Cause::Scanned, true, false);
+            } else {
+                self.drop_tree(child);
+            }
+        }
+        self.unwatch(dir);
+        self.drop_gap(dir);
+        self.close_handle(dir);
+        self.mirror.clear_identity(dir);
+    }
+
+    /// Whether the tree that `other` is in shows the directory, too, under another path: what comes to
+    /// it has another place there.
+    pub(super) fn is_shown_beside(&mut self, dir: NodeId, other: NodeId) -> bool {
+        let top = self.top(other);
+        if self.roots.len() < 2 || self.top(dir) == top {
+            return false;
+        }
+        let twins = match (self.mirror.watch(dir), self.mirror.identity(dir)) {
+            (Some(watch), _) => self.watches.nodes(watch),
+            (None, Some(identity)) => self.mirror.by_inode(identity.inode),
+            (None, None) => Vec::new(),
+        };
+        let identity = self.mirror.identity(dir);
+        twins.into_iter().any(|twin| {
+            twin != dir && self.mirror.identity(twin) == identity && self.top(twin) == top
+        })
+    }
+}
