@@ -17,6 +17,9 @@ use hashbrown::{HashMap, HashSet};
 use crate::change::{Cause, FileType};
 use crate::mirror::{Mark, Mirror, NodeId};
 
+/// A parent and a name; without a parent, the top of a tree and its path.
+pub(crate) type At<'a> = (Option<NodeId>, &'a [u8]);
+
 /// Where the consumer sees an entry.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Place {
@@ -110,34 +113,29 @@ impl Fold {
         }
     }
 
-    /// An entry is about to get another parent and name, and to keep its path.
-    pub(crate) fn replanting(
-        &mut self,
-        mirror: &Mirror,
-        id: NodeId,
-        parent: Option<NodeId>,
-        name: &[u8],
-    ) {
-        let Some(touched) = self.touched.get_mut(&id) else {
-            return;
-        };
-        let is_there = touched.seen.as_ref().is_some_and(|place| {
-            place.parent == mirror.parent(id) && *place.name == *mirror.name(id)
-        });
-        if !is_there {
-            return;
-        }
-        let place = Place {
+    /// What the consumer sees at one place is at another one from now on, which has the same path.
+    pub(crate) fn replant(&mut self, mirror: &mut Mirror, from: At<'_>, to: At<'_>) {
+        let [from, to] = [from, to].map(|(parent, name)| Place {
             parent,
             name: name.into(),
+        });
+        let Some(id) = self.occupant(&from).filter(|_| from != to) else {
+            return;
         };
-        if let Some(former) = touched.seen.replace(place.clone()) {
-            self.leave(&former);
+        self.leave(&from);
+        if let Some(other) = self.occupant(&to) {
+            self.leave(&to);
+            let touched = self.touched.get_mut(&other).expect("it has a place");
+            touched.seen = None;
+            if !touched.alive {
+                self.settle(mirror, other);
+            }
         }
-        self.places
-            .entry(place.parent)
-            .or_default()
-            .insert(place.name, id);
+        let places = self.places.entry(to.parent).or_default();
+        places.insert(to.name.clone(), id);
+        if let Some(touched) = self.touched.get_mut(&id) {
+            touched.seen = Some(to);
+        }
     }
 
     /// Makes sure that where the consumer sees the entry is written down.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::change::{Cause, Change, ChangeKind, Event, Resync, ResyncReason};
 use crate::coverage::{Gap, State, Subtree};
-use crate::fold::{Fold, StepKind};
+use crate::fold::{At, Fold, StepKind};
 use crate::mirror::{Mirror, NodeId};
 use crate::path::to_path;
 
@@ -266,19 +266,13 @@ impl Outlets {
         }
     }
 
-    /// The top of a tree is about to become an entry, or the other way round. Its path stays.
-    pub(crate) fn replanting(
-        &mut self,
-        mirror: &Mirror,
-        id: NodeId,
-        parent: Option<NodeId>,
-        name: &[u8],
-    ) {
+    /// What consumers see at one place is at another one from now on, which has the same path.
+    pub(crate) fn replant(&mut self, mirror: &mut Mirror, from: At<'_>, to: At<'_>) {
         let folds = self
             .outlets
             .iter_mut()
             .filter_map(|outlet| outlet.fold.as_mut());
-        folds.for_each(|fold| fold.replanting(mirror, id, parent, name));
+        folds.for_each(|fold| fold.replant(mirror, from, to));
     }
 
     /// A tree goes without a word: its root is no longer watched.

@@ -31,6 +31,17 @@ use crate::outlet::path_of;
 use crate::path::to_bytes;
 use crate::record::Moment;
 
+/// Where the way to a root leads, in the tree of another one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Way {
+    /// To a directory.
+    Leads,
+    /// To nothing, at present; what comes there will be shown.
+    Ends,
+    /// To where the tree shows nothing, or something else.
+    Hidden,
+}
+
 impl<K: Kernel> Engine<K> {
     /// The root in whose tree the root is to be, if there is one.
     pub(super) fn find_host(&mut self, id: RootId) -> Option<RootId> {
@@ -42,7 +53,7 @@ impl<K: Kernel> Engine<K> {
             .collect();
         hosts
             .into_iter()
-            .find(|&host| self.is_reached(host, id) && self.leads_to(host, id))
+            .find(|&host| self.is_reached(host, id) && self.way(host, id) == Way::Leads)
     }
 
     /// Whether the tree of `host` has a place for the root, going by their paths.
@@ -66,15 +77,15 @@ impl<K: Kernel> Engine<K> {
             })
     }
 
-    /// Whether the tree of `host` shows what the root is. Takes in directories on the way that no
+    /// Whether the tree of `host` shows the directory of the root. Takes in directories on the way that no
     /// record has told of yet, and tells of them: as a root of their own they would be taken in
     /// silently.
-    fn leads_to(&mut self, host: RootId, id: RootId) -> bool {
+    fn way(&mut self, host: RootId, id: RootId) -> Way {
         let (Some(host), Some(root)) = (self.root(host), self.root(id)) else {
-            return false;
+            return Way::Hidden;
         };
         let (Some(top), Ok(below)) = (host.node, root.dir.strip_prefix(&host.dir)) else {
-            return false;
+            return Way::Hidden;
         };
         let (mut path, only) = (host.dir.clone(), root.only.clone());
         let below: Vec<_> = below.iter().map(OsStr::to_owned).collect();
@@ -88,26 +99,29 @@ impl<K: Kernel> Engine<K> {
                 && !self.is_hidden(at, &name, true)
                 && self.kernel.read_link(&path).is_none();
             if !is_shown {
-                return false;
+                return Way::Hidden;
             }
-            if self.mirror.child(at, &name).is_none() {
+            let is_dir = |child: &NodeId| self.mirror.is_dir(*child);
+            if self.mirror.child(at, &name).filter(is_dir).is_none() {
                 self.look(at, &name, Cause::Scanned);
             }
-            let child = self
-                .mirror
-                .contains(at)
-                .then(|| self.mirror.child(at, &name));
-            match child.flatten() {
+            if !self.mirror.contains(at) {
+                return Way::Hidden;
+            }
+            match self.mirror.child(at, &name) {
                 Some(child) if self.mirror.is_dir(child) => at = child,
-                _ => return false,
+                _ if self.gap(at).is_some() => return Way::Hidden,
+                _ => return Way::Ends,
             }
         }
-        self.gap(at) != Some(Gap::PseudoMount)
-            && only.is_none_or(|only| !self.is_hidden(at, &only, false))
+        let is_hidden = self.gap(at) == Some(Gap::PseudoMount)
+            || only.is_some_and(|only| self.is_hidden(at, &only, false));
+        if is_hidden { Way::Hidden } else { Way::Leads }
     }
 
     /// Makes a root, and its guests, guests of `host`.
     pub(super) fn be_guest(&mut self, id: RootId, host: RootId) {
+        self.hand_over(id, host);
         let mut resting = None;
         for root in &mut self.roots {
             if root.id == id {
@@ -125,21 +139,53 @@ impl<K: Kernel> Engine<K> {
         self.settle_tree(host);
     }
 
+    /// What consumers see of a root that is gone is to be found in the tree of `host` from now on.
+    fn hand_over(&mut self, id: RootId, host: RootId) {
+        let (Some(root), Some(host)) = (self.root(id), self.root(host)) else {
+            return;
+        };
+        let (Some(top), Ok(below)) = (host.node, root.dir.strip_prefix(&host.dir)) else {
+            return;
+        };
+        if let Some(resting) = root.resting {
+            let names = self.only.get(&resting).into_iter().flatten().cloned();
+            let (names, dir): (Vec<_>, _) = (names.collect(), self.find_below(top, below));
+            for name in names.iter().filter(|_| dir.is_some()) {
+                self.outlets
+                    .replant(&mut self.mirror, (Some(resting), name), (dir, name));
+            }
+        } else if let (Some(above), Some(name)) = (below.parent(), below.file_name())
+            && let Some(above) = self.find_below(top, above)
+        {
+            let (path, name) = (to_bytes(&root.dir), to_bytes(Path::new(name)));
+            self.outlets
+                .replant(&mut self.mirror, (None, &path), (Some(above), &name));
+        }
+    }
+
     /// Trees that lie where the tree of `host` shows what is there become a part of it.
     pub(super) fn take_in(&mut self, host: RootId) {
         let mut inner: Vec<(usize, RootId)> = self
             .roots
             .iter()
-            .filter(|root| root.id != host && root.node.is_some())
+            .filter(|root| root.id != host && root.host.is_none())
             .map(|root| (root.dir.components().count(), root.id))
             .collect();
         inner.sort_unstable();
         for (_, id) in inner {
-            if self.is_reached(host, id)
-                && self.leads_to(host, id)
-                && let Some(place) = self.place(id, host)
-            {
-                self.adopt(place);
+            if !self.is_reached(host, id) {
+                continue;
+            }
+            match self.way(host, id) {
+                Way::Leads => {
+                    if let Some(place) = self.place(id, host) {
+                        self.adopt(place);
+                    }
+                }
+                Way::Ends if self.root(id).is_some_and(|root| root.node.is_none()) => {
+                    self.be_guest(id, host);
+                }
+                Way::Ends | Way::Hidden => {}
             }
         }
     }
@@ -216,7 +262,9 @@ impl<K: Kernel> Engine<K> {
 
     /// Makes the top of a tree an entry, or an entry the top of a tree. Its path stays the same.
     fn replant(&mut self, node: NodeId, dir: Option<NodeId>, name: &[u8]) {
-        self.outlets.replanting(&self.mirror, node, dir, name);
+        let from = (self.mirror.parent(node), self.mirror.name(node).to_vec());
+        let from = (from.0, &*from.1);
+        self.outlets.replant(&mut self.mirror, from, (dir, name));
         match dir {
             Some(dir) => {
                 self.mirror.clear(node, Mark::ROOT);
@@ -296,9 +344,13 @@ impl<K: Kernel> Engine<K> {
             }
             let (path, outer) = (root.dir.clone(), root.outer.clone());
             let top = node.and_then(|top| self.find_below(top, path.strip_prefix(&dir).ok()?));
-            if let Some(top) = top {
-                self.replant(top, None, &to_bytes(&path));
-                self.filter.set_outer(top, outer);
+            match (top, node) {
+                (Some(top), _) => {
+                    self.replant(top, None, &to_bytes(&path));
+                    self.filter.set_outer(top, outer);
+                }
+                (None, Some(node)) => self.take_leave(node, &dir, &path),
+                (None, None) => {}
             }
             if let Some(root) = self.root_mut(id) {
                 root.node = top;
@@ -312,6 +364,27 @@ impl<K: Kernel> Engine<K> {
             self.settle_tree(id);
             self.guard_root(id);
         }
+    }
+
+    /// A root gets a tree of its own, and its directory is not there. If something else is, consumers
+    /// are told that it goes: it is not what the root stands for.
+    fn take_leave(&mut self, top: NodeId, dir: &Path, path: &Path) {
+        let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
+            return;
+        };
+        let above = above.strip_prefix(dir).ok();
+        let Some(above) = above.and_then(|above| self.find_below(top, above)) else {
+            return;
+        };
+        let name = to_bytes(Path::new(name));
+        if let Some(other) = self.mirror.child(above, &name) {
+            self.remove(other, Cause::Scanned, true, false);
+        }
+        self.outlets.replant(
+            &mut self.mirror,
+            (Some(above), &name),
+            (None, &to_bytes(path)),
+        );
     }
 
     /// Makes the tree of a root show what the root and its guests want, without a word: whoever is
