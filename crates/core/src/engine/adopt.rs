@@ -181,6 +181,12 @@ impl<K: Kernel> Engine<K> {
             let is_new = self.mirror.first_child(id).is_none();
             if is_new && !self.mirror.is_within(dir, other) && self.is_in_place(other) != Some(true)
             {
+                if self.is_beginning(id) && !self.is_beginning(other) {
+                    // Whoever asked for the new root finds it here; for the others it goes.
+                    self.bind(id, watch);
+                    self.remove(other, Cause::Scanned, true, false);
+                    return false;
+                }
                 let name = self.mirror.name(id).to_vec();
                 let is_stale = self.mirror.has(id, Mark::STALE);
                 self.infer_move(other, dir, &name, Cause::Scanned);

@@ -53,7 +53,7 @@ impl<K: Kernel> Engine<K> {
             .collect();
         hosts
             .into_iter()
-            .find(|&host| self.is_reached(host, id) && self.way(host, id) == Way::Leads)
+            .find(|&host| self.is_reached(host, id) && self.way(host, id) != Way::Hidden)
     }
 
     /// Whether the tree of `host` has a place for the root, going by their paths.
