@@ -155,6 +155,7 @@ impl<K: Kernel> Engine<K> {
             self.mirror
                 .identify(id, seen.kind, seen.inode, fold_born(seen.born));
         }
+        self.make_way(id);
         if !self.is_beginning(id) {
             self.outlets.created(&mut self.mirror, id, cause);
         }
@@ -213,6 +214,7 @@ impl<K: Kernel> Engine<K> {
         }
         let id = self.mirror.insert(Some(dir), name, kind, 0);
         self.doubt(id);
+        self.make_way(id);
         self.outlets.created(&mut self.mirror, id, cause);
     }
 
@@ -232,6 +234,7 @@ impl<K: Kernel> Engine<K> {
         self.mirror.clear(id, Mark::UNANNOUNCED);
         let was_notified = self.mirror.has(id, Mark::NOTIFIED);
         self.mirror.clear(id, Mark::NOTIFIED);
+        self.make_way(id);
         if !self.is_beginning(id) {
             let cause = if was_notified {
                 Cause::Notified

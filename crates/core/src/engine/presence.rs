@@ -123,9 +123,10 @@ impl<K: Kernel> Engine<K> {
 
     /// Compares the directory that has the root's name now with the one in the mirror.
     pub(super) fn check_root(&mut self, id: RootId) {
-        let Some(root) = self.root(id).filter(|root| root.host.is_none()) else {
-            return;
-        };
+        let Some(root) = self.root(id) else { return };
+        if root.host.is_some() {
+            return self.check_guest(id);
+        }
         let (dir, node) = (root.dir.clone(), root.node);
         let found = self
             .kernel
@@ -206,6 +207,7 @@ impl<K: Kernel> Engine<K> {
         }
         self.outlets
             .coverage(path, State::Lost, Some(Gap::RootGone));
+        self.take_shelter(id);
     }
 
     fn root_returns(&mut self, id: RootId) {

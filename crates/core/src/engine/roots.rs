@@ -150,14 +150,18 @@ impl<K: Kernel> Engine<K> {
         if self.roots.len() == 1 {
             return true;
         }
+        let is_own = new.node.is_some_and(|top| self.mirror.is_within(id, top));
         let mut others = self.roots.iter().filter(|root| root.id != new.id);
         let is_apart =
             |other: &Root| !other.dir.starts_with(&new.dir) && !new.dir.starts_with(&other.dir);
         if new.host.is_none() && others.clone().all(is_apart) {
-            return new.node.is_some_and(|top| self.mirror.is_within(id, top));
+            return is_own;
         }
         let path = path_of(&self.mirror, id);
-        new.covers(&path) && !others.any(|other| other.covers(&path))
+        // What has a tree of its own inside another root is what that one cannot show.
+        let shows =
+            |other: &Root| other.covers(&path) && (!is_own || other.dir.starts_with(&new.dir));
+        new.covers(&path) && !others.any(shows)
     }
 
     /// Removes a root. Nothing is reported of it any more, not even that it is gone.

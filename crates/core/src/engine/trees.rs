@@ -23,7 +23,7 @@ use hashbrown::HashSet;
 
 use super::Engine;
 use super::roots::{Root, RootId};
-use crate::change::Cause;
+use crate::change::{Cause, FileType};
 use crate::coverage::{Gap, State};
 use crate::kernel::{Identity, Kernel};
 use crate::mirror::{Mark, NodeId};
@@ -53,7 +53,7 @@ impl<K: Kernel> Engine<K> {
             .collect();
         hosts
             .into_iter()
-            .find(|&host| self.is_reached(host, id) && self.way(host, id) != Way::Hidden)
+            .find(|&host| self.is_reached(host, id) && self.way(host, id, true) != Way::Hidden)
     }
 
     /// Whether the tree of `host` has a place for the root, going by their paths.
@@ -77,10 +77,10 @@ impl<K: Kernel> Engine<K> {
             })
     }
 
-    /// Whether the tree of `host` shows the directory of the root. Takes in directories on the way that no
-    /// record has told of yet, and tells of them: as a root of their own they would be taken in
-    /// silently.
-    fn way(&mut self, host: RootId, id: RootId) -> Way {
+    /// Whether the tree of `host` shows the directory of the root. With `may_look` it takes in
+    /// directories on the way that no record has told of yet, and tells of them: as a root of their
+    /// own they would be taken in silently.
+    fn way(&mut self, host: RootId, id: RootId, may_look: bool) -> Way {
         let (Some(host), Some(root)) = (self.root(host), self.root(id)) else {
             return Way::Hidden;
         };
@@ -93,7 +93,9 @@ impl<K: Kernel> Engine<K> {
         for part in below {
             path.push(&part);
             let name = to_bytes(Path::new(&part));
-            self.adopt(at);
+            if may_look {
+                self.adopt(at);
+            }
             let is_shown = self.mirror.contains(at)
                 && self.gap(at) != Some(Gap::PseudoMount)
                 && !self.is_hidden(at, &name, true)
@@ -102,7 +104,7 @@ impl<K: Kernel> Engine<K> {
                 return Way::Hidden;
             }
             let is_dir = |child: &NodeId| self.mirror.is_dir(*child);
-            if self.mirror.child(at, &name).filter(is_dir).is_none() {
+            if may_look && self.mirror.child(at, &name).filter(is_dir).is_none() {
                 self.look(at, &name, Cause::Scanned);
             }
             if !self.mirror.contains(at) {
@@ -110,13 +112,72 @@ impl<K: Kernel> Engine<K> {
             }
             match self.mirror.child(at, &name) {
                 Some(child) if self.mirror.is_dir(child) => at = child,
-                _ if self.gap(at).is_some() => return Way::Hidden,
+                _ if self.gap(at) == Some(Gap::Unreadable) => return Way::Hidden,
                 _ => return Way::Ends,
             }
         }
         let is_hidden = self.gap(at) == Some(Gap::PseudoMount)
             || only.is_some_and(|only| self.is_hidden(at, &only, false));
         if is_hidden { Way::Hidden } else { Way::Leads }
+    }
+
+    /// A root that is gone may come back where the tree of another one shows it.
+    pub(super) fn take_shelter(&mut self, id: RootId) {
+        let hosts: Vec<RootId> = self
+            .roots
+            .iter()
+            .filter(|host| host.id != id && host.node.is_some())
+            .map(|host| host.id)
+            .collect();
+        let host = hosts
+            .into_iter()
+            .find(|&host| self.is_reached(host, id) && self.way(host, id, false) != Way::Hidden);
+        if let Some(host) = host {
+            self.be_guest(id, host);
+            if let Some(root) = self.root_mut(id) {
+                root.next_check = Some(Moment::ZERO);
+            }
+        }
+    }
+
+    /// A guest that was told as gone may be there again.
+    pub(super) fn check_guest(&mut self, id: RootId) {
+        let Some(root) = self.root(id) else { return };
+        if self.node_of(root).is_some() {
+            let path = root.told_path();
+            if let Some(root) = self.root_mut(id) {
+                root.next_check = None;
+            }
+            self.outlets.coverage(path, State::Live, None);
+        }
+    }
+
+    /// An entry comes to a path that may be a root's. If the root has another tree, that is not there
+    /// any more; if it is a guest and the entry a symbolic link, the root is what that leads to.
+    pub(super) fn make_way(&mut self, id: NodeId) {
+        if self.roots.len() < 2 {
+            return;
+        }
+        let path = path_of(&self.mirror, id);
+        let is_link = self.mirror.kind(id) == FileType::Symlink;
+        let mut others: Vec<(RootId, NodeId)> = Vec::new();
+        for root in &mut self.roots {
+            if let Some(node) = root.node.filter(|&node| !self.mirror.is_within(id, node))
+                && root.told_path() == path
+            {
+                others.push((root.id, node));
+            }
+            if is_link && root.host.is_some() && root.dir.starts_with(&path) {
+                root.host = None;
+                root.next_check = Some(Moment::ZERO);
+            }
+        }
+        for (root, node) in others {
+            match is_link {
+                true => self.check_root(root),
+                false => self.root_gone(root, node),
+            }
+        }
     }
 
     /// Makes a root, and its guests, guests of `host`.
@@ -176,7 +237,7 @@ impl<K: Kernel> Engine<K> {
             if !self.is_reached(host, id) {
                 continue;
             }
-            match self.way(host, id) {
+            match self.way(host, id, true) {
                 Way::Leads => {
                     if let Some(place) = self.place(id, host) {
                         self.adopt(place);
