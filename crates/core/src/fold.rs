@@ -138,6 +138,52 @@ impl Fold {
         }
     }
 
+    /// What the consumer sees at a path below the top of a tree is the top of another one from now on.
+    pub(crate) fn uproot(
+        &mut self,
+        mirror: &mut Mirror,
+        top: At<'_>,
+        below: &[Vec<u8>],
+        path: &[u8],
+    ) {
+        let (node, dir) = top;
+        let mut at = None;
+        let mut seen = self.seen_at(mirror, (None, dir)).or(node);
+        for name in below {
+            let Some(dir) = seen else { return };
+            at = Some((dir, name));
+            seen = self.seen_at(mirror, (Some(dir), name));
+        }
+        if let Some((dir, name)) = at {
+            self.replant(mirror, (Some(dir), name), (None, path));
+        }
+    }
+
+    /// What the consumer sees at a place.
+    fn seen_at(&self, mirror: &Mirror, (parent, name): At<'_>) -> Option<NodeId> {
+        let place = Place {
+            parent,
+            name: name.into(),
+        };
+        let untouched = || {
+            let is_alive = |dir: &NodeId| self.touched.get(dir).is_none_or(|dir| dir.alive);
+            let child = mirror.child(parent.filter(is_alive)?, name)?;
+            (!self.touched.contains_key(&child)).then_some(child)
+        };
+        self.occupant(&place).or_else(untouched)
+    }
+
+    /// The consumer no longer cares for the tree with this path, which may be gone already.
+    pub(crate) fn forget_path(&mut self, mirror: &mut Mirror, path: &[u8]) {
+        let place = Place {
+            parent: None,
+            name: path.into(),
+        };
+        if let Some(id) = self.occupant(&place) {
+            self.forget_seen(mirror, id);
+        }
+    }
+
     /// Makes sure that where the consumer sees the entry is written down.
     fn touch(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) -> &mut Touched {
         if !self.touched.contains_key(&id) {

@@ -275,6 +275,30 @@ impl Outlets {
         folds.for_each(|fold| fold.replant(mirror, from, to));
     }
 
+    /// What consumers see at a path below the top of a tree is the top of another one from now on.
+    pub(crate) fn uproot(
+        &mut self,
+        mirror: &mut Mirror,
+        top: At<'_>,
+        below: &[Vec<u8>],
+        path: &[u8],
+    ) {
+        let folds = self
+            .outlets
+            .iter_mut()
+            .filter_map(|outlet| outlet.fold.as_mut());
+        folds.for_each(|fold| fold.uproot(mirror, top, below, path));
+    }
+
+    /// The tree with this path is no longer watched, whatever became of it.
+    pub(crate) fn forget_path(&mut self, mirror: &mut Mirror, path: &[u8]) {
+        let folds = self
+            .outlets
+            .iter_mut()
+            .filter_map(|outlet| outlet.fold.as_mut());
+        folds.for_each(|fold| fold.forget_path(mirror, path));
+    }
+
     /// A tree goes without a word: its root is no longer watched.
     pub(crate) fn forget(&mut self, mirror: &mut Mirror, top: NodeId) {
         let folds = self

@@ -311,8 +311,7 @@ impl<K: Kernel> Engine<K> {
             if !is_listed || !was_deep || !self.is_deep(id) {
                 self.fit(id, true);
             }
-            let is_doubtful =
-                was_blocked || self.filter.is_active() || !self.resyncs.is_empty();
+            let is_doubtful = was_blocked || self.filter.is_active() || !self.resyncs.is_empty();
             if is_listed && is_doubtful && self.reaches(id) {
                 // Other rules may apply to what is below it here, and it may have left a directory
                 // before that was compared, for one that had been compared already.

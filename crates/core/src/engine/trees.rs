@@ -404,14 +404,21 @@ impl<K: Kernel> Engine<K> {
                 continue;
             }
             let (path, outer) = (root.dir.clone(), root.outer.clone());
-            let top = node.and_then(|top| self.find_below(top, path.strip_prefix(&dir).ok()?));
-            match (top, node) {
-                (Some(top), _) => {
-                    self.replant(top, None, &to_bytes(&path));
-                    self.filter.set_outer(top, outer);
-                }
-                (None, Some(node)) => self.take_leave(node, &dir, &path),
-                (None, None) => {}
+            let Ok(below) = path.strip_prefix(&dir) else {
+                continue;
+            };
+            let bytes = to_bytes(&path);
+            let top = node.and_then(|top| self.find_below(top, below));
+            if let Some(node) = node.filter(|_| top.is_none()) {
+                self.take_leave(node, below);
+            }
+            let names: Vec<Vec<u8>> = below.iter().map(|part| to_bytes(Path::new(part))).collect();
+            let from = to_bytes(&dir);
+            self.outlets
+                .uproot(&mut self.mirror, (node, &from), &names, &bytes);
+            if let Some(top) = top {
+                self.replant(top, None, &bytes);
+                self.filter.set_outer(top, outer);
             }
             if let Some(root) = self.root_mut(id) {
                 root.node = top;
@@ -421,6 +428,12 @@ impl<K: Kernel> Engine<K> {
         for top in [node, resting].into_iter().flatten() {
             self.drop_tree(top);
         }
+        if hosts
+            .iter()
+            .all(|&id| self.root(id).is_none_or(|root| root.dir != dir))
+        {
+            self.outlets.forget_path(&mut self.mirror, &to_bytes(&dir));
+        }
         for id in hosts {
             self.settle_tree(id);
             self.guard_root(id);
@@ -429,23 +442,15 @@ impl<K: Kernel> Engine<K> {
 
     /// A root gets a tree of its own, and its directory is not there. If something else is, consumers
     /// are told that it goes: it is not what the root stands for.
-    fn take_leave(&mut self, top: NodeId, dir: &Path, path: &Path) {
-        let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
+    fn take_leave(&mut self, top: NodeId, below: &Path) {
+        let (Some(above), Some(name)) = (below.parent(), below.file_name()) else {
             return;
         };
-        let above = above.strip_prefix(dir).ok();
-        let Some(above) = above.and_then(|above| self.find_below(top, above)) else {
-            return;
-        };
-        let name = to_bytes(Path::new(name));
-        if let Some(other) = self.mirror.child(above, &name) {
+        let above = self.find_below(top, above);
+        let other = above.and_then(|above| self.mirror.child(above, &to_bytes(Path::new(name))));
+        if let Some(other) = other {
             self.remove(other, Cause::Scanned, true, false);
         }
-        self.outlets.replant(
-            &mut self.mirror,
-            (Some(above), &name),
-            (None, &to_bytes(path)),
-        );
     }
 
     /// Makes the tree of a root show what the root and its guests want, without a word: whoever is
