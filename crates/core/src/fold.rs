@@ -89,6 +89,15 @@ impl Fold {
         self.touched.insert(id, fresh);
     }
 
+    /// An entry came into being that the consumer finds by itself. Below what it is still to be told
+    /// of, it cannot.
+    pub(crate) fn found(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) {
+        let above = mirror.parent(id).and_then(|dir| self.touched.get(&dir));
+        if above.is_some_and(|dir| dir.seen.is_none()) {
+            self.created(mirror, id, cause);
+        }
+    }
+
     pub(crate) fn modified(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) {
         let touched = self.touch(mirror, id, cause);
         touched.modified = true;
@@ -269,6 +278,30 @@ impl Fold {
             touched.alive = false;
             if touched.seen.is_none() {
                 self.settle(mirror, id);
+            }
+        }
+    }
+
+    /// All in a directory but what has one of the names is about to go without a word.
+    pub(crate) fn forget_others(
+        &mut self,
+        mirror: &mut Mirror,
+        dir: NodeId,
+        keep: &HashSet<Vec<u8>>,
+    ) {
+        let seen = self.places.get(&Some(dir)).into_iter().flatten();
+        let mut seen: Vec<NodeId> = seen
+            .filter(|(name, _)| !keep.contains(&***name))
+            .map(|(_, &id)| id)
+            .collect();
+        seen.sort_unstable();
+        for id in seen {
+            self.forget_seen(mirror, id);
+        }
+        let children: Vec<NodeId> = mirror.children(dir).collect();
+        for child in children {
+            if !keep.contains(mirror.name(child)) {
+                self.forget(mirror, child);
             }
         }
     }

@@ -7,6 +7,8 @@
 
 use std::path::{Path, PathBuf};
 
+use hashbrown::HashSet;
+
 use crate::change::{Cause, Change, ChangeKind, Event, Resync, ResyncReason};
 use crate::coverage::{Gap, State, Subtree};
 use crate::fold::{At, Fold, StepKind};
@@ -184,6 +186,15 @@ impl Outlets {
         self.each(mirror, id, cause, || ChangeKind::Created, Fold::created);
     }
 
+    /// An entry belongs to what a root begins with. Consumers are not told, as a rule.
+    pub(crate) fn found(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) {
+        let folds = self
+            .outlets
+            .iter_mut()
+            .filter_map(|outlet| outlet.fold.as_mut());
+        folds.for_each(|fold| fold.found(mirror, id, cause));
+    }
+
     pub(crate) fn modified(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) {
         self.each(mirror, id, cause, || ChangeKind::Modified, Fold::modified);
     }
@@ -288,6 +299,20 @@ impl Outlets {
             .iter_mut()
             .filter_map(|outlet| outlet.fold.as_mut());
         folds.for_each(|fold| fold.uproot(mirror, top, below, path));
+    }
+
+    /// All in a directory but what has one of the names goes without a word.
+    pub(crate) fn forget_others(
+        &mut self,
+        mirror: &mut Mirror,
+        dir: NodeId,
+        keep: &HashSet<Vec<u8>>,
+    ) {
+        let folds = self
+            .outlets
+            .iter_mut()
+            .filter_map(|outlet| outlet.fold.as_mut());
+        folds.for_each(|fold| fold.forget_others(mirror, dir, keep));
     }
 
     /// The tree with this path is no longer watched, whatever became of it.

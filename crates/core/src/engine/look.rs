@@ -156,9 +156,7 @@ impl<K: Kernel> Engine<K> {
                 .identify(id, seen.kind, seen.inode, fold_born(seen.born));
         }
         self.make_way(id);
-        if !self.is_beginning(id) {
-            self.outlets.created(&mut self.mirror, id, cause);
-        }
+        self.tell_new(id, cause);
     }
 
     /// An entry is seen whose inode the mirror has under other names. They may be further names of
@@ -235,12 +233,18 @@ impl<K: Kernel> Engine<K> {
         let was_notified = self.mirror.has(id, Mark::NOTIFIED);
         self.mirror.clear(id, Mark::NOTIFIED);
         self.make_way(id);
-        if !self.is_beginning(id) {
-            let cause = if was_notified {
-                Cause::Notified
-            } else {
-                Cause::Scanned
-            };
+        let cause = if was_notified {
+            Cause::Notified
+        } else {
+            Cause::Scanned
+        };
+        self.tell_new(id, cause);
+    }
+
+    fn tell_new(&mut self, id: NodeId, cause: Cause) {
+        if self.is_beginning(id) {
+            self.outlets.found(&mut self.mirror, id, cause);
+        } else {
             self.outlets.created(&mut self.mirror, id, cause);
         }
     }

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Engine;
-use crate::change::FileType;
+use crate::change::{Cause, FileType};
 use crate::filter::OuterRules;
 use crate::kernel::{Fault, Kernel};
 use crate::mirror::{Mark, NodeId};
@@ -66,7 +66,7 @@ impl Root {
     }
 
     /// Whether it wants the entry at this path.
-    fn covers(&self, path: &Path) -> bool {
+    pub(super) fn covers(&self, path: &Path) -> bool {
         match self.only {
             Some(_) => path == self.told_path(),
             None => path == self.dir || path.parent().is_some_and(|dir| self.follows(dir)),
@@ -115,7 +115,13 @@ impl<K: Kernel> Engine<K> {
         match host {
             Some(host) => self.be_guest(id, host),
             None => {
-                self.plant(id);
+                let top = self.plant(id);
+                // Consumers were told that it is gone, for the sake of another root.
+                if let Some(top) = top.filter(|&top| self.is_told_root(top))
+                    && !self.is_beginning(top)
+                {
+                    self.outlets.created(&mut self.mirror, top, Cause::Scanned);
+                }
                 self.guard_root(id);
             }
         }

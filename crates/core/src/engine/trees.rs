@@ -64,16 +64,14 @@ impl<K: Kernel> Engine<K> {
         if root.dir == host.dir {
             return true;
         }
-        let listed = match root.only {
-            Some(_) => Some(&*root.dir),
-            None => root.dir.parent(),
-        };
-        let is_member =
-            |other: &&Root| other.id != id && (other.id == host.id || other.host == Some(host.id));
+        let mut members = self
+            .roots
+            .iter()
+            .filter(|other| other.id != id && (other.id == host.id || other.host == Some(host.id)));
         root.dir.starts_with(&host.dir)
-            && listed.is_some_and(|listed| {
-                let mut members = self.roots.iter().filter(is_member);
-                members.any(|member| member.follows(listed))
+            && members.any(|member| match root.only {
+                Some(_) => member.follows(&root.dir),
+                None => member.covers(&root.dir),
             })
     }
 
@@ -238,13 +236,13 @@ impl<K: Kernel> Engine<K> {
                 continue;
             }
             match self.way(host, id, true) {
+                Way::Leads | Way::Ends if self.root(id).is_some_and(|root| root.node.is_none()) => {
+                    self.be_guest(id, host);
+                }
                 Way::Leads => {
                     if let Some(place) = self.place(id, host) {
                         self.adopt(place);
                     }
-                }
-                Way::Ends if self.root(id).is_some_and(|root| root.node.is_none()) => {
-                    self.be_guest(id, host);
                 }
                 Way::Ends | Way::Hidden => {}
             }
@@ -479,12 +477,8 @@ impl<K: Kernel> Engine<K> {
             None => self.only.remove(&place),
         };
         if node.is_some() && only != before {
-            let children: Vec<NodeId> = self.mirror.children(place).collect();
-            for child in children {
-                let name = self.mirror.name(child);
-                if only.as_ref().is_some_and(|only| !only.contains(name)) {
-                    self.drop_tree(child);
-                }
+            if let Some(only) = &only {
+                self.drop_others(place, only);
             }
             self.queue(place);
         }
@@ -496,6 +490,17 @@ impl<K: Kernel> Engine<K> {
     fn drop_tree(&mut self, top: NodeId) {
         self.outlets.forget(&mut self.mirror, top);
         self.remove(top, Cause::Scanned, false, false);
+    }
+
+    /// Drops all in a directory but what has one of the names.
+    fn drop_others(&mut self, dir: NodeId, keep: &HashSet<Vec<u8>>) {
+        self.outlets.forget_others(&mut self.mirror, dir, keep);
+        let children: Vec<NodeId> = self.mirror.children(dir).collect();
+        for child in children {
+            if !keep.contains(self.mirror.name(child)) {
+                self.remove(child, Cause::Scanned, false, false);
+            }
+        }
     }
 
     pub(super) fn top(&self, id: NodeId) -> NodeId {
@@ -552,13 +557,13 @@ impl<K: Kernel> Engine<K> {
 
     /// Forgets what is below a directory that is not listed any more.
     fn uncover(&mut self, dir: NodeId, told: bool) {
-        let children: Vec<NodeId> = self.mirror.children(dir).collect();
-        for child in children {
-            if told {
+        if told {
+            let children: Vec<NodeId> = self.mirror.children(dir).collect();
+            for child in children {
                 self.remove(child, Cause::Scanned, true, false);
-            } else {
-                self.drop_tree(child);
             }
+        } else {
+            self.drop_others(dir, &HashSet::new());
         }
         self.unwatch(dir);
         self.drop_gap(dir);

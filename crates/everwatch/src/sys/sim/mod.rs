@@ -39,5 +39,5 @@ mod trace;
 mod workload;
 
 pub use outcome::{Failure, Report};
-pub use schedule::WILD;
+pub use schedule::{NESTED, WILD};
 pub use search::{run, search};

@@ -25,8 +25,16 @@ use super::replica::{Replica, Scope};
 /// does to a watcher.
 pub const WILD: u64 = 1 << 40;
 
+/// Schedules from this number on are wild, and have several roots out of all that can lie in each
+/// other; one that was removed may be added again.
+pub const NESTED: u64 = 1 << 41;
+
 pub(super) fn is_wild(seed: u64) -> bool {
     seed >= WILD
+}
+
+pub(super) fn is_nested(seed: u64) -> bool {
+    seed >= NESTED
 }
 
 #[derive(Debug)]
@@ -168,6 +176,9 @@ impl Schedule {
         for consumer in &mut self.consumers {
             consumer.replica.end(&scope, &self.armed);
         }
+        if is_nested(self.seed) && self.random.chance(500) {
+            self.wanted.push(scope);
+        }
     }
 
     fn open_outlet(&mut self) {
@@ -231,6 +242,10 @@ impl Schedule {
 
     /// What a new root began with is known to whoever asked for it.
     fn take_over(&mut self, scope: &Scope) {
+        if is_nested(self.seed) {
+            // What they were told before is older.
+            self.drain_consumers();
+        }
         let mut entries: Vec<(PathBuf, FileType)> = Vec::new();
         let top = to_path(scope.dir.clone());
         if scope.only.is_none() {
