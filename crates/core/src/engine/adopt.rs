@@ -10,6 +10,7 @@ use crate::change::{Cause, FileType};
 use crate::coverage::{Gap, State};
 use crate::kernel::{Fault, FaultKind, Identity, Kernel, Purpose, Watch, Watched};
 use crate::mirror::{Mark, NodeId};
+use crate::record::Moment;
 
 /// What watching a directory led to.
 enum Covered {
@@ -136,7 +137,7 @@ impl<K: Kernel> Engine<K> {
             Some(_) => Purpose::Entries,
             None => Purpose::Root,
         };
-        match self.kernel.watch(dir, purpose) {
+        match self.watch_afresh(dir, purpose) {
             Ok(Watched::New(watch)) => self.bind(id, watch),
             Ok(Watched::Known(watch)) => {
                 if self.resolve_known(id, watch) {
@@ -151,6 +152,27 @@ impl<K: Kernel> Engine<K> {
             }
         }
         Covered::Yes
+    }
+
+    /// Watches a directory. A watch that only guarded a root until now has reported a part of what
+    /// happened: that something went, and not that it came again. After a listing such records would
+    /// be believed, so they are left behind with the watch, and the root is checked.
+    fn watch_afresh(&mut self, dir: &K::Dir, purpose: Purpose) -> Result<Watched, Fault> {
+        let watched = self.kernel.watch(dir, purpose)?;
+        let Watched::Known(watch) = watched else {
+            return Ok(watched);
+        };
+        if self.watches.first(watch).is_some() || !self.watches.is_guard(watch) {
+            return Ok(watched);
+        }
+        for root in self.watches.guarded(watch, None) {
+            if let Some(root) = self.root_mut(root) {
+                root.next_check = Some(Moment::ZERO);
+            }
+        }
+        self.watches.remove(watch);
+        self.kernel.unwatch(watch);
+        self.kernel.watch(dir, purpose)
     }
 
     fn bind(&mut self, id: NodeId, watch: Watch) {

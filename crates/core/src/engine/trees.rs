@@ -402,6 +402,7 @@ impl<K: Kernel> Engine<K> {
                 continue;
             }
             let (path, outer) = (root.dir.clone(), root.outer.clone());
+            let root_is_single = root.only.is_some();
             let Ok(below) = path.strip_prefix(&dir) else {
                 continue;
             };
@@ -414,8 +415,15 @@ impl<K: Kernel> Engine<K> {
             let from = to_bytes(&dir);
             self.outlets
                 .uproot(&mut self.mirror, (node, &from), &names, &bytes);
+            let top = match top {
+                Some(dir) if root_is_single => Some(self.plant_single(id, dir, &bytes)),
+                Some(top) => {
+                    self.replant(top, None, &bytes);
+                    Some(top)
+                }
+                None => None,
+            };
             if let Some(top) = top {
-                self.replant(top, None, &bytes);
                 self.filter.set_outer(top, outer);
             }
             if let Some(root) = self.root_mut(id) {
@@ -436,6 +444,29 @@ impl<K: Kernel> Engine<K> {
             self.settle_tree(id);
             self.guard_root(id);
         }
+    }
+
+    /// Makes the tree of a root for single entries out of a directory, which may stay in another tree.
+    fn plant_single(&mut self, id: RootId, dir: NodeId, path: &[u8]) -> NodeId {
+        let top = self.mirror.insert(None, path, FileType::Dir, 0);
+        self.mirror.set(top, Mark::ROOT);
+        let path = self.root(id).map(|root| root.dir.clone());
+        let names: Vec<Vec<u8>> = self
+            .roots
+            .iter()
+            .filter(|root| root.id == id || root.host == Some(id))
+            .filter(|root| Some(&root.dir) == path.as_ref())
+            .filter_map(|root| root.only.clone())
+            .collect();
+        for name in names {
+            self.outlets
+                .replant(&mut self.mirror, (Some(dir), &name), (Some(top), &name));
+            if let Some(child) = self.mirror.child(dir, &name) {
+                self.mirror.relocate(child, top, &name);
+            }
+        }
+        self.queue(top);
+        top
     }
 
     /// A root gets a tree of its own, and its directory is not there. If something else is, consumers

@@ -201,6 +201,9 @@ impl Schedule {
         self.engine.entries(|path, kind| entries.push((path, kind)));
         let coverage = self.engine.coverage();
         let disk = &self.engine.kernel().system.disk;
+        let singles = self.armed.iter().filter(|scope| scope.only.is_some());
+        let inner = singles.filter(|scope| self.is_inner(scope));
+        consumer.replica.vague.extend(inner.map(Scope::told_path));
         for scope in self.armed.iter().filter(|scope| scope.only.is_none()) {
             let is_known = match self.is_inner(scope) {
                 // It may be one of the entries; whoever asked for it looks whether it is there.
@@ -218,7 +221,7 @@ impl Schedule {
                     .begin(&to_path(scope.dir.clone()), FileType::Dir, disk);
             }
             if self.is_inner(scope) {
-                consumer.replica.vague.push(scope.dir.clone());
+                consumer.replica.vague.push(scope.told_path());
             }
         }
         for (path, kind) in &entries {
@@ -261,7 +264,7 @@ impl Schedule {
         let is_inner = self.is_inner(scope);
         for consumer in &mut self.consumers {
             if is_inner {
-                consumer.replica.vague.push(scope.dir.clone());
+                consumer.replica.vague.push(scope.told_path());
             }
             for (path, kind) in &entries {
                 consumer.replica.begin(path, *kind, disk);
