@@ -27,6 +27,8 @@ mod queue;
 mod random;
 mod replica;
 mod rest;
+#[cfg(test)]
+mod root_scenarios;
 mod rules;
 #[cfg(test)]
 mod scenarios;
