@@ -355,16 +355,49 @@ impl Fold {
         }
     }
 
+    /// Tops of trees that are gone and lie where something is about to move: the consumer would take
+    /// them along.
+    fn strays(&self, mirror: &Mirror) -> HashSet<NodeId> {
+        let is_top = |place: &Place| place.parent.is_none();
+        let tops = self
+            .touched
+            .iter()
+            .filter(|(_, touched)| !touched.alive && touched.seen.as_ref().is_some_and(is_top));
+        let mut strays: HashSet<NodeId> = tops.map(|(&id, _)| id).collect();
+        if strays.is_empty() {
+            return strays;
+        }
+        let path_of = |id: NodeId| {
+            let mut path = Vec::new();
+            self.write_seen_path(mirror, id, &mut path);
+            path
+        };
+        let moving = self
+            .touched
+            .iter()
+            .filter(|(_, touched)| touched.alive && touched.seen.is_some());
+        let moving: Vec<Vec<u8>> = moving
+            .map(|(&id, _)| [&*path_of(id), b"/"].concat())
+            .collect();
+        strays.retain(|&id| {
+            let path = path_of(id);
+            moving.iter().any(|above| path.starts_with(above))
+        });
+        strays
+    }
+
     /// Moves first, parents before children, then what is new, then what is gone.
     fn make_plan(&mut self, mirror: &Mirror) {
+        let strays = self.strays(mirror);
         let mut keyed: Vec<_> = self
             .touched
             .iter()
             .map(|(&id, touched)| {
                 let rank = match (touched.alive, &touched.seen) {
-                    (true, Some(_)) => 0,
-                    (true, None) => 1,
-                    (false, _) => 2,
+                    _ if strays.contains(&id) => 0,
+                    (true, Some(_)) => 1,
+                    (true, None) => 2,
+                    (false, _) => 3,
                 };
                 let depth = if touched.alive {
                     std::iter::successors(Some(id), |&id| mirror.parent(id)).count()

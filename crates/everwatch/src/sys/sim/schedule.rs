@@ -205,7 +205,7 @@ impl Schedule {
         let inner = singles.filter(|scope| self.is_inner(scope));
         consumer.replica.vague.extend(inner.map(Scope::told_path));
         for scope in self.armed.iter().filter(|scope| scope.only.is_none()) {
-            let is_known = match self.is_inner(scope) {
+            let is_known = match self.is_inner(scope) && !is_nested(self.seed) {
                 // It may be one of the entries; whoever asked for it looks whether it is there.
                 true => disk
                     .resolve(&scope.dir, false)
