@@ -56,6 +56,22 @@ impl<K: Kernel> Engine<K> {
             .find(|&host| self.is_reached(host, id) && self.way(host, id, true) != Way::Hidden)
     }
 
+    /// Whether consumers know nothing but single entries of the root's directory, for the sake of it or
+    /// of its guests.
+    fn is_single(&self, root: &Root) -> bool {
+        let is_same = |other: &&Root| other.host == Some(root.id) && other.dir == root.dir;
+        let mut guests = self.roots.iter().filter(is_same);
+        root.only.is_some() && guests.all(|guest| guest.only.is_some())
+    }
+
+    /// Whether consumers know the root as what is at this path, or below it.
+    fn is_below(&self, root: &Root, path: &Path) -> bool {
+        match self.is_single(root) {
+            true => root.told_path().starts_with(path),
+            false => root.dir.starts_with(path),
+        }
+    }
+
     /// Whether the tree of `host` has a place for the root, going by their paths.
     fn is_reached(&self, host: RootId, id: RootId) -> bool {
         let (Some(host), Some(root)) = (self.root(host), self.root(id)) else {
@@ -69,9 +85,9 @@ impl<K: Kernel> Engine<K> {
             .iter()
             .filter(|other| other.id != id && (other.id == host.id || other.host == Some(host.id)));
         root.dir.starts_with(&host.dir)
-            && members.any(|member| match root.only {
-                Some(_) => member.follows(&root.dir),
-                None => member.covers(&root.dir),
+            && members.any(|member| match self.is_single(root) {
+                true => member.follows(&root.dir),
+                false => member.covers(&root.dir),
             })
     }
 
@@ -158,14 +174,19 @@ impl<K: Kernel> Engine<K> {
         }
         let path = path_of(&self.mirror, id);
         let is_link = self.mirror.kind(id) == FileType::Symlink;
-        let mut others: Vec<(RootId, NodeId)> = Vec::new();
-        for root in &mut self.roots {
-            if let Some(node) = root.node.filter(|&node| !self.mirror.is_within(id, node))
-                && root.told_path() == path
-            {
-                others.push((root.id, node));
-            }
-            if is_link && root.host.is_some() && root.dir.starts_with(&path) {
+        let is_here = |root: &&Root| match self.is_single(root) {
+            true => root.told_path() == path,
+            false => root.dir == path,
+        };
+        let others: Vec<(RootId, NodeId)> = self
+            .roots
+            .iter()
+            .filter(is_here)
+            .filter_map(|root| Some((root.id, root.node?)))
+            .filter(|&(_, node)| !self.mirror.is_within(id, node))
+            .collect();
+        for root in self.roots.iter_mut().filter(|_| is_link) {
+            if root.host.is_some() && root.dir.starts_with(&path) {
                 root.host = None;
                 root.next_check = Some(Moment::ZERO);
             }
@@ -346,7 +367,7 @@ impl<K: Kernel> Engine<K> {
         let strays: Vec<(RootId, NodeId)> = self
             .roots
             .iter()
-            .filter(|root| root.told_path().starts_with(&path))
+            .filter(|root| self.is_below(root, &path))
             .filter_map(|root| Some((root.id, root.node?)))
             .filter(|&(_, top)| !self.mirror.is_within(id, top) && !self.mirror.is_within(top, id))
             .collect();
@@ -581,7 +602,7 @@ impl<K: Kernel> Engine<K> {
                 }
                 (true, false) => self.queue(dir),
                 (false, true) => self.uncover(dir, told),
-                (false, false) => {}
+                (false, false) => self.drop_gap(dir),
             }
         }
     }
