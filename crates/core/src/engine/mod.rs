@@ -28,6 +28,7 @@
 mod adopt;
 mod apply;
 mod aside;
+mod extent;
 mod gaps;
 mod handles;
 mod look;
