@@ -272,9 +272,11 @@ impl Fold {
     pub(crate) fn forget(&mut self, mirror: &mut Mirror, top: NodeId) {
         self.forget_seen(mirror, top);
         for id in mirror.subtree(top) {
-            let Some(touched) = self.touched.get_mut(&id) else {
+            if !self.touched.contains_key(&id) && mirror.has(id, Mark::UNANNOUNCED) {
                 continue;
-            };
+            }
+            // What was not touched came with something that the consumer sees elsewhere.
+            let touched = self.touch(mirror, id, Cause::Scanned);
             touched.alive = false;
             if touched.seen.is_none() {
                 self.settle(mirror, id);
