@@ -17,6 +17,9 @@ use hashbrown::{HashMap, HashSet};
 use crate::change::{Cause, FileType};
 use crate::mirror::{Mark, Mirror, NodeId};
 
+/// A parent and a name; without a parent, the top of a tree and its path.
+pub(crate) type At<'a> = (Option<NodeId>, &'a [u8]);
+
 /// Where the consumer sees an entry.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Place {
@@ -86,6 +89,15 @@ impl Fold {
         self.touched.insert(id, fresh);
     }
 
+    /// An entry came into being that the consumer finds by itself. Below what it is still to be told
+    /// of, it cannot.
+    pub(crate) fn found(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) {
+        let above = mirror.parent(id).and_then(|dir| self.touched.get(&dir));
+        if above.is_some_and(|dir| dir.seen.is_none()) {
+            self.created(mirror, id, cause);
+        }
+    }
+
     pub(crate) fn modified(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) {
         let touched = self.touch(mirror, id, cause);
         touched.modified = true;
@@ -107,6 +119,77 @@ impl Fold {
         touched.alive = false;
         if touched.seen.is_none() {
             self.settle(mirror, id);
+        }
+    }
+
+    /// What the consumer sees at one place is at another one from now on, which has the same path.
+    pub(crate) fn replant(&mut self, mirror: &mut Mirror, from: At<'_>, to: At<'_>) {
+        let [from, to] = [from, to].map(|(parent, name)| Place {
+            parent,
+            name: name.into(),
+        });
+        let Some(id) = self.occupant(&from).filter(|_| from != to) else {
+            return;
+        };
+        self.leave(&from);
+        if let Some(other) = self.occupant(&to) {
+            self.leave(&to);
+            let touched = self.touched.get_mut(&other).expect("it has a place");
+            touched.seen = None;
+            if !touched.alive {
+                self.settle(mirror, other);
+            }
+        }
+        let places = self.places.entry(to.parent).or_default();
+        places.insert(to.name.clone(), id);
+        if let Some(touched) = self.touched.get_mut(&id) {
+            touched.seen = Some(to);
+        }
+    }
+
+    /// What the consumer sees at a path below the top of a tree is the top of another one from now on.
+    pub(crate) fn uproot(
+        &mut self,
+        mirror: &mut Mirror,
+        top: At<'_>,
+        below: &[Vec<u8>],
+        path: &[u8],
+    ) {
+        let (node, dir) = top;
+        let mut at = None;
+        let mut seen = self.seen_at(mirror, (None, dir)).or(node);
+        for name in below {
+            let Some(dir) = seen else { return };
+            at = Some((dir, name));
+            seen = self.seen_at(mirror, (Some(dir), name));
+        }
+        if let Some((dir, name)) = at {
+            self.replant(mirror, (Some(dir), name), (None, path));
+        }
+    }
+
+    /// What the consumer sees at a place.
+    fn seen_at(&self, mirror: &Mirror, (parent, name): At<'_>) -> Option<NodeId> {
+        let place = Place {
+            parent,
+            name: name.into(),
+        };
+        let untouched = || {
+            let is_alive = |dir: &NodeId| self.touched.get(dir).is_none_or(|dir| dir.alive);
+            let child = mirror.child(parent.filter(is_alive)?, name)?;
+            (!self.touched.contains_key(&child)).then_some(child)
+        };
+        self.occupant(&place).or_else(untouched)
+    }
+
+    /// The consumer no longer cares for the tree with this path, which may be gone already.
+    pub(crate) fn forget_path(&mut self, mirror: &mut Mirror, path: &[u8]) {
+        let place = Place {
+            parent: None,
+            name: path.into(),
+        };
+        if let Some(id) = self.occupant(&place) {
+            self.forget_seen(mirror, id);
         }
     }
 
@@ -189,12 +272,38 @@ impl Fold {
     pub(crate) fn forget(&mut self, mirror: &mut Mirror, top: NodeId) {
         self.forget_seen(mirror, top);
         for id in mirror.subtree(top) {
-            let Some(touched) = self.touched.get_mut(&id) else {
+            if !self.touched.contains_key(&id) && mirror.has(id, Mark::UNANNOUNCED) {
                 continue;
-            };
+            }
+            // What was not touched came with something that the consumer sees elsewhere.
+            let touched = self.touch(mirror, id, Cause::Scanned);
             touched.alive = false;
             if touched.seen.is_none() {
                 self.settle(mirror, id);
+            }
+        }
+    }
+
+    /// All in a directory but what has one of the names is about to go without a word.
+    pub(crate) fn forget_others(
+        &mut self,
+        mirror: &mut Mirror,
+        dir: NodeId,
+        keep: &HashSet<Vec<u8>>,
+    ) {
+        let seen = self.places.get(&Some(dir)).into_iter().flatten();
+        let mut seen: Vec<NodeId> = seen
+            .filter(|(name, _)| !keep.contains(&***name))
+            .map(|(_, &id)| id)
+            .collect();
+        seen.sort_unstable();
+        for id in seen {
+            self.forget_seen(mirror, id);
+        }
+        let children: Vec<NodeId> = mirror.children(dir).collect();
+        for child in children {
+            if !keep.contains(mirror.name(child)) {
+                self.forget(mirror, child);
             }
         }
     }
@@ -248,16 +357,49 @@ impl Fold {
         }
     }
 
+    /// Tops of trees that are gone and lie where something is about to move: the consumer would take
+    /// them along.
+    fn strays(&self, mirror: &Mirror) -> HashSet<NodeId> {
+        let is_top = |place: &Place| place.parent.is_none();
+        let tops = self
+            .touched
+            .iter()
+            .filter(|(_, touched)| !touched.alive && touched.seen.as_ref().is_some_and(is_top));
+        let mut strays: HashSet<NodeId> = tops.map(|(&id, _)| id).collect();
+        if strays.is_empty() {
+            return strays;
+        }
+        let path_of = |id: NodeId| {
+            let mut path = Vec::new();
+            self.write_seen_path(mirror, id, &mut path);
+            path
+        };
+        let moving = self
+            .touched
+            .iter()
+            .filter(|(_, touched)| touched.alive && touched.seen.is_some());
+        let moving: Vec<Vec<u8>> = moving
+            .map(|(&id, _)| [&*path_of(id), b"/"].concat())
+            .collect();
+        strays.retain(|&id| {
+            let path = path_of(id);
+            moving.iter().any(|above| path.starts_with(above))
+        });
+        strays
+    }
+
     /// Moves first, parents before children, then what is new, then what is gone.
     fn make_plan(&mut self, mirror: &Mirror) {
+        let strays = self.strays(mirror);
         let mut keyed: Vec<_> = self
             .touched
             .iter()
             .map(|(&id, touched)| {
                 let rank = match (touched.alive, &touched.seen) {
-                    (true, Some(_)) => 0,
-                    (true, None) => 1,
-                    (false, _) => 2,
+                    _ if strays.contains(&id) => 0,
+                    (true, Some(_)) => 1,
+                    (true, None) => 2,
+                    (false, _) => 3,
                 };
                 let depth = if touched.alive {
                     std::iter::successors(Some(id), |&id| mirror.parent(id)).count()

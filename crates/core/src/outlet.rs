@@ -7,9 +7,11 @@
 
 use std::path::{Path, PathBuf};
 
+use hashbrown::HashSet;
+
 use crate::change::{Cause, Change, ChangeKind, Event, Resync, ResyncReason};
 use crate::coverage::{Gap, State, Subtree};
-use crate::fold::{Fold, StepKind};
+use crate::fold::{At, Fold, StepKind};
 use crate::mirror::{Mirror, NodeId};
 use crate::path::to_path;
 
@@ -187,6 +189,15 @@ impl Outlets {
         self.each(mirror, id, cause, || ChangeKind::Created, Fold::created);
     }
 
+    /// An entry belongs to what a root begins with. Consumers are not told, as a rule.
+    pub(crate) fn found(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) {
+        let folds = self
+            .outlets
+            .iter_mut()
+            .filter_map(|outlet| outlet.fold.as_mut());
+        folds.for_each(|fold| fold.found(mirror, id, cause));
+    }
+
     pub(crate) fn modified(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) {
         self.each(mirror, id, cause, || ChangeKind::Modified, Fold::modified);
     }
@@ -267,6 +278,53 @@ impl Outlets {
             let change = describe(mirror, id, self.seq, kind, cause);
             outlet.push(Event::Change(change));
         }
+    }
+
+    /// What consumers see at one place is at another one from now on, which has the same path.
+    pub(crate) fn replant(&mut self, mirror: &mut Mirror, from: At<'_>, to: At<'_>) {
+        let folds = self
+            .outlets
+            .iter_mut()
+            .filter_map(|outlet| outlet.fold.as_mut());
+        folds.for_each(|fold| fold.replant(mirror, from, to));
+    }
+
+    /// What consumers see at a path below the top of a tree is the top of another one from now on.
+    pub(crate) fn uproot(
+        &mut self,
+        mirror: &mut Mirror,
+        top: At<'_>,
+        below: &[Vec<u8>],
+        path: &[u8],
+    ) {
+        let folds = self
+            .outlets
+            .iter_mut()
+            .filter_map(|outlet| outlet.fold.as_mut());
+        folds.for_each(|fold| fold.uproot(mirror, top, below, path));
+    }
+
+    /// All in a directory but what has one of the names goes without a word.
+    pub(crate) fn forget_others(
+        &mut self,
+        mirror: &mut Mirror,
+        dir: NodeId,
+        keep: &HashSet<Vec<u8>>,
+    ) {
+        let folds = self
+            .outlets
+            .iter_mut()
+            .filter_map(|outlet| outlet.fold.as_mut());
+        folds.for_each(|fold| fold.forget_others(mirror, dir, keep));
+    }
+
+    /// The tree with this path is no longer watched, whatever became of it.
+    pub(crate) fn forget_path(&mut self, mirror: &mut Mirror, path: &[u8]) {
+        let folds = self
+            .outlets
+            .iter_mut()
+            .filter_map(|outlet| outlet.fold.as_mut());
+        folds.for_each(|fold| fold.forget_path(mirror, path));
     }
 
     /// A tree goes without a word: its root is no longer watched.

@@ -10,6 +10,7 @@ use crate::change::{Cause, FileType};
 use crate::coverage::{Gap, State};
 use crate::kernel::{Fault, FaultKind, Identity, Kernel, Purpose, Watch, Watched};
 use crate::mirror::{Mark, NodeId};
+use crate::record::Moment;
 
 /// What watching a directory led to.
 enum Covered {
@@ -29,6 +30,10 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         self.mirror.clear(id, Mark::QUEUED);
+        if !self.reaches(id) {
+            self.announce(id);
+            return;
+        }
         self.leave_for(id);
         let opened = self.open_fresh(id).and_then(|dir| {
             let identity = self.kernel.identity(&dir).map_err(OpenError::Fault)?;
@@ -47,10 +52,7 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         self.astray_since.remove(&id);
-        if self.mirror.parent(id).is_some()
-            && self.mirror.identity(id).is_none()
-            && self.graft(id, identity)
-        {
+        if self.mirror.identity(id).is_none() && self.meet(id, identity) {
             return;
         }
         let gap = self.gap_of(&dir, identity);
@@ -135,7 +137,7 @@ impl<K: Kernel> Engine<K> {
             Some(_) => Purpose::Entries,
             None => Purpose::Root,
         };
-        match self.kernel.watch(dir, purpose) {
+        match self.watch_afresh(dir, purpose) {
             Ok(Watched::New(watch)) => self.bind(id, watch),
             Ok(Watched::Known(watch)) => {
                 if self.resolve_known(id, watch) {
@@ -150,6 +152,27 @@ impl<K: Kernel> Engine<K> {
             }
         }
         Covered::Yes
+    }
+
+    /// Watches a directory. A watch that only guarded a root until now has reported a part of what
+    /// happened: that something went, and not that it came again. After a listing such records would
+    /// be believed, so they are left behind with the watch, and the root is checked.
+    fn watch_afresh(&mut self, dir: &K::Dir, purpose: Purpose) -> Result<Watched, Fault> {
+        let watched = self.kernel.watch(dir, purpose)?;
+        let Watched::Known(watch) = watched else {
+            return Ok(watched);
+        };
+        if self.watches.first(watch).is_some() || !self.watches.is_guard(watch) {
+            return Ok(watched);
+        }
+        for root in self.watches.guarded(watch, None) {
+            if let Some(root) = self.root_mut(root) {
+                root.next_check = Some(Moment::ZERO);
+            }
+        }
+        self.watches.remove(watch);
+        self.kernel.unwatch(watch);
+        self.kernel.watch(dir, purpose)
     }
 
     fn bind(&mut self, id: NodeId, watch: Watch) {
@@ -169,13 +192,23 @@ impl<K: Kernel> Engine<K> {
             return false;
         };
         for other in self.watches.nodes(watch) {
-            if other == id || !self.mirror.contains(other) {
+            if other == id
+                || !self.mirror.contains(other)
+                || self.only.contains_key(&other)
+                || self.is_shown_beside(dir, other)
+            {
                 continue;
             }
             // Below itself it cannot be, and where it is in place this is a second name for it.
             let is_new = self.mirror.first_child(id).is_none();
             if is_new && !self.mirror.is_within(dir, other) && self.is_in_place(other) != Some(true)
             {
+                if self.is_beginning(id) && !self.is_beginning(other) {
+                    // Whoever asked for the new root finds it here; for the others it goes.
+                    self.bind(id, watch);
+                    self.remove(other, Cause::Scanned, true, false);
+                    return false;
+                }
                 let name = self.mirror.name(id).to_vec();
                 let is_stale = self.mirror.has(id, Mark::STALE);
                 self.infer_move(other, dir, &name, Cause::Scanned);
@@ -213,28 +246,6 @@ impl<K: Kernel> Engine<K> {
             FaultKind::NotFound => self.park(id, Astray::Missing),
             kind => self.set_gap(id, kind.gap()),
         }
-    }
-
-    /// Whether directories in `dir` are watched, too.
-    pub(super) fn covers_below(&self, dir: NodeId) -> bool {
-        let mut above = Some(dir);
-        while let Some(id) = above {
-            above = self.mirror.parent(id);
-            if above.is_none() {
-                return self.is_recursive_root(id);
-            }
-        }
-        false
-    }
-
-    /// Forgets what is below a directory that came to where directories are not followed.
-    pub(super) fn uncover(&mut self, id: NodeId) {
-        let children: Vec<NodeId> = self.mirror.children(id).collect();
-        for child in children {
-            self.remove(child, Cause::Scanned, true, false);
-        }
-        self.unwatch(id);
-        self.drop_gap(id);
     }
 
     /// Whether the entry is hidden by the filter, or by a root that stands for a single file.

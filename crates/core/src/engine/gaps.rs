@@ -223,11 +223,7 @@ impl<K: Kernel> Engine<K> {
             .collect();
         for root in &self.roots {
             let path = root.told_path();
-            let node = match root.node {
-                None if root.is_joined => self.find(&root.dir),
-                node => node,
-            };
-            let gap = match node {
+            let gap = match self.node_of(root) {
                 None => Some(Gap::RootGone),
                 Some(node) => std::iter::successors(Some(node), |&id| self.mirror.parent(id))
                     .find_map(|id| self.gap(id)),

@@ -68,7 +68,7 @@ impl<K: Kernel> Engine<K> {
                     if had_vanished {
                         self.mirror.set(child, Mark::STALE);
                     }
-                    if (is_doubtful || had_vanished) && self.covers_below(dir) {
+                    if (is_doubtful || had_vanished) && self.reaches(child) {
                         self.queue(child);
                     }
                 } else {
@@ -155,9 +155,8 @@ impl<K: Kernel> Engine<K> {
             self.mirror
                 .identify(id, seen.kind, seen.inode, fold_born(seen.born));
         }
-        if !self.arming {
-            self.outlets.created(&mut self.mirror, id, cause);
-        }
+        self.make_way(id);
+        self.tell_new(id, cause);
     }
 
     /// An entry is seen whose inode the mirror has under other names. They may be further names of
@@ -165,7 +164,7 @@ impl<K: Kernel> Engine<K> {
     /// about this entry, so the others are looked at again; if they are many, only when they are
     /// more than the file has names.
     fn doubt_namesakes(&mut self, dir: NodeId, seen: Seen) {
-        if self.arming || seen.inode == 0 || seen.links == 0 {
+        if self.arming.is_some() || seen.inode == 0 || seen.links == 0 {
             return;
         }
         let namesakes = self.mirror.by_inode(seen.inode);
@@ -192,7 +191,7 @@ impl<K: Kernel> Engine<K> {
         if cause == Cause::Notified {
             self.mirror.set(id, Mark::NOTIFIED);
         }
-        if self.covers_below(dir) {
+        if self.reaches(id) {
             self.queue(id);
         } else {
             self.announce(id);
@@ -213,6 +212,7 @@ impl<K: Kernel> Engine<K> {
         }
         let id = self.mirror.insert(Some(dir), name, kind, 0);
         self.doubt(id);
+        self.make_way(id);
         self.outlets.created(&mut self.mirror, id, cause);
     }
 
@@ -232,12 +232,19 @@ impl<K: Kernel> Engine<K> {
         self.mirror.clear(id, Mark::UNANNOUNCED);
         let was_notified = self.mirror.has(id, Mark::NOTIFIED);
         self.mirror.clear(id, Mark::NOTIFIED);
-        if !self.arming {
-            let cause = if was_notified {
-                Cause::Notified
-            } else {
-                Cause::Scanned
-            };
+        self.make_way(id);
+        let cause = if was_notified {
+            Cause::Notified
+        } else {
+            Cause::Scanned
+        };
+        self.tell_new(id, cause);
+    }
+
+    fn tell_new(&mut self, id: NodeId, cause: Cause) {
+        if self.is_beginning(id) {
+            self.outlets.found(&mut self.mirror, id, cause);
+        } else {
             self.outlets.created(&mut self.mirror, id, cause);
         }
     }
@@ -258,6 +265,9 @@ impl<K: Kernel> Engine<K> {
     /// is not below the entry.
     pub(super) fn relocate(&mut self, id: NodeId, dir: NodeId, name: &[u8], cause: Cause) {
         let unannounced = self.mirror.has(id, Mark::UNANNOUNCED);
+        // Consumers do not know yet what is found of a root that is being armed.
+        let is_untold = unannounced || self.is_beginning(id);
+        let was_deep = self.is_deep(id);
         if let Some(victim) = self.mirror.child(dir, name) {
             if victim == id {
                 return;
@@ -268,7 +278,7 @@ impl<K: Kernel> Engine<K> {
                 self.look(dir, name, cause);
                 return;
             }
-            self.remove(victim, cause, true, !unannounced);
+            self.remove(victim, cause, true, !is_untold);
         }
         self.mirror.clear(id, Mark::VANISHED);
         if self.mirror.has(id, Mark::ROOT) {
@@ -280,14 +290,17 @@ impl<K: Kernel> Engine<K> {
             .mirror
             .parent(id)
             .is_some_and(|from| self.block_above(from).is_some());
-        // Consumers do not know yet what is found of a root that is being armed.
-        let is_untold = self.arming
-            && self
-                .arming_top
-                .is_some_and(|top| self.mirror.is_within(id, top));
-        if unannounced || is_untold {
+        if is_untold {
             self.mirror.relocate(id, dir, name);
+            if !unannounced && !self.is_beginning(id) {
+                for id in self.mirror.subtree(id) {
+                    if !self.mirror.has(id, Mark::UNANNOUNCED) {
+                        self.outlets.created(&mut self.mirror, id, cause);
+                    }
+                }
+            }
         } else {
+            self.clear_below(id);
             let from = self.outlets.moving(&mut self.mirror, id, cause);
             self.mirror.relocate(id, dir, name);
             let is_other = self.verify_moved(id, dir, name);
@@ -298,15 +311,12 @@ impl<K: Kernel> Engine<K> {
         }
         if self.mirror.is_dir(id) {
             self.retry_unreadable(id);
-            let is_covered = self.covers_below(dir);
             let is_listed = self.mirror.identity(id).is_some();
-            if is_covered && !is_listed {
-                self.queue(id);
-            } else if !is_covered && is_listed {
-                self.uncover(id);
-            } else if is_listed
-                && (was_blocked || self.filter.is_active() || !self.resyncs.is_empty())
-            {
+            if !is_listed || !was_deep || !self.is_deep(id) {
+                self.fit(id, true);
+            }
+            let is_doubtful = was_blocked || self.filter.is_active() || !self.resyncs.is_empty();
+            if is_listed && is_doubtful && self.reaches(id) {
                 // Other rules may apply to what is below it here, and it may have left a directory
                 // before that was compared, for one that had been compared already.
                 self.mirror.set(id, Mark::STALE);
@@ -338,7 +348,7 @@ impl<K: Kernel> Engine<K> {
     /// The entry of the mirror that what was seen at a new place really is, if it left its own
     /// place. Inode numbers are used again, so it has to be older than what is known, too.
     pub(super) fn claim(&mut self, dir: NodeId, name: &[u8], seen: Seen) -> Option<NodeId> {
-        if self.arming || seen.inode == 0 {
+        if self.arming.is_some() || seen.inode == 0 {
             return None;
         }
         let candidates = self.mirror.by_inode(seen.inode);
@@ -363,7 +373,9 @@ impl<K: Kernel> Engine<K> {
             let Some(parent) = self.mirror.parent(known) else {
                 continue;
             };
-            if parent == dir && self.mirror.name(known) == name {
+            if (parent == dir && self.mirror.name(known) == name)
+                || self.is_shown_beside(dir, known)
+            {
                 continue;
             }
             if self.mirror.identity(parent).map(|identity| identity.device) != Some(device) {

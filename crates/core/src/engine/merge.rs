@@ -33,7 +33,7 @@ impl<K: Kernel> Engine<K> {
             return self.merge_into_empty(dir, listing, is_polled, is_stale);
         }
         let mut missed = None;
-        let covers_below = self.covers_below(dir);
+        let is_deep = self.is_deep(dir);
         // A listing mostly has the order of the one before it, which the children are in.
         let mut expected = self.mirror.first_child(dir);
         for entry in listing.iter() {
@@ -72,7 +72,7 @@ impl<K: Kernel> Engine<K> {
             self.mirror.set(child, Mark::LISTED);
             if kind == FileType::Dir {
                 let is_unlisted = self.mirror.identity(child).is_none();
-                if (is_stale || is_polled || is_unlisted) && covers_below {
+                if (is_stale || is_polled || is_unlisted) && (is_deep || self.reaches(child)) {
                     if is_stale {
                         self.mirror.set(child, Mark::STALE);
                     }
@@ -141,8 +141,8 @@ impl<K: Kernel> Engine<K> {
             }
             if is_stale
                 && kind == FileType::Dir
-                && self.covers_below(dir)
                 && let Some(child) = self.mirror.child(dir, entry.name)
+                && self.reaches(child)
             {
                 self.mirror.set(child, Mark::STALE);
                 self.queue(child);
@@ -191,7 +191,7 @@ impl<K: Kernel> Engine<K> {
         let now = self.kernel.clock();
         let stamp = stamp_of(&stat, now);
         let before = self.stamps.insert(child, stamp);
-        if self.arming {
+        if self.is_beginning(child) {
             return Ok(());
         }
         if is_news {

@@ -28,6 +28,7 @@
 mod adopt;
 mod apply;
 mod aside;
+mod extent;
 mod gaps;
 mod handles;
 mod look;
@@ -37,6 +38,7 @@ mod presence;
 mod resync;
 mod roots;
 mod shelf;
+mod trees;
 mod watches;
 
 use std::collections::VecDeque;
@@ -240,9 +242,7 @@ pub struct Engine<K: Kernel> {
     /// may be queued between the two halves of an exchange.
     recent_arrivals: VecDeque<(NodeId, Vec<u8>)>,
     /// A root is being armed: what is found is its beginning, not a change.
-    arming: bool,
-    /// The top of its tree.
-    arming_top: Option<NodeId>,
+    arming: Option<RootId>,
     polling: Option<Poll>,
     poll_wanted: bool,
     polls_begun: u64,
@@ -296,8 +296,7 @@ impl<K: Kernel> Engine<K> {
             only: HashMap::new(),
             complete: 0,
             recent_arrivals: VecDeque::new(),
-            arming: false,
-            arming_top: None,
+            arming: None,
             polling: None,
             poll_wanted: false,
             polls_begun: 0,
@@ -334,7 +333,7 @@ impl<K: Kernel> Engine<K> {
         self.now = now;
         let records_before = self.counters.records;
         let came = self.drain();
-        if !self.arming {
+        if self.arming.is_none() {
             self.begin_poll_if_due();
             self.look_for_roots();
         }
@@ -353,7 +352,7 @@ impl<K: Kernel> Engine<K> {
                     is_stopped = true;
                     break;
                 }
-            } else if self.arming || !self.apply_front(now) {
+            } else if self.arming.is_some() || !self.apply_front(now) {
                 break;
             }
         }
@@ -362,16 +361,16 @@ impl<K: Kernel> Engine<K> {
         }
         let is_done = self.work.is_empty() && done < STEP && !is_stopped;
         // Also in the middle of the backlog: on a busy tree there is no end of it.
-        if self.work.is_empty() && !self.arming {
+        if self.work.is_empty() && self.arming.is_none() {
             self.settle();
         }
         if is_done {
             self.handles.clear();
             self.kernel.rest();
         }
-        let waits_for_half = is_done && !self.arming && !self.backlog.is_empty();
+        let waits_for_half = is_done && self.arming.is_none() && !self.backlog.is_empty();
         let (needs_drain, ripe) = self.next_decision();
-        let more = self.arming
+        let more = self.arming.is_some()
             || !is_done
             || !self.work.is_empty()
             || came
@@ -468,8 +467,14 @@ impl<K: Kernel> Engine<K> {
     /// Removes an entry and all below it from the mirror. `told` says whether consumers learn of
     /// it; `implied`, that they do from the move that takes its place.
     fn remove(&mut self, id: NodeId, cause: Cause, told: bool, implied: bool) {
+        let told = told
+            && !self.mirror.has(id, crate::mirror::Mark::UNANNOUNCED)
+            && !self.is_beginning(id);
+        if told {
+            self.clear_below(id);
+        }
         let subtree = self.mirror.subtree(id);
-        if told && !self.mirror.has(id, crate::mirror::Mark::UNANNOUNCED) {
+        if told {
             self.outlets
                 .removing(&mut self.mirror, id, &subtree, cause, implied);
         }

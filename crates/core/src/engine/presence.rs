@@ -30,7 +30,7 @@ impl<K: Kernel> Engine<K> {
     /// Watches the way to a root: each directory in which a part of its path is looked up. Where
     /// that cannot be done, the root is looked at from time to time instead.
     pub(super) fn guard_root(&mut self, id: RootId) {
-        let Some(root) = self.root(id).filter(|root| !root.is_joined) else {
+        let Some(root) = self.root(id).filter(|root| root.host.is_none()) else {
             return;
         };
         let dir = root.dir.clone();
@@ -131,9 +131,10 @@ impl<K: Kernel> Engine<K> {
 
     /// Compares the directory that has the root's name now with the one in the mirror.
     pub(super) fn check_root(&mut self, id: RootId) {
-        let Some(root) = self.root(id).filter(|root| !root.is_joined) else {
-            return;
-        };
+        let Some(root) = self.root(id) else { return };
+        if root.host.is_some() {
+            return self.check_guest(id);
+        }
         let (dir, node) = (root.dir.clone(), root.node);
         let found = self
             .kernel
@@ -166,7 +167,19 @@ impl<K: Kernel> Engine<K> {
                 Some(node),
             ) => self.root_gone(id, node),
             // Whoever may not look cannot tell; the directory reports as long as it lives.
-            (Err(_), _) => {}
+            (
+                Err(Fault {
+                    kind: FaultKind::Denied,
+                    ..
+                }),
+                _,
+            ) => {}
+            (Err(_), _) => {
+                let soon = self.now.saturating_add(self.pace.root);
+                if let Some(root) = self.root_mut(id) {
+                    root.next_check = Some(soon);
+                }
+            }
         }
     }
 
@@ -178,7 +191,7 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    fn root_gone(&mut self, id: RootId, node: NodeId) {
+    pub(super) fn root_gone(&mut self, id: RootId, node: NodeId) {
         let Some(root) = self.root_mut(id) else {
             return;
         };
@@ -203,13 +216,19 @@ impl<K: Kernel> Engine<K> {
         }
         self.outlets
             .coverage(path, State::Lost, Some(Gap::RootGone));
+        self.take_shelter(id);
     }
 
     fn root_returns(&mut self, id: RootId) {
-        let Some(node) = self.plant(id) else { return };
         let Some(root) = self.root(id) else { return };
         let path = root.told_path();
-        if root.only.is_none() {
+        if let Some(host) = self.find_host(id) {
+            self.be_guest(id, host);
+            self.outlets.coverage(path, State::Live, None);
+            return;
+        }
+        let Some(node) = self.plant(id) else { return };
+        if self.is_told_root(node) {
             self.outlets.created(&mut self.mirror, node, Cause::Scanned);
         }
         self.outlets.coverage(path, State::Live, None);

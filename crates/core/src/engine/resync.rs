@@ -80,11 +80,9 @@ impl<K: Kernel> Engine<K> {
             let Ok(below) = path.strip_prefix(&real) else {
                 continue;
             };
-            let found = self.find(&root.join(below)).filter(|&dir| {
-                self.mirror
-                    .parent(dir)
-                    .is_none_or(|parent| self.covers_below(parent))
-            });
+            let found = self
+                .find(&root.join(below))
+                .filter(|&dir| self.reaches(dir));
             if let Some(dir) = found {
                 self.resync(dir, ResyncReason::Mounts);
             }

@@ -1,16 +1,16 @@
-//! Roots: what callers asked to watch, and which trees of the mirror serve it.
+//! Roots: what callers asked to watch.
 //!
-//! A root inside another one, under the same path, is covered by it: it is *joined* and has no tree
-//! of its own, so that nothing is reported twice. If the outer root comes later, the inner tree is
-//! grafted into the outer one; if it goes, the inner one gets its tree back.
+//! A root is a path, and a wish for what is below it: all, its own entries, or one of them. Which
+//! tree of the mirror serves it is decided in `trees`; whether its directory is there, in `presence`.
 
 use std::path::{Path, PathBuf};
 
 use super::Engine;
 use crate::change::{Cause, FileType};
 use crate::filter::OuterRules;
-use crate::kernel::{Fault, Identity, Kernel};
+use crate::kernel::{Fault, Kernel};
 use crate::mirror::{Mark, NodeId};
+use crate::outlet::path_of;
 use crate::path::{to_bytes, to_path};
 use crate::record::Moment;
 
@@ -37,16 +37,16 @@ pub(super) struct Root {
     pub(super) dir: PathBuf,
     pub(super) only: Option<Vec<u8>>,
     /// What the caller wants.
-    recursive: bool,
-    /// What the tree has, for the sake of this root or of one that is joined to it.
-    is_deep: bool,
-    outer: Vec<OuterRules>,
-    /// The directory in the mirror; `None` while it is gone or joined.
+    pub(super) recursive: bool,
+    pub(super) outer: Vec<OuterRules>,
+    /// The root in whose tree this one is; `None` if it has a tree of its own. A host has none.
+    pub(super) host: Option<RootId>,
+    /// The tree is followed to any depth, for the sake of this root or of a guest with the same path.
+    pub(super) is_deep: bool,
+    /// The top of its tree; `None` while the directory is gone, or the root is a guest.
     pub(super) node: Option<NodeId>,
-    /// The directory in the mirror while a root for a single entry is gone.
+    /// The top of its tree while that is gone, if consumers do not know it as an entry.
     pub(super) resting: Option<NodeId>,
-    /// Another root covers this one; nothing of the mirror is its own.
-    pub(super) is_joined: bool,
     /// When to look for it, while it is gone.
     pub(super) next_check: Option<Moment>,
 }
@@ -59,58 +59,87 @@ impl Root {
             None => self.dir.clone(),
         }
     }
+
+    /// Whether it wants the entries of the directory at this path.
+    pub(super) fn follows(&self, dir: &Path) -> bool {
+        self.only.is_none() && (dir == self.dir || (self.recursive && dir.starts_with(&self.dir)))
+    }
+
+    /// Whether it wants the entry at this path.
+    pub(super) fn covers(&self, path: &Path) -> bool {
+        match self.only {
+            Some(_) => path == self.told_path(),
+            None => path == self.dir || path.parent().is_some_and(|dir| self.follows(dir)),
+        }
+    }
 }
 
 impl<K: Kernel> Engine<K> {
-    /// Adds a root. It is armed once [`Engine::is_armed`] says so; what is found until then is its
-    /// beginning and is not reported. Call it only when [`Engine::can_arm`].
+    /// Adds a root. It is armed once [`Engine::is_armed`] says so; what is found until then and was
+    /// not in another root already is its beginning and is not reported. Call it only when
+    /// [`Engine::can_arm`].
     pub fn add_root(&mut self, spec: RootSpec) -> Result<RootId, Fault> {
         let dir = self.kernel.open_root(&spec.dir)?;
-        let identity = self.kernel.identity(&dir)?;
+        self.kernel.identity(&dir)?;
         drop(dir);
         if self.roots.is_empty() {
             self.complete = self.kernel.clock();
         }
+        // One that is back without being noticed yet is the host, or has what becomes a guest.
+        let missing: Vec<RootId> = self
+            .roots
+            .iter()
+            .filter(|root| root.host.is_none() && root.node.is_none())
+            .filter(|root| spec.dir.starts_with(&root.dir))
+            .map(|root| root.id)
+            .collect();
+        for root in missing {
+            self.check_root(root);
+        }
         let id = RootId(self.next_root);
         self.next_root += 1;
-        self.reveal(&spec.dir);
-        let is_joined = self.join(&spec, identity);
-        let (is_whole, dir_path) = (spec.only.is_none(), spec.dir.clone());
         self.roots.push(Root {
             id,
             dir: spec.dir,
             only: spec.only,
             recursive: spec.recursive,
-            is_deep: spec.recursive,
             outer: spec.outer,
+            host: None,
+            is_deep: false,
             node: None,
             resting: None,
-            is_joined,
             next_check: None,
         });
-        if !is_joined {
-            self.arming = true;
-            if is_whole {
-                self.graft_single_entries(&dir_path, identity);
+        let host = self.find_host(id);
+        self.arming = Some(id);
+        match host {
+            Some(host) => self.be_guest(id, host),
+            None => {
+                let top = self.plant(id);
+                // Consumers were told that it is gone, for the sake of another root.
+                if let Some(top) = top.filter(|&top| self.is_told_root(top))
+                    && !self.is_beginning(top)
+                {
+                    self.outlets.created(&mut self.mirror, top, Cause::Scanned);
+                }
+                self.guard_root(id);
             }
-            self.arming_top = self.plant(id);
-            self.guard_root(id);
         }
+        self.take_in(host.unwrap_or(id));
         Ok(id)
     }
 
     /// Whether a root can be added now: what is being listed for others is done.
     pub fn can_arm(&self) -> bool {
-        self.work.is_empty() && !self.arming
+        self.work.is_empty() && self.arming.is_none()
     }
 
     /// Whether all roots are armed. Call [`Engine::step`] until they are.
     pub fn is_armed(&mut self) -> bool {
-        if self.arming && self.work.is_empty() {
-            self.arming = false;
-            self.arming_top = None;
+        if self.work.is_empty() {
+            self.arming = None;
         }
-        !self.arming
+        self.arming.is_none()
     }
 
     /// The path of each root, as the caller gave it.
@@ -118,71 +147,27 @@ impl<K: Kernel> Engine<K> {
         self.roots.iter().map(Root::told_path)
     }
 
-    /// Takes in directories on the way to `dir` that a root above it has not heard of yet, and tells
-    /// of them: as a root of their own they would be taken in silently.
-    fn reveal(&mut self, dir: &Path) {
-        let above: Vec<(NodeId, PathBuf)> = self
-            .roots
-            .iter()
-            .filter(|root| root.is_deep && root.only.is_none())
-            .filter_map(|root| Some((root.node?, dir.strip_prefix(&root.dir).ok()?.to_owned())))
-            .collect();
-        for (top, below) in above {
-            let mut at = Some(top);
-            for name in &below {
-                let name = to_bytes(Path::new(name));
-                let Some(dir) = at.filter(|&dir| self.mirror.contains(dir)) else {
-                    break;
-                };
-                if self.mirror.child(dir, &name).is_none() && !self.is_hidden(dir, &name, true) {
-                    self.look(dir, &name, Cause::Scanned);
-                    while let Some(node) = self.work.pop() {
-                        self.adopt(node);
-                    }
-                }
-                at = self.mirror.child(dir, &name);
-            }
+    /// Whether the entry belongs to nothing but the root that is being armed: whoever asked for that
+    /// finds the entry in it, and consumers are not told.
+    pub(super) fn is_beginning(&self, id: NodeId) -> bool {
+        let Some(new) = self.arming.and_then(|new| self.root(new)) else {
+            return false;
+        };
+        if self.roots.len() == 1 {
+            return true;
         }
-    }
-
-    /// Whether an existing root covers the new one, which may make that reach deeper.
-    fn join(&mut self, spec: &RootSpec, identity: Identity) -> bool {
-        let owner = self.roots.iter().position(|root| {
-            let Some(top) = root.node else { return false };
-            let Ok(below) = spec.dir.strip_prefix(&root.dir) else {
-                return false;
-            };
-            if spec.dir == root.dir {
-                return root.only.is_none() || root.only == spec.only;
-            }
-            let known = self
-                .find_below(top, below)
-                .map(|node| self.mirror.identity(node));
-            root.only.is_none()
-                && root.is_deep
-                && known.is_some_and(|known| known.is_none_or(|known| known == identity))
-        });
-        let Some(owner) = owner else { return false };
-        if spec.recursive && spec.only.is_none() && !self.roots[owner].is_deep {
-            self.roots[owner].is_deep = true;
-            self.arming = true;
-            if let Some(top) = self.roots[owner].node {
-                self.queue_unlisted(top);
-            }
+        let is_own = new.node.is_some_and(|top| self.mirror.is_within(id, top));
+        let mut others = self.roots.iter().filter(|root| root.id != new.id);
+        let is_apart =
+            |other: &Root| !other.dir.starts_with(&new.dir) && !new.dir.starts_with(&other.dir);
+        if new.host.is_none() && others.clone().all(is_apart) {
+            return is_own;
         }
-        true
-    }
-
-    /// Queues the directories in `dir` that were never listed.
-    fn queue_unlisted(&mut self, dir: NodeId) {
-        let children: Vec<NodeId> = self
-            .mirror
-            .children(dir)
-            .filter(|&child| self.mirror.is_dir(child) && self.mirror.identity(child).is_none())
-            .collect();
-        for child in children {
-            self.queue(child);
-        }
+        let path = path_of(&self.mirror, id);
+        // What has a tree of its own inside another root is what that one cannot show.
+        let shows =
+            |other: &Root| other.covers(&path) && (!is_own || other.dir.starts_with(&new.dir));
+        new.covers(&path) && !others.any(shows)
     }
 
     /// Removes a root. Nothing is reported of it any more, not even that it is gone.
@@ -191,42 +176,34 @@ impl<K: Kernel> Engine<K> {
             return;
         };
         let root = self.roots.remove(at);
+        self.unguard(id);
+        self.inherit(root);
+    }
+
+    /// Makes the top of a root's tree and queues it.
+    pub(super) fn plant(&mut self, id: RootId) -> Option<NodeId> {
+        let root = self.roots.iter_mut().find(|root| root.id == id)?;
+        root.next_check = None;
+        let node = match root.resting.take() {
+            Some(node) => node,
+            None => {
+                let node = self
+                    .mirror
+                    .insert(None, &to_bytes(&root.dir), FileType::Dir, 0);
+                self.mirror.set(node, Mark::ROOT);
+                self.filter.set_outer(node, root.outer.clone());
+                node
+            }
+        };
+        root.node = Some(node);
+        self.queue(node);
+        self.settle_tree(id);
+        Some(node)
+    }
+
+    pub(super) fn unguard(&mut self, id: RootId) {
         for watch in self.watches.unguard(id) {
             self.kernel.unwatch(watch);
-        }
-        if root.is_joined {
-            if let Some(owner) = self.roots.iter().find(|other| other.dir == root.dir) {
-                self.settle_depth(owner.id);
-            }
-            return;
-        }
-        if let Some(resting) = root.resting {
-            self.drop_tree(resting);
-        }
-        let Some(top) = root.node else { return };
-        let mut heirs: Vec<RootId> = self
-            .roots
-            .iter()
-            .filter(|other| other.is_joined && other.dir.starts_with(&root.dir))
-            .map(|other| other.id)
-            .collect();
-        heirs.sort_by_key(|&heir| self.root(heir).map(|heir| heir.dir.components().count()));
-        let mut served: Vec<PathBuf> = Vec::new();
-        for heir in heirs {
-            let Some(dir) = self.root(heir).map(|heir| heir.dir.clone()) else {
-                continue;
-            };
-            if !served.iter().any(|outer| dir.starts_with(outer)) {
-                self.separate(heir, &root.dir, top);
-                if self.root(heir).is_some_and(|heir| heir.is_deep) {
-                    served.push(dir);
-                }
-            }
-        }
-        if let Some(owner) = self.roots.iter().find(|other| other.node == Some(top)) {
-            self.settle_depth(owner.id);
-        } else {
-            self.drop_tree(top);
         }
     }
 
@@ -236,167 +213,6 @@ impl<K: Kernel> Engine<K> {
 
     pub(super) fn root_mut(&mut self, id: RootId) -> Option<&mut Root> {
         self.roots.iter_mut().find(|root| root.id == id)
-    }
-
-    fn drop_tree(&mut self, top: NodeId) {
-        self.outlets.forget(&mut self.mirror, top);
-        self.remove(top, Cause::Scanned, false, false);
-    }
-
-    /// Makes the tree of a root reach as deep as this root and those joined to it want.
-    fn settle_depth(&mut self, id: RootId) {
-        let Some((dir, node)) = self.root(id).map(|root| (root.dir.clone(), root.node)) else {
-            return;
-        };
-        let is_deep = self
-            .roots
-            .iter()
-            .any(|other| other.dir == dir && other.only.is_none() && other.recursive);
-        let Some(root) = self.root_mut(id) else {
-            return;
-        };
-        let was_deep = std::mem::replace(&mut root.is_deep, is_deep);
-        if let Some(top) = node.filter(|_| was_deep && !is_deep) {
-            let below: Vec<NodeId> = self
-                .mirror
-                .children(top)
-                .filter(|&child| self.mirror.is_dir(child))
-                .collect();
-            for dir in below {
-                let children: Vec<NodeId> = self.mirror.children(dir).collect();
-                for child in children {
-                    self.drop_tree(child);
-                }
-                self.unwatch(dir);
-                self.drop_gap(dir);
-                self.mirror.clear_identity(dir);
-            }
-        }
-    }
-
-    /// Gives a joined root a tree of its own, out of the tree of a root that is removed.
-    fn separate(&mut self, id: RootId, outer: &Path, outer_top: NodeId) {
-        let Some(root) = self.root(id) else { return };
-        let Ok(below) = root.dir.strip_prefix(outer) else {
-            return;
-        };
-        let (dir, is_whole) = (root.dir.clone(), root.only.is_none());
-        let node = self.find_below(outer_top, below).filter(|_| is_whole);
-        if let Some(node) = node.filter(|&node| node != outer_top) {
-            let place = self.mirror.parent(node).map(|parent| {
-                (
-                    parent,
-                    self.mirror.name(node).to_vec(),
-                    self.mirror.inode(node),
-                )
-            });
-            self.mirror.uproot(node, &to_bytes(&dir));
-            self.mirror.set(node, Mark::ROOT);
-            if let Some((parent, name, inode)) = place {
-                self.mirror
-                    .insert(Some(parent), &name, FileType::Dir, inode);
-            }
-        }
-        if let Some(root) = self.root_mut(id) {
-            root.is_joined = false;
-            root.node = node;
-            root.is_deep = true;
-            root.next_check = node.is_none().then_some(Moment::ZERO);
-        }
-        self.settle_depth(id);
-        self.guard_root(id);
-    }
-
-    /// Makes the top of a root's tree and queues it.
-    pub(super) fn plant(&mut self, id: RootId) -> Option<NodeId> {
-        let root = self.roots.iter_mut().find(|root| root.id == id)?;
-        if let Some(node) = root.resting.take() {
-            root.node = Some(node);
-            root.next_check = None;
-            self.queue(node);
-            return Some(node);
-        }
-        let node = self
-            .mirror
-            .insert(None, &to_bytes(&root.dir), FileType::Dir, 0);
-        self.mirror.set(node, Mark::ROOT);
-        if let Some(only) = &root.only {
-            self.only.entry(node).or_default().insert(only.clone());
-        }
-        self.filter.set_outer(node, root.outer.clone());
-        root.node = Some(node);
-        root.next_check = None;
-        self.queue(node);
-        Some(node)
-    }
-
-    /// Joins the tree of an inner root into that of the outer root that has just reached it.
-    pub(super) fn graft(&mut self, id: NodeId, identity: Identity) -> bool {
-        if self.roots.len() < 2 {
-            return false;
-        }
-        let path = crate::outlet::path_of(&self.mirror, id);
-        self.graft_single_entries(&path, identity);
-        let inner = self.roots.iter_mut().find(|root| {
-            root.only.is_none()
-                && root.dir == path
-                && root.node.is_some_and(|node| {
-                    let known = self.mirror.identity(node);
-                    node != id && known.is_none_or(|known| known == identity)
-                })
-        });
-        let (Some(inner), Some(dir)) = (inner, self.mirror.parent(id)) else {
-            return false;
-        };
-        let Some(node) = inner.node.take() else {
-            return false;
-        };
-        inner.is_joined = true;
-        let inner = inner.id;
-        debug_assert!(self.mirror.first_child(id).is_none());
-        let name = self.mirror.name(id).to_vec();
-        self.remove(id, Cause::Scanned, false, true);
-        self.mirror.clear(node, Mark::ROOT);
-        self.mirror.relocate(node, dir, &name);
-        for watch in self.watches.unguard(inner) {
-            self.kernel.unwatch(watch);
-        }
-        self.queue_unlisted(node);
-        true
-    }
-
-    /// Roots for single entries of a directory that an outer root has just reached are joined to it.
-    fn graft_single_entries(&mut self, path: &Path, identity: Identity) {
-        let inner: Vec<RootId> = self
-            .roots
-            .iter()
-            .filter(|root| {
-                root.only.is_some()
-                    && root.dir == path
-                    && root
-                        .node
-                        .is_some_and(|node| self.mirror.identity(node) == Some(identity))
-            })
-            .map(|root| root.id)
-            .collect();
-        for id in inner {
-            let node = self.root_mut(id).and_then(|root| {
-                root.is_joined = true;
-                root.node.take()
-            });
-            if let Some(node) = node {
-                self.drop_tree(node);
-            }
-            for watch in self.watches.unguard(id) {
-                self.kernel.unwatch(watch);
-            }
-        }
-    }
-
-    pub(super) fn is_recursive_root(&self, node: NodeId) -> bool {
-        self.roots
-            .iter()
-            .any(|root| root.node == Some(node) && root.is_deep)
     }
 
     /// Whether the directory is a root that consumers know as an entry.

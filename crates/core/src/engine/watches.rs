@@ -108,6 +108,10 @@ impl Watches {
         roots
     }
 
+    pub(super) fn is_guard(&self, watch: Watch) -> bool {
+        self.guards.contains_key(&watch)
+    }
+
     pub(super) fn has_guards(&self) -> bool {
         !self.guards.is_empty()
     }

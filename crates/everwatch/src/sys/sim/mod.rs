@@ -27,6 +27,8 @@ mod queue;
 mod random;
 mod replica;
 mod rest;
+#[cfg(test)]
+mod root_scenarios;
 mod rules;
 #[cfg(test)]
 mod scenarios;
@@ -39,5 +41,5 @@ mod trace;
 mod workload;
 
 pub use outcome::{Failure, Report};
-pub use schedule::WILD;
+pub use schedule::{NESTED, WILD};
 pub use search::{run, search};

@@ -28,6 +28,14 @@ pub(super) struct Scope {
 }
 
 impl Scope {
+    /// The path that the caller asked to watch.
+    pub(super) fn told_path(&self) -> Vec<u8> {
+        match &self.only {
+            Some(name) => [&self.dir, &b"/"[..], name].concat(),
+            None => self.dir.clone(),
+        }
+    }
+
     /// Whether an entry of this path would be in the root.
     pub(super) fn covers(&self, path: &[u8]) -> bool {
         let Some(below) = path.strip_prefix(&self.dir[..]) else {
@@ -162,6 +170,9 @@ impl Replica {
         let Some(end) = path.iter().rposition(|&byte| byte == b'/') else {
             return;
         };
+        if self.vague.iter().any(|vague| vague == path) {
+            return;
+        }
         let fits = match self.entries.get(&path[..end]) {
             Some(parent) => parent.kind == FileType::Dir,
             // The parent of a root is not known.

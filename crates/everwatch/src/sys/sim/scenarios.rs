@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use everwatch_core::OutletId;
 use everwatch_core::change::{ChangeKind, Event, FileType};
-use everwatch_core::engine::{Engine, Pace, RootSpec};
+use everwatch_core::engine::{Engine, Pace, RootId, RootSpec};
 use everwatch_core::filter::Filter;
-use everwatch_core::path::to_path;
+use everwatch_core::path::{to_bytes, to_path};
 
 use super::calls::Kind;
 use super::disk::{Disk, Habits, Ino};
@@ -23,8 +23,8 @@ use super::workload::Workload;
 const BEGAN: i64 = 1_700_000_000_000_000_000;
 
 /// A patient kernel, one consumer, and calls by path.
-struct Scenario {
-    engine: Engine<Simulated>,
+pub(super) struct Scenario {
+    pub(super) engine: Engine<Simulated>,
     outlet: Option<OutletId>,
     replica: Replica,
     scopes: Vec<Scope>,
@@ -32,7 +32,7 @@ struct Scenario {
 
 impl Scenario {
     /// A system with the directories `/w/in` and `/w/out` and room for so many records.
-    fn new(room: usize) -> Scenario {
+    pub(super) fn new(room: usize) -> Scenario {
         let habits = Habits {
             reuses_numbers: true,
             has_births: true,
@@ -69,30 +69,90 @@ impl Scenario {
     }
 
     /// Watches `/w/in` from now on.
-    fn watched(mut self) -> Scenario {
+    pub(super) fn watched(mut self) -> Scenario {
         self.add_root("/w/in", None);
         self.arm();
         self
     }
 
     fn add_root(&mut self, dir: &str, only: Option<&str>) {
-        let scope = Scope {
+        self.add_scope(Scope {
             dir: dir.as_bytes().to_vec(),
             only: only.map(|only| only.as_bytes().to_vec()),
             recursive: only.is_none(),
             obeys_rules: false,
-        };
+        });
+    }
+
+    fn add_scope(&mut self, scope: Scope) -> RootId {
         let spec = RootSpec {
             dir: to_path(scope.dir.clone()),
             only: scope.only.clone(),
             recursive: scope.recursive,
             outer: Vec::new(),
         };
-        self.engine.add_root(spec).expect("the root is there");
+        let root = self.engine.add_root(spec).expect("the root is there");
         self.scopes.push(scope);
+        root
     }
 
-    fn arm(&mut self) {
+    /// One consumer, and no root yet.
+    pub(super) fn watching(mut self) -> Scenario {
+        self.outlet = Some(self.engine.open_outlet(usize::MAX, false));
+        self
+    }
+
+    /// The same as `sync`, after a missing root would have been looked for.
+    pub(super) fn rest(&mut self) -> Vec<String> {
+        let mut told = Vec::new();
+        for _ in 0..4 {
+            let events = self.step();
+            let changes = events.iter().filter_map(Event::change);
+            told.extend(changes.map(ToString::to_string));
+        }
+        self.system().disk.now += 200_000_000;
+        told.extend(self.sync());
+        told
+    }
+
+    /// Adds a root to those that are watched. Whoever asks for it finds out what is in it.
+    pub(super) fn join(&mut self, dir: &str, recursive: bool) -> RootId {
+        let scope = Scope {
+            dir: dir.as_bytes().to_vec(),
+            only: None,
+            recursive,
+            obeys_rules: false,
+        };
+        let known = self.scopes.clone();
+        let root = self.add_scope(scope.clone());
+        self.step();
+        while !self.engine.is_armed() {
+            self.step();
+        }
+        let mut entries = vec![(to_path(scope.dir.clone()), FileType::Dir)];
+        self.engine.entries(|path, kind| entries.push((path, kind)));
+        let disk = &self.engine.kernel().system.disk;
+        for (path, kind) in entries {
+            let bytes = to_bytes(&path);
+            if scope.covers(&bytes) && !known.iter().any(|other| other.covers(&bytes)) {
+                self.replica.begin(&path, kind, disk);
+            }
+        }
+        root
+    }
+
+    /// Ends the watching of a root.
+    pub(super) fn leave(&mut self, root: RootId, dir: &str) {
+        self.engine.remove_root(root);
+        let at = self
+            .scopes
+            .iter()
+            .rposition(|scope| scope.dir == dir.as_bytes());
+        let scope = self.scopes.remove(at.expect("it is watched"));
+        self.replica.end(&scope, &self.scopes);
+    }
+
+    pub(super) fn arm(&mut self) {
         self.step();
         while !self.engine.is_armed() {
             self.step();
@@ -110,7 +170,7 @@ impl Scenario {
         }
     }
 
-    fn system(&mut self) -> &mut System {
+    pub(super) fn system(&mut self) -> &mut System {
         &mut self.engine.kernel_mut().system
     }
 
@@ -121,16 +181,16 @@ impl Scenario {
         (dir.expect("the directory is there"), name.as_bytes())
     }
 
-    fn make(&mut self, path: &str, kind: Kind<'_>) {
+    pub(super) fn make(&mut self, path: &str, kind: Kind<'_>) {
         let (dir, name) = self.at(path);
         self.system().make(dir, name, kind).expect("it can be made");
     }
 
-    fn mkdir(&mut self, path: &str) {
+    pub(super) fn mkdir(&mut self, path: &str) {
         self.make(path, Kind::Dir);
     }
 
-    fn create(&mut self, path: &str) {
+    pub(super) fn create(&mut self, path: &str) {
         self.make(path, Kind::File);
     }
 
@@ -148,7 +208,7 @@ impl Scenario {
             .expect("it can be linked");
     }
 
-    fn rename(&mut self, from: &str, to: &str) {
+    pub(super) fn rename(&mut self, from: &str, to: &str) {
         let (from, to) = (self.at(from), self.at(to));
         self.system()
             .rename(from, to, false)
@@ -162,7 +222,7 @@ impl Scenario {
             .expect("they can be exchanged");
     }
 
-    fn rmdir(&mut self, path: &str) {
+    pub(super) fn rmdir(&mut self, path: &str) {
         let (dir, name) = self.at(path);
         self.system().rmdir(dir, name).expect("it can be removed");
     }
@@ -193,7 +253,7 @@ impl Scenario {
 
     /// Lets the engine find out what happened. The consumer's tree has to be the disk's then. Returns
     /// the changes that were told.
-    fn sync(&mut self) -> Vec<String> {
+    pub(super) fn sync(&mut self) -> Vec<String> {
         let mut barrier = self.engine.barrier();
         let mut told = Vec::new();
         for _ in 0..1000 {

@@ -25,8 +25,16 @@ use super::replica::{Replica, Scope};
 /// does to a watcher.
 pub const WILD: u64 = 1 << 40;
 
+/// Schedules from this number on are wild, and have several roots out of all that can lie in each
+/// other; one that was removed may be added again.
+pub const NESTED: u64 = 1 << 41;
+
 pub(super) fn is_wild(seed: u64) -> bool {
     seed >= WILD
+}
+
+pub(super) fn is_nested(seed: u64) -> bool {
+    seed >= NESTED
 }
 
 #[derive(Debug)]
@@ -168,6 +176,9 @@ impl Schedule {
         for consumer in &mut self.consumers {
             consumer.replica.end(&scope, &self.armed);
         }
+        if is_nested(self.seed) && self.random.chance(500) {
+            self.wanted.push(scope);
+        }
     }
 
     fn open_outlet(&mut self) {
@@ -190,8 +201,11 @@ impl Schedule {
         self.engine.entries(|path, kind| entries.push((path, kind)));
         let coverage = self.engine.coverage();
         let disk = &self.engine.kernel().system.disk;
+        let singles = self.armed.iter().filter(|scope| scope.only.is_some());
+        let inner = singles.filter(|scope| self.is_inner(scope));
+        consumer.replica.vague.extend(inner.map(Scope::told_path));
         for scope in self.armed.iter().filter(|scope| scope.only.is_none()) {
-            let is_known = match self.is_inner(scope) {
+            let is_known = match self.is_inner(scope) && !is_nested(self.seed) {
                 // It may be one of the entries; whoever asked for it looks whether it is there.
                 true => disk
                     .resolve(&scope.dir, false)
@@ -207,7 +221,7 @@ impl Schedule {
                     .begin(&to_path(scope.dir.clone()), FileType::Dir, disk);
             }
             if self.is_inner(scope) {
-                consumer.replica.vague.push(scope.dir.clone());
+                consumer.replica.vague.push(scope.told_path());
             }
         }
         for (path, kind) in &entries {
@@ -231,6 +245,10 @@ impl Schedule {
 
     /// What a new root began with is known to whoever asked for it.
     fn take_over(&mut self, scope: &Scope) {
+        if is_nested(self.seed) {
+            // What they were told before is older.
+            self.drain_consumers();
+        }
         let mut entries: Vec<(PathBuf, FileType)> = Vec::new();
         let top = to_path(scope.dir.clone());
         if scope.only.is_none() {
@@ -246,7 +264,7 @@ impl Schedule {
         let is_inner = self.is_inner(scope);
         for consumer in &mut self.consumers {
             if is_inner {
-                consumer.replica.vague.push(scope.dir.clone());
+                consumer.replica.vague.push(scope.told_path());
             }
             for (path, kind) in &entries {
                 consumer.replica.begin(path, *kind, disk);

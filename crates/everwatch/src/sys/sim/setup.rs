@@ -13,7 +13,7 @@ use super::outcome::Report;
 use super::queue::Queue;
 use super::random::{Random, Stream};
 use super::replica::Scope;
-use super::schedule::{Schedule, is_wild};
+use super::schedule::{Schedule, is_nested, is_wild};
 use super::system::System;
 use super::trace::Trace;
 use super::workload::{GROUND, LINK, Workload};
@@ -49,8 +49,11 @@ impl Schedule {
         if !is_wild(seed) {
             temper.faults = 0;
         }
-        let scopes = scopes(&mut setup, obeys_rules, is_wild(seed));
-        let is_nested = scopes.iter().any(|scope| scope.dir.ends_with(b"/a"));
+        let scopes = match is_nested(seed) {
+            true => nested_scopes(&mut setup, obeys_rules),
+            false => scopes(&mut setup, obeys_rules, is_wild(seed)),
+        };
+        let has_inner = is_nested(seed) || scopes.iter().any(|scope| scope.dir.ends_with(b"/a"));
 
         let began = 1_700_000_000_000_000_000;
         let mut workload_random = Random::new(seed, Stream::Workload);
@@ -65,7 +68,7 @@ impl Schedule {
         workload_random = build(&mut system, workload_random, &mut setup, |workload| {
             workload.makes_rules = obeys_rules;
             workload.mounts = is_wild(seed);
-            workload.links_lead_nowhere = is_nested;
+            workload.links_lead_nowhere = has_inner;
         });
         system
             .trace
@@ -76,7 +79,7 @@ impl Schedule {
         let mut workload = Workload::new(workload_random, mix, length.min(calls));
         workload.makes_rules = obeys_rules;
         workload.mounts = is_wild(seed);
-        workload.links_lead_nowhere = is_nested;
+        workload.links_lead_nowhere = has_inner;
         let filter = match obeys_rules {
             true => Filter::new::<&str>(&[], true).unwrap_or_default(),
             false => Filter::default(),
@@ -140,6 +143,31 @@ fn scopes(setup: &mut Random, obeys_rules: bool, is_wild: bool) -> Vec<Scope> {
         11 => vec![scope(&link), scope(b"/w/r0")],
         _ => vec![scope(b"/w/r0")],
     }
+}
+
+/// Several roots out of all that can lie in each other.
+fn nested_scopes(setup: &mut Random, obeys_rules: bool) -> Vec<Scope> {
+    let scope = |dir: &[u8], recursive: bool, only: Option<&[u8]>| Scope {
+        dir: dir.to_vec(),
+        only: only.map(<[u8]>::to_vec),
+        recursive,
+        obeys_rules,
+    };
+    if obeys_rules {
+        return vec![scope(b"/w/r0", true, None)];
+    }
+    let has_single = setup.chance(200);
+    let mut count = 2 + setup.below(3);
+    let mut scopes = Vec::new();
+    while count > 0 {
+        count -= 1;
+        let dir = setup.pick(&[&b"/w/r0"[..], b"/w/r0", b"/w/r0/a", b"/w/r0/a/b", b"/w"]);
+        let only = setup.pick(&[&b"a"[..], b"b"]);
+        let is_single = has_single && setup.chance(500);
+        let recursive = !is_single && setup.chance(650);
+        scopes.push(scope(dir, recursive, is_single.then_some(only)));
+    }
+    scopes
 }
 
 /// Makes the tree that is there before anybody watches.
