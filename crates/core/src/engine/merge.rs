@@ -297,7 +297,7 @@ fn stamp_of(stat: &Stat, now: FileTime) -> Stamp {
 }
 
 /// Without the last line of a text that was cut at the limit: half a rule is another rule.
-fn whole_lines(mut text: Vec<u8>) -> Vec<u8> {
+pub(super) fn whole_lines(mut text: Vec<u8>) -> Vec<u8> {
     if text.len() >= RULES_LIMIT {
         let end = text.iter().rposition(|&byte| byte == b'\n');
         text.truncate(end.unwrap_or(0));

@@ -4,6 +4,7 @@
 //! is written there is read again whenever the root is looked at. So where no watch can be had, and
 //! after lost records, changes of rules are found like changes of the root itself.
 
+use super::merge::whole_lines;
 use super::watches::Guard;
 use super::{Engine, RootId};
 use crate::filter::{RULES_LIMIT, RulesFile};
@@ -51,12 +52,7 @@ impl<K: Kernel> Engine<K> {
 
     fn read_rules(&mut self, file: &RulesFile) -> Result<Vec<u8>, Fault> {
         let dir = self.kernel.open_root(&file.dir)?;
-        let mut text = self.kernel.read_file(&dir, &file.name, RULES_LIMIT)?;
-        if text.len() >= RULES_LIMIT {
-            // Half a rule is another rule.
-            let end = text.iter().rposition(|&byte| byte == b'\n');
-            text.truncate(end.unwrap_or(0));
-        }
-        Ok(text)
+        let text = self.kernel.read_file(&dir, &file.name, RULES_LIMIT)?;
+        Ok(whole_lines(text))
     }
 }
