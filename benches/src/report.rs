@@ -11,12 +11,12 @@ use crate::workload::{Place, Scale};
 /// What was run.
 pub(crate) struct Run<'a> {
     pub(crate) figures: &'a Figures,
-    pub(crate) scenarios: Vec<Scenario>,
+    pub(crate) scenarios: &'a [Scenario],
     pub(crate) places: &'a [Place],
     pub(crate) scale: Scale,
     pub(crate) rounds: u64,
     /// The machine before the run began.
-    pub(crate) machine: Vec<(String, String)>,
+    pub(crate) machine: &'a [(String, String)],
 }
 
 const HEAD: &str = "\
@@ -41,7 +41,7 @@ pub(crate) fn write(run: &Run<'_>) -> String {
         );
     }
     text.push_str("| | |\n|---|---|\n");
-    for (name, value) in &run.machine {
+    for (name, value) in run.machine {
         put(&mut text, format_args!("| {name} | {value} |\n"));
     }
     put(&mut text, format_args!("| rounds | {} |\n", run.rounds));
@@ -55,7 +55,7 @@ pub(crate) fn write(run: &Run<'_>) -> String {
         format_args!("| command | `{}` |\n\n", command.trim_end_matches(" -- ")),
     );
     write_targets(&mut text, run);
-    for &scenario in &run.scenarios {
+    for &scenario in run.scenarios {
         let story = scenario.story(run.scale);
         put(
             &mut text,

@@ -23,7 +23,7 @@ fn limited(watches: u32, raise: &Path, arguments: &[&str], root: &Path) -> Optio
         echo "$1" > $limit
         raise=$2
         shift 2
-        (while ! [ -e "$raise" ]; do sleep 0.02; done; cat "$raise" > $limit) >&- 2>&- &
+        (while ! [ -e "$raise" ]; do [ -d "${raise%/*}" ] || exit; sleep 0.02; done; cat "$raise" > $limit) >&- 2>&- &
         exec "$@"
     "#;
     let mut command = Command::new("unshare");

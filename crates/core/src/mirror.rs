@@ -12,7 +12,7 @@
 //!
 //! The mirror believes whatever it is told; judging records is the engine's work.
 
-use std::hash::BuildHasher;
+mod index;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
@@ -427,35 +427,13 @@ impl Mirror {
         }
     }
 
-    fn index_name(&mut self, id: NodeId) {
-        let hash = self.name_hash(self.node(id).parent, self.name(id));
-        let Mirror {
-            nodes,
-            names,
-            by_name,
-            hasher,
-            ..
-        } = self;
-        by_name.insert_unique(hash, id.0, |&other| {
-            let node = &nodes[other as usize];
-            let at = NameAt {
-                start: node.name_start,
-                len: node.name_len,
-            };
-            hasher.hash_one((node.parent, names.get(at)))
-        });
-    }
-
     fn detach(&mut self, id: NodeId) {
         let Some(parent) = self.parent(id) else {
             return;
         };
         let index = self.node(parent).directory as usize;
         if self.directories[index].is_indexed {
-            let hash = self.name_hash(parent.0, self.name(id));
-            if let Ok(entry) = self.by_name.find_entry(hash, |&other| other == id.0) {
-                entry.remove();
-            }
+            self.unindex_name(id, parent);
         }
         self.directories[index].count -= 1;
         let (previous, next) = (self.node(id).previous, self.node(id).next);
@@ -474,24 +452,6 @@ impl Mirror {
         node.parent = NONE;
         node.previous = NONE;
         node.next = NONE;
-    }
-
-    fn name_hash(&self, parent: u32, name: &[u8]) -> u64 {
-        self.hasher.hash_one((parent, name))
-    }
-
-    pub(crate) fn child(&self, parent: NodeId, name: &[u8]) -> Option<NodeId> {
-        if !self.directory(parent)?.is_indexed {
-            return self
-                .children(parent)
-                .find(|&child| self.name(child) == name);
-        }
-        let hash = self.name_hash(parent.0, name);
-        self.by_name
-            .find(hash, |&id| {
-                self.nodes[id as usize].parent == parent.0 && self.name(NodeId(id)) == name
-            })
-            .map(|&id| NodeId(id))
     }
 
     pub(crate) fn first_child(&self, id: NodeId) -> Option<NodeId> {
@@ -521,53 +481,6 @@ impl Mirror {
     /// Whether `id` is `ancestor` or below it.
     pub(crate) fn is_within(&self, id: NodeId, ancestor: NodeId) -> bool {
         std::iter::successors(Some(id), |&id| self.parent(id)).any(|id| id == ancestor)
-    }
-
-    /// Entries with this inode number, in order of their ids. Hard links give several, and inode numbers are
-    /// unique per file system only.
-    pub(crate) fn by_inode(&mut self, inode: u64) -> Vec<NodeId> {
-        if !self.has_inodes {
-            self.has_inodes = true;
-            for index in 0..self.nodes.len() as u32 {
-                if self.contains(NodeId(index)) {
-                    self.index_inode(NodeId(index));
-                }
-            }
-        }
-        let mut found: Vec<NodeId> = self
-            .by_inode
-            .iter_hash(self.hasher.hash_one(inode))
-            .filter(|&&id| self.nodes[id as usize].inode == inode)
-            .map(|&id| NodeId(id))
-            .collect();
-        found.sort_unstable();
-        found
-    }
-
-    fn index_inode(&mut self, id: NodeId) {
-        let inode = self.node(id).inode;
-        if inode == 0 || !self.has_inodes {
-            return;
-        }
-        let Mirror {
-            nodes,
-            by_inode,
-            hasher,
-            ..
-        } = self;
-        by_inode.insert_unique(hasher.hash_one(inode), id.0, |&other| {
-            hasher.hash_one(nodes[other as usize].inode)
-        });
-    }
-
-    fn unindex_inode(&mut self, id: NodeId) {
-        if !self.has_inodes {
-            return;
-        }
-        let hash = self.hasher.hash_one(self.node(id).inode);
-        if let Ok(entry) = self.by_inode.find_entry(hash, |&other| other == id.0) {
-            entry.remove();
-        }
     }
 
     /// Appends the path of `id` to `path`. A root's name is its whole path.

@@ -3,11 +3,11 @@
 use super::aside::Oddity;
 use super::handles::OpenError;
 use super::look::Seen;
-use super::{Engine, Stamp, may_be_since};
+use super::{Engine, Stamp, may_be_since, stamp_of};
 use crate::change::{Cause, FileType};
 use crate::coverage::{Gap, State};
 use crate::filter::{RULES_FILE, RULES_LIMIT};
-use crate::kernel::{FileTime, Kernel, Listing, Stat, Token};
+use crate::kernel::{Kernel, Listing, Token};
 use crate::mirror::{Mark, NodeId};
 
 impl<K: Kernel> Engine<K> {
@@ -284,15 +284,6 @@ impl<K: Kernel> Engine<K> {
             None
         };
         self.filter.set_rules(dir, text.as_deref());
-    }
-}
-
-fn stamp_of(stat: &Stat, now: FileTime) -> Stamp {
-    Stamp {
-        changed: stat.changed,
-        modified: stat.modified,
-        size: stat.size,
-        is_racy: may_be_since(stat.changed, now),
     }
 }
 

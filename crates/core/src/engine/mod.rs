@@ -33,11 +33,13 @@ mod gaps;
 mod handles;
 mod look;
 mod merge;
+mod moves;
 mod outer;
 mod presence;
 mod resync;
 mod roots;
 mod shelf;
+mod stamp;
 mod trees;
 mod watches;
 
@@ -57,6 +59,8 @@ use crate::record::{Backlog, Moment, Record};
 
 pub use aside::Barrier;
 pub use roots::{RootId, RootSpec};
+pub(crate) use stamp::may_be_since;
+use stamp::{Stamp, stamp_of};
 use watches::Watches;
 
 /// Times, as numbers: the engine has no clock.
@@ -146,41 +150,6 @@ struct Poll {
     began: Moment,
     /// The step in which all of it had been listed.
     listed: Option<u64>,
-}
-
-/// What was seen of a polled entry the last time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Stamp {
-    changed: FileTime,
-    modified: FileTime,
-    size: u64,
-    /// The entry was changed so shortly before that a later change may look the same.
-    is_racy: bool,
-}
-
-impl Stamp {
-    /// Differs from every stamp of an entry that could be looked at.
-    const UNKNOWN: Stamp = Stamp {
-        changed: FileTime::MIN,
-        modified: FileTime::MIN,
-        size: u64::MAX,
-        is_racy: true,
-    };
-}
-
-/// File times are taken from a clock that ticks this slowly at worst (a jiffy at 100 Hz, doubled).
-const CLOCK_TICK: FileTime = 20_000_000;
-
-/// Some file systems keep no more than seconds, FAT only even ones.
-const COARSE_TICK: FileTime = 2_000_000_000;
-
-/// Whether what has this time stamp may have happened at the moment or after it.
-pub(crate) fn may_be_since(stamp: FileTime, moment: FileTime) -> bool {
-    let tick = match stamp % 1_000_000_000 {
-        0 => COARSE_TICK,
-        _ => CLOCK_TICK,
-    };
-    stamp >= moment - tick
 }
 
 /// Units of work in one step: records applied or directories listed.

@@ -1,0 +1,272 @@
+//! Applying moves: both halves, or one of them where the other place is not watched.
+//!
+//! A move says more than a name: that an entry which the mirror knows is the one at another place.
+//! It is believed if the two fit, because that keeps a rename one change, and verified at both ends
+//! once all that came with it is applied, because kernels do not report moves one after the other.
+
+use super::Engine;
+use super::apply::is_entry_name;
+use super::aside::Oddity;
+use super::handles::OpenError;
+use super::look::Seen;
+use crate::change::{Cause, FileType};
+use crate::kernel::{Kernel, Watch};
+use crate::mirror::{Mark, NodeId};
+
+/// How many moves may come between the two halves of an exchange.
+const RECENT_ARRIVALS: usize = 32;
+
+impl<K: Kernel> Engine<K> {
+    pub(super) fn apply_move(
+        &mut self,
+        from: Watch,
+        name: &[u8],
+        to: Watch,
+        to_name: &[u8],
+        is_dir: bool,
+    ) {
+        if !is_entry_name(name) || !is_entry_name(to_name) {
+            self.on_overflow();
+            return;
+        }
+        if self.watches.has_guards() {
+            self.check_guarded(from, Some(name));
+            self.check_guarded(to, Some(to_name));
+        }
+        let sources = self.watches.nodes(from);
+        let targets = self.watches.nodes(to);
+        for dir in &sources {
+            self.note_rules(*dir, name);
+        }
+        for dir in &targets {
+            self.note_rules(*dir, to_name);
+        }
+        for at in 0..sources.len().max(targets.len()) {
+            let alive = |id: &&NodeId| self.mirror.contains(**id);
+            let source = sources.get(at).filter(alive).copied();
+            let target = targets
+                .get(at)
+                .filter(alive)
+                .copied()
+                .filter(|&target| !self.is_hidden(target, to_name, is_dir));
+            let child = source.and_then(|source| self.mirror.child(source, name));
+            let is_other_sort = child.is_some_and(|child| self.mirror.is_dir(child) != is_dir);
+            match (child, target) {
+                // The mirror is not as it was when this happened: leave both ends to the disk.
+                (Some(_), _) if is_other_sort => {}
+                (Some(child), Some(target)) => self.on_moved(child, target, to_name),
+                (Some(child), None) => {
+                    if let Some(source) = source {
+                        self.on_moved_out(source, child, name);
+                    }
+                }
+                (None, Some(target)) => self.on_moved_in(target, to_name, is_dir),
+                (None, None) => {}
+            }
+            let is_doubtful =
+                is_other_sort || source.is_some_and(|source| self.may_be_exchange(source, name));
+            if is_doubtful {
+                for (dir, name) in [(source, name), (target, to_name)] {
+                    if let Some(dir) = dir.filter(|&dir| self.mirror.contains(dir)) {
+                        self.look(dir, name, Cause::Notified);
+                    }
+                }
+            }
+            if let Some(target) = target {
+                self.note_arrival(target, to_name);
+            }
+        }
+    }
+
+    fn on_moved(&mut self, child: NodeId, target: NodeId, to_name: &[u8]) {
+        if self.mirror.is_within(target, child) {
+            // The mirror is not as it was when this happened: leave both ends to the disk.
+            if let Some(source) = self.mirror.parent(child) {
+                let name = self.mirror.name(child).to_vec();
+                self.look(source, &name, Cause::Notified);
+            }
+            if self.mirror.contains(target) {
+                self.look(target, to_name, Cause::Notified);
+            }
+            return;
+        }
+        let victim = self
+            .mirror
+            .child(target, to_name)
+            .filter(|&victim| victim != child);
+        let mut seen_early = false;
+        if let Some(victim) = victim {
+            if !self.may_believe_move(child, victim, target, to_name) {
+                if let Some(source) = self.mirror.parent(child) {
+                    let name = self.mirror.name(child).to_vec();
+                    self.on_moved_out(source, child, &name);
+                }
+                if self.mirror.contains(target) {
+                    self.look(target, to_name, Cause::Notified);
+                }
+                // Whatever it was, something was put under that name.
+                if let Some(newcomer) = self.mirror.child(target, to_name)
+                    && self.mirror.kind(newcomer) == FileType::File
+                {
+                    self.outlets
+                        .modified(&mut self.mirror, newcomer, Cause::Notified);
+                }
+                return;
+            }
+            seen_early = self.mirror.inode(victim) != 0
+                && self.mirror.inode(victim) == self.mirror.inode(child);
+        }
+        if let Some(source) = self.mirror.parent(child) {
+            self.put_aside(Oddity::Arrival {
+                inode: self.mirror.inode(child),
+                dir: target,
+                name: to_name.into(),
+                from: (source, self.mirror.name(child).into()),
+            });
+        }
+        self.relocate(child, target, to_name, Cause::Notified);
+        if seen_early && self.mirror.contains(child) {
+            if self.mirror.is_dir(child) {
+                if self.mirror.identity(child).is_some() {
+                    // A listing has found it there before, and what else that found is lost.
+                    self.mirror.set(child, Mark::STALE);
+                    self.queue(child);
+                }
+            } else {
+                self.outlets
+                    .modified(&mut self.mirror, child, Cause::Notified);
+            }
+        }
+    }
+
+    /// Whether the entry of the mirror is what the record says was moved over another one. An entry
+    /// that nobody ever saw may be what a listing has found at the target already; and while records
+    /// are missing, another entry may have had the name.
+    fn may_believe_move(
+        &mut self,
+        child: NodeId,
+        victim: NodeId,
+        target: NodeId,
+        to_name: &[u8],
+    ) -> bool {
+        let is_phantom = self.is_phantom(child) && !self.is_phantom(victim);
+        let is_stale = !self.resyncs.is_empty() || self.mirror.has(child, Mark::VANISHED);
+        if !is_phantom && !is_stale {
+            return true;
+        }
+        self.counters.stats += 1;
+        match self.stat(target, to_name) {
+            Ok(stat) if self.mirror.inode(child) == 0 => {
+                stat.inode != self.mirror.inode(victim)
+                    && (stat.kind == FileType::Dir) == self.mirror.is_dir(child)
+            }
+            Ok(stat) => stat.inode == self.mirror.inode(child),
+            Err(_) => true,
+        }
+    }
+
+    /// An entry that records speak of but that was never seen on disk.
+    fn is_phantom(&self, id: NodeId) -> bool {
+        (self.mirror.has(id, Mark::UNVERIFIED) && self.mirror.inode(id) == 0)
+            || (self.mirror.has(id, Mark::UNANNOUNCED) && self.mirror.identity(id).is_none())
+    }
+
+    /// Something came to this name from where it was not watched.
+    pub(super) fn on_moved_in(&mut self, dir: NodeId, name: &[u8], is_dir: bool) {
+        self.counters.stats += 1;
+        match self.stat(dir, name) {
+            Ok(stat) => {
+                let (child, before) = (self.mirror.child(dir, name), self.outlets.changes());
+                self.reconcile(dir, name, Seen::from(&stat), Cause::Notified);
+                if let Some(child) = child {
+                    self.report_anew(dir, name, child, before);
+                }
+            }
+            Err(_) => {
+                let kind = if is_dir {
+                    FileType::Dir
+                } else {
+                    FileType::File
+                };
+                match self.mirror.child(dir, name) {
+                    Some(old) if !is_dir && !self.mirror.is_dir(old) => {
+                        // What came is another file, of which only the name is known.
+                        let kind = self.mirror.kind(old);
+                        self.mirror.identify(old, kind, 0, 0);
+                        self.doubt(old);
+                        self.outlets
+                            .modified(&mut self.mirror, old, Cause::Notified);
+                    }
+                    old => {
+                        if let Some(old) = old {
+                            self.remove(old, Cause::Notified, true, false);
+                        }
+                        if is_dir {
+                            self.introduce_dir(dir, name, 0, Cause::Notified);
+                        } else {
+                            self.introduce_unverified(dir, name, kind, Cause::Notified);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// What had this name went to where it is not watched. If the two were exchanged, what was there
+    /// has the name now, and the record of that came first.
+    pub(super) fn on_moved_out(&mut self, dir: NodeId, child: NodeId, name: &[u8]) {
+        self.counters.stats += 1;
+        match self.stat(dir, name) {
+            Ok(stat) => {
+                if self.is_phantom(child) {
+                    // What was never seen cannot be told from what is there.
+                    self.remove(child, Cause::Notified, true, false);
+                }
+                let before = self.outlets.changes();
+                self.reconcile(dir, name, Seen::from(&stat), Cause::Notified);
+                self.report_anew(dir, name, child, before);
+            }
+            Err(OpenError::Fault(fault)) if fault.kind.is_absence() => {
+                self.remove(child, Cause::Notified, true, false);
+            }
+            Err(_) => self.doubt(child),
+        }
+    }
+
+    /// A file left its name, or came to it, and is found there as it was before: it was away for a
+    /// moment, where writes left no record, or was taken for its successor. `before` counts the
+    /// changes that were told until then.
+    fn report_anew(&mut self, dir: NodeId, name: &[u8], child: NodeId, before: u64) {
+        if self.outlets.changes() == before
+            && self.mirror.child(dir, name) == Some(child)
+            && self.mirror.kind(child) == FileType::File
+        {
+            self.outlets
+                .modified(&mut self.mirror, child, Cause::Notified);
+        }
+    }
+
+    /// Notes that something was moved to this name.
+    pub(super) fn note_arrival(&mut self, dir: NodeId, name: &[u8]) {
+        let mut arrival = if self.recent_arrivals.len() == RECENT_ARRIVALS {
+            self.recent_arrivals
+                .pop_front()
+                .unwrap_or((dir, Vec::new()))
+        } else {
+            (dir, Vec::new())
+        };
+        arrival.0 = dir;
+        arrival.1.clear();
+        arrival.1.extend_from_slice(name);
+        self.recent_arrivals.push_back(arrival);
+    }
+
+    /// `rename` with `RENAME_EXCHANGE` leaves the same records as a move and the move back, and
+    /// means something else: that something left a name does not mean that nothing is there, if
+    /// something was moved there shortly before.
+    fn may_be_exchange(&self, dir: NodeId, name: &[u8]) -> bool {
+        self.recent_arrivals
+            .iter()
+            .any(|recent| recent.0 == dir && recent.1 == name)
+    }
+}

@@ -1,0 +1,99 @@
+//! Finding entries of the mirror by name and by inode number.
+
+use std::hash::BuildHasher;
+
+use super::{Mirror, NodeId};
+use crate::names::NameAt;
+
+impl Mirror {
+    pub(super) fn index_name(&mut self, id: NodeId) {
+        let hash = self.name_hash(self.node(id).parent, self.name(id));
+        let Mirror {
+            nodes,
+            names,
+            by_name,
+            hasher,
+            ..
+        } = self;
+        by_name.insert_unique(hash, id.0, |&other| {
+            let node = &nodes[other as usize];
+            let at = NameAt {
+                start: node.name_start,
+                len: node.name_len,
+            };
+            hasher.hash_one((node.parent, names.get(at)))
+        });
+    }
+
+    pub(super) fn unindex_name(&mut self, id: NodeId, parent: NodeId) {
+        let hash = self.name_hash(parent.0, self.name(id));
+        if let Ok(entry) = self.by_name.find_entry(hash, |&other| other == id.0) {
+            entry.remove();
+        }
+    }
+
+    fn name_hash(&self, parent: u32, name: &[u8]) -> u64 {
+        self.hasher.hash_one((parent, name))
+    }
+
+    pub(crate) fn child(&self, parent: NodeId, name: &[u8]) -> Option<NodeId> {
+        if !self.directory(parent)?.is_indexed {
+            return self
+                .children(parent)
+                .find(|&child| self.name(child) == name);
+        }
+        let hash = self.name_hash(parent.0, name);
+        self.by_name
+            .find(hash, |&id| {
+                self.nodes[id as usize].parent == parent.0 && self.name(NodeId(id)) == name
+            })
+            .map(|&id| NodeId(id))
+    }
+
+    /// Entries with this inode number, in order of their ids. Hard links give several, and inode numbers are
+    /// unique per file system only.
+    pub(crate) fn by_inode(&mut self, inode: u64) -> Vec<NodeId> {
+        if !self.has_inodes {
+            self.has_inodes = true;
+            for index in 0..self.nodes.len() as u32 {
+                if self.contains(NodeId(index)) {
+                    self.index_inode(NodeId(index));
+                }
+            }
+        }
+        let mut found: Vec<NodeId> = self
+            .by_inode
+            .iter_hash(self.hasher.hash_one(inode))
+            .filter(|&&id| self.nodes[id as usize].inode == inode)
+            .map(|&id| NodeId(id))
+            .collect();
+        found.sort_unstable();
+        found
+    }
+
+    pub(super) fn index_inode(&mut self, id: NodeId) {
+        let inode = self.node(id).inode;
+        if inode == 0 || !self.has_inodes {
+            return;
+        }
+        let Mirror {
+            nodes,
+            by_inode,
+            hasher,
+            ..
+        } = self;
+        by_inode.insert_unique(hasher.hash_one(inode), id.0, |&other| {
+            hasher.hash_one(nodes[other as usize].inode)
+        });
+    }
+
+    pub(super) fn unindex_inode(&mut self, id: NodeId) {
+        if !self.has_inodes {
+            return;
+        }
+        let hash = self.hasher.hash_one(self.node(id).inode);
+        if let Ok(entry) = self.by_inode.find_entry(hash, |&other| other == id.0) {
+            entry.remove();
+        }
+    }
+}
