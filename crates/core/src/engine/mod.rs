@@ -31,6 +31,7 @@ mod aside;
 mod extent;
 mod gaps;
 mod handles;
+mod heirs;
 mod look;
 mod merge;
 mod moves;

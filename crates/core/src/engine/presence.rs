@@ -222,7 +222,7 @@ impl<K: Kernel> Engine<K> {
     fn root_returns(&mut self, id: RootId) {
         let Some(root) = self.root(id) else { return };
         let path = root.told_path();
-        if let Some(host) = self.find_host(id) {
+        if let Some(host) = self.find_host(id, true) {
             self.be_guest(id, host);
             self.outlets.coverage(path, State::Live, None);
             return;

@@ -110,7 +110,7 @@ impl<K: Kernel> Engine<K> {
             resting: None,
             next_check: None,
         });
-        let host = self.find_host(id);
+        let host = self.find_host(id, true);
         self.arming = Some(id);
         match host {
             Some(host) => self.be_guest(id, host),
