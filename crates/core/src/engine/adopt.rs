@@ -267,13 +267,11 @@ impl<K: Kernel> Engine<K> {
         missed: &mut Option<Gap>,
     ) -> Option<FileType> {
         self.counters.stats += 1;
-        let gap = match self.stat(dir, name) {
+        match self.stat(dir, name) {
             Ok(stat) => return Some(stat.kind),
-            Err(OpenError::Fault(fault)) if fault.kind.is_absence() => return None,
-            Err(OpenError::Fault(fault)) => fault.kind.gap(),
-            Err(OpenError::Astray) => Gap::Failing,
-        };
-        *missed = Some(gap);
+            Err(error) if error.is_absence() => return None,
+            Err(error) => *missed = Some(error.gap()),
+        }
         self.mirror
             .child(dir, name)
             .map(|child| self.mirror.kind(child))

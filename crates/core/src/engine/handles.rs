@@ -6,6 +6,7 @@
 //! open directory keeps its file system busy.
 
 use super::Engine;
+use crate::coverage::Gap;
 use crate::kernel::{Fault, FaultKind, Kernel, Stat};
 use crate::mirror::{Mark, NodeId};
 use crate::path::to_path;
@@ -20,6 +21,14 @@ pub(super) enum OpenError {
 }
 
 impl OpenError {
+    /// What becomes of a directory of whose entries one led to this.
+    pub(super) fn gap(self) -> Gap {
+        match self {
+            OpenError::Astray => Gap::Failing,
+            OpenError::Fault(fault) => fault.kind.gap(),
+        }
+    }
+
     /// Whether it says that there is no such entry.
     pub(super) fn is_absence(self) -> bool {
         matches!(self, OpenError::Fault(fault) if fault.kind.is_absence())

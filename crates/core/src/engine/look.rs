@@ -20,6 +20,19 @@ pub(super) struct Seen {
     pub(super) links: u32,
 }
 
+impl Seen {
+    /// What a listing shows.
+    pub(super) fn listed(kind: FileType, inode: u64) -> Seen {
+        Seen {
+            kind,
+            inode,
+            device: 0,
+            born: 0,
+            links: 0,
+        }
+    }
+}
+
 impl From<&Stat> for Seen {
     fn from(stat: &Stat) -> Seen {
         Seen {

@@ -1,7 +1,6 @@
 //! Merging a listing into the mirror.
 
 use super::aside::Oddity;
-use super::handles::OpenError;
 use super::look::Seen;
 use super::{Engine, Stamp, may_be_since, stamp_of};
 use crate::change::{Cause, FileType};
@@ -53,13 +52,7 @@ impl<K: Kernel> Engine<K> {
             let (child, is_news) = match known {
                 Some(child) => (child, false),
                 None => {
-                    let seen = Seen {
-                        kind,
-                        inode: entry.inode,
-                        device: 0,
-                        born: 0,
-                        links: 0,
-                    };
+                    let seen = Seen::listed(kind, entry.inode);
                     let seq = self.outlets.seq();
                     self.reconcile(dir, entry.name, seen, Cause::Scanned);
                     let Some(child) = self.mirror.child(dir, entry.name) else {
@@ -128,13 +121,7 @@ impl<K: Kernel> Engine<K> {
             if self.is_hidden(dir, entry.name, kind == FileType::Dir) {
                 continue;
             }
-            let seen = Seen {
-                kind,
-                inode: entry.inode,
-                device: 0,
-                born: 0,
-                links: 0,
-            };
+            let seen = Seen::listed(kind, entry.inode);
             match self.claim(dir, entry.name, seen) {
                 Some(_) => self.reconcile(dir, entry.name, seen, Cause::Scanned),
                 None => self.introduce(dir, entry.name, seen, Cause::Scanned),
@@ -182,10 +169,7 @@ impl<K: Kernel> Engine<K> {
             Err(error) if error.is_absence() => return Ok(()),
             Err(error) => {
                 self.stamps.insert(child, Stamp::UNKNOWN);
-                return Err(match error {
-                    OpenError::Fault(fault) => fault.kind.gap(),
-                    OpenError::Astray => Gap::Failing,
-                });
+                return Err(error.gap());
             }
         };
         let now = self.kernel.clock();
