@@ -17,6 +17,10 @@
 //!    during the listing.
 //! 5. Records may be merged, may be about directories that are no longer watched, and may name
 //!    anything: names are data.
+//!
+//! A kernel may watch whole trees at once, as Windows does ([`Kernel::names_paths`]). Then one watch
+//! reports on all that is below its directory, in the order in which it happened, and its records name
+//! an entry by the path that led to it at that moment.
 
 use std::path::{Path, PathBuf};
 
@@ -139,6 +143,8 @@ pub enum Watched {
     New(Watch),
     /// The directory is watched already, by this name.
     Known(Watch),
+    /// This watch, of a directory above, reports on it.
+    Above(Watch),
 }
 
 /// What draining the kernel's queue led to.
@@ -287,6 +293,22 @@ pub trait Kernel {
 
     /// Moves what the kernel has queued into `backlog`; never blocks.
     fn drain(&mut self, backlog: &mut Backlog) -> Result<Drained, Fault>;
+
+    /// Makes sure that the next drain has whatever happened before this call. Nothing to do where
+    /// rule 3 holds for every record that [`Kernel::drain`] can take.
+    fn fence(&mut self) {}
+
+    /// Whether records name entries by their paths below the watched directory, with `/` between the
+    /// names, and say nothing of what an entry is.
+    fn names_paths(&self) -> bool {
+        false
+    }
+
+    /// The name under which `dir` lists what it has under `name`, if that is another one: records may
+    /// name an entry by its short name. Asked only where the mirror knows no such name.
+    fn spelling(&mut self, _dir: &Self::Dir, _name: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
 
     /// The clock that files are stamped with.
     fn clock(&mut self) -> FileTime;

@@ -16,6 +16,9 @@ pub enum Action {
     Created,
     /// The entry of this name is gone.
     Removed,
+    /// The entry of this name is gone, perhaps to another directory, of which a record that says
+    /// [`Action::Created`] tells.
+    Departed,
     /// The content of the entry changed.
     Modified,
     /// Permissions, owner, times or links of the entry changed; without a name, the directory's own.
@@ -43,11 +46,12 @@ pub struct Record<'a> {
     pub watch: Watch,
     /// What happened.
     pub action: Action,
-    /// Whether the entry is a directory.
+    /// Whether the entry is a directory; of no meaning where the kernel names paths.
     pub is_dir: bool,
     /// Ties the halves of a move together; 0 otherwise.
     pub cookie: u32,
-    /// The entry's name; empty if the record is about the directory itself.
+    /// The entry's name, or its path below the directory; empty if the record is about the directory
+    /// itself.
     pub name: &'a [u8],
 }
 
@@ -119,6 +123,10 @@ impl Backlog {
 
     /// Adds a record. Merges it into the one before it if that says the same.
     pub fn push(&mut self, record: Record<'_>) {
+        if record.name.len() > usize::from(u16::MAX) {
+            // No system has such paths. If one does, what it meant to say is lost.
+            return self.push(Record::LOST);
+        }
         if record.action == Action::Overflow {
             self.overflows += 1;
         }
@@ -157,7 +165,7 @@ impl Backlog {
     }
 
     fn push_head(&mut self, record: Record<'_>) {
-        let len = record.name.len().min(usize::from(u16::MAX));
+        let len = record.name.len();
         self.overflows_held += usize::from(record.action == Action::Overflow);
         self.heads.push_back(Head {
             watch: record.watch,

@@ -145,6 +145,7 @@ impl<K: Kernel> Engine<K> {
                 }
                 self.bind(id, watch);
             }
+            Ok(Watched::Above(watch)) => self.rely_on(id, watch),
             Err(fault) => {
                 self.is_out_of_watches = fault.kind == FaultKind::WatchLimit;
                 self.set_gap(id, fault.kind.gap());

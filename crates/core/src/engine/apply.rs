@@ -78,10 +78,13 @@ impl<K: Kernel> Engine<K> {
                 }
             }
             // No kernel reports such names. If one does, what it meant to say is lost.
-            _ if !is_entry_name(name) => self.on_overflow(),
+            _ if !self.is_record_name(name) => self.on_overflow(),
             _ => {
                 if self.watches.has_guards() {
                     self.check_guarded(watch, Some(name));
+                }
+                if self.kernel.names_paths() {
+                    return self.apply_below(watch, action, name);
                 }
                 let Some(first) = self.watches.first(watch) else {
                     return;
@@ -99,15 +102,17 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    fn apply_named(&mut self, dir: NodeId, action: Action, is_dir: bool, name: &[u8]) {
+    pub(super) fn apply_named(&mut self, dir: NodeId, action: Action, is_dir: bool, name: &[u8]) {
         if !self.mirror.contains(dir) {
             return;
         }
         self.note_rules(dir, name);
         if self.is_hidden(dir, name, is_dir) {
             // The mirror may have it nevertheless: it came with a directory from elsewhere.
-            if matches!(action, Action::Removed | Action::MovedFrom)
-                && let Some(child) = self.mirror.child(dir, name)
+            if matches!(
+                action,
+                Action::Removed | Action::Departed | Action::MovedFrom
+            ) && let Some(child) = self.mirror.child(dir, name)
             {
                 self.remove(child, Cause::Notified, true, false);
             }
@@ -125,8 +130,9 @@ impl<K: Kernel> Engine<K> {
                 self.look(dir, name, Cause::Notified);
             }
             (Action::Removed, Some(child)) => self.remove(child, Cause::Notified, true, false),
+            (Action::Departed, Some(child)) => self.depart(child),
             (Action::MovedFrom, Some(child)) => self.on_moved_out(dir, child, name),
-            (Action::Removed | Action::MovedFrom, None) => {}
+            (Action::Removed | Action::Departed | Action::MovedFrom, None) => {}
             (Action::MovedTo, _) => {
                 self.on_moved_in(dir, name, is_dir);
                 self.note_arrival(dir, name);
@@ -210,6 +216,9 @@ impl<K: Kernel> Engine<K> {
             if self.mirror.contains(dir) && self.mirror.watch(dir) == Some(watch) {
                 self.mirror.set_watch(dir, None);
                 self.queue(dir);
+                if self.kernel.names_paths() {
+                    self.lose_watch_above(dir);
+                }
             }
         }
         for root in guarded {
@@ -247,7 +256,17 @@ impl<K: Kernel> Engine<K> {
     }
 }
 
+impl<K: Kernel> Engine<K> {
+    /// Whether the kernel's records can have this name.
+    pub(super) fn is_record_name(&self, name: &[u8]) -> bool {
+        if self.kernel.names_paths() {
+            return name.split(|&byte| byte == b'/').all(is_entry_name);
+        }
+        is_entry_name(name)
+    }
+}
+
 /// Whether an entry of a directory can have this name.
-pub(super) fn is_entry_name(name: &[u8]) -> bool {
+fn is_entry_name(name: &[u8]) -> bool {
     !matches!(name, b"" | b"." | b"..") && !name.contains(&b'/')
 }

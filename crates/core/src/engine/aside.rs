@@ -58,13 +58,20 @@ pub(super) enum Oddity {
     },
     /// A file system was mounted here, or unmounted.
     Mount(PathBuf),
+    /// A record said that the entry is gone, perhaps to another directory.
+    Departed(NodeId),
+    /// The directory was found elsewhere, and records named what is below it by other paths.
+    Shifted(NodeId),
 }
 
 impl Oddity {
     /// Opening and looking see a rename a moment before its record is queued; listings do not,
     /// because they wait for the directory's lock.
     pub(super) fn needs_patience(&self) -> bool {
-        matches!(self, Oddity::Astray { .. } | Oddity::Unverified(_))
+        matches!(
+            self,
+            Oddity::Astray { .. } | Oddity::Unverified(_) | Oddity::Departed(_)
+        )
     }
 }
 
@@ -91,6 +98,7 @@ pub struct Barrier {
 impl<K: Kernel> Engine<K> {
     /// Makes a barrier. What is polled is listed once more before it is passed.
     pub fn barrier(&mut self) -> Barrier {
+        self.kernel.fence();
         let poll = if self.has_polled() {
             self.poll_wanted = true;
             self.polls_begun + 1
@@ -106,7 +114,8 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// Makes a barrier that does not wait for a poll.
-    pub fn barrier_of_records(&self) -> Barrier {
+    pub fn barrier_of_records(&mut self) -> Barrier {
+        self.kernel.fence();
         Barrier {
             after: self.step,
             reached: None,
@@ -236,6 +245,8 @@ impl<K: Kernel> Engine<K> {
                     }
                 }
                 Oddity::Mount(path) => self.look_at_mount(&path),
+                Oddity::Departed(id) => self.decide_departed(id),
+                Oddity::Shifted(id) => self.decide_shifted(id),
                 Oddity::Astray { .. } => self.decide_astray(aside),
             }
         }

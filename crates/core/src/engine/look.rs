@@ -269,6 +269,7 @@ impl<K: Kernel> Engine<K> {
             self.put_aside(Oddity::Place { dir: from, name });
         }
         self.relocate(id, dir, name, cause);
+        self.note_shift(id);
         if self.gap(id).is_some() {
             self.queue(id);
         }
@@ -281,6 +282,7 @@ impl<K: Kernel> Engine<K> {
         // Consumers do not know yet what is found of a root that is being armed.
         let is_untold = unannounced || self.is_beginning(id);
         let was_deep = self.is_deep(id);
+        let top_before = self.top(id);
         if let Some(victim) = self.mirror.child(dir, name) {
             if victim == id {
                 return;
@@ -323,6 +325,9 @@ impl<K: Kernel> Engine<K> {
             }
         }
         if self.mirror.is_dir(id) {
+            if self.kernel.names_paths() && self.top(id) != top_before {
+                self.lose_watch_above(id);
+            }
             self.retry_unreadable(id);
             let is_listed = self.mirror.identity(id).is_some();
             if !is_listed || !was_deep || !self.is_deep(id) {

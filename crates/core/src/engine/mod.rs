@@ -28,6 +28,7 @@
 mod adopt;
 mod apply;
 mod aside;
+mod below;
 mod extent;
 mod gaps;
 mod handles;

@@ -5,7 +5,6 @@
 //! once all that came with it is applied, because kernels do not report moves one after the other.
 
 use super::Engine;
-use super::apply::is_entry_name;
 use super::aside::Oddity;
 use super::handles::OpenError;
 use super::look::Seen;
@@ -25,7 +24,7 @@ impl<K: Kernel> Engine<K> {
         to_name: &[u8],
         is_dir: bool,
     ) {
-        if !is_entry_name(name) || !is_entry_name(to_name) {
+        if !self.is_record_name(name) || !self.is_record_name(to_name) {
             self.on_overflow();
             return;
         }
@@ -33,48 +32,53 @@ impl<K: Kernel> Engine<K> {
             self.check_guarded(from, Some(name));
             self.check_guarded(to, Some(to_name));
         }
+        if self.kernel.names_paths() {
+            return self.apply_move_below(from, name, to, to_name);
+        }
         let sources = self.watches.nodes(from);
         let targets = self.watches.nodes(to);
-        for dir in &sources {
-            self.note_rules(*dir, name);
-        }
-        for dir in &targets {
-            self.note_rules(*dir, to_name);
-        }
         for at in 0..sources.len().max(targets.len()) {
-            let alive = |id: &&NodeId| self.mirror.contains(**id);
-            let source = sources.get(at).filter(alive).copied();
-            let target = targets
-                .get(at)
-                .filter(alive)
-                .copied()
-                .filter(|&target| !self.is_hidden(target, to_name, is_dir));
-            let child = source.and_then(|source| self.mirror.child(source, name));
-            let is_other_sort = child.is_some_and(|child| self.mirror.is_dir(child) != is_dir);
-            match (child, target) {
-                // The mirror is not as it was when this happened: leave both ends to the disk.
-                (Some(_), _) if is_other_sort => {}
-                (Some(child), Some(target)) => self.on_moved(child, target, to_name),
-                (Some(child), None) => {
-                    if let Some(source) = source {
-                        self.on_moved_out(source, child, name);
-                    }
+            let source = sources.get(at).map(|&dir| (dir, name));
+            let target = targets.get(at).map(|&dir| (dir, to_name));
+            self.apply_move_between(source, target, is_dir);
+        }
+    }
+
+    /// Applies a move from one name to another; `None` where the mirror does not have the directory.
+    pub(super) fn apply_move_between(
+        &mut self,
+        source: Option<(NodeId, &[u8])>,
+        target: Option<(NodeId, &[u8])>,
+        is_dir: bool,
+    ) {
+        for (dir, name) in [source, target].into_iter().flatten() {
+            self.note_rules(dir, name);
+        }
+        let source = source.filter(|&(dir, _)| self.mirror.contains(dir));
+        let target = target
+            .filter(|&(dir, _)| self.mirror.contains(dir))
+            .filter(|&(dir, name)| !self.is_hidden(dir, name, is_dir));
+        let child = source.and_then(|(dir, name)| self.mirror.child(dir, name));
+        let is_other_sort = child.is_some_and(|child| self.mirror.is_dir(child) != is_dir);
+        match (child, source, target) {
+            // The mirror is not as it was when this happened: leave both ends to the disk.
+            (Some(_), _, _) if is_other_sort => {}
+            (Some(child), _, Some((dir, name))) => self.on_moved(child, dir, name),
+            (Some(child), Some((dir, name)), None) => self.on_moved_out(dir, child, name),
+            (None, _, Some((dir, name))) => self.on_moved_in(dir, name, is_dir),
+            _ => {}
+        }
+        let is_doubtful =
+            is_other_sort || source.is_some_and(|(dir, name)| self.may_be_exchange(dir, name));
+        if is_doubtful {
+            for (dir, name) in [source, target].into_iter().flatten() {
+                if self.mirror.contains(dir) {
+                    self.look(dir, name, Cause::Notified);
                 }
-                (None, Some(target)) => self.on_moved_in(target, to_name, is_dir),
-                (None, None) => {}
             }
-            let is_doubtful =
-                is_other_sort || source.is_some_and(|source| self.may_be_exchange(source, name));
-            if is_doubtful {
-                for (dir, name) in [(source, name), (target, to_name)] {
-                    if let Some(dir) = dir.filter(|&dir| self.mirror.contains(dir)) {
-                        self.look(dir, name, Cause::Notified);
-                    }
-                }
-            }
-            if let Some(target) = target {
-                self.note_arrival(target, to_name);
-            }
+        }
+        if let Some((dir, name)) = target {
+            self.note_arrival(dir, name);
         }
     }
 
@@ -236,7 +240,7 @@ impl<K: Kernel> Engine<K> {
     /// A file left its name, or came to it, and is found there as it was before: it was away for a
     /// moment, where writes left no record, or was taken for its successor. `before` counts the
     /// changes that were told until then.
-    fn report_anew(&mut self, dir: NodeId, name: &[u8], child: NodeId, before: u64) {
+    pub(super) fn report_anew(&mut self, dir: NodeId, name: &[u8], child: NodeId, before: u64) {
         if self.outlets.changes() == before
             && self.mirror.child(dir, name) == Some(child)
             && self.mirror.kind(child) == FileType::File

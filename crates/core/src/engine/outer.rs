@@ -20,7 +20,7 @@ impl<K: Kernel> Engine<K> {
         let mut is_whole = true;
         for file in self.filter.outer_files(node) {
             match self.guard(&file.dir, Purpose::Rules) {
-                Ok(Watched::New(watch) | Watched::Known(watch)) => {
+                Ok(Watched::New(watch) | Watched::Known(watch) | Watched::Above(watch)) => {
                     let name = Some(file.name.into_boxed_slice());
                     self.watches.guard(watch, Guard { root: id, name });
                 }

@@ -44,7 +44,7 @@ impl<K: Kernel> Engine<K> {
                 None => Purpose::Ancestor,
             };
             match self.guard(&above, purpose) {
-                Ok(Watched::New(watch) | Watched::Known(watch)) => {
+                Ok(Watched::New(watch) | Watched::Known(watch) | Watched::Above(watch)) => {
                     self.watches.guard(watch, Guard { root: id, name });
                 }
                 Err(fault) => {

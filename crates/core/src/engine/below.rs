@@ -1,0 +1,213 @@
+//! Records of kernels that watch whole trees.
+//!
+//! Such a record names an entry by the path that led to it when it was made, and does not say what the
+//! entry is. All records of a tree come in the order in which things happened, so when one is in hand
+//! the mirror has the tree as it was then, and the path is looked up there. Two things need care:
+//!
+//! - The mirror may be ahead: a listing or a look has shown something of which records are still to
+//!   come. A name that leads nowhere belongs to a directory that is to be listed, or was found
+//!   elsewhere. What is found elsewhere by inference is compared again once the records that may have
+//!   named it otherwise are applied ([`Oddity::Shifted`]).
+//! - A move to another directory is told as a removal and a creation. What is gone waits for as long
+//!   as the second half of a move would, and is recognised by its identity where it came to
+//!   ([`Oddity::Departed`]).
+
+use super::Engine;
+use super::aside::Oddity;
+use super::look::Seen;
+use crate::change::{Cause, FileType};
+use crate::kernel::{Kernel, Watch};
+use crate::mirror::{Mark, NodeId};
+use crate::record::Action;
+
+/// A name in a directory of the mirror.
+type Place = (NodeId, Vec<u8>);
+
+impl<K: Kernel> Engine<K> {
+    /// Applies a record that names a path.
+    pub(super) fn apply_below(&mut self, watch: Watch, action: Action, path: &[u8]) {
+        for top in self.watches.nodes(watch) {
+            if let Some((dir, name)) = self.find_named(top, path) {
+                self.apply_at(dir, &name, action);
+            }
+        }
+    }
+
+    /// Applies a move from one path to another.
+    pub(super) fn apply_move_below(&mut self, from: Watch, path: &[u8], to: Watch, to_path: &[u8]) {
+        let sources = self.watches.nodes(from);
+        let targets = self.watches.nodes(to);
+        for at in 0..sources.len().max(targets.len()) {
+            let source = sources.get(at).and_then(|&top| self.find_named(top, path));
+            let target = targets
+                .get(at)
+                .and_then(|&top| self.find_named(top, to_path));
+            let child = source
+                .as_ref()
+                .filter(|(dir, _)| self.mirror.contains(*dir))
+                .and_then(|(dir, name)| self.mirror.child(*dir, name));
+            match (child, source, target) {
+                (Some(child), Some(source), Some(target)) => {
+                    let is_dir = self.mirror.is_dir(child);
+                    self.apply_move_between(
+                        Some((source.0, &source.1)),
+                        Some((target.0, &target.1)),
+                        is_dir,
+                    );
+                }
+                // Where it went is hidden, or to be listed: then it is recognised there.
+                (Some(child), _, None) => self.depart(child),
+                (None, _, Some((dir, name))) => self.apply_at(dir, &name, Action::MovedTo),
+                _ => {}
+            }
+        }
+    }
+
+    fn apply_at(&mut self, dir: NodeId, name: &[u8], action: Action) {
+        if !self.mirror.contains(dir) {
+            return;
+        }
+        let child = self.mirror.child(dir, name);
+        let is_dir = child.is_some_and(|child| self.mirror.is_dir(child));
+        match (action, child) {
+            (Action::Created | Action::MovedTo, _) => {
+                self.note_rules(dir, name);
+                self.arrive(dir, name);
+                self.note_arrival(dir, name);
+            }
+            (Action::MovedFrom, Some(_)) => {
+                self.apply_named(dir, Action::Departed, is_dir, name);
+            }
+            // A directory is reported modified whenever its entries change, which is told of these.
+            (Action::Modified | Action::Metadata, Some(child)) if is_dir => {
+                self.retry_unreadable(child);
+            }
+            _ => self.apply_named(dir, action, is_dir, name),
+        }
+    }
+
+    /// Something came to be under this name.
+    fn arrive(&mut self, dir: NodeId, name: &[u8]) {
+        self.counters.stats += 1;
+        match self.stat(dir, name) {
+            Ok(stat) => {
+                let is_dir = stat.kind == FileType::Dir;
+                if self.is_hidden(dir, name, is_dir) {
+                    if let Some(child) = self.mirror.child(dir, name) {
+                        self.remove(child, Cause::Notified, true, false);
+                    }
+                    return;
+                }
+                let before = self.outlets.changes();
+                let child = self.mirror.child(dir, name);
+                self.reconcile(dir, name, Seen::from(&stat), Cause::Notified);
+                if let Some(child) = child {
+                    self.report_anew(dir, name, child, before);
+                }
+                self.note_unlisted(dir, name);
+            }
+            Err(error) => match self.mirror.child(dir, name) {
+                Some(child) => self.doubt(child),
+                // Gone again, and a record says whereto.
+                None if error.is_absence() => {}
+                None => self.queue(dir),
+            },
+        }
+    }
+
+    /// The entry is gone from its name; in a moment it may be found under another one.
+    pub(super) fn depart(&mut self, id: NodeId) {
+        let is_known = self.mirror.inode(id) != 0 && !self.mirror.has(id, Mark::UNANNOUNCED);
+        if !is_known || self.is_beginning(id) {
+            self.remove(id, Cause::Notified, true, false);
+        } else if !self.mirror.has(id, Mark::VANISHED) {
+            self.mirror.set(id, Mark::VANISHED);
+            self.put_aside(Oddity::Departed(id));
+        }
+    }
+
+    pub(super) fn decide_departed(&mut self, id: NodeId) {
+        if self.mirror.contains(id) && self.mirror.has(id, Mark::VANISHED) {
+            self.remove(id, Cause::Notified, true, false);
+        }
+    }
+
+    /// The directory was found at its place by inference: records that are still to come may name
+    /// what is below it by another path.
+    pub(super) fn note_shift(&mut self, id: NodeId) {
+        if self.kernel.names_paths() && self.mirror.is_dir(id) {
+            self.put_aside(Oddity::Shifted(id));
+        }
+    }
+
+    pub(super) fn decide_shifted(&mut self, id: NodeId) {
+        if self.mirror.contains(id) && self.mirror.is_dir(id) && self.reaches(id) {
+            self.mirror.set(id, Mark::STALE);
+            self.queue(id);
+        }
+    }
+
+    /// A watch above reports on the directory.
+    pub(super) fn rely_on(&mut self, id: NodeId, watch: Watch) {
+        if let Some(old) = self.mirror.watch(id).filter(|&old| old != watch)
+            && self.watches.unbind(old, id)
+        {
+            self.kernel.unwatch(old);
+        }
+        self.mirror.set_watch(id, Some(watch));
+    }
+
+    /// What is below the directory relied on a watch that is no more, or that is not above it now.
+    pub(super) fn lose_watch_above(&mut self, top: NodeId) {
+        for id in self.mirror.subtree(top) {
+            if id != top && self.mirror.is_dir(id) && self.mirror.watch(id).is_some() {
+                self.unwatch(id);
+                self.mirror.set(id, Mark::STALE);
+                self.queue(id);
+            }
+        }
+        self.mirror.set(top, Mark::STALE);
+        self.queue(top);
+    }
+
+    /// The directory of the mirror in which a path below `top` ends, and the name it ends with.
+    fn find_named(&mut self, top: NodeId, path: &[u8]) -> Option<Place> {
+        let mut dir = top;
+        let mut names = path.split(|&byte| byte == b'/').peekable();
+        while let Some(name) = names.next() {
+            // What is not listed yet will be.
+            if !self.mirror.contains(dir) || self.mirror.identity(dir).is_none() {
+                return None;
+            }
+            let name = self.spelled(dir, name);
+            if names.peek().is_none() {
+                return Some((dir, name));
+            }
+            match self.mirror.child(dir, &name) {
+                Some(child) if self.mirror.is_dir(child) => dir = child,
+                _ => {
+                    if self.reaches(dir) {
+                        self.look(dir, &name, Cause::Notified);
+                    }
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    /// The name as listings have it. Short names, which records may have, are told by a tilde.
+    fn spelled(&mut self, dir: NodeId, name: &[u8]) -> Vec<u8> {
+        let is_listed = !name.contains(&b'~') || self.mirror.child(dir, name).is_some();
+        if is_listed || self.open_known(dir).is_err() {
+            return name.to_vec();
+        }
+        let Engine {
+            kernel, handles, ..
+        } = self;
+        handles
+            .last()
+            .and_then(|(_, dir)| kernel.spelling(dir, name))
+            .unwrap_or_else(|| name.to_vec())
+    }
+}
