@@ -1,0 +1,20 @@
+//! Windows: ReadDirectoryChangesW for records, opens relative to a handle and listings by handle.
+//!
+//! - One read of each root reports on all that is below it, so the core is given paths. An open
+//!   directory keeps those above it from being renamed, which is why there is not one for each.
+//! - `system` is the seam: what is asked of Windows, without a decision. `host` decides: it is the
+//!   [`Kernel`](everwatch_core::kernel::Kernel), arms and retires reads, grows their buffers, and says
+//!   what their ends mean; `tail` turns what they return into records. All of that runs on the
+//!   simulated system (`sys::sim::windows`) as well, which does what Wine cannot do.
+//! - `native` is Windows itself, and the only part that makes system calls; the reads are
+//!   `everwatch-proactor`'s.
+//! - Wine differs, and `quirks` names how. `wine` makes up for paths that Wine reports wrongly.
+
+mod host;
+mod names;
+#[cfg(windows)]
+mod native;
+mod system;
+mod tail;
+
+pub(crate) use host::Kernel32 as Windows;

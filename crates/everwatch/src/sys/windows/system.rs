@@ -1,0 +1,89 @@
+//! The seam: what Everwatch asks of Windows.
+//!
+//! An implementation makes no decision. It reports Win32 error codes as they are; `host` says what they
+//! mean. Handles are identities: a directory that is renamed is still the one that was opened, and
+//! entries are opened relative to it, one name at a time, and never through a reparse point.
+
+use std::path::{Path, PathBuf};
+
+use everwatch_core::kernel::{FileTime, Listing, Stat};
+use everwatch_proactor::{Collected, Completion, Settings, Tag};
+
+/// A Win32 error code, GetLastError(3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Code(pub(crate) u32);
+
+/// How a file system numbers its entries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Numbers {
+    /// No number is used for two entries, ever: NTFS, ReFS.
+    Unique,
+    /// A number may be used again when its entry is gone.
+    Reused,
+}
+
+/// The volume that a directory is on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Volume {
+    /// It is reached over the network.
+    pub(crate) is_remote: bool,
+    pub(crate) numbers: Numbers,
+}
+
+/// How this system differs from the documented one. All false on Windows.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Quirks {
+    /// Records of what is below a renamed directory still name it by the path it had when it was
+    /// first seen, as they do under Wine.
+    pub(crate) keeps_old_paths: bool,
+}
+
+/// Windows, or what stands for it.
+pub(crate) trait System {
+    /// An open directory; dropping the last clone closes it.
+    type Dir: Clone;
+
+    fn quirks(&self) -> Quirks;
+
+    /// Opens a directory by its path, through reparse points: roots are trusted names.
+    fn open_root(&mut self, path: &Path) -> Result<Self::Dir, Code>;
+
+    /// Reads the link at `path`, a symbolic one or a junction; `None` if it is something else.
+    fn read_link(&mut self, path: &Path) -> Option<PathBuf>;
+
+    /// Opens the directory `name` in `parent`. A reparse point is no directory (ERROR_DIRECTORY).
+    fn open_dir(&mut self, parent: &Self::Dir, name: &[u8]) -> Result<Self::Dir, Code>;
+
+    /// Looks at the open directory. `born` is the time of its creation.
+    fn look(&mut self, dir: &Self::Dir) -> Result<Stat, Code>;
+
+    /// Looks at the entry `name` itself, not at what it points to.
+    fn stat(&mut self, dir: &Self::Dir, name: &[u8]) -> Result<Stat, Code>;
+
+    /// The name that `dir` lists for what it finds under `name`.
+    fn spelling(&mut self, dir: &Self::Dir, name: &[u8]) -> Option<Vec<u8>>;
+
+    /// Lists the directory without `.` and `..`.
+    fn list(&mut self, dir: &Self::Dir, listing: &mut Listing) -> Result<(), Code>;
+
+    /// Reads at most `limit` bytes of the regular file `name`.
+    fn read_file(&mut self, dir: &Self::Dir, name: &[u8], limit: usize) -> Result<Vec<u8>, Code>;
+
+    fn volume(&mut self, dir: &Self::Dir) -> Result<Volume, Code>;
+
+    /// The clock that files are stamped with.
+    fn clock(&mut self) -> FileTime;
+
+    /// Issues the first read of the directory before it returns. The rules are those of
+    /// [`everwatch_proactor::DirectoryReads`].
+    fn arm(&mut self, tag: Tag, dir: &Self::Dir, settings: Settings) -> Result<(), Code>;
+
+    /// Ends a read. Nothing of it is delivered afterwards.
+    fn retire(&mut self, tag: Tag);
+
+    /// Delivers what has been read; each read has been issued again before. Never blocks.
+    fn collect(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) -> Collected;
+
+    /// Delivers everything that was complete before the call.
+    fn fence(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>));
+}

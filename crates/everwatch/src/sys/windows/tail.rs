@@ -1,0 +1,122 @@
+//! From the buffers of a read to records.
+//!
+//! A buffer is data from outside: one that is malformed, or names nothing, means that records are lost.
+//! The halves of a rename come one after the other, in one buffer or at the end of one and the beginning
+//! of the next, and are tied together by a cookie that is never used again. A removal may be the first
+//! half of a move to another directory, so it is told as a departure.
+
+use std::collections::HashMap;
+
+use everwatch_core::kernel::Watch;
+use everwatch_core::record::{Action, Backlog, Record};
+use everwatch_proactor::Layout;
+use everwatch_proactor::notify::{self, Action as Notified};
+
+use super::names::Names;
+
+/// What all reads of one kernel share.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// The last cookie.
+    cookies: u32,
+    /// By watch, where the system keeps old paths.
+    names: HashMap<Watch, Names>,
+}
+
+impl Ledger {
+    /// The watch is new, on a system that keeps old paths.
+    pub(super) fn keep_paths(&mut self, watch: Watch) {
+        self.names.insert(watch, Names::default());
+    }
+
+    /// The watch is no more.
+    pub(super) fn forget(&mut self, watch: Watch) {
+        self.names.remove(&watch);
+    }
+}
+
+/// What is known between two buffers of one read.
+#[derive(Debug)]
+pub(super) struct Tail {
+    watch: Watch,
+    /// The cookie of a first half whose second half is to be the next record.
+    half: Option<u32>,
+}
+
+impl Tail {
+    pub(super) fn new(watch: Watch) -> Tail {
+        Tail { watch, half: None }
+    }
+
+    pub(super) fn watch(&self) -> Watch {
+        self.watch
+    }
+
+    /// Adds the records of a buffer to the backlog.
+    pub(super) fn decode(
+        &mut self,
+        bytes: &[u8],
+        layout: Layout,
+        ledger: &mut Ledger,
+        backlog: &mut Backlog,
+    ) {
+        let mut path = Vec::new();
+        for change in notify::changes(bytes, layout) {
+            let Ok(change) = change else {
+                return self.lose(backlog);
+            };
+            path.clear();
+            change.name.push_wtf8(&mut path);
+            let half = self.half.take();
+            let (action, cookie) = match change.action {
+                Notified::Added => (Action::Created, 0),
+                Notified::Removed => (Action::Departed, 0),
+                Notified::Modified => (Action::Modified, 0),
+                Notified::OldName => {
+                    // 0 is no cookie.
+                    ledger.cookies = ledger.cookies.wrapping_add(1).max(1);
+                    self.half = Some(ledger.cookies);
+                    (Action::MovedFrom, ledger.cookies)
+                }
+                Notified::NewName => match half {
+                    Some(cookie) => (Action::MovedTo, cookie),
+                    None => (Action::Created, 0),
+                },
+                // Streams, and what is yet to be invented: the entry is not what it was.
+                _ => (Action::Modified, 0),
+            };
+            let names = ledger.names.get_mut(&self.watch);
+            self.push(action, cookie, &path, names, backlog);
+        }
+    }
+
+    fn push(
+        &self,
+        action: Action,
+        cookie: u32,
+        path: &[u8],
+        names: Option<&mut Names>,
+        backlog: &mut Backlog,
+    ) {
+        let watch = self.watch;
+        let mut push = |action, cookie, name: &[u8]| {
+            backlog.push(Record {
+                watch,
+                action,
+                is_dir: false,
+                cookie,
+                name,
+            });
+        };
+        match names {
+            None => push(action, cookie, path),
+            Some(names) => names.translate(action, cookie, path, push),
+        }
+    }
+
+    /// Records of this read were lost.
+    pub(super) fn lose(&mut self, backlog: &mut Backlog) {
+        self.half = None;
+        backlog.push(Record::LOST);
+    }
+}
