@@ -1,0 +1,48 @@
+//! A handle that is closed exactly once.
+
+use std::os::windows::io::{AsRawHandle, BorrowedHandle};
+
+use windows_sys::Win32::Foundation::{HANDLE, INVALID_HANDLE_VALUE};
+
+use crate::native::calls;
+
+/// An open handle of this crate; neither null nor `INVALID_HANDLE_VALUE`. Not std's `OwnedHandle`,
+/// so that closing it passes the seam.
+#[derive(Debug)]
+pub(crate) struct Handle(HANDLE);
+
+// SAFETY: a handle is a number that the kernel knows; any thread may use and close it.
+unsafe impl Send for Handle {}
+// SAFETY: as above; the calls on it are made by shared reference and are synchronised by the kernel.
+unsafe impl Sync for Handle {}
+
+impl Handle {
+    /// # Safety
+    /// The handle is open and nobody else's.
+    pub(crate) unsafe fn own(handle: HANDLE) -> Handle {
+        debug_assert!(!handle.is_null() && handle != INVALID_HANDLE_VALUE);
+        Handle(handle)
+    }
+
+    pub(crate) fn raw(&self) -> HANDLE {
+        self.0
+    }
+
+    pub(crate) fn borrow(&self) -> BorrowedHandle<'_> {
+        // SAFETY: it is open for as long as `self` is.
+        unsafe { BorrowedHandle::borrow_raw(self.0) }
+    }
+}
+
+impl AsRawHandle for Handle {
+    fn as_raw_handle(&self) -> std::os::windows::io::RawHandle {
+        self.0
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // SAFETY: nobody else has the handle.
+        unsafe { calls::close(self.0) }
+    }
+}

@@ -1,0 +1,112 @@
+//! An I/O completion port.
+
+use std::time::Duration;
+
+use windows_sys::Win32::System::IO::{OVERLAPPED, OVERLAPPED_ENTRY};
+
+use crate::native::calls;
+use crate::native::directory::DirHandle;
+use crate::native::handle::Handle;
+
+/// The longest time that is not "for ever".
+const LONGEST: u32 = u32::MAX - 1;
+
+/// A completion port. Handles are associated with it by a key, which comes back with each packet.
+#[derive(Debug)]
+pub struct CompletionPort {
+    handle: Handle,
+}
+
+/// The end of one overlapped operation, taken from the port. Only the port makes packets with an
+/// address, so a packet that belongs to a read proves that the kernel has let go of it.
+#[derive(Debug)]
+pub struct Packet {
+    key: usize,
+    overlapped: *mut OVERLAPPED,
+}
+
+// SAFETY: the address is compared, and followed only by the owner of what it points to.
+unsafe impl Send for Packet {}
+
+impl Packet {
+    /// The key of the association, or of the post.
+    pub fn key(&self) -> usize {
+        self.key
+    }
+
+    pub(crate) fn overlapped(&self) -> *mut OVERLAPPED {
+        self.overlapped
+    }
+
+    /// # Safety
+    /// The kernel has completed the operation of `overlapped` and told of it.
+    pub(crate) unsafe fn told(overlapped: *mut OVERLAPPED) -> Packet {
+        Packet { key: 0, overlapped }
+    }
+}
+
+impl CompletionPort {
+    /// A new port.
+    pub fn new() -> Result<CompletionPort, u32> {
+        let handle = calls::create_port()?;
+        Ok(CompletionPort { handle })
+    }
+
+    /// From now on the reads of `directory` complete here, under `key`. Once per handle.
+    pub fn associate(&self, directory: &DirHandle, key: usize) -> Result<(), u32> {
+        // SAFETY: both handles are open for as long as their owners.
+        unsafe { calls::associate(self.handle.raw(), directory.handle().raw(), key) }
+    }
+
+    /// Puts a packet of no operation into the port. Any thread may do it.
+    pub fn post(&self, key: usize) -> Result<(), u32> {
+        // SAFETY: the port is open.
+        unsafe { calls::post(self.handle.raw(), key) }
+    }
+
+    /// Waits for packets and hands each to `take`; returns how many there were. `None` waits for
+    /// ever; a time is rounded up to milliseconds, and may be cut short by 49 days.
+    pub fn dequeue(
+        &self,
+        timeout: Option<Duration>,
+        mut take: impl FnMut(Packet),
+    ) -> Result<usize, u32> {
+        let mut entries = [OVERLAPPED_ENTRY::default(); 64];
+        let timeout = timeout.map_or(u32::MAX, milliseconds);
+        // SAFETY: the port is open.
+        let count = unsafe { calls::dequeue(self.handle.raw(), &mut entries, timeout)? };
+        for entry in &entries[..count] {
+            take(Packet {
+                key: entry.lpCompletionKey,
+                overlapped: entry.lpOverlapped,
+            });
+        }
+        Ok(count)
+    }
+}
+
+/// Rounded up, so that nobody wakes early.
+pub(crate) fn milliseconds(time: Duration) -> u32 {
+    let rounded = time.as_nanos().div_ceil(1_000_000);
+    u32::try_from(rounded).unwrap_or(LONGEST).min(LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rounded_up_and_never_become_infinite() {
+        let cases = [
+            (Duration::ZERO, 0),
+            (Duration::from_nanos(1), 1),
+            (Duration::from_millis(5), 5),
+            (Duration::from_micros(5_001), 6),
+            (Duration::from_millis(u64::from(u32::MAX)), LONGEST),
+            (Duration::MAX, LONGEST),
+        ];
+        for (time, expected) in cases {
+            assert_eq!(milliseconds(time), expected, "{time:?}");
+        }
+    }
+}

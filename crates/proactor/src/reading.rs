@@ -1,0 +1,182 @@
+//! One directory being read: the turn from a completion to the next read, the same in all
+//! overlapped models.
+
+use crate::native::{Buffer, ChangeRead, DirHandle, Filled, Idle, Packet, Pending, Ready, Via};
+use crate::settings::Settings;
+use crate::verdict::Verdict;
+
+const ERROR_NOTIFY_ENUM_DIR: u32 = 1022;
+const ERROR_OPERATION_ABORTED: u32 = 995;
+
+/// So many reads in a row that others cancelled, and the directory is given up.
+const PATIENCE: u32 = 16;
+
+enum State {
+    Pending(ChangeRead<Pending>),
+    /// Completed with records, and no buffer to go on with.
+    Starved(ChangeRead<Ready>),
+    /// Ended; only to be closed.
+    Ended,
+}
+
+/// A directory and its read.
+pub(crate) struct Reading {
+    state: State,
+    via: Via,
+    /// Whether the pending read has been cancelled by this side.
+    is_cancelled: bool,
+    /// How many reads in a row came back cancelled.
+    cancelled: u32,
+}
+
+/// What a completion came to. The read has been issued again unless it starves or failed.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    pub(crate) news: News,
+    /// The read ended with this error.
+    pub(crate) failed: Option<u32>,
+}
+
+#[derive(Debug)]
+pub(crate) enum News {
+    Changes(Filled),
+    Lost,
+    Nothing,
+    /// Records are there, but no buffer to read on with: [`Reading::resume`] when there is one.
+    Starved,
+}
+
+impl Reading {
+    /// Issues the first read.
+    pub(crate) fn start(
+        directory: DirHandle,
+        settings: Settings,
+        via: Via,
+    ) -> Result<Reading, u32> {
+        let read = ChangeRead::new(directory, settings).arm_first(via);
+        let read = read.map_err(|(_, error)| error)?;
+        Ok(Reading {
+            state: State::Pending(read),
+            via,
+            is_cancelled: false,
+            cancelled: 0,
+        })
+    }
+
+    /// The pending read, if there is one.
+    pub(crate) fn pending(&self) -> Option<&ChangeRead<Pending>> {
+        match &self.state {
+            State::Pending(read) => Some(read),
+            State::Starved(_) | State::Ended => None,
+        }
+    }
+
+    /// Asks for the pending read to end. Whether there is one whose completion will come.
+    pub(crate) fn cancel(&mut self) -> bool {
+        let Some(read) = self.pending() else {
+            return false;
+        };
+        // An error says that its completion is under way, or will be asked for again.
+        let _ = read.cancel();
+        self.is_cancelled = true;
+        true
+    }
+
+    /// Takes the completion of the pending read, or gives the packet back.
+    pub(crate) fn complete(
+        &mut self,
+        packet: Packet,
+        spare: impl FnOnce() -> Option<Buffer>,
+    ) -> Result<Turn, Packet> {
+        match std::mem::replace(&mut self.state, State::Ended) {
+            State::Pending(read) => match read.dequeued(packet) {
+                Ok(ready) => Ok(self.turn(ready, spare)),
+                Err((read, packet)) => {
+                    self.state = State::Pending(read);
+                    Err(packet)
+                }
+            },
+            other => {
+                self.state = other;
+                Err(packet)
+            }
+        }
+    }
+
+    /// Takes the completion of a read that is not wanted any more, and closes its directory.
+    pub(crate) fn end(self, packet: Packet) -> Result<(), Packet> {
+        match self.state {
+            State::Pending(read) => match read.dequeued(packet) {
+                Ok(_) => Ok(()),
+                Err((_, packet)) => Err(packet),
+            },
+            State::Starved(_) | State::Ended => Err(packet),
+        }
+    }
+
+    /// Goes on after [`News::Starved`].
+    pub(crate) fn resume(&mut self, spare: impl FnOnce() -> Option<Buffer>) -> Option<Turn> {
+        match std::mem::replace(&mut self.state, State::Ended) {
+            State::Starved(ready) => Some(self.turn(ready, spare)),
+            other => {
+                self.state = other;
+                None
+            }
+        }
+    }
+
+    fn turn(&mut self, ready: ChangeRead<Ready>, spare: impl FnOnce() -> Option<Buffer>) -> Turn {
+        let verdict = ready.verdict(std::mem::take(&mut self.is_cancelled));
+        self.cancelled = match verdict {
+            Verdict::Cancelled => self.cancelled + 1,
+            _ => 0,
+        };
+        match verdict {
+            Verdict::Changes { .. } => match spare() {
+                Some(spare) => {
+                    let (read, filled) = ready.exchange(spare);
+                    self.again(read, News::Changes(filled))
+                }
+                None => {
+                    self.state = State::Starved(ready);
+                    Turn {
+                        news: News::Starved,
+                        failed: None,
+                    }
+                }
+            },
+            Verdict::Lost => self.again(ready.into_idle(), News::Lost),
+            Verdict::Cancelled if self.cancelled < PATIENCE => {
+                self.again(ready.into_idle(), News::Nothing)
+            }
+            Verdict::Cancelled => Turn {
+                news: News::Nothing,
+                failed: Some(ERROR_OPERATION_ABORTED),
+            },
+            Verdict::Failed { code } => Turn {
+                news: News::Nothing,
+                failed: Some(code),
+            },
+        }
+    }
+
+    fn again(&mut self, read: ChangeRead<Idle>, mut news: News) -> Turn {
+        let mut result = read.arm_via(self.via);
+        if let Err((read, ERROR_NOTIFY_ENUM_DIR)) = result {
+            // Lost between the two reads, and told by the call itself. Records that come from
+            // before it are worth nothing any more.
+            news = News::Lost;
+            result = read.arm_via(self.via);
+        }
+        match result {
+            Ok(read) => {
+                self.state = State::Pending(read);
+                Turn { news, failed: None }
+            }
+            Err((_, code)) => Turn {
+                news,
+                failed: Some(code),
+            },
+        }
+    }
+}
