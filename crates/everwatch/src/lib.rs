@@ -44,7 +44,7 @@ pub use everwatch_core::change::{
 pub use everwatch_core::coverage::{Gap, State, Subtree};
 pub use everwatch_core::engine::Counters;
 pub use feed::{EventStream, Feed};
-pub use options::{Backend, Options};
+pub use options::{Backend, CompletionModel, Options};
 pub use printable::printable;
 pub use watcher::{Cursor, Entry, Root, Snapshot, Watcher};
 

@@ -1,6 +1,6 @@
 //! How to watch.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use everwatch_core::engine::Pace;
@@ -14,23 +14,59 @@ use crate::watcher::Watcher;
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Backend {
-    /// The best there is: inotify on Linux, polling where a directory cannot be watched. Coverage
-    /// tells which, and why.
+    /// The best there is: inotify on Linux, ReadDirectoryChangesW on Windows, polling where a
+    /// directory cannot be watched. Coverage tells which, and why.
     #[default]
     Auto,
     /// inotify, and an error if there is none.
     Inotify,
+    /// ReadDirectoryChangesW, and an error on other systems.
+    Windows,
     /// List everything again and again.
     Poll,
 }
 
 impl Backend {
-    /// The name on the command line and in JSON lines: `auto`, `inotify` or `poll`.
+    /// The name on the command line and in JSON lines: `auto`, `inotify`, `windows` or `poll`.
     pub fn as_str(self) -> &'static str {
         match self {
             Backend::Auto => "auto",
             Backend::Inotify => "inotify",
+            Backend::Windows => "windows",
             Backend::Poll => "poll",
+        }
+    }
+}
+
+/// How a watcher learns on Windows that a directory read is complete. Elsewhere it is of no effect.
+///
+/// All of them tell the same changes; they differ in threads and in what they put up with.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum CompletionModel {
+    /// One I/O completion port and the watcher's own thread, for any number of directories.
+    #[default]
+    Port,
+    /// Completion routines, on a thread in an alertable wait.
+    Apc,
+    /// Events, on one thread for each 63 directories.
+    Event,
+    /// Blocking reads, on one thread for each directory.
+    Blocking,
+    /// Reads in a worker process, which can be ended when a redirector or a filter driver hangs in the
+    /// kernel for ever. Needs the `everwatch` command: see [`Options::worker`].
+    Isolated,
+}
+
+impl CompletionModel {
+    /// The name on the command line: `port`, `apc`, `event`, `blocking` or `isolated`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CompletionModel::Port => "port",
+            CompletionModel::Apc => "apc",
+            CompletionModel::Event => "event",
+            CompletionModel::Blocking => "blocking",
+            CompletionModel::Isolated => "isolated",
         }
     }
 }
@@ -48,6 +84,9 @@ impl Backend {
 #[derive(Clone, Debug)]
 pub struct Options {
     pub(crate) backend: Backend,
+    /// Of no effect but on Windows, as is the worker.
+    pub(crate) completion: CompletionModel,
+    pub(crate) worker: PathBuf,
     pub(crate) recursive: bool,
     pub(crate) globs: Vec<String>,
     pub(crate) gitignore: bool,
@@ -60,6 +99,8 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             backend: Backend::Auto,
+            completion: CompletionModel::Port,
+            worker: PathBuf::from("everwatch"),
             recursive: true,
             globs: Vec::new(),
             gitignore: false,
@@ -80,6 +121,22 @@ impl Options {
     #[must_use]
     pub fn backend(mut self, backend: Backend) -> Options {
         self.backend = backend;
+        self
+    }
+
+    /// How a directory read is completed on Windows. Default: [`CompletionModel::Port`].
+    #[must_use]
+    pub fn completion(mut self, model: CompletionModel) -> Options {
+        self.completion = model;
+        self
+    }
+
+    /// The program that [`CompletionModel::Isolated`] reads directories in: the `everwatch` command, or
+    /// any that does what that does when it is started as `PROGRAM isolated-reads`. Default: `everwatch`
+    /// on the search path.
+    #[must_use]
+    pub fn worker(mut self, program: impl Into<PathBuf>) -> Options {
+        self.worker = program.into();
         self
     }
 

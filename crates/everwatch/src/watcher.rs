@@ -197,7 +197,7 @@ impl Watcher {
                 .with_detail("the capacity of a feed has to be at least 1".to_owned()));
         }
         let filter = options.filter()?;
-        let host = Host::new(options.backend)
+        let host = Host::start(&options)
             .map_err(|fault| Error::from_fault(fault, "start a watcher"))?;
         let backend = host.backend();
         let shared = Arc::new(Shared {

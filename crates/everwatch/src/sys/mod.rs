@@ -5,7 +5,7 @@
 //! A backend is a [`Kernel`](everwatch_core::kernel::Kernel), whose five rules are written there,
 //! plus what a thread needs to wait for it. For each system there is a module `sys::host` with:
 //!
-//! - `Host::new(backend)`: the kernel, made on the caller's thread, so that the caller gets the
+//! - `Host::start(options)`: the kernel, made on the caller's thread, so that the caller gets the
 //!   error if there is none, and `Host::backend()`, what it came to;
 //! - `Host::settle_in(&mut self)`: called once on the engine's thread before anything else;
 //! - `Host::wait(&mut self, timeout) -> Woken`: blocks until the kernel has records, a
@@ -17,7 +17,7 @@
 //! A backend decides nothing. It may lose records if it says so, and it may answer late; it may not
 //! reorder the records of one directory, and it never blocks except in `wait`.
 //!
-//! `linux` is inotify. Polling is no backend of its own: a kernel that gives no watch leaves the
+//! `linux` is inotify, `windows` is ReadDirectoryChangesW. Polling is no backend of its own: a kernel that gives no watch leaves the
 //! directory to the engine, which lists it again and again. `sim` is a kernel and a file system
 //! made of memory and bad habits.
 
@@ -27,8 +27,12 @@ pub(crate) mod linux;
 pub(crate) mod model;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
+#[cfg(all(any(windows, test, feature = "sim"), not(everwatch_shuttle)))]
+pub(crate) mod windows;
 
 #[cfg(all(target_os = "linux", not(everwatch_shuttle)))]
 pub(crate) use linux as host;
 #[cfg(everwatch_shuttle)]
 pub(crate) use model as host;
+#[cfg(all(windows, not(everwatch_shuttle)))]
+pub(crate) use windows as host;

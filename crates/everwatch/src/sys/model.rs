@@ -16,7 +16,7 @@ use everwatch_core::kernel::{
 };
 use everwatch_core::record::{Action, Backlog, Record};
 
-use crate::options::Backend;
+use crate::options::{Backend, Options};
 use crate::sync::{Arc, Condvar, Mutex, thread};
 
 const WATCH: Watch = Watch(1);
@@ -101,7 +101,7 @@ pub(crate) struct Woken {
 }
 
 impl Host {
-    pub(crate) fn new(_: Backend) -> Result<Host, Fault> {
+    pub(crate) fn start(_: &Options) -> Result<Host, Fault> {
         let disk = DISK.with(|current| current.borrow().clone());
         Ok(Host { disk, clock: 0 })
     }

@@ -19,7 +19,7 @@ use super::mounts::Mounts;
 use super::surveyor::Surveyor;
 use super::wait::Waiter;
 use super::{directory, fault, volume};
-use crate::options::Backend;
+use crate::options::{Backend, Options};
 
 /// Enough for a few thousand records; the largest single record is 272 bytes.
 const READ_BUFFER: usize = 128 * 1024;
@@ -61,8 +61,12 @@ pub(crate) struct Host {
 impl Host {
     /// Makes the inotify instance. Without one everything is polled: if the caller wants it so, or
     /// if there is none and the caller can do without.
-    pub(crate) fn new(backend: Backend) -> Result<Host, Fault> {
-        let started = (backend != Backend::Poll).then(start).transpose();
+    pub(crate) fn start(options: &Options) -> Result<Host, Fault> {
+        let backend = options.backend;
+        if backend == Backend::Windows {
+            return Err(fault(Errno::NOSYS));
+        }
+        let started = (backend != Backend::Poll).then(start_inotify).transpose();
         let (inotify, gap) = match started {
             Ok(inotify) => (inotify, Gap::Chosen),
             Err(Errno::MFILE) if backend == Backend::Auto => (None, Gap::InstanceLimit),
@@ -118,7 +122,7 @@ impl Host {
     }
 }
 
-fn start() -> Result<OwnedFd, Errno> {
+fn start_inotify() -> Result<OwnedFd, Errno> {
     inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)
 }
 
@@ -143,7 +147,7 @@ impl Kernel for Host {
 
     fn gap_of_volume(&mut self, dir: &Arc<OwnedFd>) -> Option<Gap> {
         if self.inotify.is_none() && self.gap == Gap::InstanceLimit {
-            self.inotify = start().ok();
+            self.inotify = start_inotify().ok();
         }
         match self.inotify {
             None => Some(self.gap),

@@ -89,6 +89,11 @@ impl<S: System> Kernel32<S> {
         }
     }
 
+    /// Whether everything is polled.
+    pub(super) fn is_polling(&self) -> bool {
+        self.gap.is_some()
+    }
+
     fn watch_number(&mut self) -> Watch {
         self.next_watch += 1;
         Watch(self.next_watch)
@@ -145,7 +150,7 @@ impl<S: System> Kernel32<S> {
         let is_final = self.system.quirks().keeps_old_paths;
         let settings = Settings {
             deep: is_final && purpose == Purpose::Root,
-            filter: Filter::ALL,
+            filter: Filter::CHANGES,
             bytes: if is_final { LARGEST_BUFFER } else { FIRST_BUFFER },
         };
         let (tag, watch) = (self.tag(), self.watch_number());
@@ -400,7 +405,7 @@ impl<S: System> Kernel for Kernel32<S> {
             deliver(reads, ledger, tag, &completion, backlog);
         });
         self.look_after_reads(backlog);
-        Ok(match (before || collected.came, collected.more) {
+        Ok(match (before || collected.delivered > 0, collected.more) {
             (false, _) => Drained::Nothing,
             (true, false) => Drained::All,
             (true, true) => Drained::Part,

@@ -17,4 +17,5 @@ mod native;
 mod system;
 mod tail;
 
-pub(crate) use host::Kernel32 as Windows;
+#[cfg(windows)]
+pub(crate) use native::{Bell, Host, describe_volume, limits};

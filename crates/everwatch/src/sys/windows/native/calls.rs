@@ -1,0 +1,300 @@
+//! The system calls, as functions that cannot be misused.
+
+use std::ffi::c_void;
+use std::os::windows::ffi::OsStrExt;
+use std::os::windows::io::{AsRawHandle, FromRawHandle, HandleOrInvalid, OwnedHandle};
+use std::path::Path;
+use std::ptr::{null, null_mut};
+
+use everwatch_core::path::to_path;
+use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
+use windows_sys::Wdk::Storage::FileSystem::{
+    FILE_NETWORK_OPEN_INFORMATION, FILE_OPEN, FILE_OPEN_FOR_BACKUP_INTENT, FILE_OPEN_REPARSE_POINT,
+    FILE_SYNCHRONOUS_IO_NONALERT, FileFsDeviceInformation, NTCREATEFILE_CREATE_OPTIONS,
+    NtCreateFile, NtQueryFullAttributesFile, NtQueryVolumeInformationFile,
+};
+use windows_sys::Wdk::System::SystemServices::{FILE_FS_DEVICE_INFORMATION, FILE_REMOTE_DEVICE};
+use windows_sys::Win32::Foundation::{
+    FILETIME, GetLastError, HANDLE, NTSTATUS, RtlNtStatusToDosError, UNICODE_STRING,
+};
+use windows_sys::Win32::Storage::FileSystem::{
+    BY_HANDLE_FILE_INFORMATION, CreateFileW, FILE_FLAG_BACKUP_SEMANTICS,
+    FILE_INFO_BY_HANDLE_CLASS, FILE_LIST_DIRECTORY, FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE,
+    FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_TRAVERSE, GetFileInformationByHandle,
+    GetFileInformationByHandleEx, GetVolumeInformationByHandleW, OPEN_EXISTING, ReadFile,
+    SYNCHRONIZE,
+};
+use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress};
+use windows_sys::Win32::System::SystemInformation::GetSystemTimeAsFileTime;
+use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
+
+use crate::sys::windows::system::Code;
+
+/// What a directory is opened for: to be listed, to open what is in it, and to be looked at.
+pub(super) const TO_LIST: u32 =
+    FILE_LIST_DIRECTORY | FILE_TRAVERSE | FILE_READ_ATTRIBUTES | SYNCHRONIZE;
+
+/// Nobody is kept from reading, writing, renaming or deleting what is open here.
+const SHARE_ALL: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+
+/// ERROR_INVALID_NAME.
+const INVALID_NAME: Code = Code(123);
+
+/// ERROR_NO_MORE_FILES.
+const NO_MORE_FILES: u32 = 18;
+
+/// The code of the last call of this thread.
+fn last_error() -> Code {
+    // SAFETY: reads a value of the thread's own.
+    Code(unsafe { GetLastError() })
+}
+
+fn check(result: i32) -> Result<(), Code> {
+    match result {
+        0 => Err(last_error()),
+        _ => Ok(()),
+    }
+}
+
+fn check_status(status: NTSTATUS) -> Result<(), Code> {
+    match status {
+        0.. => Ok(()),
+        // SAFETY: maps a number to a number.
+        _ => Err(Code(unsafe { RtlNtStatusToDosError(status) })),
+    }
+}
+
+/// Opens a directory by its path, CreateFileW. The path is to be verbatim.
+pub(super) fn open_path(path: &Path) -> Result<OwnedHandle, Code> {
+    let mut wide: Vec<u16> = path.as_os_str().encode_wide().collect();
+    if wide.contains(&0) {
+        return Err(INVALID_NAME);
+    }
+    wide.push(0);
+    // SAFETY: the name ends with a zero and lives until the call returns; the other pointers may be null.
+    let handle = unsafe {
+        let raw = CreateFileW(
+            wide.as_ptr(),
+            TO_LIST,
+            SHARE_ALL,
+            null(),
+            OPEN_EXISTING,
+            FILE_FLAG_BACKUP_SEMANTICS,
+            null_mut(),
+        );
+        HandleOrInvalid::from_raw_handle(raw)
+    };
+    handle.try_into().map_err(|_| last_error())
+}
+
+/// Opens the entry `name` of a directory itself, whatever it is, NtCreateFile. An empty name opens the
+/// directory once more. The handle is synchronous.
+pub(super) fn open_entry(
+    dir: &OwnedHandle,
+    name: &[u8],
+    access: u32,
+    options: NTCREATEFILE_CREATE_OPTIONS,
+) -> Result<OwnedHandle, Code> {
+    let name = Name::new(name)?;
+    let attributes = name.below(dir);
+    let mut handle: HANDLE = null_mut();
+    let mut status = IO_STATUS_BLOCK::default();
+    // SAFETY: all that the attributes point to, the handle and the status block live until the call
+    // returns, and it does not return before it is done: the handle is synchronous.
+    let result = unsafe {
+        NtCreateFile(
+            &raw mut handle,
+            access | SYNCHRONIZE,
+            &raw const attributes,
+            &raw mut status,
+            null(),
+            0,
+            SHARE_ALL,
+            FILE_OPEN,
+            options
+                | FILE_SYNCHRONOUS_IO_NONALERT
+                | FILE_OPEN_REPARSE_POINT
+                | FILE_OPEN_FOR_BACKUP_INTENT,
+            null(),
+            0,
+        )
+    };
+    check_status(result)?;
+    // SAFETY: the call succeeded, so this is a handle, and nobody else has it.
+    Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
+}
+
+/// NtQueryFullAttributesFile: the attributes of an entry, without opening it.
+pub(super) fn attributes(dir: &OwnedHandle, name: &[u8]) -> Result<u32, Code> {
+    let name = Name::new(name)?;
+    let attributes = name.below(dir);
+    let mut information = FILE_NETWORK_OPEN_INFORMATION::default();
+    // SAFETY: all that the attributes point to, and the structure, live until the call returns.
+    let status =
+        unsafe { NtQueryFullAttributesFile(&raw const attributes, &raw mut information) };
+    check_status(status)?;
+    Ok(information.FileAttributes)
+}
+
+/// A name of one component, as the system takes it.
+struct Name {
+    /// Owns what `string` points to.
+    _units: Vec<u16>,
+    string: Box<UNICODE_STRING>,
+}
+
+impl Name {
+    fn new(name: &[u8]) -> Result<Name, Code> {
+        let mut units: Vec<u16> = to_path(name.to_vec()).as_os_str().encode_wide().collect();
+        let bytes = u16::try_from(units.len() * 2).map_err(|_| INVALID_NAME)?;
+        if units.contains(&0) || units.contains(&u16::from(b'\\')) {
+            return Err(INVALID_NAME);
+        }
+        let string = Box::new(UNICODE_STRING {
+            Length: bytes,
+            MaximumLength: bytes,
+            Buffer: units.as_mut_ptr(),
+        });
+        Ok(Name {
+            _units: units,
+            string,
+        })
+    }
+
+    /// The entry of this name in the directory. Both have to outlive what is returned.
+    fn below(&self, dir: &OwnedHandle) -> OBJECT_ATTRIBUTES {
+        OBJECT_ATTRIBUTES {
+            Length: size_of::<OBJECT_ATTRIBUTES>() as u32,
+            RootDirectory: dir.as_raw_handle(),
+            ObjectName: &raw const *self.string,
+            Attributes: 0,
+            SecurityDescriptor: null(),
+            SecurityQualityOfService: null(),
+        }
+    }
+}
+
+/// GetFileInformationByHandle.
+pub(super) fn information(handle: &OwnedHandle) -> Result<BY_HANDLE_FILE_INFORMATION, Code> {
+    let mut information = BY_HANDLE_FILE_INFORMATION::default();
+    // SAFETY: the handle is open and the structure is the one that the call fills.
+    check(unsafe { GetFileInformationByHandle(handle.as_raw_handle(), &raw mut information) })?;
+    Ok(information)
+}
+
+/// GetFileInformationByHandleEx, for classes that fill one structure without a tail.
+///
+/// # Safety
+///
+/// `T` is the structure of `class`, and any bytes make one.
+pub(super) unsafe fn information_of<T: Default>(
+    handle: &OwnedHandle,
+    class: FILE_INFO_BY_HANDLE_CLASS,
+) -> Result<T, Code> {
+    let mut information = T::default();
+    let result = unsafe {
+        // SAFETY: the handle is open, and the size is that of the structure.
+        GetFileInformationByHandleEx(
+            handle.as_raw_handle(),
+            class,
+            (&raw mut information).cast::<c_void>(),
+            size_of::<T>() as u32,
+        )
+    };
+    check(result)?;
+    Ok(information)
+}
+
+/// GetFileInformationByHandleEx, for the classes that list a directory. Returns false at the end.
+pub(super) fn next_entries(
+    handle: &OwnedHandle,
+    class: FILE_INFO_BY_HANDLE_CLASS,
+    buffer: &mut [u64],
+) -> Result<bool, Code> {
+    let bytes = u32::try_from(size_of_val(buffer)).unwrap_or(u32::MAX);
+    // SAFETY: the handle is open, and the call writes no more than `bytes` into the buffer.
+    let result = unsafe {
+        GetFileInformationByHandleEx(
+            handle.as_raw_handle(),
+            class,
+            buffer.as_mut_ptr().cast::<c_void>(),
+            bytes,
+        )
+    };
+    match check(result) {
+        Ok(()) => Ok(true),
+        Err(Code(NO_MORE_FILES)) => Ok(false),
+        Err(code) => Err(code),
+    }
+}
+
+/// GetVolumeInformationByHandleW: the name of the file system, such as `NTFS`.
+pub(super) fn file_system(handle: &OwnedHandle) -> Result<String, Code> {
+    let mut name = [0_u16; 64];
+    // SAFETY: the handle is open, the length is that of the buffer, and the others may be null.
+    check(unsafe {
+        GetVolumeInformationByHandleW(
+            handle.as_raw_handle(),
+            null_mut(),
+            0,
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            name.as_mut_ptr(),
+            name.len() as u32,
+        )
+    })?;
+    let length = name.iter().position(|&unit| unit == 0);
+    Ok(String::from_utf16_lossy(&name[..length.unwrap_or(name.len())]))
+}
+
+/// NtQueryVolumeInformationFile: whether the volume is reached over the network.
+pub(super) fn is_remote(handle: &OwnedHandle) -> Result<bool, Code> {
+    let mut information = FILE_FS_DEVICE_INFORMATION::default();
+    let mut status = IO_STATUS_BLOCK::default();
+    // SAFETY: the handle is open and synchronous, and the size is that of the structure.
+    check_status(unsafe {
+        NtQueryVolumeInformationFile(
+            handle.as_raw_handle(),
+            &raw mut status,
+            (&raw mut information).cast::<c_void>(),
+            size_of::<FILE_FS_DEVICE_INFORMATION>() as u32,
+            FileFsDeviceInformation,
+        )
+    })?;
+    Ok(information.Characteristics & FILE_REMOTE_DEVICE != 0)
+}
+
+/// GetSystemTimeAsFileTime.
+pub(super) fn clock() -> FILETIME {
+    let mut now = FILETIME::default();
+    // SAFETY: fills the structure.
+    unsafe { GetSystemTimeAsFileTime(&raw mut now) };
+    now
+}
+
+/// Whether this is Wine, which exports a function of its own.
+pub(super) fn is_wine() -> bool {
+    // SAFETY: the name ends with a zero, and this library is never unloaded.
+    unsafe {
+        let library = GetModuleHandleA(c"ntdll.dll".as_ptr().cast());
+        !library.is_null() && GetProcAddress(library, c"wine_get_version".as_ptr().cast()).is_some()
+    }
+}
+
+/// ReadFile, on a synchronous handle. Returns the number of bytes, 0 at the end.
+pub(super) fn read(handle: &OwnedHandle, buffer: &mut [u8]) -> Result<usize, Code> {
+    let mut read = 0;
+    let bytes = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
+    // SAFETY: the handle is open and synchronous, so the call is over when it returns.
+    check(unsafe {
+        ReadFile(
+            handle.as_raw_handle(),
+            buffer.as_mut_ptr(),
+            bytes,
+            &raw mut read,
+            null_mut(),
+        )
+    })?;
+    Ok(read as usize)
+}

@@ -1,0 +1,199 @@
+//! Opening, looking and listing, always relative to an open directory.
+
+use std::os::windows::io::OwnedHandle;
+use std::path::{Path, PathBuf};
+
+use everwatch_core::change::FileType;
+use everwatch_core::kernel::{FileTime, Listing, Stat};
+use windows_sys::Wdk::Storage::FileSystem::{FILE_DIRECTORY_FILE, FILE_NON_DIRECTORY_FILE};
+use windows_sys::Win32::Foundation::FILETIME;
+use windows_sys::Win32::Storage::FileSystem::{
+    FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_REPARSE_POINT, FILE_ATTRIBUTE_TAG_INFO,
+    FILE_BASIC_INFO, FILE_GENERIC_READ, FILE_READ_ATTRIBUTES, FileAttributeTagInfo, FileBasicInfo,
+    FileIdBothDirectoryInfo, FileIdBothDirectoryRestartInfo,
+};
+
+use super::calls::{self, TO_LIST};
+use crate::sys::windows::system::Code;
+
+/// ERROR_DIRECTORY: the name is not that of a directory.
+const NOT_A_DIRECTORY: Code = Code(267);
+
+/// Set in the tags of reparse points that stand for something elsewhere: links and mount points. Others
+/// mark files that are kept in the cloud or compressed, which are what they look like.
+const NAME_SURROGATE: u32 = 0x2000_0000;
+
+/// Between 1601, from which Windows counts, and 1970, in steps of 100 nanoseconds.
+const TO_1970: i64 = 116_444_736_000_000_000;
+
+/// An open directory, and the path by which it was opened if it is a root.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    pub(super) handle: OwnedHandle,
+    pub(super) path: Option<PathBuf>,
+}
+
+/// Opens a root, through links.
+pub(super) fn open_root(path: &Path) -> Result<Directory, Code> {
+    let handle = calls::open_path(&super::verbatim(path))?;
+    let information = calls::information(&handle)?;
+    if information.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY == 0 {
+        return Err(NOT_A_DIRECTORY);
+    }
+    Ok(Directory {
+        handle,
+        path: Some(path.to_owned()),
+    })
+}
+
+/// Opens the directory `name` in `parent`. One component; a link is no directory.
+pub(super) fn open_below(
+    parent: &Directory,
+    name: &[u8],
+    hides_links: bool,
+) -> Result<Directory, Code> {
+    let handle = calls::open_entry(&parent.handle, name, TO_LIST, FILE_DIRECTORY_FILE)?;
+    if kind(&handle, calls::information(&handle)?.dwFileAttributes)? != FileType::Dir
+        || (hides_links && is_hidden_link(parent, name))
+    {
+        return Err(NOT_A_DIRECTORY);
+    }
+    Ok(Directory { handle, path: None })
+}
+
+/// Looks at what is open.
+pub(super) fn look(handle: &OwnedHandle) -> Result<Stat, Code> {
+    let information = calls::information(handle)?;
+    // SAFETY: this is the structure of the class, and numbers are all it has.
+    let basic: FILE_BASIC_INFO = unsafe { calls::information_of(handle, FileBasicInfo)? };
+    let modified = time(basic.LastWriteTime);
+    Ok(Stat {
+        kind: kind(handle, information.dwFileAttributes)?,
+        device: u64::from(information.dwVolumeSerialNumber),
+        inode: join(information.nFileIndexHigh, information.nFileIndexLow),
+        born: time(basic.CreationTime),
+        modified,
+        // FAT keeps no time of the last change of anything.
+        changed: match basic.ChangeTime {
+            0 => modified,
+            changed => time(changed),
+        },
+        size: join(information.nFileSizeHigh, information.nFileSizeLow),
+        links: information.nNumberOfLinks,
+    })
+}
+
+/// Looks at the entry `name` itself.
+pub(super) fn stat(dir: &Directory, name: &[u8], hides_links: bool) -> Result<Stat, Code> {
+    let handle = calls::open_entry(&dir.handle, name, FILE_READ_ATTRIBUTES, 0)?;
+    let mut stat = look(&handle)?;
+    if hides_links && stat.kind == FileType::Dir && is_hidden_link(dir, name) {
+        stat.kind = FileType::Symlink;
+    }
+    Ok(stat)
+}
+
+/// Under Wine a symbolic link of the system below looks like the directory that it leads to when it is
+/// open, and like a link in a listing.
+fn is_hidden_link(dir: &Directory, name: &[u8]) -> bool {
+    calls::attributes(&dir.handle, name)
+        .is_ok_and(|attributes| attributes & FILE_ATTRIBUTE_REPARSE_POINT != 0)
+}
+
+fn kind(handle: &OwnedHandle, attributes: u32) -> Result<FileType, Code> {
+    if attributes & FILE_ATTRIBUTE_REPARSE_POINT == 0 {
+        return Ok(kind_of(attributes, 0));
+    }
+    // SAFETY: this is the structure of the class, and numbers are all it has.
+    let tag: FILE_ATTRIBUTE_TAG_INFO =
+        unsafe { calls::information_of(handle, FileAttributeTagInfo)? };
+    Ok(kind_of(attributes, tag.ReparseTag))
+}
+
+/// What attributes and a reparse tag say. Wine has links without a tag.
+fn kind_of(attributes: u32, tag: u32) -> FileType {
+    let is_link = attributes & FILE_ATTRIBUTE_REPARSE_POINT != 0;
+    if is_link && (tag == 0 || tag & NAME_SURROGATE != 0) {
+        FileType::Symlink
+    } else if attributes & FILE_ATTRIBUTE_DIRECTORY != 0 {
+        FileType::Dir
+    } else {
+        FileType::File
+    }
+}
+
+/// The name that the directory lists for what it finds under `name`.
+pub(super) fn spelling(dir: &Directory, name: &[u8], buffer: &mut [u64]) -> Option<Vec<u8>> {
+    let handle = calls::open_entry(&dir.handle, name, FILE_READ_ATTRIBUTES, 0).ok()?;
+    let number = {
+        let information = calls::information(&handle).ok()?;
+        join(information.nFileIndexHigh, information.nFileIndexLow)
+    };
+    let mut found = None;
+    let mut is_listed = false;
+    let mut listing = Listing::default();
+    list(dir, buffer, &mut listing).ok()?;
+    for entry in listing.iter().filter(|entry| entry.inode == number) {
+        is_listed |= entry.name == name;
+        found.get_or_insert_with(|| entry.name.to_vec());
+    }
+    found.filter(|_| !is_listed)
+}
+
+/// Lists a directory, GetFileInformationByHandleEx.
+pub(super) fn list(
+    dir: &Directory,
+    buffer: &mut [u64],
+    listing: &mut Listing,
+) -> Result<(), Code> {
+    let mut class = FileIdBothDirectoryRestartInfo;
+    let mut name = Vec::new();
+    while calls::next_entries(&dir.handle, class, buffer)? {
+        class = FileIdBothDirectoryInfo;
+        for entry in super::entries::entries(buffer) {
+            name.clear();
+            entry.push_name(&mut name);
+            if name != b"." && name != b".." {
+                let kind = kind_of(entry.attributes, entry.tag);
+                listing.push(&name, entry.number, Some(kind));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads the beginning of a regular file, not through a link.
+pub(super) fn read_file(dir: &Directory, name: &[u8], limit: usize) -> Result<Vec<u8>, Code> {
+    let handle = calls::open_entry(
+        &dir.handle,
+        name,
+        FILE_GENERIC_READ,
+        FILE_NON_DIRECTORY_FILE,
+    )?;
+    if kind(&handle, calls::information(&handle)?.dwFileAttributes)? != FileType::File {
+        return Err(NOT_A_DIRECTORY);
+    }
+    let mut text = vec![0; limit];
+    let mut length = 0;
+    while length < limit {
+        match calls::read(&handle, &mut text[length..])? {
+            0 => break,
+            read => length += read,
+        }
+    }
+    text.truncate(length);
+    Ok(text)
+}
+
+fn join(high: u32, low: u32) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
+}
+
+/// Nanoseconds since 1970.
+fn time(ticks: i64) -> FileTime {
+    ticks.saturating_sub(TO_1970).saturating_mul(100)
+}
+
+pub(super) fn time_of(time_: FILETIME) -> FileTime {
+    time(join(time_.dwHighDateTime, time_.dwLowDateTime).cast_signed())
+}

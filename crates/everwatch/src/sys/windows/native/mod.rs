@@ -1,0 +1,158 @@
+//! Windows itself: `calls` has the system calls, `directory` opens, looks and lists, `entries` reads
+//! listings, `volume` tells file systems apart, `wait` blocks. Reads are `everwatch-proactor`'s.
+
+mod calls;
+mod directory;
+mod entries;
+mod volume;
+mod wait;
+
+use std::ffi::OsString;
+use std::os::windows::io::AsHandle;
+use std::path::{Component, Path, PathBuf, Prefix};
+use std::sync::Arc;
+
+use everwatch_core::kernel::{FileTime, Listing, Stat};
+use everwatch_proactor::{Collected, Completion, DirectoryReads, Settings, Tag};
+
+use super::system::{Code, Quirks, System, Volume};
+use directory::Directory;
+pub(crate) use volume::{describe as describe_volume, limits};
+pub(crate) use wait::{Bell, Host};
+
+/// Room for some hundreds of entries, in units of eight bytes.
+const LIST_BUFFER: usize = 64 * 1024 / 8;
+
+/// See the module head.
+pub(crate) struct Native {
+    reads: Box<dyn DirectoryReads>,
+    entries: Vec<u64>,
+    is_wine: bool,
+}
+
+impl Native {
+    fn new(reads: Box<dyn DirectoryReads>) -> Native {
+        Native {
+            reads,
+            entries: vec![0; LIST_BUFFER],
+            is_wine: calls::is_wine(),
+        }
+    }
+}
+
+/// The path for calls that are to take it as it is: any length, and no name with another meaning.
+fn verbatim(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let Some(Component::Prefix(prefix)) = path.components().next() else {
+        return path;
+    };
+    let mut verbatim = OsString::from(r"\\?\");
+    let rest = match prefix.kind() {
+        Prefix::Disk(_) => path.as_os_str(),
+        Prefix::UNC(server, share) => {
+            verbatim.push("UNC\\");
+            verbatim.push(server);
+            verbatim.push("\\");
+            verbatim.push(share);
+            let mut rest = path.components();
+            rest.next();
+            verbatim.push(rest.as_path());
+            return verbatim.into();
+        }
+        _ => return path,
+    };
+    verbatim.push(rest);
+    verbatim.into()
+}
+
+impl System for Native {
+    type Dir = Arc<Directory>;
+
+    fn quirks(&self) -> Quirks {
+        Quirks {
+            keeps_old_paths: self.is_wine,
+        }
+    }
+
+    fn open_root(&mut self, path: &Path) -> Result<Arc<Directory>, Code> {
+        directory::open_root(path).map(Arc::new)
+    }
+
+    fn read_link(&mut self, path: &Path) -> Option<PathBuf> {
+        std::fs::read_link(path).ok()
+    }
+
+    fn open_dir(&mut self, parent: &Arc<Directory>, name: &[u8]) -> Result<Arc<Directory>, Code> {
+        directory::open_below(parent, name, self.is_wine).map(Arc::new)
+    }
+
+    fn look(&mut self, dir: &Arc<Directory>) -> Result<Stat, Code> {
+        directory::look(&dir.handle)
+    }
+
+    fn stat(&mut self, dir: &Arc<Directory>, name: &[u8]) -> Result<Stat, Code> {
+        directory::stat(dir, name, self.is_wine)
+    }
+
+    fn spelling(&mut self, dir: &Arc<Directory>, name: &[u8]) -> Option<Vec<u8>> {
+        directory::spelling(dir, name, &mut self.entries)
+    }
+
+    fn list(&mut self, dir: &Arc<Directory>, listing: &mut Listing) -> Result<(), Code> {
+        directory::list(dir, &mut self.entries, listing)
+    }
+
+    fn read_file(
+        &mut self,
+        dir: &Arc<Directory>,
+        name: &[u8],
+        limit: usize,
+    ) -> Result<Vec<u8>, Code> {
+        directory::read_file(dir, name, limit)
+    }
+
+    fn volume(&mut self, dir: &Arc<Directory>) -> Result<Volume, Code> {
+        volume::of(dir, self.is_wine)
+    }
+
+    fn clock(&mut self) -> FileTime {
+        directory::time_of(calls::clock())
+    }
+
+    fn arm(&mut self, tag: Tag, dir: &Arc<Directory>, settings: Settings) -> Result<(), Code> {
+        let path = dir.path.as_deref().unwrap_or(Path::new(""));
+        self.reads
+            .arm(tag, dir.handle.as_handle(), &verbatim(path), settings)
+            .map_err(|error| Code(error.code))
+    }
+
+    fn retire(&mut self, tag: Tag) {
+        self.reads.retire(tag);
+    }
+
+    fn collect(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) -> Collected {
+        self.reads.collect(deliver)
+    }
+
+    fn fence(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) {
+        self.reads.fence(deliver);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_that_is_opened_is_verbatim() {
+        for (path, expected) in [
+            (r"C:\a\b", r"\\?\C:\a\b"),
+            (r"C:\", r"\\?\C:\"),
+            (r"C:/a/./b/../c/", r"\\?\C:\a\c\"),
+            (r"\\server\share\a", r"\\?\UNC\server\share\a"),
+            (r"\\?\C:\a. ", r"\\?\C:\a. "),
+        ] {
+            assert_eq!(verbatim(Path::new(path)), Path::new(expected));
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The kernel with its thread: starting and waiting.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use everwatch_core::coverage::Gap;
+use everwatch_core::kernel::Fault;
+use everwatch_proactor::{Model, Waker, reads};
+
+use super::Native;
+use crate::options::{Backend, CompletionModel, Options};
+use crate::sys::windows::host::{Kernel32, fault};
+use crate::sys::windows::system::Code;
+
+/// Windows, as the engine sees it.
+pub(crate) type Host = Kernel32<Native>;
+
+/// Wakes the thread that waits. Any thread may ring it, at any time; many rings count as one.
+#[derive(Clone, Debug)]
+pub(crate) struct Bell(Waker);
+
+impl Bell {
+    pub(crate) fn ring(&self) {
+        self.0.ring();
+    }
+}
+
+/// Why [`Host::wait`] returned, beyond records that may have come.
+#[derive(Debug, Default)]
+pub(crate) struct Woken {
+    /// Nothing is mounted below a root: what is in its place is a link.
+    pub(crate) mounts: Vec<PathBuf>,
+}
+
+impl Host {
+    /// Starts the completion model that the options name. Nothing is read yet.
+    pub(crate) fn start(options: &Options) -> Result<Host, Fault> {
+        let reads = reads(model(options)).map_err(|error| fault(Code(error.code)))?;
+        let gap = (options.backend == Backend::Poll).then_some(Gap::Chosen);
+        Ok(Kernel32::new(Native::new(reads), gap))
+    }
+
+    /// The backend in use.
+    pub(crate) fn backend(&self) -> Backend {
+        match self.is_polling() {
+            true => Backend::Poll,
+            false => Backend::Windows,
+        }
+    }
+
+    pub(crate) fn settle_in(&mut self) {}
+
+    pub(crate) fn bell(&self) -> Bell {
+        Bell(self.system.reads.waker())
+    }
+
+    /// Blocks until there is something to do, or for `timeout`.
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> Woken {
+        self.system.reads.wait(timeout);
+        Woken::default()
+    }
+
+    /// Blocks for `time`, or less if there is something to do.
+    pub(crate) fn nap(&mut self, time: Duration) {
+        std::thread::sleep(time);
+    }
+
+    pub(crate) fn changed_mounts(&mut self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+}
+
+/// The first argument of a worker process.
+const WORKER: &str = "isolated-reads";
+
+fn model(options: &Options) -> Model {
+    match options.completion {
+        CompletionModel::Port => Model::Port,
+        CompletionModel::Apc => Model::Apc,
+        CompletionModel::Event => Model::Event,
+        CompletionModel::Blocking => Model::Blocking,
+        CompletionModel::Isolated => Model::Isolated {
+            worker: options.worker.clone(),
+            arguments: vec![WORKER.into()],
+        },
+    }
+}
