@@ -39,6 +39,7 @@ mod setup;
 mod system;
 mod trace;
 mod workload;
+mod world;
 
 pub use outcome::{Failure, Report};
 pub use schedule::{NESTED, WILD};
