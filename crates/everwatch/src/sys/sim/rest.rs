@@ -87,6 +87,9 @@ impl<K: Stage> Schedule<K> {
     fn sync(&mut self) {
         self.note(|| "sync".to_owned());
         self.tell_mounts();
+        self.world().system.reap();
+        self.world().system.finish_all();
+        let settled = self.engine.kernel().settled();
         let mut barrier = self.engine.barrier();
         for _ in 0..PATIENCE {
             let progress = self.step();
@@ -102,7 +105,10 @@ impl<K: Stage> Schedule<K> {
                     let is_missing = |scope: &Scope| disk.resolve(&scope.dir, false).is_err();
                     self.armed.iter().any(is_missing)
                 };
-                if !coverage.iter().any(is_gone) && !is_unguarded {
+                // What went only after the barrier was made need not be told.
+                self.world().system.reap();
+                let has_settled = settled.is_some() && settled == self.engine.kernel().settled();
+                if !coverage.iter().any(is_gone) && !is_unguarded && has_settled {
                     self.compare("after a barrier, ");
                 }
                 return;

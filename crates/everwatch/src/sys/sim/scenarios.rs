@@ -40,6 +40,7 @@ impl Scenario {
             lists_by_hash: false,
             replaces_in_place: true,
             tick: 10_000_000,
+            folds_names: false,
         };
         let timing = Random::new(0, Stream::Timing);
         let queue = Queue::new(room, usize::MAX);

@@ -15,6 +15,7 @@ use everwatch_core::path::{to_bytes, to_path};
 use everwatch_core::record::Moment;
 
 use super::disk::Disk;
+use super::flavour::Flavour;
 use super::outcome::Report;
 use super::random::Random;
 use super::replica::{Replica, Scope};
@@ -31,11 +32,11 @@ pub const WILD: u64 = 1 << 40;
 pub const NESTED: u64 = 1 << 41;
 
 pub(super) fn is_wild(seed: u64) -> bool {
-    seed >= WILD
+    Flavour::of(seed).1 >= WILD
 }
 
 pub(super) fn is_nested(seed: u64) -> bool {
-    seed >= NESTED
+    Flavour::of(seed).1 >= NESTED
 }
 
 #[derive(Debug)]

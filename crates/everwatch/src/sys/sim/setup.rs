@@ -26,7 +26,7 @@ pub(super) const BEGAN: i64 = 1_700_000_000_000_000_000;
 pub(super) const MOST_CALLS: usize = 160;
 
 impl Schedule<Simulated> {
-    pub(super) fn new(seed: u64, calls: usize, traces: bool) -> Schedule<Simulated> {
+    pub(super) fn linux(seed: u64, calls: usize, traces: bool) -> Schedule<Simulated> {
         let mut setup = Random::new(seed, Stream::Setup);
         let habits = Habits {
             reuses_numbers: setup.chance(700),
@@ -35,6 +35,7 @@ impl Schedule<Simulated> {
             lists_by_hash: setup.chance(500),
             replaces_in_place: setup.chance(500),
             tick: setup.pick(&[1, 1_000_000, 4_000_000, 10_000_000, 1_000_000_000]),
+            folds_names: false,
         };
         let mut temper = Temper {
             busy: setup.pick(&[0, 20, 100, 300]),

@@ -112,9 +112,10 @@ pub(super) trait Stage: Kernel {
     /// From now on there are watches for everybody.
     fn lift_limit(&mut self);
 
-    /// Whether something that happened before is only now taking effect.
-    fn is_settling(&self) -> bool {
-        false
+    /// `None` while something that was asked for has not happened yet; otherwise how often such a
+    /// thing has happened.
+    fn settled(&self) -> Option<u64> {
+        Some(0)
     }
 
     /// What is wrong with what the kernel holds while the engine rests and has so many watches.

@@ -94,6 +94,22 @@ impl<S: System> Kernel32<S> {
         self.gap.is_some()
     }
 
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn system(&self) -> &S {
+        &self.system
+    }
+
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn system_mut(&mut self) -> &mut S {
+        &mut self.system
+    }
+
+    /// How many reads are armed.
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn reads_held(&self) -> usize {
+        self.reads.len()
+    }
+
     fn watch_number(&mut self) -> Watch {
         self.next_watch += 1;
         Watch(self.next_watch)
