@@ -138,7 +138,11 @@ impl<K: Kernel> Engine<K> {
                 self.note_unlisted(dir, name);
             }
             Err(error) => match self.mirror.child(dir, name) {
-                Some(child) => self.doubt(child),
+                Some(child) => {
+                    // What departed from the name has a successor, whatever that is.
+                    self.mirror.clear(child, Mark::VANISHED);
+                    self.doubt(child);
+                }
                 // Gone again, and a record says whereto.
                 None if error.is_absence() => {}
                 None => self.queue(dir),
