@@ -256,6 +256,10 @@ impl<K: Kernel> Engine<K> {
             .map(<[u8]>::to_vec)
             .collect();
         let is_open = self.open_known(dir).is_ok();
+        if !is_open && self.reaches(dir) {
+            // Whatever it is that has this name is to be found once it can be.
+            self.queue(dir);
+        }
         let Engine {
             kernel, handles, ..
         } = self;
