@@ -284,18 +284,16 @@ impl<K: Kernel> Engine<K> {
             .map(<[u8]>::to_vec)
             .collect();
         let is_open = self.open_known(dir).is_ok();
-        if !is_open && self.reaches(dir) {
-            // Whatever it is that has this name is to be found once it can be.
-            self.queue(dir);
-        }
         let Engine {
             kernel, handles, ..
         } = self;
         let opened = handles.last().filter(|_| is_open);
-        if let Some(found) = opened.and_then(|(_, dir)| kernel.spelling(dir, name))
-            && !owners.contains(&found)
-        {
-            owners.push(found);
+        match opened.and_then(|(_, dir)| kernel.spelling(dir, name)) {
+            Some(found) if owners.contains(&found) => {}
+            Some(found) => owners.push(found),
+            // Whatever it is that has this name is to be found by listing, if it is there.
+            None if self.reaches(dir) => self.queue(dir),
+            None => {}
         }
         owners
     }
