@@ -220,10 +220,11 @@ impl<K: Kernel> Engine<K> {
         self.mirror.set_watch(id, Some(watch));
     }
 
-    /// What is below the directory relied on a watch that is no more, or that is not above it now.
+    /// The directory, and what is below it, relied on a watch that is no more, or that is not above it
+    /// now.
     pub(super) fn lose_watch_above(&mut self, top: NodeId) {
         for id in self.mirror.subtree(top) {
-            if id != top && self.mirror.is_dir(id) && self.mirror.watch(id).is_some() {
+            if self.mirror.is_dir(id) && self.mirror.watch(id).is_some() {
                 self.unwatch(id);
                 self.mirror.set(id, Mark::STALE);
                 self.queue(id);
