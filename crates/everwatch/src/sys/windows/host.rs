@@ -384,7 +384,11 @@ impl<S: System> Kernel for Kernel32<S> {
     }
 
     fn list(&mut self, dir: &Self::Dir, listing: &mut Listing) -> Result<(), Fault> {
-        self.system.list(&dir.dir, listing).map_err(fault)
+        self.system.list(&dir.dir, listing).map_err(fault)?;
+        if self.volume(&dir.dir, dir.root.device).1 == Numbers::Unique {
+            listing.set_born(BORN_ONCE);
+        }
+        Ok(())
     }
 
     fn read_file(
