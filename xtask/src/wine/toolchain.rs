@@ -16,7 +16,10 @@ const DEBIAN: &[(&str, &str)] = &[
     ("/usr/bin/rustc", "rustc-web"),
     ("/usr/bin/cargo", "cargo-web"),
     ("/usr/bin/cargo-clippy", "rust-web-clippy"),
-    ("/usr/src/rustc-web", "rust-web-src"),
+    (
+        "/usr/lib/rustlib/src/rust/library/Cargo.lock",
+        "rust-web-src",
+    ),
 ];
 
 /// Set to choose Debian's compiler although rustup's would do.
