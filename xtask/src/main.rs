@@ -13,6 +13,7 @@ mod guarantees;
 mod machine;
 mod models;
 mod process;
+mod requirements;
 mod sim;
 mod soak;
 mod stages;
@@ -72,6 +73,12 @@ const COMMANDS: &[Command] = &[
         takes: "[-p PACKAGE] [-- TESTS] | env | run PROGRAM",
         does: "the Windows tests under Wine; what a shell needs for it; any program",
         run: wine::run,
+    },
+    Command {
+        name: "requirements",
+        takes: "",
+        does: "which test proves which statement, and where it runs",
+        run: requirements::run,
     },
     Command {
         name: "guarantees",
