@@ -151,7 +151,11 @@ impl<S: System> Kernel32<S> {
         let settings = Settings {
             deep: is_final && purpose == Purpose::Root,
             filter: Filter::CHANGES,
-            bytes: if is_final { LARGEST_BUFFER } else { FIRST_BUFFER },
+            bytes: if is_final {
+                LARGEST_BUFFER
+            } else {
+                FIRST_BUFFER
+            },
         };
         let (tag, watch) = (self.tag(), self.watch_number());
         self.system.arm(tag, dir, settings).map_err(fault)?;
@@ -347,12 +351,7 @@ impl<S: System> Kernel for Kernel32<S> {
         self.system.list(&dir.dir, listing).map_err(fault)
     }
 
-    fn read_file(
-        &mut self,
-        dir: &Self::Dir,
-        name: &[u8],
-        limit: usize,
-    ) -> Result<Vec<u8>, Fault> {
+    fn read_file(&mut self, dir: &Self::Dir, name: &[u8], limit: usize) -> Result<Vec<u8>, Fault> {
         self.system.read_file(&dir.dir, name, limit).map_err(fault)
     }
 
@@ -369,7 +368,13 @@ impl<S: System> Kernel for Kernel32<S> {
             (Some((tag, read)), Purpose::Entries) => {
                 let (watch, settings) = (read.tail.watch(), read.settings);
                 if !settings.deep {
-                    self.renew(tag, Settings { deep: true, ..settings })?;
+                    self.renew(
+                        tag,
+                        Settings {
+                            deep: true,
+                            ..settings
+                        },
+                    )?;
                 }
                 Ok(Watched::Above(watch))
             }

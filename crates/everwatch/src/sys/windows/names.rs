@@ -44,7 +44,9 @@ impl Names {
             let place = place.clone();
             match (action, half) {
                 (Action::MovedFrom, _) => self.half = Some((path.to_vec(), place)),
-                (Action::MovedTo, Some((from_path, from))) => self.renamed(from_path, &from, &place),
+                (Action::MovedTo, Some((from_path, from))) => {
+                    self.renamed(from_path, &from, &place)
+                }
                 (Action::Created | Action::MovedTo, _) => self.created(path, place),
                 (Action::Departed, _) => self.departed(path, &place),
                 _ => {}
@@ -138,11 +140,17 @@ mod tests {
     fn what_is_below_a_renamed_directory_is_told_at_its_new_place() {
         let mut names = Names::default();
         rename(&mut names, "a", "z");
-        assert_eq!(tell(&mut names, Action::Modified, "a/s/f"), ["Modified z/s/f"]);
+        assert_eq!(
+            tell(&mut names, Action::Modified, "a/s/f"),
+            ["Modified z/s/f"]
+        );
         rename(&mut names, "z", "y");
         assert_eq!(tell(&mut names, Action::Modified, "a/f"), ["Modified y/f"]);
         rename(&mut names, "a/s", "a/t");
-        assert_eq!(tell(&mut names, Action::Modified, "a/s/f"), ["Modified y/t/f"]);
+        assert_eq!(
+            tell(&mut names, Action::Modified, "a/s/f"),
+            ["Modified y/t/f"]
+        );
     }
 
     #[test]
@@ -169,6 +177,9 @@ mod tests {
     fn names_that_begin_alike_are_not_confused() {
         let mut names = Names::default();
         rename(&mut names, "a", "z");
-        assert_eq!(tell(&mut names, Action::Modified, "ab/f"), ["Modified ab/f"]);
+        assert_eq!(
+            tell(&mut names, Action::Modified, "ab/f"),
+            ["Modified ab/f"]
+        );
     }
 }

@@ -141,11 +141,7 @@ pub(super) fn spelling(dir: &Directory, name: &[u8], buffer: &mut [u64]) -> Opti
 }
 
 /// Lists a directory, GetFileInformationByHandleEx.
-pub(super) fn list(
-    dir: &Directory,
-    buffer: &mut [u64],
-    listing: &mut Listing,
-) -> Result<(), Code> {
+pub(super) fn list(dir: &Directory, buffer: &mut [u64], listing: &mut Listing) -> Result<(), Code> {
     let mut class = FileIdBothDirectoryRestartInfo;
     let mut name = Vec::new();
     while calls::next_entries(&dir.handle, class, buffer)? {
