@@ -22,6 +22,8 @@ pub enum ErrorKind {
     LimitReached,
     /// The system offers no such service.
     Unsupported,
+    /// The root is not watched, or not by this watcher.
+    UnknownRoot,
     /// The watcher is closed.
     Closed,
     /// Anything else the operating system may say.
@@ -128,6 +130,7 @@ impl Error {
                  limit of open files (ulimit -n)"
             }
             ErrorKind::Unsupported => "use the poll backend",
+            ErrorKind::UnknownRoot => "watch its path again",
             ErrorKind::Closed => "make a new one",
             ErrorKind::BadOption | ErrorKind::Other => "",
         }
@@ -146,6 +149,7 @@ impl fmt::Display for Error {
             ErrorKind::BadPath => "it does not lead to a directory or a file",
             ErrorKind::LimitReached => "a limit of the system is reached",
             ErrorKind::Unsupported => "the system does not offer this",
+            ErrorKind::UnknownRoot => "it is not watched",
             ErrorKind::Closed => "the watcher is closed",
             ErrorKind::BadOption => "an option makes no sense",
             ErrorKind::Other => "the system refused",
@@ -173,7 +177,7 @@ impl From<BadGlob> for Error {
 impl From<Error> for std::io::Error {
     fn from(error: Error) -> std::io::Error {
         let kind = match error.kind {
-            ErrorKind::NotFound => std::io::ErrorKind::NotFound,
+            ErrorKind::NotFound | ErrorKind::UnknownRoot => std::io::ErrorKind::NotFound,
             ErrorKind::Denied => std::io::ErrorKind::PermissionDenied,
             ErrorKind::BadPath => std::io::ErrorKind::NotADirectory,
             ErrorKind::BadOption => std::io::ErrorKind::InvalidInput,

@@ -25,6 +25,7 @@
 pub(crate) mod linux;
 #[cfg(everwatch_shuttle)]
 pub(crate) mod model;
+pub(crate) mod signal;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 #[cfg(all(any(windows, test, feature = "sim"), not(everwatch_shuttle)))]
