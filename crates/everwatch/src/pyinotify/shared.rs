@@ -35,8 +35,6 @@ pub(super) struct State {
     leaving: usize,
     /// Nothing is delivered any more, and no watch is added.
     pub(super) is_stopping: bool,
-    /// The dispatching thread is at its end.
-    pub(super) is_over: bool,
 }
 
 /// What the manager, the handles of its watches and the dispatching thread share.
@@ -286,6 +284,7 @@ impl Shared {
 
     pub(super) fn stop(&self) {
         self.state().is_stopping = true;
+        self.changed.notify_all();
         self.watcher.close();
     }
 
@@ -295,7 +294,7 @@ impl Shared {
         state.ticket += 1;
         let ticket = state.ticket;
         self.sleeper.rouse();
-        while state.passed < ticket && !state.is_over {
+        while state.passed < ticket && !state.is_stopping {
             state = self.wait(state);
         }
         match state.passed < ticket {
@@ -309,7 +308,6 @@ impl Shared {
         let watches = {
             let mut state = self.state();
             state.is_stopping = true;
-            state.is_over = true;
             state.delivering = None;
             state.registry.drain()
         };
