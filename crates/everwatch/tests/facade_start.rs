@@ -6,6 +6,7 @@ mod facade;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 
 use everwatch::ErrorKind;
@@ -139,6 +140,50 @@ fn s1_2_who_asks_for_a_path_that_is_being_started_gets_the_same_result() {
         );
         assert_eq!(results[0].is_ok(), round % 2 == 0);
     }
+}
+
+#[test]
+fn s1_2_a_path_that_comes_and_goes_is_watched_or_is_an_error_and_nothing_in_between() {
+    let dir = temp();
+    let path = dir.path().join("root");
+    let is_over = Arc::new(AtomicBool::new(false));
+    let flicker = {
+        let (is_over, path) = (Arc::clone(&is_over), path.clone());
+        std::thread::spawn(move || {
+            while !is_over.load(Ordering::Relaxed) {
+                fs::create_dir(&path).expect("a directory");
+                std::thread::yield_now();
+                fs::remove_dir(&path).expect("removed");
+            }
+        })
+    };
+    let (manager, _) = logging();
+    let (mut watched, mut failed) = (0, 0);
+    let begin = std::time::Instant::now();
+    while watched < 20 || failed < 20 {
+        assert!(
+            begin.elapsed() < PATIENCE,
+            "{watched} watched, {failed} failed"
+        );
+        match manager.add_watch(&path, Mask::ALL_EVENTS, true) {
+            Ok(watch) => {
+                watched += 1;
+                watch.stop();
+            }
+            Err(error) => {
+                failed += 1;
+                assert!(
+                    matches!(error.stage(), Stage::Open | Stage::Arm),
+                    "{error:?}"
+                );
+                assert_eq!(error.path(), Some(&*path));
+            }
+        }
+        assert_eq!(manager.get_wd(&path), None);
+    }
+    is_over.store(true, Ordering::Relaxed);
+    flicker.join().expect("it ends");
+    assert_eq!(manager.coverage().expect("the manager is open"), []);
 }
 
 #[test]

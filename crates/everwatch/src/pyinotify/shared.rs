@@ -212,7 +212,15 @@ impl Shared {
             .watcher
             .watch_with(path, recursive)
             .map_err(|error| StartError::new(Stage::Open, error))?;
-        let coverage = self.watcher.coverage().unwrap_or_default();
+        // Coverage is of all roots and takes its time: it is asked if there is reason to.
+        let is_reachable = match std::fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => std::fs::read_dir(path).is_ok(),
+            other => other.is_ok(),
+        };
+        let coverage = match is_reachable {
+            true => Vec::new(),
+            false => self.watcher.coverage().unwrap_or_default(),
+        };
         let Some(gap) = gap_of_lost(&coverage, path) else {
             return Ok(root);
         };
@@ -353,4 +361,23 @@ impl Wish {
 fn gap_of_lost(coverage: &[Subtree], path: &Path) -> Option<Gap> {
     let lost = |part: &&Subtree| part.path == path && part.state == Coverage::Lost;
     coverage.iter().find(lost).and_then(|part| part.gap)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s1_2_a_path_that_is_lost_as_soon_as_it_is_watched_could_not_be_armed() {
+        let path = Path::new("/root");
+        let part = |path: &Path, state, gap| {
+            let (path, gap) = (path.to_owned(), Some(gap));
+            Subtree { path, state, gap }
+        };
+        let gone = part(path, Coverage::Lost, Gap::RootGone);
+        let inner = part(&path.join("d"), Coverage::Lost, Gap::Unreadable);
+        let polled = part(path, Coverage::Polled, Gap::WatchLimit);
+        assert_eq!(gap_of_lost(&[inner, polled], path), None);
+        assert_eq!(gap_of_lost(&[gone], path), Some(Gap::RootGone));
+    }
 }
