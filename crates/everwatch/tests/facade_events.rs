@@ -106,8 +106,11 @@ fn s1_8_a_watch_that_is_not_recursive_reports_its_own_entries_only() {
     assert_eq!(lines, ["IN_CREATE c/", "IN_CREATE f", "IN_DELETE a/"]);
 }
 
-/// One operation of each kind, and what is told of it.
-fn table() -> Vec<(&'static str, fn(&Scene), &'static [&'static str])> {
+/// What is done, and what is told of it.
+type Row = (&'static str, fn(&Scene), &'static [&'static str]);
+
+/// One operation of each kind.
+fn table() -> Vec<Row> {
     vec![
         (
             "a file is created",

@@ -42,7 +42,7 @@ fn s1_bug_11_the_number_of_threads_does_not_depend_on_the_number_of_watches() {
 fn handles_and_threads_are_given_back() {
     let dir = temp();
     let before = (count("fd"), count("task"));
-    for round in 0..1000 {
+    for round in 0..300 {
         let (manager, log) = logging();
         let watch = manager
             .add_watch(dir.path(), names(), true)

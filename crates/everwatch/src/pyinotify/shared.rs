@@ -362,22 +362,3 @@ fn gap_of_lost(coverage: &[Subtree], path: &Path) -> Option<Gap> {
     let lost = |part: &&Subtree| part.path == path && part.state == Coverage::Lost;
     coverage.iter().find(lost).and_then(|part| part.gap)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn s1_2_a_path_that_is_lost_as_soon_as_it_is_watched_could_not_be_armed() {
-        let path = Path::new("/root");
-        let part = |path: &Path, state, gap| {
-            let (path, gap) = (path.to_owned(), Some(gap));
-            Subtree { path, state, gap }
-        };
-        let gone = part(path, Coverage::Lost, Gap::RootGone);
-        let inner = part(&path.join("d"), Coverage::Lost, Gap::Unreadable);
-        let polled = part(path, Coverage::Polled, Gap::WatchLimit);
-        assert_eq!(gap_of_lost(&[inner, polled], path), None);
-        assert_eq!(gap_of_lost(&[gone], path), Some(Gap::RootGone));
-    }
-}
