@@ -399,7 +399,7 @@ mod denied {
             let dir = temp();
             let path = dir.path().join("closed");
             fs::create_dir(&path).expect("a directory");
-            fs::set_permissions(&path, PermissionsExt::from_mode(0)).expect("chmod");
+            fs::set_permissions(&path, PermissionsExt::from_mode(0o000)).expect("chmod");
             let error = assert_failed(&path, Mask::ALL_EVENTS);
             assert_eq!(
                 (error.stage(), error.kind()),
