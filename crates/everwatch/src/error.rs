@@ -18,7 +18,7 @@ pub enum ErrorKind {
     BadPath,
     /// An option has a value that makes no sense.
     BadOption,
-    /// The user has no inotify instance or no file descriptor left.
+    /// The user has no inotify instance, no file descriptor or no memory of the kernel left.
     LimitReached,
     /// The system offers no such service.
     Unsupported,
@@ -125,6 +125,7 @@ impl Error {
             ErrorKind::NotFound => "create it first, or check the spelling",
             ErrorKind::Denied => "give read and search permission on it, or run as its owner",
             ErrorKind::BadPath => "name a directory or a file in one",
+            ErrorKind::LimitReached if cfg!(windows) => "close other watchers and programs",
             ErrorKind::LimitReached => {
                 "close other watchers, or raise fs.inotify.max_user_instances (sysctl) and the \
                  limit of open files (ulimit -n)"

@@ -25,6 +25,7 @@ pub mod machine;
 mod models;
 mod options;
 mod printable;
+pub mod pyinotify;
 mod readiness;
 mod rules;
 mod sync;

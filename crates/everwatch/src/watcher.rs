@@ -142,7 +142,7 @@ impl Shared {
     }
 }
 
-/// Watches any number of roots with one thread and one inotify instance.
+/// Watches any number of roots with one thread, and one inotify instance or completion port.
 ///
 /// All methods may be called from any thread. Dropping the watcher closes it. The thread never runs
 /// the caller's code, except the [`Waker`](std::task::Waker)s of feeds that are awaited.
