@@ -26,7 +26,8 @@ pub(crate) mod linux;
 #[cfg(everwatch_shuttle)]
 pub(crate) mod model;
 pub(crate) mod signal;
-#[cfg(any(test, feature = "sim"))]
+// Its paths are those of Unix.
+#[cfg(all(any(test, feature = "sim"), not(windows)))]
 pub mod sim;
 #[cfg(all(any(windows, test, feature = "sim"), not(everwatch_shuttle)))]
 pub(crate) mod windows;
