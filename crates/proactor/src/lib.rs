@@ -8,6 +8,12 @@ mod settings;
 mod verdict;
 
 #[cfg(windows)]
+mod desk;
+#[cfg(windows)]
+mod handover;
+#[cfg(windows)]
+mod lane;
+#[cfg(windows)]
 mod models;
 #[cfg(windows)]
 pub mod native;
