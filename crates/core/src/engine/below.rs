@@ -72,7 +72,7 @@ impl<K: Kernel> Engine<K> {
         match (action, child) {
             (Action::Created | Action::MovedTo, _) => {
                 self.note_rules(dir, name);
-                self.arrive(dir, name);
+                self.arrive(dir, name, action == Action::MovedTo);
                 self.note_arrival(dir, name);
             }
             (Action::MovedFrom, Some(_)) => {
@@ -86,8 +86,8 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// Something came to be under this name.
-    fn arrive(&mut self, dir: NodeId, name: &[u8]) {
+    /// Something came to be under this name. `is_moved` says that it was elsewhere before.
+    fn arrive(&mut self, dir: NodeId, name: &[u8], is_moved: bool) {
         self.counters.stats += 1;
         match self.stat(dir, name) {
             Ok(stat) => {
@@ -100,9 +100,14 @@ impl<K: Kernel> Engine<K> {
                 }
                 let before = self.outlets.changes();
                 let child = self.mirror.child(dir, name);
+                // Otherwise a listing has shown it before its record came.
+                let is_news =
+                    is_moved || child.is_some_and(|child| self.mirror.has(child, Mark::VANISHED));
                 self.reconcile(dir, name, Seen::from(&stat), Cause::Notified);
                 if let Some(child) = child {
-                    self.report_anew(dir, name, child, before);
+                    if is_news {
+                        self.report_anew(dir, name, child, before);
+                    }
                     let is_here = self.mirror.child(dir, name) == Some(child);
                     if is_here && is_dir && !self.kernel.keeps_moved() {
                         self.lose_watch_above(child);

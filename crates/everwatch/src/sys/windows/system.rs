@@ -59,7 +59,7 @@ pub(crate) trait System {
     /// Opens the same directory once more.
     fn reopen(&mut self, dir: &Self::Dir) -> Result<Self::Dir, Code>;
 
-    /// Looks at the open directory. `born` is the time of its creation.
+    /// What was seen of the directory when it was opened, or later. `born` is the time of its creation.
     fn look(&mut self, dir: &Self::Dir) -> Result<Stat, Code>;
 
     /// Looks at the entry `name` itself, not at what it points to.

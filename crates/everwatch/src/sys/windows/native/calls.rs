@@ -9,19 +9,23 @@ use std::ptr::{null, null_mut};
 use everwatch_core::path::to_path;
 use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
 use windows_sys::Wdk::Storage::FileSystem::{
+    FILE_BASIC_INFORMATION, FILE_INFORMATION_CLASS, FILE_INTERNAL_INFORMATION,
     FILE_NETWORK_OPEN_INFORMATION, FILE_OPEN, FILE_OPEN_FOR_BACKUP_INTENT, FILE_OPEN_REPARSE_POINT,
-    FILE_SYNCHRONOUS_IO_NONALERT, FileFsDeviceInformation, NTCREATEFILE_CREATE_OPTIONS,
-    NtCreateFile, NtQueryFullAttributesFile, NtQueryVolumeInformationFile,
+    FILE_STANDARD_INFORMATION, FILE_SYNCHRONOUS_IO_NONALERT, FileAttributeTagInformation,
+    FileBasicInformation, FileFsDeviceInformation, FileInternalInformation,
+    FileStandardInformation, NTCREATEFILE_CREATE_OPTIONS, NtCreateFile, NtQueryFullAttributesFile,
+    NtQueryInformationFile, NtQueryVolumeInformationFile,
 };
 use windows_sys::Wdk::System::SystemServices::{FILE_FS_DEVICE_INFORMATION, FILE_REMOTE_DEVICE};
 use windows_sys::Win32::Foundation::{
     FILETIME, GetLastError, HANDLE, NTSTATUS, RtlNtStatusToDosError, UNICODE_STRING,
 };
 use windows_sys::Win32::Storage::FileSystem::{
-    BY_HANDLE_FILE_INFORMATION, CreateFileW, FILE_FLAG_BACKUP_SEMANTICS, FILE_INFO_BY_HANDLE_CLASS,
-    FILE_LIST_DIRECTORY, FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE, FILE_SHARE_READ,
-    FILE_SHARE_WRITE, FILE_TRAVERSE, GetFileInformationByHandle, GetFileInformationByHandleEx,
-    GetVolumeInformationByHandleW, OPEN_EXISTING, ReadFile, SYNCHRONIZE,
+    BY_HANDLE_FILE_INFORMATION, CreateFileW, FILE_ATTRIBUTE_TAG_INFO, FILE_FLAG_BACKUP_SEMANTICS,
+    FILE_INFO_BY_HANDLE_CLASS, FILE_LIST_DIRECTORY, FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE,
+    FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_TRAVERSE, GetFileInformationByHandle,
+    GetFileInformationByHandleEx, GetVolumeInformationByHandleW, OPEN_EXISTING, ReadFile,
+    SYNCHRONIZE,
 };
 use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress};
@@ -172,35 +176,71 @@ impl Name {
     }
 }
 
-/// GetFileInformationByHandle.
-pub(super) fn information(handle: &OwnedHandle) -> Result<BY_HANDLE_FILE_INFORMATION, Code> {
-    let mut information = BY_HANDLE_FILE_INFORMATION::default();
-    // SAFETY: the handle is open and the structure is the one that the call fills.
-    check(unsafe { GetFileInformationByHandle(handle.as_raw_handle(), &raw mut information) })?;
-    Ok(information)
-}
-
-/// GetFileInformationByHandleEx, for classes that fill one structure without a tail.
+/// A structure that [`query`] can fill.
 ///
 /// # Safety
 ///
-/// `T` is the structure of `class`, and any bytes make one.
-pub(super) unsafe fn information_of<T: Default>(
-    handle: &OwnedHandle,
-    class: FILE_INFO_BY_HANDLE_CLASS,
-) -> Result<T, Code> {
+/// The structure is the one of the class, and any bytes make one.
+pub(super) unsafe trait Information: Default {
+    const CLASS: FILE_INFORMATION_CLASS;
+}
+
+// SAFETY: ntifs.h pairs the two; the fields are numbers.
+unsafe impl Information for FILE_BASIC_INFORMATION {
+    const CLASS: FILE_INFORMATION_CLASS = FileBasicInformation;
+}
+
+// SAFETY: ntifs.h pairs the two; the field is a number.
+unsafe impl Information for FILE_INTERNAL_INFORMATION {
+    const CLASS: FILE_INFORMATION_CLASS = FileInternalInformation;
+}
+
+// SAFETY: ntifs.h pairs the two; the fields are numbers.
+unsafe impl Information for FILE_ATTRIBUTE_TAG_INFO {
+    const CLASS: FILE_INFORMATION_CLASS = FileAttributeTagInformation;
+}
+
+/// FILE_STANDARD_INFORMATION, with numbers where that has truth values.
+#[repr(C)]
+#[derive(Default)]
+pub(super) struct StandardInformation {
+    pub(super) allocated: i64,
+    pub(super) size: i64,
+    pub(super) links: u32,
+    pub(super) delete_pending: u8,
+    pub(super) directory: u8,
+}
+
+const _: () = assert!(size_of::<StandardInformation>() == size_of::<FILE_STANDARD_INFORMATION>());
+
+// SAFETY: ntifs.h pairs the two, and this has the same layout; the fields are numbers.
+unsafe impl Information for StandardInformation {
+    const CLASS: FILE_INFORMATION_CLASS = FileStandardInformation;
+}
+
+/// NtQueryInformationFile.
+pub(super) fn query<T: Information>(handle: &OwnedHandle) -> Result<T, Code> {
     let mut information = T::default();
-    let result = unsafe {
-        // SAFETY: the handle is open, and the size is that of the structure.
-        GetFileInformationByHandleEx(
+    let mut status = IO_STATUS_BLOCK::default();
+    // SAFETY: the handle is open and synchronous, and the size is that of the structure.
+    check_status(unsafe {
+        NtQueryInformationFile(
             handle.as_raw_handle(),
-            class,
+            &raw mut status,
             (&raw mut information).cast::<c_void>(),
             size_of::<T>() as u32,
+            T::CLASS,
         )
-    };
-    check(result)?;
+    })?;
     Ok(information)
+}
+
+/// GetFileInformationByHandle: the serial number of the volume. Slow.
+pub(super) fn volume_number(handle: &OwnedHandle) -> Result<u32, Code> {
+    let mut information = BY_HANDLE_FILE_INFORMATION::default();
+    // SAFETY: the handle is open and the structure is the one that the call fills.
+    check(unsafe { GetFileInformationByHandle(handle.as_raw_handle(), &raw mut information) })?;
+    Ok(information.dwVolumeSerialNumber)
 }
 
 /// GetFileInformationByHandleEx, for the classes that list a directory. Returns false at the end.

@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 
 use everwatch_core::change::FileType;
 use everwatch_core::kernel::{FileTime, Listing, Stat};
-use windows_sys::Wdk::Storage::FileSystem::{FILE_DIRECTORY_FILE, FILE_NON_DIRECTORY_FILE};
+use windows_sys::Wdk::Storage::FileSystem::{
+    FILE_BASIC_INFORMATION, FILE_DIRECTORY_FILE, FILE_INTERNAL_INFORMATION, FILE_NON_DIRECTORY_FILE,
+};
 use windows_sys::Win32::Foundation::FILETIME;
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_REPARSE_POINT, FILE_ATTRIBUTE_TAG_INFO,
-    FILE_BASIC_INFO, FILE_GENERIC_READ, FILE_READ_ATTRIBUTES, FileAttributeTagInfo, FileBasicInfo,
-    FileIdBothDirectoryInfo, FileIdBothDirectoryRestartInfo,
+    FILE_GENERIC_READ, FILE_READ_ATTRIBUTES, FileIdBothDirectoryInfo,
+    FileIdBothDirectoryRestartInfo,
 };
 
-use super::calls::{self, TO_LIST};
+use super::calls::{self, StandardInformation, TO_LIST};
 use crate::sys::windows::system::Code;
 
 /// ERROR_DIRECTORY: the name is not that of a directory.
@@ -26,23 +28,28 @@ const NAME_SURROGATE: u32 = 0x2000_0000;
 /// Between 1601, from which Windows counts, and 1970, in steps of 100 nanoseconds.
 const TO_1970: i64 = 116_444_736_000_000_000;
 
-/// An open directory, and the path by which it was opened if it is a root.
+/// An open directory.
 #[derive(Debug)]
 pub(crate) struct Directory {
     pub(super) handle: OwnedHandle,
+    /// By which it was opened, if it is a root.
     pub(super) path: Option<PathBuf>,
+    /// What was seen when it was opened. Which directory it is does not change.
+    pub(super) seen: Stat,
 }
 
 /// Opens a root, through links.
 pub(super) fn open_root(path: &Path) -> Result<Directory, Code> {
     let handle = calls::open_path(&super::verbatim(path))?;
-    let information = calls::information(&handle)?;
-    if information.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY == 0 {
+    let volume = calls::volume_number(&handle)?;
+    let seen = look(&handle, u64::from(volume))?;
+    if seen.kind != FileType::Dir {
         return Err(NOT_A_DIRECTORY);
     }
     Ok(Directory {
         handle,
         path: Some(path.to_owned()),
+        seen,
     })
 }
 
@@ -53,30 +60,37 @@ pub(super) fn open_below(
     hides_links: bool,
 ) -> Result<Directory, Code> {
     let handle = calls::open_entry(&parent.handle, name, TO_LIST, FILE_DIRECTORY_FILE)?;
-    if kind(&handle, calls::information(&handle)?.dwFileAttributes)? != FileType::Dir
-        || (hides_links && is_hidden_link(parent, name))
-    {
+    let seen = look(&handle, parent.seen.device)?;
+    if seen.kind != FileType::Dir || (hides_links && is_hidden_link(parent, name)) {
         return Err(NOT_A_DIRECTORY);
     }
-    Ok(Directory { handle, path: None })
+    Ok(Directory {
+        handle,
+        path: None,
+        seen,
+    })
 }
 
 /// Opens the same directory once more.
 pub(super) fn reopen(dir: &Directory) -> Result<Directory, Code> {
     let handle = calls::open_entry(&dir.handle, b"", TO_LIST, FILE_DIRECTORY_FILE)?;
-    Ok(Directory { handle, path: None })
+    Ok(Directory {
+        handle,
+        path: None,
+        seen: dir.seen,
+    })
 }
 
-/// Looks at what is open.
-pub(super) fn look(handle: &OwnedHandle) -> Result<Stat, Code> {
-    let information = calls::information(handle)?;
-    // SAFETY: this is the structure of the class, and numbers are all it has.
-    let basic: FILE_BASIC_INFO = unsafe { calls::information_of(handle, FileBasicInfo)? };
+/// Looks at what is open. No link is followed below a root, so all there is on the root's volume.
+fn look(handle: &OwnedHandle, volume: u64) -> Result<Stat, Code> {
+    let basic: FILE_BASIC_INFORMATION = calls::query(handle)?;
+    let standard: StandardInformation = calls::query(handle)?;
+    let number: FILE_INTERNAL_INFORMATION = calls::query(handle)?;
     let modified = time(basic.LastWriteTime);
     Ok(Stat {
-        kind: kind(handle, information.dwFileAttributes)?,
-        device: u64::from(information.dwVolumeSerialNumber),
-        inode: join(information.nFileIndexHigh, information.nFileIndexLow),
+        kind: kind(handle, basic.FileAttributes)?,
+        device: volume,
+        inode: number.IndexNumber.cast_unsigned(),
         born: time(basic.CreationTime),
         modified,
         // FAT keeps no time of the last change of anything.
@@ -84,15 +98,15 @@ pub(super) fn look(handle: &OwnedHandle) -> Result<Stat, Code> {
             0 => modified,
             changed => time(changed),
         },
-        size: join(information.nFileSizeHigh, information.nFileSizeLow),
-        links: information.nNumberOfLinks,
+        size: standard.size.cast_unsigned(),
+        links: standard.links,
     })
 }
 
 /// Looks at the entry `name` itself.
 pub(super) fn stat(dir: &Directory, name: &[u8], hides_links: bool) -> Result<Stat, Code> {
     let handle = calls::open_entry(&dir.handle, name, FILE_READ_ATTRIBUTES, 0)?;
-    let mut stat = look(&handle)?;
+    let mut stat = look(&handle, dir.seen.device)?;
     if hides_links && stat.kind == FileType::Dir && is_hidden_link(dir, name) {
         stat.kind = FileType::Symlink;
     }
@@ -110,9 +124,7 @@ fn kind(handle: &OwnedHandle, attributes: u32) -> Result<FileType, Code> {
     if attributes & FILE_ATTRIBUTE_REPARSE_POINT == 0 {
         return Ok(kind_of(attributes, 0));
     }
-    // SAFETY: this is the structure of the class, and numbers are all it has.
-    let tag: FILE_ATTRIBUTE_TAG_INFO =
-        unsafe { calls::information_of(handle, FileAttributeTagInfo)? };
+    let tag: FILE_ATTRIBUTE_TAG_INFO = calls::query(handle)?;
     Ok(kind_of(attributes, tag.ReparseTag))
 }
 
@@ -131,10 +143,8 @@ fn kind_of(attributes: u32, tag: u32) -> FileType {
 /// The name that the directory lists for what it finds under `name`.
 pub(super) fn spelling(dir: &Directory, name: &[u8], buffer: &mut [u64]) -> Option<Vec<u8>> {
     let handle = calls::open_entry(&dir.handle, name, FILE_READ_ATTRIBUTES, 0).ok()?;
-    let number = {
-        let information = calls::information(&handle).ok()?;
-        join(information.nFileIndexHigh, information.nFileIndexLow)
-    };
+    let number: FILE_INTERNAL_INFORMATION = calls::query(&handle).ok()?;
+    let number = number.IndexNumber.cast_unsigned();
     let mut found = None;
     let mut is_listed = false;
     let mut listing = Listing::default();
@@ -172,7 +182,8 @@ pub(super) fn read_file(dir: &Directory, name: &[u8], limit: usize) -> Result<Ve
         FILE_GENERIC_READ,
         FILE_NON_DIRECTORY_FILE,
     )?;
-    if kind(&handle, calls::information(&handle)?.dwFileAttributes)? != FileType::File {
+    let basic: FILE_BASIC_INFORMATION = calls::query(&handle)?;
+    if kind(&handle, basic.FileAttributes)? != FileType::File {
         return Err(NOT_A_DIRECTORY);
     }
     let mut text = vec![0; limit];
