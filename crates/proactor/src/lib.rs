@@ -30,4 +30,6 @@ pub use settings::{Filter, LARGEST_REMOTE_BUFFER, Layout, Settings, Tag};
 pub use verdict::{Verdict, verdict};
 
 #[cfg(windows)]
+pub use models::isolated::serve_isolated;
+#[cfg(windows)]
 pub use reads::{DirectoryReads, Waker, reads};

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::models::apc;
 use crate::models::blocking::Seats;
 use crate::models::event::Groups;
+use crate::models::isolated::IsolatedReads;
 use crate::models::port::PortReads;
 use crate::settings::{Settings, Tag};
 
@@ -78,9 +79,8 @@ pub fn reads(model: Model) -> Result<Box<dyn DirectoryReads>, Error> {
         Model::Apc => Ok(Box::new(apc::Worker::start()?)),
         Model::Event => Ok(Box::new(Groups::start())),
         Model::Blocking => Ok(Box::new(Seats::start())),
-        Model::Isolated { .. } => Err(Error {
-            stage: crate::error::Stage::Start,
-            code: 50,
-        }),
+        Model::Isolated { worker, arguments } => {
+            Ok(Box::new(IsolatedReads::start(worker, arguments)?))
+        }
     }
 }

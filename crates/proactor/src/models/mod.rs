@@ -5,6 +5,7 @@ pub(crate) mod blocking;
 mod command;
 mod crew;
 pub(crate) mod event;
+pub(crate) mod isolated;
 pub(crate) mod port;
 
 use std::os::windows::io::BorrowedHandle;

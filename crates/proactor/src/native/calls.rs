@@ -39,6 +39,7 @@ pub(crate) use no_seam::{Call, completion, fault, record};
 mod no_seam {
     #[derive(Clone, Copy)]
     pub(crate) enum Call {
+        AssignProcessToJobObject,
         CancelIo,
         CancelIoEx,
         CancelSynchronousIo,
@@ -46,6 +47,7 @@ mod no_seam {
         CreateEvent,
         CreateFile,
         CreateIoCompletionPort,
+        CreateJobObject,
         GetFileInformation,
         GetQueuedCompletionStatusEx,
         IsRemote,
@@ -55,6 +57,7 @@ mod no_seam {
         ReadDirectoryChanges,
         SetEvent,
         SpawnThread,
+        SpawnWorker,
         WaitForMultipleObjects,
     }
 

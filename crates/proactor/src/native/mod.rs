@@ -6,6 +6,7 @@ pub(crate) mod calls;
 mod change_read;
 mod directory;
 pub(crate) mod handle;
+pub(crate) mod job;
 mod port;
 pub(crate) mod probe;
 pub(crate) mod waits;

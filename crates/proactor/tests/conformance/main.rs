@@ -16,6 +16,7 @@ macro_rules! over_all_models {
         crate::over_all_models!(@model apc, $($test),*);
         crate::over_all_models!(@model event, $($test),*);
         crate::over_all_models!(@model blocking, $($test),*);
+        crate::over_all_models!(@model isolated, $($test),*);
     };
     (@model $model:ident, $($test:ident),*) => {
         mod $model {

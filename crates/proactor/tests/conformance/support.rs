@@ -29,6 +29,18 @@ pub(crate) fn blocking() -> Model {
     Model::Blocking
 }
 
+pub(crate) fn isolated() -> Model {
+    worker("serve")
+}
+
+/// The `isolated` model with a worker that behaves so.
+pub(crate) fn worker(behaviour: &str) -> Model {
+    Model::Isolated {
+        worker: PathBuf::from(env!("CARGO_BIN_EXE_proactor-test-worker")),
+        arguments: vec![behaviour.into()],
+    }
+}
+
 /// A short-lived tree. Its name is random, because Wine uses process ids again.
 pub(crate) fn tree() -> TempDir {
     tempfile::Builder::new()
