@@ -12,9 +12,10 @@ use windows_sys::Wdk::Storage::FileSystem::{
     FILE_BASIC_INFORMATION, FILE_INFORMATION_CLASS, FILE_INTERNAL_INFORMATION,
     FILE_NETWORK_OPEN_INFORMATION, FILE_OPEN, FILE_OPEN_FOR_BACKUP_INTENT, FILE_OPEN_REPARSE_POINT,
     FILE_STANDARD_INFORMATION, FILE_SYNCHRONOUS_IO_NONALERT, FileAttributeTagInformation,
-    FileBasicInformation, FileFsDeviceInformation, FileInternalInformation,
-    FileStandardInformation, NTCREATEFILE_CREATE_OPTIONS, NtCreateFile, NtQueryFullAttributesFile,
-    NtQueryInformationFile, NtQueryVolumeInformationFile,
+    FileBasicInformation, FileFsDeviceInformation, FileIdBothDirectoryInformation,
+    FileInternalInformation, FileStandardInformation, NTCREATEFILE_CREATE_OPTIONS, NtCreateFile,
+    NtQueryDirectoryFile, NtQueryFullAttributesFile, NtQueryInformationFile,
+    NtQueryVolumeInformationFile,
 };
 use windows_sys::Wdk::System::SystemServices::{FILE_FS_DEVICE_INFORMATION, FILE_REMOTE_DEVICE};
 use windows_sys::Win32::Foundation::{
@@ -320,6 +321,39 @@ pub(super) fn is_wine() -> bool {
         let library = GetModuleHandleA(c"ntdll.dll".as_ptr().cast());
         !library.is_null() && GetProcAddress(library, c"wine_get_version".as_ptr().cast()).is_some()
     }
+}
+
+/// NtQueryDirectoryFile: fills the buffer with the one entry that the directory finds under `name`, by
+/// whichever of its names, in the layout of FILE_ID_BOTH_DIR_INFO. The handle is used for nothing else
+/// afterwards: the name stays with it.
+pub(super) fn find_entry(
+    handle: &OwnedHandle,
+    name: &[u8],
+    buffer: &mut [u64],
+) -> Result<(), Code> {
+    // In a pattern these mean something; in a name they cannot be.
+    if name.iter().any(|byte| b"*?<>\"".contains(byte)) {
+        return Err(INVALID_NAME);
+    }
+    let name = Name::new(name)?;
+    let mut status = IO_STATUS_BLOCK::default();
+    // SAFETY: the handle is open and synchronous, the name and the status block live until the call
+    // returns, and it writes no more into the buffer than it is told that there is room.
+    check_status(unsafe {
+        NtQueryDirectoryFile(
+            handle.as_raw_handle(),
+            null_mut(),
+            None,
+            null(),
+            &raw mut status,
+            buffer.as_mut_ptr().cast::<c_void>(),
+            u32::try_from(size_of_val(buffer)).unwrap_or(u32::MAX),
+            FileIdBothDirectoryInformation,
+            true,
+            &raw const *name.string,
+            true,
+        )
+    })
 }
 
 /// ReadFile, on a synchronous handle. Returns the number of bytes, 0 at the end.

@@ -142,18 +142,13 @@ fn kind_of(attributes: u32, tag: u32) -> FileType {
 
 /// The name that the directory lists for what it finds under `name`.
 pub(super) fn spelling(dir: &Directory, name: &[u8], buffer: &mut [u64]) -> Option<Vec<u8>> {
-    let handle = calls::open_entry(&dir.handle, name, FILE_READ_ATTRIBUTES, 0).ok()?;
-    let number: FILE_INTERNAL_INFORMATION = calls::query(&handle).ok()?;
-    let number = number.IndexNumber.cast_unsigned();
-    let mut found = None;
-    let mut is_listed = false;
-    let mut listing = Listing::default();
-    list(dir, buffer, &mut listing).ok()?;
-    for entry in listing.iter().filter(|entry| entry.inode == number) {
-        is_listed |= entry.name == name;
-        found.get_or_insert_with(|| entry.name.to_vec());
-    }
-    found.filter(|_| !is_listed)
+    let handle = calls::open_entry(&dir.handle, b"", TO_LIST, FILE_DIRECTORY_FILE).ok()?;
+    calls::find_entry(&handle, name, buffer).ok()?;
+    let mut spelling = Vec::new();
+    super::entries::entries(buffer)
+        .next()?
+        .push_name(&mut spelling);
+    Some(spelling)
 }
 
 /// Lists a directory, GetFileInformationByHandleEx.
