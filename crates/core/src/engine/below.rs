@@ -147,7 +147,11 @@ impl<K: Kernel> Engine<K> {
                 self.note_unlisted(dir, name);
             }
             Err(error) => match self.mirror.child(dir, name) {
-                Some(child) => self.doubt(child),
+                Some(child) => {
+                    // What departed from the name has a successor, whatever that is.
+                    self.mirror.clear(child, Mark::VANISHED);
+                    self.doubt(child);
+                }
                 // Gone again, and a record says whereto.
                 None if error.is_absence() => {}
                 None => self.queue(dir),
@@ -259,6 +263,10 @@ impl<K: Kernel> Engine<K> {
             .map(<[u8]>::to_vec)
             .collect();
         let is_open = self.open_known(dir).is_ok();
+        if !is_open && self.reaches(dir) {
+            // Whatever it is that has this name is to be found once it can be.
+            self.queue(dir);
+        }
         let Engine {
             kernel, handles, ..
         } = self;

@@ -484,9 +484,9 @@ impl<S: System> Kernel for Kernel32<S> {
         });
         self.look_after_reads(backlog);
         Ok(match (before || collected.delivered > 0, collected.more) {
-            (false, _) => Drained::Nothing,
+            (_, true) => Drained::Part,
             (true, false) => Drained::All,
-            (true, true) => Drained::Part,
+            (false, false) => Drained::Nothing,
         })
     }
 
@@ -497,6 +497,10 @@ impl<S: System> Kernel for Kernel32<S> {
             deliver(reads, ledger, tag, &completion, &mut early);
         });
         self.early = early;
+    }
+
+    fn lateness(&self) -> FileTime {
+        self.system.lateness()
     }
 
     fn names_paths(&self) -> bool {

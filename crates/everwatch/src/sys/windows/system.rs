@@ -89,6 +89,12 @@ pub(crate) trait System {
     /// Delivers what has been read; each read has been issued again before. Never blocks.
     fn collect(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) -> Collected;
 
+    /// How long, in nanoseconds, something may have been complete that no call of
+    /// [`System::collect`] delivers. Nothing waits where completions come by the thread that collects.
+    fn lateness(&self) -> FileTime {
+        0
+    }
+
     /// Delivers everything that was complete before the call.
     fn fence(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>));
 }

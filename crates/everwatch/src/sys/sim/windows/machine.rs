@@ -3,6 +3,7 @@
 //! Whenever something is asked, time passes and other processes get on. Completions come late and in
 //! pieces, though never out of order, and a fence has all of them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -34,6 +35,9 @@ const NO_SYSTEM_RESOURCES: Code = Code(1450);
 /// ERROR_INVALID_FUNCTION.
 const READ_ENDS: [u32; 3] = [64, 59, 1];
 
+/// How long a completion may wait where there are threads between the kernel and whoever collects.
+const LATENESS: FileTime = 100_000_000;
+
 /// How a machine differs from others. All chances are out of a thousand.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Model {
@@ -49,6 +53,8 @@ pub(super) struct Model {
 pub(in super::super) struct Machine {
     world: World,
     model: Model,
+    /// What is complete and was not collected, and since when.
+    waiting: BTreeMap<u64, FileTime>,
 }
 
 fn code(errno: Errno) -> Code {
@@ -62,7 +68,11 @@ fn code(errno: Errno) -> Code {
 
 impl Machine {
     pub(super) fn new(world: World, model: Model) -> Machine {
-        Machine { world, model }
+        Machine {
+            world,
+            model,
+            waiting: BTreeMap::new(),
+        }
     }
 
     fn reads(&mut self) -> &mut Reads {
@@ -317,9 +327,12 @@ impl Seam for Machine {
         }
         let mut collected = Collected::default();
         for tag in self.reads().completed() {
+            let now = self.world.system.disk.now;
+            let since = *self.waiting.entry(tag.0).or_insert(now);
+            let may_wait = now - since < LATENESS;
             loop {
                 let timing = &mut self.world.timing;
-                if timing.chance(self.model.tardiness) {
+                if may_wait && timing.chance(self.model.tardiness) {
                     break;
                 }
                 if timing.chance(self.model.shortness) {
@@ -327,6 +340,7 @@ impl Seam for Machine {
                     break;
                 }
                 if !self.deliver(tag, deliver) {
+                    self.waiting.remove(&tag.0);
                     break;
                 }
                 collected.delivered += 1;
@@ -335,10 +349,18 @@ impl Seam for Machine {
         collected
     }
 
+    fn lateness(&self) -> FileTime {
+        match self.model.tardiness {
+            0 => 0,
+            _ => LATENESS,
+        }
+    }
+
     fn fence(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) {
         self.world.others_run();
         for tag in self.reads().completed() {
             while self.deliver(tag, deliver) {}
+            self.waiting.remove(&tag.0);
         }
     }
 }
