@@ -98,6 +98,7 @@ impl<S: System> Kernel32<S> {
     }
 
     /// Whether everything is polled.
+    #[cfg(windows)]
     pub(super) fn is_polling(&self) -> bool {
         self.gap.is_some()
     }
