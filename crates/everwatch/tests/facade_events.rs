@@ -5,12 +5,14 @@ mod facade;
 use std::fs;
 
 use everwatch::pyinotify::{Mask, WatchManager};
-use facade::{Log, PATIENCE, Scene, contents, eventually, logging, names, temp};
+use facade::{
+    Log, PATIENCE, Scene, contents, eventually, logging, names, temp, watched_directories_can_go,
+};
 
 #[test]
 fn s1_4_events_come_on_one_thread_in_the_order_in_which_things_happened() {
-    let (manager, log) = logging();
     let dirs = [(); 3].map(|()| temp());
+    let (manager, log) = logging();
     let watches = dirs.each_ref().map(|dir| {
         manager
             .add_watch(dir.path(), Mask::IN_CREATE, true)
@@ -36,6 +38,7 @@ fn s1_4_events_come_on_one_thread_in_the_order_in_which_things_happened() {
 
 #[test]
 fn s1_5_a_handler_that_is_slow_loses_nothing_and_holds_nobody_up() {
+    let dir = temp();
     let (gate, opened) = std::sync::mpsc::channel::<()>();
     let (log, mut is_first) = (Log::default(), true);
     let kept = log.clone();
@@ -46,7 +49,6 @@ fn s1_5_a_handler_that_is_slow_loses_nothing_and_holds_nobody_up() {
         kept.push(event);
     })
     .expect("a manager");
-    let dir = temp();
     manager
         .add_watch(dir.path(), names(), true)
         .expect("watched");
@@ -162,6 +164,9 @@ fn s1_9_each_kind_of_change_has_its_mask() {
     assert_eq!(Mask::IN_DELETE_SELF.bits(), 0x400);
     assert_eq!(Mask::IN_ISDIR.bits(), 0x4000_0000);
     for (what, operation, expected) in table() {
+        if what == "the watched directory goes" && !watched_directories_can_go(what) {
+            continue;
+        }
         let scene = Scene::with(&["d"], &["f"]);
         operation(&scene);
         let mut lines = scene.lines();
@@ -316,6 +321,9 @@ fn s1_12_the_full_path_is_path_and_name_for_every_entry() {
 
 #[test]
 fn s1_12_an_event_about_the_watched_path_has_no_name() {
+    if !watched_directories_can_go("s1_12_an_event_about_the_watched_path_has_no_name") {
+        return;
+    }
     let scene = Scene::of(contents(), true, &[], &[]);
     fs::remove_dir(&scene.root).expect("removed");
     eventually("it is told", || scene.log.len() > 0);
@@ -327,6 +335,9 @@ fn s1_12_an_event_about_the_watched_path_has_no_name() {
 
 #[test]
 fn s1_12_a_watched_path_that_is_back_is_watched_again() {
+    if !watched_directories_can_go("s1_12_a_watched_path_that_is_back_is_watched_again") {
+        return;
+    }
     let scene = Scene::of(names(), true, &[], &[]);
     fs::remove_dir(&scene.root).expect("removed");
     eventually("it is gone", || scene.log.len() == 1);

@@ -192,8 +192,8 @@ fn s1_20_overlapping_watches_can_be_kept_apart() {
 
 #[test]
 fn s1_20_numbers_are_unique_over_threads_and_managers() {
-    let managers = [(); 2].map(|()| Arc::new(logging().0));
     let dir = Arc::new(temp());
+    let managers = [(); 2].map(|()| Arc::new(logging().0));
     let threads: Vec<_> = (0..8)
         .map(|thread| {
             let (manager, dir) = (Arc::clone(&managers[thread % 2]), Arc::clone(&dir));

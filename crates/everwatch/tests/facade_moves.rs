@@ -107,8 +107,8 @@ fn s1_11_what_is_moved_in_is_created_and_what_is_moved_out_is_deleted() {
 
 #[test]
 fn s1_11_a_move_across_two_watches_has_a_half_in_each() {
-    let (manager, log) = logging();
     let dirs = [(); 2].map(|()| temp());
+    let (manager, log) = logging();
     let [one, two] = dirs.each_ref().map(|dir| {
         manager
             .add_watch(dir.path(), names(), true)
