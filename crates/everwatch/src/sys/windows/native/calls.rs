@@ -9,13 +9,13 @@ use std::ptr::{null, null_mut};
 use everwatch_core::path::to_path;
 use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
 use windows_sys::Wdk::Storage::FileSystem::{
-    FILE_BASIC_INFORMATION, FILE_INFORMATION_CLASS, FILE_INTERNAL_INFORMATION,
+    FILE_BASIC_INFORMATION, FILE_ID_INFORMATION, FILE_INFORMATION_CLASS, FILE_INTERNAL_INFORMATION,
     FILE_NETWORK_OPEN_INFORMATION, FILE_OPEN, FILE_OPEN_FOR_BACKUP_INTENT, FILE_OPEN_REPARSE_POINT,
     FILE_STANDARD_INFORMATION, FILE_SYNCHRONOUS_IO_NONALERT, FileAttributeTagInformation,
     FileBasicInformation, FileFsDeviceInformation, FileIdBothDirectoryInformation,
-    FileInternalInformation, FileStandardInformation, NTCREATEFILE_CREATE_OPTIONS, NtCreateFile,
-    NtQueryDirectoryFile, NtQueryFullAttributesFile, NtQueryInformationFile,
-    NtQueryVolumeInformationFile,
+    FileIdInformation, FileInternalInformation, FileStandardInformation,
+    NTCREATEFILE_CREATE_OPTIONS, NtCreateFile, NtQueryDirectoryFile, NtQueryFullAttributesFile,
+    NtQueryInformationFile, NtQueryVolumeInformationFile,
 };
 use windows_sys::Wdk::System::SystemServices::{FILE_FS_DEVICE_INFORMATION, FILE_REMOTE_DEVICE};
 use windows_sys::Win32::Foundation::{
@@ -199,6 +199,11 @@ unsafe impl Information for FILE_INTERNAL_INFORMATION {
 // SAFETY: ntifs.h pairs the two; the fields are numbers.
 unsafe impl Information for FILE_ATTRIBUTE_TAG_INFO {
     const CLASS: FILE_INFORMATION_CLASS = FileAttributeTagInformation;
+}
+
+// SAFETY: ntifs.h pairs the two; the fields are numbers.
+unsafe impl Information for FILE_ID_INFORMATION {
+    const CLASS: FILE_INFORMATION_CLASS = FileIdInformation;
 }
 
 /// FILE_STANDARD_INFORMATION, with numbers where that has truth values.
