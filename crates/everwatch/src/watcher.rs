@@ -197,8 +197,8 @@ impl Watcher {
                 .with_detail("the capacity of a feed has to be at least 1".to_owned()));
         }
         let filter = options.filter()?;
-        let host = Host::start(&options)
-            .map_err(|fault| Error::from_fault(fault, "start a watcher"))?;
+        let host =
+            Host::start(&options).map_err(|fault| Error::from_fault(fault, "start a watcher"))?;
         let backend = host.backend();
         let shared = Arc::new(Shared {
             commands: Mutex::new(Some(Vec::new())),

@@ -103,6 +103,10 @@ impl<K: Kernel> Engine<K> {
                 self.reconcile(dir, name, Seen::from(&stat), Cause::Notified);
                 if let Some(child) = child {
                     self.report_anew(dir, name, child, before);
+                    let is_here = self.mirror.child(dir, name) == Some(child);
+                    if is_here && is_dir && !self.kernel.keeps_moved() {
+                        self.lose_watch_above(child);
+                    }
                 }
                 self.note_unlisted(dir, name);
             }
@@ -157,17 +161,15 @@ impl<K: Kernel> Engine<K> {
         self.mirror.set_watch(id, Some(watch));
     }
 
-    /// What is below the directory relied on a watch that is no more, or that is not above it now.
+    /// The directory and what is below it relied on a watch that is no more, or is not above it now.
     pub(super) fn lose_watch_above(&mut self, top: NodeId) {
         for id in self.mirror.subtree(top) {
-            if id != top && self.mirror.is_dir(id) && self.mirror.watch(id).is_some() {
+            if self.mirror.is_dir(id) && (id == top || self.mirror.watch(id).is_some()) {
                 self.unwatch(id);
                 self.mirror.set(id, Mark::STALE);
                 self.queue(id);
             }
         }
-        self.mirror.set(top, Mark::STALE);
-        self.queue(top);
     }
 
     /// The directory of the mirror in which a path below `top` ends, and the name it ends with.

@@ -17,6 +17,7 @@ use everwatch_core::kernel::{
 use everwatch_core::record::{Action, Backlog, Record};
 use everwatch_proactor::{Completion, Filter, Settings, Tag};
 
+use super::sights::Place;
 use super::system::{Code, Numbers, System};
 use super::tail::{Ledger, Tail};
 
@@ -26,6 +27,9 @@ const FIRST_BUFFER: u32 = 64 * 1024;
 /// The largest buffer that a read grows to: some 10,000 records. The memory is the kernel's, and is not
 /// paged.
 const LARGEST_BUFFER: u32 = 1024 * 1024;
+
+/// The buffer of a read whose records nobody wants.
+const SMALLEST_BUFFER: u32 = 4096;
 
 /// A read that ends by itself so soon after it began is not begun again at once, in nanoseconds.
 const TOO_SOON: FileTime = 1_000_000_000;
@@ -39,6 +43,8 @@ const BORN_ONCE: FileTime = 1;
 pub(crate) struct Dir<D> {
     pub(super) dir: D,
     root: Identity,
+    /// What it was opened as, where that matters.
+    place: Option<Place>,
 }
 
 #[derive(Debug)]
@@ -151,7 +157,11 @@ impl<S: System> Kernel32<S> {
         let settings = Settings {
             deep: is_final && purpose == Purpose::Root,
             filter: Filter::CHANGES,
-            bytes: if is_final { LARGEST_BUFFER } else { FIRST_BUFFER },
+            bytes: if is_final {
+                LARGEST_BUFFER
+            } else {
+                FIRST_BUFFER
+            },
         };
         let (tag, watch) = (self.tag(), self.watch_number());
         self.system.arm(tag, dir, settings).map_err(fault)?;
@@ -245,6 +255,26 @@ impl<S: System> Kernel32<S> {
         }
     }
 
+    /// Makes a system that keeps old paths see the directory where it is now. If it has seen it
+    /// elsewhere, or forgotten that it is in the directory above, it has to forget it first.
+    fn sight(&mut self, dir: &S::Dir, place: Place) -> Result<(), Fault> {
+        let identity = self.identify(dir)?;
+        let is_stale = self.ledger.sights.is_stale(identity, &place);
+        if is_stale {
+            let tag = self.tag();
+            let settings = Settings {
+                deep: false,
+                filter: Filter::CHANGES,
+                bytes: SMALLEST_BUFFER,
+            };
+            self.system.arm(tag, dir, settings).map_err(fault)?;
+            self.system.retire(tag);
+            self.system.reopen(dir).map_err(fault)?;
+        }
+        self.ledger.sights.saw(identity, place, is_stale);
+        Ok(())
+    }
+
     fn end(&mut self, tag: Tag) {
         self.system.retire(tag);
         if let Some(read) = self.reads.remove(&tag)
@@ -315,7 +345,11 @@ impl<S: System> Kernel for Kernel32<S> {
     fn open_root(&mut self, path: &Path) -> Result<Self::Dir, Fault> {
         let dir = self.system.open_root(path).map_err(fault)?;
         let root = self.identify(&dir)?;
-        Ok(Dir { dir, root })
+        Ok(Dir {
+            dir,
+            root,
+            place: None,
+        })
     }
 
     fn read_link(&mut self, path: &Path) -> Option<PathBuf> {
@@ -324,9 +358,17 @@ impl<S: System> Kernel for Kernel32<S> {
 
     fn open_dir(&mut self, parent: &Self::Dir, name: &[u8]) -> Result<Self::Dir, Fault> {
         let dir = self.system.open_dir(&parent.dir, name).map_err(fault)?;
+        let place = match self.system.quirks().keeps_old_paths {
+            true => Some(Place {
+                dir: self.identify(&parent.dir)?,
+                name: name.into(),
+            }),
+            false => None,
+        };
         Ok(Dir {
             dir,
             root: parent.root,
+            place,
         })
     }
 
@@ -347,12 +389,7 @@ impl<S: System> Kernel for Kernel32<S> {
         self.system.list(&dir.dir, listing).map_err(fault)
     }
 
-    fn read_file(
-        &mut self,
-        dir: &Self::Dir,
-        name: &[u8],
-        limit: usize,
-    ) -> Result<Vec<u8>, Fault> {
+    fn read_file(&mut self, dir: &Self::Dir, name: &[u8], limit: usize) -> Result<Vec<u8>, Fault> {
         self.system.read_file(&dir.dir, name, limit).map_err(fault)
     }
 
@@ -369,7 +406,16 @@ impl<S: System> Kernel for Kernel32<S> {
             (Some((tag, read)), Purpose::Entries) => {
                 let (watch, settings) = (read.tail.watch(), read.settings);
                 if !settings.deep {
-                    self.renew(tag, Settings { deep: true, ..settings })?;
+                    self.renew(
+                        tag,
+                        Settings {
+                            deep: true,
+                            ..settings
+                        },
+                    )?;
+                }
+                if let Some(place) = &dir.place {
+                    self.sight(&dir.dir, place.clone())?;
                 }
                 Ok(Watched::Above(watch))
             }
@@ -423,6 +469,10 @@ impl<S: System> Kernel for Kernel32<S> {
 
     fn names_paths(&self) -> bool {
         true
+    }
+
+    fn keeps_moved(&self) -> bool {
+        !self.system.quirks().keeps_old_paths
     }
 
     fn spelling(&mut self, dir: &Self::Dir, name: &[u8]) -> Option<Vec<u8>> {

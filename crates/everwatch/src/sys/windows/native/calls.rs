@@ -18,15 +18,14 @@ use windows_sys::Win32::Foundation::{
     FILETIME, GetLastError, HANDLE, NTSTATUS, RtlNtStatusToDosError, UNICODE_STRING,
 };
 use windows_sys::Win32::Storage::FileSystem::{
-    BY_HANDLE_FILE_INFORMATION, CreateFileW, FILE_FLAG_BACKUP_SEMANTICS,
-    FILE_INFO_BY_HANDLE_CLASS, FILE_LIST_DIRECTORY, FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE,
-    FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_TRAVERSE, GetFileInformationByHandle,
-    GetFileInformationByHandleEx, GetVolumeInformationByHandleW, OPEN_EXISTING, ReadFile,
-    SYNCHRONIZE,
+    BY_HANDLE_FILE_INFORMATION, CreateFileW, FILE_FLAG_BACKUP_SEMANTICS, FILE_INFO_BY_HANDLE_CLASS,
+    FILE_LIST_DIRECTORY, FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE, FILE_SHARE_READ,
+    FILE_SHARE_WRITE, FILE_TRAVERSE, GetFileInformationByHandle, GetFileInformationByHandleEx,
+    GetVolumeInformationByHandleW, OPEN_EXISTING, ReadFile, SYNCHRONIZE,
 };
+use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress};
 use windows_sys::Win32::System::SystemInformation::GetSystemTimeAsFileTime;
-use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 
 use crate::sys::windows::system::Code;
 
@@ -130,8 +129,7 @@ pub(super) fn attributes(dir: &OwnedHandle, name: &[u8]) -> Result<u32, Code> {
     let attributes = name.below(dir);
     let mut information = FILE_NETWORK_OPEN_INFORMATION::default();
     // SAFETY: all that the attributes point to, and the structure, live until the call returns.
-    let status =
-        unsafe { NtQueryFullAttributesFile(&raw const attributes, &raw mut information) };
+    let status = unsafe { NtQueryFullAttributesFile(&raw const attributes, &raw mut information) };
     check_status(status)?;
     Ok(information.FileAttributes)
 }
@@ -245,7 +243,9 @@ pub(super) fn file_system(handle: &OwnedHandle) -> Result<String, Code> {
         )
     })?;
     let length = name.iter().position(|&unit| unit == 0);
-    Ok(String::from_utf16_lossy(&name[..length.unwrap_or(name.len())]))
+    Ok(String::from_utf16_lossy(
+        &name[..length.unwrap_or(name.len())],
+    ))
 }
 
 /// NtQueryVolumeInformationFile: whether the volume is reached over the network.

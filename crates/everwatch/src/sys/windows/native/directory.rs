@@ -61,6 +61,12 @@ pub(super) fn open_below(
     Ok(Directory { handle, path: None })
 }
 
+/// Opens the same directory once more.
+pub(super) fn reopen(dir: &Directory) -> Result<Directory, Code> {
+    let handle = calls::open_entry(&dir.handle, b"", TO_LIST, FILE_DIRECTORY_FILE)?;
+    Ok(Directory { handle, path: None })
+}
+
 /// Looks at what is open.
 pub(super) fn look(handle: &OwnedHandle) -> Result<Stat, Code> {
     let information = calls::information(handle)?;
@@ -141,11 +147,7 @@ pub(super) fn spelling(dir: &Directory, name: &[u8], buffer: &mut [u64]) -> Opti
 }
 
 /// Lists a directory, GetFileInformationByHandleEx.
-pub(super) fn list(
-    dir: &Directory,
-    buffer: &mut [u64],
-    listing: &mut Listing,
-) -> Result<(), Code> {
+pub(super) fn list(dir: &Directory, buffer: &mut [u64], listing: &mut Listing) -> Result<(), Code> {
     let mut class = FileIdBothDirectoryRestartInfo;
     let mut name = Vec::new();
     while calls::next_entries(&dir.handle, class, buffer)? {

@@ -30,9 +30,8 @@ impl Entry<'_> {
 /// The entries of a buffer that was filled. Ends early where the bytes make no sense.
 pub(super) fn entries(buffer: &[u64]) -> impl Iterator<Item = Entry<'_>> {
     // SAFETY: any eight bytes are eight bytes, and the slice covers no more than the buffer.
-    let bytes = unsafe {
-        std::slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), size_of_val(buffer))
-    };
+    let bytes =
+        unsafe { std::slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), size_of_val(buffer)) };
     let mut at = Some(0);
     std::iter::from_fn(move || {
         let entry = bytes.get(at?..)?;

@@ -86,6 +86,10 @@ impl System for Native {
         directory::open_below(parent, name, self.is_wine).map(Arc::new)
     }
 
+    fn reopen(&mut self, dir: &Arc<Directory>) -> Result<Arc<Directory>, Code> {
+        directory::reopen(dir).map(Arc::new)
+    }
+
     fn look(&mut self, dir: &Arc<Directory>) -> Result<Stat, Code> {
         directory::look(&dir.handle)
     }
