@@ -33,6 +33,8 @@ pub(super) struct Sights {
     seen: HashMap<Identity, Sight>,
     /// When something was last renamed to this name, in whichever directory.
     arrivals: HashMap<Box<[u8]>, u64>,
+    /// Something was reported to be gone from its name.
+    is_moving: bool,
     count: u64,
 }
 
@@ -40,6 +42,11 @@ pub(super) struct Sights {
 const MOST_ARRIVALS: usize = 100_000;
 
 impl Sights {
+    /// Something left its name.
+    pub(super) fn left(&mut self) {
+        self.is_moving = true;
+    }
+
     /// Something was renamed to this path.
     pub(super) fn arrived(&mut self, path: &[u8]) {
         self.count += 1;
@@ -57,8 +64,9 @@ impl Sights {
             arrival => arrival.copied(),
         };
         match self.seen.get(&identity) {
-            // Wine may have seen it when it was made, where it was made.
-            None => arrival.is_some() || above.is_some_and(|above| above.was_forgotten),
+            // Wine may have seen it when it was made, elsewhere. Of a move to where Wine had seen
+            // nothing yet there is no record but that it left.
+            None => self.is_moving,
             Some(seen) => {
                 seen.place != *place
                     || arrival.is_some_and(|arrival| arrival > seen.at)
@@ -121,6 +129,8 @@ mod tests {
         sights.saw(identity(3), place(2, "s"), false);
         sights.saw(identity(2), place(1, "b"), true);
         assert!(sights.is_stale(identity(3), &place(2, "s")));
+        assert!(!sights.is_stale(identity(4), &place(2, "new")));
+        sights.left();
         assert!(sights.is_stale(identity(4), &place(2, "new")));
         sights.saw(identity(3), place(2, "s"), true);
         assert!(!sights.is_stale(identity(3), &place(2, "s")));

@@ -83,18 +83,17 @@ impl Tail {
                 }
                 Notified::NewName => match half {
                     Some(cookie) => (Action::MovedTo, cookie),
-                    None => {
-                        ledger.sights.arrived(&path);
-                        (Action::Created, 0)
-                    }
+                    None => (Action::Created, 0),
                 },
                 // Streams, and what is yet to be invented: the entry is not what it was.
                 _ => (Action::Modified, 0),
             };
             let reviewed = match ledger.names.get_mut(&self.watch) {
                 Some(names) => {
-                    if action == Action::MovedTo {
-                        ledger.sights.arrived(&path);
+                    match change.action {
+                        Notified::NewName => ledger.sights.arrived(&path),
+                        Notified::OldName | Notified::Removed => ledger.sights.left(),
+                        _ => {}
                     }
                     names.review(action, &path)
                 }
