@@ -54,7 +54,10 @@ pub(crate) struct Outcome {
     /// How it differed before, if it did so for long.
     unsettled: Option<Difference>,
     wrote: Duration,
+    /// How long it took from there until the feed was complete.
     settled: Duration,
+    /// How long the command took to end.
+    ended: Duration,
     lines: PathBuf,
 }
 
@@ -138,7 +141,11 @@ impl Run {
             everwatch.go_on();
         }
         let disk = walk_all(&[&root]);
-        let (replica, unsettled, lines) = settle(everwatch, &disk);
+        let unsettled = settle(&everwatch, &disk);
+        let settled = written.elapsed();
+        let lines = everwatch.lines.clone();
+        let told = Instant::now();
+        let replica = everwatch.finish();
         Outcome {
             operations,
             entries: disk
@@ -150,7 +157,8 @@ impl Run {
             unsettled,
             replica,
             wrote,
-            settled: written.elapsed(),
+            settled,
+            ended: told.elapsed(),
             lines,
         }
     }
@@ -226,26 +234,23 @@ impl Run {
     }
 }
 
-/// Waits until the replica is as the disk, which nobody changes any more, and ends the command.
-/// Returns how the replica differed before that if it did so for long, and the copy of the lines.
-fn settle(
-    everwatch: Everwatch,
-    disk: &[(PathBuf, Option<Tree>)],
-) -> (Replica, Option<Difference>, PathBuf) {
+/// Waits until the replica is as the disk, which nobody changes any more. Returns how it differs if
+/// it does so for long.
+fn settle(everwatch: &Everwatch, disk: &[(PathBuf, Option<Tree>)]) -> Option<Difference> {
     let is_settled = everwatch.wait_while_lines_come(|replica| replica.difference(disk).is_none());
-    let unsettled = (!is_settled).then(|| {
+    (!is_settled).then(|| {
         everwatch
             .reading
             .replica(|replica| replica.difference(disk))
-    });
-    let lines = everwatch.lines.clone();
-    (everwatch.finish(), unsettled, lines)
+    })
 }
 
 /// Ends the command and makes sure that its feed has led to what is on disk.
 pub(crate) fn check(everwatch: Everwatch, roots: &[&Path]) -> Replica {
     let disk = walk_all(roots);
-    let (replica, unsettled, lines) = settle(everwatch, &disk);
+    let unsettled = settle(&everwatch, &disk);
+    let lines = everwatch.lines.clone();
+    let replica = everwatch.finish();
     let difference = replica.difference(&disk);
     assert!(
         difference.is_none() && unsettled.is_none() && replica.nonsense == 0,
@@ -271,13 +276,14 @@ impl Outcome {
             examples,
         } = &self.difference;
         let mut lines = vec![format!(
-            "{} operations in {:.2?}, {} entries, settled after {:.2?}, {:?}, {} overflows, {} \
+            "{} operations in {:.2?}, {} entries, settled after {:.2?}, ended after {:.2?}, {:?}, {} overflows, {} \
              resyncs; {missing} missing, {ghosts} ghosts, {wrong_kinds} wrong kinds, {unreported} \
              unreported writes, {} lines without sense",
             self.operations,
             self.wrote,
             self.entries,
             self.settled,
+            self.ended,
             self.replica.tally,
             self.replica.overflows,
             self.replica.resyncs,
