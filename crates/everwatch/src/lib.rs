@@ -25,6 +25,8 @@ pub mod machine;
 mod models;
 mod options;
 mod printable;
+pub mod pyinotify;
+mod readiness;
 mod rules;
 mod sync;
 #[cfg(feature = "sim")]
@@ -46,6 +48,7 @@ pub use everwatch_core::engine::Counters;
 pub use feed::{EventStream, Feed};
 pub use options::{Backend, CompletionModel, Options};
 pub use printable::printable;
+pub use readiness::Readiness;
 pub use watcher::{Cursor, Entry, Root, Snapshot, Watcher};
 
 /// Watches `path`, a directory with all below it or a single file, and returns its feed.

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+#[cfg(unix)]
 pub(crate) mod role;
 
 use std::collections::BTreeMap;
@@ -93,7 +94,12 @@ fn line(root: &Path, change: &Change) -> String {
     };
     let short = |path: &Path| {
         let path = path.strip_prefix(root).unwrap_or(path);
-        format!("{}{slash}", path.to_string_lossy())
+        let path = path.to_string_lossy();
+        let path = match cfg!(windows) {
+            true => path.replace('\\', "/"),
+            false => path.into_owned(),
+        };
+        format!("{path}{slash}")
     };
     match &change.kind {
         ChangeKind::Moved { from } => format!("moved {} -> {}", short(from), short(&change.path)),
