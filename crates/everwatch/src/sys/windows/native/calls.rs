@@ -9,9 +9,10 @@ use std::ptr::{null, null_mut};
 use everwatch_core::path::to_path;
 use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
 use windows_sys::Wdk::Storage::FileSystem::{
-    FILE_NETWORK_OPEN_INFORMATION, FILE_OPEN, FILE_OPEN_FOR_BACKUP_INTENT, FILE_OPEN_REPARSE_POINT,
-    FILE_SYNCHRONOUS_IO_NONALERT, FileFsDeviceInformation, NTCREATEFILE_CREATE_OPTIONS,
-    NtCreateFile, NtQueryFullAttributesFile, NtQueryVolumeInformationFile,
+    FILE_INTERNAL_INFORMATION, FILE_NETWORK_OPEN_INFORMATION, FILE_OPEN,
+    FILE_OPEN_FOR_BACKUP_INTENT, FILE_OPEN_REPARSE_POINT, FILE_SYNCHRONOUS_IO_NONALERT,
+    FileFsDeviceInformation, FileInternalInformation, NTCREATEFILE_CREATE_OPTIONS, NtCreateFile,
+    NtQueryFullAttributesFile, NtQueryInformationFile, NtQueryVolumeInformationFile,
 };
 use windows_sys::Wdk::System::SystemServices::{FILE_FS_DEVICE_INFORMATION, FILE_REMOTE_DEVICE};
 use windows_sys::Win32::Foundation::{
@@ -178,6 +179,23 @@ pub(super) fn information(handle: &OwnedHandle) -> Result<BY_HANDLE_FILE_INFORMA
     // SAFETY: the handle is open and the structure is the one that the call fills.
     check(unsafe { GetFileInformationByHandle(handle.as_raw_handle(), &raw mut information) })?;
     Ok(information)
+}
+
+/// NtQueryInformationFile: the number of a file on its volume.
+pub(super) fn number(handle: &OwnedHandle) -> Result<u64, Code> {
+    let mut information = FILE_INTERNAL_INFORMATION::default();
+    let mut status = IO_STATUS_BLOCK::default();
+    // SAFETY: the handle is open and synchronous, and the size is that of the structure.
+    check_status(unsafe {
+        NtQueryInformationFile(
+            handle.as_raw_handle(),
+            &raw mut status,
+            (&raw mut information).cast::<c_void>(),
+            size_of::<FILE_INTERNAL_INFORMATION>() as u32,
+            FileInternalInformation,
+        )
+    })?;
+    Ok(information.IndexNumber.cast_unsigned())
 }
 
 /// GetFileInformationByHandleEx, for classes that fill one structure without a tail.

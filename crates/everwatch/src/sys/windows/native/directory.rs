@@ -9,8 +9,9 @@ use windows_sys::Wdk::Storage::FileSystem::{FILE_DIRECTORY_FILE, FILE_NON_DIRECT
 use windows_sys::Win32::Foundation::FILETIME;
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_REPARSE_POINT, FILE_ATTRIBUTE_TAG_INFO,
-    FILE_BASIC_INFO, FILE_GENERIC_READ, FILE_READ_ATTRIBUTES, FileAttributeTagInfo, FileBasicInfo,
-    FileIdBothDirectoryInfo, FileIdBothDirectoryRestartInfo,
+    FILE_BASIC_INFO, FILE_GENERIC_READ, FILE_READ_ATTRIBUTES, FILE_STANDARD_INFO,
+    FileAttributeTagInfo, FileBasicInfo, FileIdBothDirectoryInfo, FileIdBothDirectoryRestartInfo,
+    FileStandardInfo,
 };
 
 use super::calls::{self, TO_LIST};
@@ -26,11 +27,16 @@ const NAME_SURROGATE: u32 = 0x2000_0000;
 /// Between 1601, from which Windows counts, and 1970, in steps of 100 nanoseconds.
 const TO_1970: i64 = 116_444_736_000_000_000;
 
-/// An open directory, and the path by which it was opened if it is a root.
+/// An open directory.
 #[derive(Debug)]
 pub(crate) struct Directory {
     pub(super) handle: OwnedHandle,
+    /// The path by which it was opened, if it is a root.
     pub(super) path: Option<PathBuf>,
+    /// The number of its volume, which is that of the root: the way to another volume is a reparse
+    /// point, and those are not followed below a root. To ask for it is dear, under Wine above all,
+    /// where another process is asked in turn.
+    device: u64,
 }
 
 /// Opens a root, through links.
@@ -43,6 +49,7 @@ pub(super) fn open_root(path: &Path) -> Result<Directory, Code> {
     Ok(Directory {
         handle,
         path: Some(path.to_owned()),
+        device: u64::from(information.dwVolumeSerialNumber),
     })
 }
 
@@ -53,30 +60,42 @@ pub(super) fn open_below(
     hides_links: bool,
 ) -> Result<Directory, Code> {
     let handle = calls::open_entry(&parent.handle, name, TO_LIST, FILE_DIRECTORY_FILE)?;
-    if kind(&handle, calls::information(&handle)?.dwFileAttributes)? != FileType::Dir
+    if kind(&handle, &basic(&handle)?)? != FileType::Dir
         || (hides_links && is_hidden_link(parent, name))
     {
         return Err(NOT_A_DIRECTORY);
     }
-    Ok(Directory { handle, path: None })
+    Ok(Directory {
+        handle,
+        path: None,
+        device: parent.device,
+    })
 }
 
 /// Opens the same directory once more.
 pub(super) fn reopen(dir: &Directory) -> Result<Directory, Code> {
     let handle = calls::open_entry(&dir.handle, b"", TO_LIST, FILE_DIRECTORY_FILE)?;
-    Ok(Directory { handle, path: None })
+    Ok(Directory {
+        handle,
+        path: None,
+        device: dir.device,
+    })
 }
 
-/// Looks at what is open.
-pub(super) fn look(handle: &OwnedHandle) -> Result<Stat, Code> {
-    let information = calls::information(handle)?;
+/// Looks at an open directory.
+pub(super) fn look(dir: &Directory) -> Result<Stat, Code> {
+    look_at(&dir.handle, dir.device)
+}
+
+fn look_at(handle: &OwnedHandle, device: u64) -> Result<Stat, Code> {
+    let basic = basic(handle)?;
     // SAFETY: this is the structure of the class, and numbers are all it has.
-    let basic: FILE_BASIC_INFO = unsafe { calls::information_of(handle, FileBasicInfo)? };
+    let standard: FILE_STANDARD_INFO = unsafe { calls::information_of(handle, FileStandardInfo)? };
     let modified = time(basic.LastWriteTime);
     Ok(Stat {
-        kind: kind(handle, information.dwFileAttributes)?,
-        device: u64::from(information.dwVolumeSerialNumber),
-        inode: join(information.nFileIndexHigh, information.nFileIndexLow),
+        kind: kind(handle, &basic)?,
+        device,
+        inode: calls::number(handle)?,
         born: time(basic.CreationTime),
         modified,
         // FAT keeps no time of the last change of anything.
@@ -84,15 +103,15 @@ pub(super) fn look(handle: &OwnedHandle) -> Result<Stat, Code> {
             0 => modified,
             changed => time(changed),
         },
-        size: join(information.nFileSizeHigh, information.nFileSizeLow),
-        links: information.nNumberOfLinks,
+        size: standard.EndOfFile.cast_unsigned(),
+        links: standard.NumberOfLinks,
     })
 }
 
 /// Looks at the entry `name` itself.
 pub(super) fn stat(dir: &Directory, name: &[u8], hides_links: bool) -> Result<Stat, Code> {
     let handle = calls::open_entry(&dir.handle, name, FILE_READ_ATTRIBUTES, 0)?;
-    let mut stat = look(&handle)?;
+    let mut stat = look_at(&handle, dir.device)?;
     if hides_links && stat.kind == FileType::Dir && is_hidden_link(dir, name) {
         stat.kind = FileType::Symlink;
     }
@@ -106,14 +125,20 @@ fn is_hidden_link(dir: &Directory, name: &[u8]) -> bool {
         .is_ok_and(|attributes| attributes & FILE_ATTRIBUTE_REPARSE_POINT != 0)
 }
 
-fn kind(handle: &OwnedHandle, attributes: u32) -> Result<FileType, Code> {
-    if attributes & FILE_ATTRIBUTE_REPARSE_POINT == 0 {
-        return Ok(kind_of(attributes, 0));
+fn basic(handle: &OwnedHandle) -> Result<FILE_BASIC_INFO, Code> {
+    // SAFETY: this is the structure of the class, and numbers are all it has.
+    unsafe { calls::information_of(handle, FileBasicInfo) }
+}
+
+/// What is open. Not every file system knows of tags, so that is only asked where there is one.
+fn kind(handle: &OwnedHandle, basic: &FILE_BASIC_INFO) -> Result<FileType, Code> {
+    if basic.FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT == 0 {
+        return Ok(kind_of(basic.FileAttributes, 0));
     }
     // SAFETY: this is the structure of the class, and numbers are all it has.
     let tag: FILE_ATTRIBUTE_TAG_INFO =
         unsafe { calls::information_of(handle, FileAttributeTagInfo)? };
-    Ok(kind_of(attributes, tag.ReparseTag))
+    Ok(kind_of(basic.FileAttributes, tag.ReparseTag))
 }
 
 /// What attributes and a reparse tag say. Wine has links without a tag.
@@ -131,10 +156,7 @@ fn kind_of(attributes: u32, tag: u32) -> FileType {
 /// The name that the directory lists for what it finds under `name`.
 pub(super) fn spelling(dir: &Directory, name: &[u8], buffer: &mut [u64]) -> Option<Vec<u8>> {
     let handle = calls::open_entry(&dir.handle, name, FILE_READ_ATTRIBUTES, 0).ok()?;
-    let number = {
-        let information = calls::information(&handle).ok()?;
-        join(information.nFileIndexHigh, information.nFileIndexLow)
-    };
+    let number = calls::number(&handle).ok()?;
     let mut found = None;
     let mut is_listed = false;
     let mut listing = Listing::default();
@@ -172,7 +194,7 @@ pub(super) fn read_file(dir: &Directory, name: &[u8], limit: usize) -> Result<Ve
         FILE_GENERIC_READ,
         FILE_NON_DIRECTORY_FILE,
     )?;
-    if kind(&handle, calls::information(&handle)?.dwFileAttributes)? != FileType::File {
+    if kind(&handle, &basic(&handle)?)? != FileType::File {
         return Err(NOT_A_DIRECTORY);
     }
     let mut text = vec![0; limit];
