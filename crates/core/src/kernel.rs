@@ -298,6 +298,12 @@ pub trait Kernel {
     /// rule 3 holds for every record that [`Kernel::drain`] can take.
     fn fence(&mut self) {}
 
+    /// By how much later, in nanoseconds, a drain may have a record than rule 3 says, if there was no
+    /// fence. What was lost so late is looked for from so much earlier on.
+    fn lateness(&self) -> FileTime {
+        0
+    }
+
     /// Whether records name entries by their paths below the watched directory, with `/` between the
     /// names, and say nothing of what an entry is.
     fn names_paths(&self) -> bool {

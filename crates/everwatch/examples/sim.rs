@@ -1,16 +1,25 @@
 //! Runs schedules of the simulator: `--seed N` one of them, `--trace N` the same with all that
-//! happens, `--count N [--from N]` many.
+//! happens, `--count N [--from N]` many; with `--kernel windows` or `--kernel wine` those of another
+//! system.
 
 use std::process::ExitCode;
 
-use everwatch::sys::sim;
+use everwatch::sys::sim::{self, Flavour};
 
 fn main() -> ExitCode {
     let (mut seed, mut count, mut from, mut traces) = (None, 10_000, 0, false);
+    let mut flavour = Flavour::Linux;
     let mut arguments = std::env::args().skip(1);
     while let Some(flag) = arguments.next() {
-        let Some(value) = arguments.next().and_then(|value| value.parse().ok()) else {
-            eprintln!("usage: sim --seed N | --trace N | --count N [--from N]");
+        let value = arguments.next().unwrap_or_default();
+        if let ("--kernel", Ok(named)) = (&*flag, value.parse()) {
+            flavour = named;
+            continue;
+        }
+        let Ok(value) = value.parse() else {
+            eprintln!(
+                "usage: sim [--kernel linux|windows|wine] --seed N | --trace N | --count N [--from N]"
+            );
             return ExitCode::from(2);
         };
         match flag.as_str() {
@@ -26,7 +35,7 @@ fn main() -> ExitCode {
     }
     std::panic::set_hook(Box::new(|_| {}));
     if let Some(seed) = seed {
-        return match sim::run(seed) {
+        return match sim::run(flavour.first() + seed) {
             Ok(report) => {
                 println!("seed {seed}: {report:?}");
                 ExitCode::SUCCESS
@@ -41,7 +50,7 @@ fn main() -> ExitCode {
         };
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let (report, failures) = sim::search(from, count, threads, |done| {
+    let (report, failures) = sim::search(flavour.first() + from, count, threads, |done| {
         if done % 8192 == 0 {
             eprintln!("{done} of {count}");
         }
@@ -50,7 +59,10 @@ fn main() -> ExitCode {
         println!("{failure}\n");
     }
     println!("{report:?}");
-    let seeds: Vec<u64> = failures.iter().map(|failure| failure.seed).collect();
+    let seeds: Vec<u64> = failures
+        .iter()
+        .map(|failure| Flavour::of(failure.seed).1)
+        .collect();
     println!("{} failures: {seeds:?}", seeds.len());
     ExitCode::from(u8::from(!seeds.is_empty()))
 }

@@ -51,6 +51,14 @@ pub use printable::printable;
 pub use readiness::Readiness;
 pub use watcher::{Cursor, Entry, Root, Snapshot, Watcher};
 
+/// Serves as the worker process of [`CompletionModel::Isolated`]: reads directories for the process that
+/// started this one, over standard input and output, and never returns. For programs that name themselves
+/// as [`Options::worker`]; they are started with the one argument `isolated-reads`.
+#[cfg(windows)]
+pub fn serve_isolated_reads() -> ! {
+    everwatch_proactor::serve_isolated()
+}
+
 /// Watches `path`, a directory with all below it or a single file, and returns its feed.
 ///
 /// Blocks until the path is armed: whatever happens after this returned is in the feed.

@@ -25,7 +25,7 @@ pub(crate) struct Reading {
     via: Via,
     /// Whether the pending read has been cancelled by this side.
     is_cancelled: bool,
-    /// How many reads in a row came back cancelled.
+    /// How many reads in a row others have cancelled.
     cancelled: u32,
 }
 
@@ -51,9 +51,10 @@ impl Reading {
     pub(crate) fn start(
         directory: DirHandle,
         settings: Settings,
+        key: usize,
         via: Via,
     ) -> Result<Reading, u32> {
-        let read = ChangeRead::new(directory, settings).arm_first(via);
+        let read = ChangeRead::new(directory, settings, key).arm_first(via);
         let read = read.map_err(|(_, error)| error)?;
         Ok(Reading {
             state: State::Pending(read),
@@ -71,15 +72,17 @@ impl Reading {
         }
     }
 
-    /// Asks for the pending read to end. Whether there is one whose completion will come.
-    pub(crate) fn cancel(&mut self) -> bool {
-        let Some(read) = self.pending() else {
-            return false;
-        };
-        // An error says that its completion is under way, or will be asked for again.
-        let _ = read.cancel();
-        self.is_cancelled = true;
-        true
+    pub(crate) fn is_starving(&self) -> bool {
+        matches!(self.state, State::Starved(_))
+    }
+
+    /// Asks for the pending read to end.
+    pub(crate) fn cancel(&mut self, ask: impl FnOnce(&ChangeRead<Pending>) -> Result<(), u32>) {
+        if let State::Pending(read) = &self.state {
+            // An error says that its completion is under way, or will be asked for again.
+            let _ = ask(read);
+            self.is_cancelled = true;
+        }
     }
 
     /// Takes the completion of the pending read, or gives the packet back.
@@ -126,9 +129,10 @@ impl Reading {
     }
 
     fn turn(&mut self, ready: ChangeRead<Ready>, spare: impl FnOnce() -> Option<Buffer>) -> Turn {
-        let verdict = ready.verdict(std::mem::take(&mut self.is_cancelled));
+        let is_ours = std::mem::take(&mut self.is_cancelled);
+        let verdict = ready.verdict(is_ours);
         self.cancelled = match verdict {
-            Verdict::Cancelled => self.cancelled + 1,
+            Verdict::Cancelled if !is_ours => self.cancelled + 1,
             _ => 0,
         };
         match verdict {

@@ -45,6 +45,8 @@ pub struct Record {
     /// The numbers that matter, by call: access, share mode and options of an open; filter, deep,
     /// bytes and the address of OVERLAPPED of a read; the key of an association or a packet.
     pub arguments: [usize; 4],
+    /// The thread that made it.
+    pub thread: u32,
     /// The Win32 error, 0 for success. That of a call which waits is not recorded.
     pub error: u32,
 }
@@ -145,6 +147,7 @@ pub(crate) fn record(call: Call, handle: usize, arguments: [usize; 4], error: u3
             call,
             handle,
             arguments,
+            thread: crate::native::waits::this_thread(),
             error,
         });
     }

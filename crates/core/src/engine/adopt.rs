@@ -166,7 +166,7 @@ impl<K: Kernel> Engine<K> {
         if self.watches.first(watch).is_some() || !self.watches.is_guard(watch) {
             return Ok(watched);
         }
-        for root in self.watches.guarded(watch, None) {
+        for root in self.watches.guarded(watch) {
             if let Some(root) = self.root_mut(root) {
                 root.next_check = Some(Moment::ZERO);
             }

@@ -210,7 +210,7 @@ impl<K: Kernel> Engine<K> {
 
     fn on_watch_ended(&mut self, watch: Watch) {
         let nodes = self.watches.nodes(watch);
-        let guarded = self.watches.guarded(watch, None);
+        let guarded = self.watches.guarded(watch);
         self.watches.remove(watch);
         for dir in nodes {
             if self.mirror.contains(dir) && self.mirror.watch(dir) == Some(watch) {

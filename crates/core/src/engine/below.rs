@@ -23,11 +23,33 @@ use crate::record::Action;
 /// A name in a directory of the mirror.
 type Place = (NodeId, Vec<u8>);
 
+/// Where a path of a record leads.
+struct Found {
+    /// None if it leads nowhere at present; several if a short name in it may be that of several
+    /// entries.
+    places: Vec<Place>,
+    /// No name in it is short.
+    is_certain: bool,
+}
+
+impl Found {
+    fn place(mut self) -> Option<Place> {
+        self.places.pop()
+    }
+}
+
 impl<K: Kernel> Engine<K> {
     /// Applies a record that names a path.
     pub(super) fn apply_below(&mut self, watch: Watch, action: Action, path: &[u8]) {
+        let goes = matches!(action, Action::Departed | Action::MovedFrom);
         for top in self.watches.nodes(watch) {
-            if let Some((dir, name)) = self.find_named(top, path) {
+            let found = self.find_named(top, path);
+            // Which one is gone, only the disk tells.
+            let action = match goes && !found.is_certain {
+                true => Action::Created,
+                false => action,
+            };
+            for (dir, name) in found.places {
                 self.apply_at(dir, &name, action);
             }
         }
@@ -38,10 +60,19 @@ impl<K: Kernel> Engine<K> {
         let sources = self.watches.nodes(from);
         let targets = self.watches.nodes(to);
         for at in 0..sources.len().max(targets.len()) {
-            let source = sources.get(at).and_then(|&top| self.find_named(top, path));
-            let target = targets
-                .get(at)
-                .and_then(|&top| self.find_named(top, to_path));
+            let (source, target) = (sources.get(at), targets.get(at));
+            let source = source.map(|&top| self.find_named(top, path));
+            let target = target.map(|&top| self.find_named(top, to_path));
+            let found = [&source, &target].into_iter().flatten();
+            if !found.into_iter().all(|found| found.is_certain) {
+                let found = [source, target].into_iter().flatten();
+                for (dir, name) in found.flat_map(|found| found.places) {
+                    self.apply_at(dir, &name, Action::MovedTo);
+                }
+                continue;
+            }
+            let source = source.and_then(Found::place);
+            let target = target.and_then(Found::place);
             let child = source
                 .as_ref()
                 .filter(|(dir, _)| self.mirror.contains(*dir))
@@ -72,7 +103,7 @@ impl<K: Kernel> Engine<K> {
         match (action, child) {
             (Action::Created | Action::MovedTo, _) => {
                 self.note_rules(dir, name);
-                self.arrive(dir, name);
+                self.arrive(dir, name, action == Action::MovedTo);
                 self.note_arrival(dir, name);
             }
             (Action::MovedFrom, Some(_)) => {
@@ -86,8 +117,8 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// Something came to be under this name.
-    fn arrive(&mut self, dir: NodeId, name: &[u8]) {
+    /// Something came to be under this name. `is_moved` says that it was elsewhere before.
+    fn arrive(&mut self, dir: NodeId, name: &[u8], is_moved: bool) {
         self.counters.stats += 1;
         match self.stat(dir, name) {
             Ok(stat) => {
@@ -100,9 +131,14 @@ impl<K: Kernel> Engine<K> {
                 }
                 let before = self.outlets.changes();
                 let child = self.mirror.child(dir, name);
+                // Otherwise a listing has shown it before its record came.
+                let is_news =
+                    is_moved || child.is_some_and(|child| self.mirror.has(child, Mark::VANISHED));
                 self.reconcile(dir, name, Seen::from(&stat), Cause::Notified);
                 if let Some(child) = child {
-                    self.report_anew(dir, name, child, before);
+                    if is_news {
+                        self.report_anew(dir, name, child, before);
+                    }
                     let is_here = self.mirror.child(dir, name) == Some(child);
                     if is_here && is_dir && !self.kernel.keeps_moved() {
                         self.lose_watch_above(child);
@@ -111,7 +147,11 @@ impl<K: Kernel> Engine<K> {
                 self.note_unlisted(dir, name);
             }
             Err(error) => match self.mirror.child(dir, name) {
-                Some(child) => self.doubt(child),
+                Some(child) => {
+                    // What departed from the name has a successor, whatever that is.
+                    self.mirror.clear(child, Mark::VANISHED);
+                    self.doubt(child);
+                }
                 // Gone again, and a record says whereto.
                 None if error.is_absence() => {}
                 None => self.queue(dir),
@@ -172,44 +212,82 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// The directory of the mirror in which a path below `top` ends, and the name it ends with.
-    fn find_named(&mut self, top: NodeId, path: &[u8]) -> Option<Place> {
-        let mut dir = top;
+    /// Where a path below `top` leads in the mirror.
+    fn find_named(&mut self, top: NodeId, path: &[u8]) -> Found {
+        let (mut dirs, mut is_certain) = (vec![top], true);
         let mut names = path.split(|&byte| byte == b'/').peekable();
         while let Some(name) = names.next() {
-            // What is not listed yet will be.
-            if !self.mirror.contains(dir) || self.mirror.identity(dir).is_none() {
-                return None;
+            let mut places = Vec::new();
+            for dir in dirs.drain(..) {
+                // What is not listed yet will be.
+                if self.mirror.contains(dir) && self.mirror.identity(dir).is_some() {
+                    is_certain &= !self.is_short(dir, name);
+                    let owners = self.owners(dir, name).into_iter();
+                    places.extend(owners.map(|name| (dir, name)));
+                }
             }
-            let name = self.spelled(dir, name);
             if names.peek().is_none() {
-                return Some((dir, name));
+                return Found { places, is_certain };
             }
-            match self.mirror.child(dir, &name) {
-                Some(child) if self.mirror.is_dir(child) => dir = child,
-                _ => {
-                    if self.reaches(dir) {
-                        self.look(dir, &name, Cause::Notified);
-                    }
-                    return None;
+            for (dir, name) in places {
+                match self.mirror.child(dir, &name) {
+                    Some(child) if self.mirror.is_dir(child) => dirs.push(child),
+                    _ if self.reaches(dir) => self.look(dir, &name, Cause::Notified),
+                    _ => {}
                 }
             }
         }
-        None
+        Found {
+            places: Vec::new(),
+            is_certain,
+        }
     }
 
-    /// The name as listings have it. Short names, which records may have, are told by a tilde.
-    fn spelled(&mut self, dir: NodeId, name: &[u8]) -> Vec<u8> {
-        let is_listed = !name.contains(&b'~') || self.mirror.child(dir, name).is_some();
-        if is_listed || self.open_known(dir).is_err() {
-            return name.to_vec();
+    /// Whether the name may be a short one. That is told by a tilde.
+    fn is_short(&self, dir: NodeId, name: &[u8]) -> bool {
+        name.contains(&b'~') && self.mirror.child(dir, name).is_none()
+    }
+
+    /// The names, as listings have them, of what a record may mean by a name. A short one may belong to
+    /// something else by now: then it is that of an entry of the mirror that it could be short for, or
+    /// of what is found under it.
+    fn owners(&mut self, dir: NodeId, name: &[u8]) -> Vec<Vec<u8>> {
+        if !self.is_short(dir, name) {
+            return vec![name.to_vec()];
+        }
+        let mut owners: Vec<Vec<u8>> = self
+            .mirror
+            .children(dir)
+            .map(|child| self.mirror.name(child))
+            .filter(|long| may_be_short_for(name, long))
+            .map(<[u8]>::to_vec)
+            .collect();
+        let is_open = self.open_known(dir).is_ok();
+        if !is_open && self.reaches(dir) {
+            // Whatever it is that has this name is to be found once it can be.
+            self.queue(dir);
         }
         let Engine {
             kernel, handles, ..
         } = self;
-        handles
-            .last()
-            .and_then(|(_, dir)| kernel.spelling(dir, name))
-            .unwrap_or_else(|| name.to_vec())
+        let opened = handles.last().filter(|_| is_open);
+        if let Some(found) = opened.and_then(|(_, dir)| kernel.spelling(dir, name))
+            && !owners.contains(&found)
+        {
+            owners.push(found);
+        }
+        owners
     }
+}
+
+/// Whether the short name may be that of the long one. Of a short name, only the first two letters are
+/// sure to be those of the long one, and only if these are plain.
+fn may_be_short_for(short: &[u8], long: &[u8]) -> bool {
+    let mut letters = long
+        .iter()
+        .filter(|&&byte| byte != b' ' && byte != b'.')
+        .take(2);
+    letters.by_ref().zip(short).all(|(letter, short)| {
+        !letter.is_ascii_alphanumeric() || letter.eq_ignore_ascii_case(short)
+    })
 }

@@ -359,7 +359,7 @@ impl<K: Kernel> Engine<K> {
 
     /// Returns whether anything came.
     fn drain(&mut self) -> bool {
-        let clock = self.kernel.clock();
+        let clock = self.kernel.clock() - self.kernel.lateness();
         let overflows = self.backlog.overflows();
         let drained = self.kernel.drain(&mut self.backlog).unwrap_or_else(|_| {
             // A queue that cannot be read has lost what is in it.

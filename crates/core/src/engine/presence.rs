@@ -119,7 +119,14 @@ impl<K: Kernel> Engine<K> {
 
     /// Looks at the roots that a record about a directory above them, or their own, may concern.
     pub(super) fn check_guarded(&mut self, watch: Watch, name: Option<&[u8]>) {
-        for id in self.watches.guarded(watch, name) {
+        let roots = match name {
+            Some(name) => {
+                let folds = self.kernel.names_paths();
+                self.watches.guarded_entry(watch, name, folds)
+            }
+            None => self.watches.guarded(watch),
+        };
+        for id in roots {
             self.check_root(id);
         }
         if name.is_none() {

@@ -96,12 +96,24 @@ impl Watches {
             .collect()
     }
 
-    /// The roots that are concerned if the entry of that name changes, or, without a name, if the
-    /// directory itself is moved or no longer watched.
-    pub(super) fn guarded(&self, watch: Watch, name: Option<&[u8]>) -> Vec<RootId> {
+    /// The roots that are concerned if the directory itself is moved or no longer watched.
+    pub(super) fn guarded(&self, watch: Watch) -> Vec<RootId> {
+        self.guarded_if(watch, |_| true)
+    }
+
+    /// The roots that are concerned if the entry of that name changes. With `folds` names are the same
+    /// that some file system takes for the same, or may.
+    pub(super) fn guarded_entry(&self, watch: Watch, name: &[u8], folds: bool) -> Vec<RootId> {
+        self.guarded_if(watch, |guard| {
+            let own = guard.name.as_deref();
+            own == Some(name) || (folds && own.is_some_and(|own| may_be_same(own, name)))
+        })
+    }
+
+    fn guarded_if(&self, watch: Watch, is_meant: impl Fn(&Guard) -> bool) -> Vec<RootId> {
         let guards = self.guards.get(&watch).into_iter().flatten();
         let mut roots: Vec<RootId> = guards
-            .filter(|guard| name.is_none() || guard.name.as_deref() == name)
+            .filter(|guard| is_meant(guard))
             .map(|guard| guard.root)
             .collect();
         roots.dedup();
@@ -135,4 +147,10 @@ impl Watches {
     pub(super) fn heap_bytes(&self) -> usize {
         self.first.capacity() * 8 / 7 * (size_of::<(Watch, NodeId)>() + 1)
     }
+}
+
+/// Whether a name may stand for the entry where case does not matter and long names have short ones.
+fn may_be_same(own: &[u8], name: &[u8]) -> bool {
+    let are_foreign = !own.is_ascii() && !name.is_ascii();
+    are_foreign || own.eq_ignore_ascii_case(name) || name.contains(&b'~')
 }

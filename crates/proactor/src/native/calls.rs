@@ -21,7 +21,7 @@ use windows_sys::Win32::Storage::FileSystem::{
     ReadDirectoryChangesW, ReadDirectoryNotifyExtendedInformation, SYNCHRONIZE,
 };
 use windows_sys::Win32::System::IO::{
-    CancelIoEx, CreateIoCompletionPort, GetQueuedCompletionStatusEx, IO_STATUS_BLOCK,
+    CancelIo, CancelIoEx, CreateIoCompletionPort, GetQueuedCompletionStatusEx, IO_STATUS_BLOCK,
     LPOVERLAPPED_COMPLETION_ROUTINE, OVERLAPPED, OVERLAPPED_ENTRY, PostQueuedCompletionStatus,
 };
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleW, GetProcAddress};
@@ -39,16 +39,26 @@ pub(crate) use no_seam::{Call, completion, fault, record};
 mod no_seam {
     #[derive(Clone, Copy)]
     pub(crate) enum Call {
+        AssignProcessToJobObject,
+        CancelIo,
         CancelIoEx,
+        CancelSynchronousIo,
         CloseHandle,
+        CreateEvent,
         CreateFile,
         CreateIoCompletionPort,
+        CreateJobObject,
         GetFileInformation,
         GetQueuedCompletionStatusEx,
         IsRemote,
         NtOpenFile,
         PostQueuedCompletionStatus,
+        QueueUserApc,
         ReadDirectoryChanges,
+        SetEvent,
+        SpawnThread,
+        SpawnWorker,
+        WaitForMultipleObjects,
     }
 
     pub(crate) fn fault(_: Call) -> Option<u32> {
@@ -87,7 +97,7 @@ pub(crate) fn error_of(status: u32) -> u32 {
     unsafe { RtlNtStatusToDosError(status.cast_signed()) }
 }
 
-fn outcome(is_fine: BOOL) -> Result<(), u32> {
+pub(crate) fn outcome(is_fine: BOOL) -> Result<(), u32> {
     if is_fine != 0 {
         Ok(())
     } else {
@@ -95,7 +105,7 @@ fn outcome(is_fine: BOOL) -> Result<(), u32> {
     }
 }
 
-fn noted(
+pub(crate) fn noted(
     call: Call,
     handle: HANDLE,
     arguments: [usize; 4],
@@ -157,12 +167,11 @@ pub(crate) unsafe fn reopen(directory: HANDLE, flavour: Flavour) -> Result<Handl
     };
     let error = error_of(status.cast_unsigned());
     record(Call::NtOpenFile, handle as usize, arguments, error);
-    // SAFETY: on success the handle is fresh and nobody else's.
-    if error == 0 {
-        Ok(unsafe { Handle::own(handle) })
-    } else {
-        Err(error)
+    if error != 0 {
+        return Err(error);
     }
+    // SAFETY: the handle is fresh and nobody else's.
+    Ok(unsafe { Handle::own(handle) })
 }
 
 /// Opens a directory by a path of UTF-16 units that ends in NUL.
@@ -335,6 +344,19 @@ pub(crate) unsafe fn cancel(handle: HANDLE, overlapped: *const OVERLAPPED) -> Re
     // SAFETY: the handle is open; the address is compared, never followed.
     let result = outcome(unsafe { CancelIoEx(handle, overlapped) });
     noted(Call::CancelIoEx, handle, arguments, result)
+}
+
+/// [`cancel`] for all that this thread has issued on a handle, and for nothing else.
+///
+/// # Safety
+/// `handle` must be open.
+pub(crate) unsafe fn cancel_here(handle: HANDLE) -> Result<(), u32> {
+    if let Some(error) = fault(Call::CancelIo) {
+        return noted(Call::CancelIo, handle, [0; 4], Err(error));
+    }
+    // SAFETY: the handle is open.
+    let result = outcome(unsafe { CancelIo(handle) });
+    noted(Call::CancelIo, handle, [0; 4], result)
 }
 
 /// A new completion port.

@@ -1,5 +1,5 @@
 //! The system calls of other processes, one by one: what each does to the disk, and the records that
-//! it leaves, in the order of fs/namei.c and `fsnotify.h`.
+//! it leaves, in the order of fs/namei.c and `fsnotify.h`. On Windows they are those of `windows::calls`.
 
 use everwatch_core::record::Action;
 
@@ -17,6 +17,9 @@ pub(super) enum Kind<'a> {
 
 impl System {
     pub(super) fn make(&mut self, dir: Ino, name: &[u8], kind: Kind<'_>) -> Result<Ino, Errno> {
+        if self.nt.is_some() {
+            return self.nt_make(dir, name, kind);
+        }
         self.lock(&[dir]);
         if self.disk.entry(dir, name).is_some() {
             return Err(Errno::Exists);
@@ -42,6 +45,9 @@ impl System {
     }
 
     pub(super) fn link(&mut self, ino: Ino, dir: Ino, name: &[u8]) -> Result<(), Errno> {
+        if self.nt.is_some() {
+            return self.nt_link(ino, dir, name);
+        }
         self.lock(&[dir, ino]);
         if self.disk.entry(dir, name).is_some() {
             return Err(Errno::Exists);
@@ -65,6 +71,9 @@ impl System {
 
     /// Opens the file of this name, writes to it, closes it.
     pub(super) fn write(&mut self, dir: Ino, name: &[u8]) -> Result<(), Errno> {
+        if self.nt.is_some() {
+            return self.nt_write(dir, name);
+        }
         let ino = self.disk.entry(dir, name).ok_or(Errno::NoEntry)?;
         self.lock(&[ino]);
         if !matches!(self.disk.inode(ino).content, Content::File(_)) {
@@ -92,6 +101,9 @@ impl System {
         readable: bool,
         searchable: bool,
     ) -> Result<(), Errno> {
+        if self.nt.is_some() {
+            return self.nt_permit(dir, name, readable && searchable);
+        }
         let ino = self.disk.lookup(dir, name)?;
         self.lock(&[ino]);
         let is_dir = self.disk.is_dir(ino);
@@ -110,6 +122,9 @@ impl System {
     }
 
     pub(super) fn unlink(&mut self, dir: Ino, name: &[u8]) -> Result<(), Errno> {
+        if self.nt.is_some() {
+            return self.nt_delete(dir, name);
+        }
         let ino = self.disk.entry(dir, name).ok_or(Errno::NoEntry)?;
         if self.disk.is_dir(ino) {
             return Err(Errno::IsDirectory);
@@ -126,6 +141,9 @@ impl System {
     }
 
     pub(super) fn rmdir(&mut self, dir: Ino, name: &[u8]) -> Result<(), Errno> {
+        if self.nt.is_some() {
+            return self.nt_delete(dir, name);
+        }
         let ino = self.disk.entry(dir, name).ok_or(Errno::NoEntry)?;
         let directory = self.disk.directory(ino).ok_or(Errno::NotDirectory)?;
         if self.disk.is_mount_point(ino) {
@@ -152,6 +170,12 @@ impl System {
         (to, to_name): (Ino, &[u8]),
         exchange: bool,
     ) -> Result<(), Errno> {
+        if self.nt.is_some() {
+            return match exchange {
+                true => Err(Errno::Invalid),
+                false => self.nt_rename((from, name), (to, to_name)),
+            };
+        }
         let source = self.disk.entry(from, name).ok_or(Errno::NoEntry)?;
         let target = self.disk.entry(to, to_name);
         if target == Some(source) {

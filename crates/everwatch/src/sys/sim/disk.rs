@@ -13,6 +13,8 @@ use everwatch_core::change::FileType;
 use everwatch_core::coverage::Gap;
 use everwatch_core::kernel::{FileTime, Stat};
 
+use super::windows::names::{is_named, short_name};
+
 /// Which inode, beyond doubt.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(super) struct Ino(pub(super) u32);
@@ -47,6 +49,8 @@ pub(super) struct Habits {
     pub(super) replaces_in_place: bool,
     /// How far apart two file times are at least.
     pub(super) tick: FileTime,
+    /// Names are found whatever their case, and long ones by a short name as well.
+    pub(super) folds_names: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -54,6 +58,8 @@ pub(super) struct Dirent {
     /// Where listings have the entry.
     position: u64,
     pub(super) name: Box<[u8]>,
+    /// The short name that a long one has where the file system gives any.
+    pub(super) alias: Option<Box<[u8]>>,
     pub(super) inode: Ino,
 }
 
@@ -302,7 +308,9 @@ impl Disk {
             None if self.habits.lists_by_hash => hash(name),
             None => self.next_position,
         };
+        let folds_names = self.habits.folds_names;
         let directory = self.directory_mut(dir)?;
+        let alias = folds_names.then(|| short_name(name, &directory.entries));
         let at = directory
             .entries
             .partition_point(|entry| entry.position < position);
@@ -311,6 +319,7 @@ impl Disk {
             Dirent {
                 position,
                 name: name.into(),
+                alias: alias.flatten(),
                 inode,
             },
         );
@@ -326,11 +335,12 @@ impl Disk {
 
     /// Takes a name away. Returns what had it and its position in listings.
     pub(super) fn take(&mut self, dir: Ino, name: &[u8]) -> Result<(Ino, u64), Errno> {
+        let folds_names = self.habits.folds_names;
         let directory = self.directory_mut(dir)?;
         let at = directory
             .entries
             .iter()
-            .position(|entry| *entry.name == *name);
+            .position(|entry| is_named(entry, name, folds_names));
         let entry = directory.entries.remove(at.ok_or(Errno::NoEntry)?);
         let stamp = self.stamp();
         let directory = self.inode_mut(dir);

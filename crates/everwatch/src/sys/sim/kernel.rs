@@ -16,31 +16,12 @@ use everwatch_core::record::Backlog;
 use super::disk::{Content, Errno, Ino};
 use super::random::Random;
 use super::rules;
-use super::system::{Handle, System};
-use super::workload::Workload;
-
-/// How hostile the kernel is. All chances are out of a thousand.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Temper {
-    /// That another operation happens before the engine's question is answered.
-    pub(super) busy: u32,
-    /// That a listing is not one moment.
-    pub(super) torn_listing: u32,
-    /// That a drain returns only the oldest records.
-    pub(super) slices: u32,
-    /// That something fails.
-    pub(super) faults: u32,
-    /// Nanoseconds that pass between two questions, on average.
-    pub(super) haste: u64,
-}
+use super::system::Handle;
+use super::world::{Stage, World};
 
 #[derive(Debug)]
 pub(super) struct Simulated {
-    pub(super) system: System,
-    pub(super) workload: Workload,
-    pub(super) temper: Temper,
-    timing: Random,
-    faults: Random,
+    world: World,
     /// Where the engine's thread is: it goes into directories to watch them.
     place: Option<Handle>,
     /// Files that are looked at later.
@@ -89,40 +70,14 @@ const BROKEN: Fault = Fault {
 };
 
 impl Simulated {
-    pub(super) fn new(
-        system: System,
-        workload: Workload,
-        temper: Temper,
-        timing: Random,
-        faults: Random,
-        mut lateness: Random,
-    ) -> Simulated {
+    pub(super) fn new(world: World, mut lateness: Random) -> Simulated {
         Simulated {
+            world,
             late: Vec::new(),
             found: Vec::new(),
             puts_off: lateness.chance(500),
             lateness,
-            system,
-            workload,
-            temper,
-            timing,
-            faults,
             place: None,
-        }
-    }
-
-    /// What happens while the engine does not look.
-    pub(super) fn others_run(&mut self) {
-        self.system.reap();
-        self.system.progress();
-        self.system.disk.now += self.timing.below(2 * self.temper.haste as usize) as i64;
-        while self.timing.chance(self.temper.busy) && self.workload.step(&mut self.system) {
-            self.system.reap();
-            self.system.disk.now += self.timing.below(2 * self.temper.haste as usize) as i64;
-        }
-        while !self.late.is_empty() && self.lateness.chance(100) {
-            let at = self.lateness.below(self.late.len());
-            self.look_at_late(at);
         }
     }
 
@@ -134,12 +89,12 @@ impl Simulated {
     }
 
     fn look(&mut self, dir: &Handle, name: &[u8]) -> Result<Stat, Fault> {
-        let found = match self.fails() {
+        let found = match self.world.fails() {
             true => Err(BROKEN),
             false => self.find(dir, name),
         };
-        let stat = found.map(|ino| self.system.disk.stat(ino));
-        self.note(|system| {
+        let stat = found.map(|ino| self.world.system.disk.stat(ino));
+        self.world.note(|system| {
             let path = system.disk.path_of(dir.ino);
             let seen = stat.map(|stat| (stat.kind, stat.inode, stat.born, stat.modified));
             format!("stat {path} \"{}\" = {seen:?}", name.escape_ascii())
@@ -147,38 +102,69 @@ impl Simulated {
         stat
     }
 
-    fn fails(&mut self) -> bool {
-        self.temper.faults > 0 && self.faults.chance(self.temper.faults)
-    }
-
-    fn note(&mut self, line: impl FnOnce(&System) -> String) {
-        let mut trace = std::mem::take(&mut self.system.trace);
-        trace.note(|| format!("    {}", line(&self.system)));
-        self.system.trace = trace;
-    }
-
     fn open(&mut self, ino: Ino) -> Result<Handle, Fault> {
-        if !self.system.disk.is_dir(ino) {
+        if !self.world.system.disk.is_dir(ino) {
             return Err(fault(Errno::NotDirectory));
         }
-        if !self.system.disk.inode(ino).is_readable {
+        if !self.world.system.disk.inode(ino).is_readable {
             return Err(fault(Errno::Denied));
         }
-        if self.fails() {
-            return Err(if self.faults.chance(500) {
-                OPEN_FILES
-            } else {
-                BROKEN
-            });
+        if self.world.fails() {
+            return Err(self.world.reason(&[OPEN_FILES, BROKEN]));
         }
-        Ok(self.system.open(ino))
+        Ok(self.world.system.open(ino))
     }
 
     fn find(&self, dir: &Handle, name: &[u8]) -> Result<Ino, Fault> {
-        if !self.system.disk.inode(dir.ino).is_searchable {
+        if !self.world.system.disk.inode(dir.ino).is_searchable {
             return Err(fault(Errno::Denied));
         }
-        self.system.disk.lookup(dir.ino, name).map_err(fault)
+        self.world.system.disk.lookup(dir.ino, name).map_err(fault)
+    }
+}
+
+impl Stage for Simulated {
+    fn world(&self) -> &World {
+        &self.world
+    }
+
+    fn world_mut(&mut self) -> &mut World {
+        &mut self.world
+    }
+
+    fn others_run(&mut self) {
+        self.world.others_run();
+        while !self.late.is_empty() && self.lateness.chance(100) {
+            let at = self.lateness.below(self.late.len());
+            self.look_at_late(at);
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.world.system.queue.len() == 0
+    }
+
+    fn is_limited(&self) -> bool {
+        self.world.system.queue.is_limited()
+    }
+
+    fn lift_limit(&mut self) {
+        self.world.system.queue.set_watch_limit(usize::MAX);
+    }
+
+    fn check_what_is_held(&mut self, watches: u64, is_certain: bool) -> Vec<String> {
+        let system = &mut self.world.system;
+        let mut complaints = Vec::new();
+        if system.disk.opens() > 0 {
+            complaints.push(format!("{} handles are open", system.disk.opens()));
+        }
+        let held = system.queue.watched().len() as u64;
+        if held > watches || (held < watches && is_certain) {
+            complaints.push(format!(
+                "{held} watches in the kernel, {watches} in the engine"
+            ));
+        }
+        complaints
     }
 }
 
@@ -188,24 +174,26 @@ impl Kernel for Simulated {
     fn open_root(&mut self, path: &Path) -> Result<Handle, Fault> {
         self.others_run();
         let found = self
+            .world
             .system
             .disk
             .resolve(&to_bytes(path), true)
             .map_err(fault);
         let opened = found.and_then(|ino| self.open(ino));
-        self.note(|_| format!("open_root {} = {}", path.display(), brief(&opened)));
+        self.world
+            .note(|_| format!("open_root {} = {}", path.display(), brief(&opened)));
         opened
     }
 
     fn read_link(&mut self, path: &Path) -> Option<PathBuf> {
         self.others_run();
-        self.system.disk.link_at(&to_bytes(path)).map(to_path)
+        self.world.system.disk.link_at(&to_bytes(path)).map(to_path)
     }
 
     fn open_dir(&mut self, parent: &Handle, name: &[u8]) -> Result<Handle, Fault> {
         self.others_run();
         let opened = self.find(parent, name).and_then(|ino| self.open(ino));
-        self.note(|system| {
+        self.world.note(|system| {
             let dir = system.disk.path_of(parent.ino);
             format!(
                 "open_dir {dir} \"{}\" = {}",
@@ -218,16 +206,17 @@ impl Kernel for Simulated {
 
     fn identity(&mut self, dir: &Handle) -> Result<Identity, Fault> {
         self.others_run();
-        if self.fails() {
+        if self.world.fails() {
             return Err(BROKEN);
         }
-        let identity = self.system.disk.stat(dir.ino).identity();
-        self.note(|_| format!("identity {} = {}", dir.ino.0, identity.inode));
+        let identity = self.world.system.disk.stat(dir.ino).identity();
+        self.world
+            .note(|_| format!("identity {} = {}", dir.ino.0, identity.inode));
         Ok(identity)
     }
 
     fn gap_of_volume(&mut self, dir: &Handle) -> Option<Gap> {
-        self.system.disk.gap(dir.ino)
+        self.world.system.disk.gap(dir.ino)
     }
 
     fn stat(&mut self, dir: &Handle, name: &[u8]) -> Result<Stat, Fault> {
@@ -246,7 +235,7 @@ impl Kernel for Simulated {
             return Some(is_changed(&self.stat(dir, name), since));
         }
         self.late.push(Late {
-            dir: self.system.open(dir.ino),
+            dir: self.world.system.open(dir.ino),
             name: name.into(),
             since,
             token,
@@ -267,18 +256,18 @@ impl Kernel for Simulated {
 
     fn list(&mut self, dir: &Handle, listing: &mut Listing) -> Result<(), Fault> {
         self.others_run();
-        if self.fails() {
+        if self.world.fails() {
             return Err(BROKEN);
         }
-        let is_torn = self.timing.chance(self.temper.torn_listing);
-        let end = self.system.disk.end_of_listing();
+        let is_torn = self.world.timing.chance(self.world.temper.torn_listing);
+        let end = self.world.system.disk.end_of_listing();
         let mut position = None;
         loop {
-            if is_torn && self.timing.chance(300) {
+            if is_torn && self.world.timing.chance(300) {
                 self.others_run();
             }
-            self.system.wait_for(dir.ino);
-            let disk = &self.system.disk;
+            self.world.system.wait_for(dir.ino);
+            let disk = &self.world.system.disk;
             if disk.inode(dir.ino).links == 0 {
                 return Err(fault(Errno::NoEntry));
             }
@@ -292,7 +281,7 @@ impl Kernel for Simulated {
             listing.push(&entry.name, disk.inode(entry.inode).number, kind);
             position = Some(at);
         }
-        self.note(|system| {
+        self.world.note(|system| {
             let names: Vec<String> = listing
                 .iter()
                 .map(|entry| format!("{}:{}", entry.name.escape_ascii(), entry.inode))
@@ -309,32 +298,33 @@ impl Kernel for Simulated {
     fn read_file(&mut self, dir: &Handle, name: &[u8], limit: usize) -> Result<Vec<u8>, Fault> {
         self.others_run();
         let ino = self.find(dir, name)?;
-        let Content::File(version) = self.system.disk.inode(ino).content else {
+        let Content::File(version) = self.world.system.disk.inode(ino).content else {
             return Err(BROKEN);
         };
-        if !self.system.disk.inode(ino).is_readable {
+        if !self.world.system.disk.inode(ino).is_readable {
             return Err(fault(Errno::Denied));
         }
         let text = rules::text(version).as_bytes();
-        self.note(|_| format!("read {} = {version}", name.escape_ascii()));
+        self.world
+            .note(|_| format!("read {} = {version}", name.escape_ascii()));
         Ok(text[..text.len().min(limit)].to_vec())
     }
 
     fn watch(&mut self, dir: &Handle, purpose: Purpose) -> Result<Watched, Fault> {
         self.others_run();
-        if self.system.disk.gap(self.system.disk.top()) == Some(Gap::Chosen) {
+        if self.world.system.disk.gap(self.world.system.disk.top()) == Some(Gap::Chosen) {
             return Err(UNSUPPORTED);
         }
-        if !self.system.disk.inode(dir.ino).is_readable {
+        if !self.world.system.disk.inode(dir.ino).is_readable {
             return Err(fault(Errno::Denied));
         }
-        self.place = Some(self.system.open(dir.ino));
-        let watched = match self.system.queue.add(dir.ino, purpose) {
+        self.place = Some(self.world.system.open(dir.ino));
+        let watched = match self.world.system.queue.add(dir.ino, purpose) {
             Some((watch, true)) => Ok(Watched::New(watch)),
             Some((watch, false)) => Ok(Watched::Known(watch)),
             None => Err(WATCH_LIMIT),
         };
-        self.note(|system| {
+        self.world.note(|system| {
             format!(
                 "watch {} {purpose:?} = {watched:?}",
                 system.disk.path_of(dir.ino)
@@ -345,23 +335,23 @@ impl Kernel for Simulated {
 
     fn unwatch(&mut self, watch: Watch) {
         self.others_run();
-        self.note(|_| format!("unwatch {}", watch.0));
-        self.system.queue.remove(watch);
+        self.world.note(|_| format!("unwatch {}", watch.0));
+        self.world.system.queue.remove(watch);
     }
 
     fn drain(&mut self, backlog: &mut Backlog) -> Result<Drained, Fault> {
         self.others_run();
-        if self.fails() {
+        if self.world.fails() {
             return Err(BROKEN);
         }
-        let length = self.system.queue.len();
-        let count = match self.timing.chance(self.temper.slices) {
-            true => 1 + self.timing.below(length.min(8)),
+        let length = self.world.system.queue.len();
+        let count = match self.world.timing.chance(self.world.temper.slices) {
+            true => 1 + self.world.timing.below(length.min(8)),
             false => length,
         };
-        let count = self.system.queue.read(count, backlog);
+        let count = self.world.system.queue.read(count, backlog);
         if count > 0 {
-            self.note(|_| format!("drain = {count} of {length}"));
+            self.world.note(|_| format!("drain = {count} of {length}"));
         }
         Ok(match count {
             0 => Drained::Nothing,
@@ -372,12 +362,12 @@ impl Kernel for Simulated {
 
     fn clock(&mut self) -> FileTime {
         self.others_run();
-        self.system.disk.now
+        self.world.system.disk.now
     }
 
     fn rest(&mut self) {
         self.place = None;
-        self.system.reap();
+        self.world.system.reap();
     }
 }
 

@@ -58,6 +58,7 @@ impl Pair {
             lists_by_hash: false,
             replaces_in_place: true,
             tick: 1,
+            folds_names: false,
         };
         let disk = Disk::new(habits, 0, None);
         let timing = Random::new(seed, Stream::Timing);

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::flavour::Flavour;
+
 /// What a schedule that went well was made of.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -71,7 +73,15 @@ impl fmt::Display for Failure {
         for line in &self.trace[hidden..] {
             writeln!(f, "  {line}")?;
         }
-        write!(f, "replay: cargo xtask sim --seed {}", self.seed)
+        match Flavour::of(self.seed) {
+            (Flavour::Linux, seed) => write!(f, "replay: cargo xtask sim --seed {seed}"),
+            (flavour, seed) => {
+                write!(
+                    f,
+                    "replay: cargo xtask sim --kernel {flavour} --seed {seed}"
+                )
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! From names to inodes and back: lookups, symbolic links, mounts, walks.
 
-use super::disk::{Content, Disk, Errno, Ino};
+use super::disk::{Content, Dirent, Disk, Errno, Ino};
+use super::windows::names::is_named;
 
 /// An entry that [`Disk::walk`] found.
 #[derive(Clone, Debug)]
@@ -15,11 +16,16 @@ pub(super) struct Found {
 impl Disk {
     /// What the name stands for, without crossing into what is mounted there.
     pub(super) fn entry(&self, dir: Ino, name: &[u8]) -> Option<Ino> {
+        self.dirent(dir, name).map(|entry| entry.inode)
+    }
+
+    /// What the directory lists for the name.
+    pub(super) fn dirent(&self, dir: Ino, name: &[u8]) -> Option<&Dirent> {
+        let folds_names = self.habits().folds_names;
         let entries = &self.directory(dir)?.entries;
         entries
             .iter()
-            .find(|entry| *entry.name == *name)
-            .map(|entry| entry.inode)
+            .find(|entry| is_named(entry, name, folds_names))
     }
 
     /// The top of what is mounted on the inode, or the inode.

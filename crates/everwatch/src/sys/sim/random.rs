@@ -17,6 +17,8 @@ pub(super) enum Stream {
     Consumers,
     /// When the kernel looks at files that it was asked about.
     Lateness,
+    /// What a Windows kernel makes of what happens.
+    Notices,
 }
 
 #[derive(Clone, Debug)]

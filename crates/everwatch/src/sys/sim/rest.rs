@@ -8,6 +8,7 @@ use super::outcome::{Failure, Report};
 use super::replica::Scope;
 use super::schedule::Schedule;
 use super::system::System;
+use super::world::Stage;
 
 /// How long an engine has to find out what no record tells: several polls.
 const QUIET: i64 = 4_000_000_000;
@@ -15,21 +16,21 @@ const QUIET: i64 = 4_000_000_000;
 /// Steps after which an engine that has nothing to do must have come to rest.
 const PATIENCE: usize = 1500;
 
-impl Schedule {
+impl<K: Stage> Schedule<K> {
     /// Nothing happens any more: lets the engine find out, and consumers catch up.
     pub(super) fn come_to_rest(&mut self) {
         self.note(|| "the operations are over".to_owned());
         let permits = self.random.chance(800);
-        let kernel = self.kernel();
-        kernel.temper.faults = 0;
-        kernel.workload.limit = 0;
+        let world = self.world();
+        world.temper.faults = 0;
+        world.workload.limit = 0;
         if permits {
-            permit_all(&mut kernel.system);
+            permit_all(&mut world.system);
         }
-        kernel.system.finish_all();
+        world.system.finish_all();
         self.sync();
         if self.random.chance(500) {
-            self.kernel().system.queue.set_watch_limit(usize::MAX);
+            self.kernel().lift_limit();
         }
         let mut quiet_until = None;
         let mut barrier = self.engine.barrier();
@@ -43,12 +44,12 @@ impl Schedule {
             self.tell_mounts();
             let began = self.began;
             let is_settled = self.engine.is_passed(&mut barrier);
-            let system = &mut self.kernel().system;
-            system.finish_all();
-            let now = system.disk.now;
-            if system.queue.len() > 0 {
+            self.world().system.finish_all();
+            if !self.engine.kernel().is_idle() {
                 continue;
             }
+            let system = &mut self.world().system;
+            let now = system.disk.now;
             rounds += 1;
             let end = *quiet_until.get_or_insert(now + QUIET);
             match progress.deadline {
@@ -70,15 +71,15 @@ impl Schedule {
 
     /// Stops everything for a moment to see whether the trees are equal.
     pub(super) fn hold_still(&mut self) {
-        let kernel = self.kernel();
-        let (faults, limit) = (kernel.temper.faults, kernel.workload.limit);
-        kernel.temper.faults = 0;
-        kernel.workload.limit = 0;
-        kernel.system.finish_all();
+        let world = self.world();
+        let (faults, limit) = (world.temper.faults, world.workload.limit);
+        world.temper.faults = 0;
+        world.workload.limit = 0;
+        world.system.finish_all();
         self.sync();
-        let kernel = self.kernel();
-        kernel.temper.faults = faults;
-        kernel.workload.limit = limit;
+        let world = self.world();
+        world.temper.faults = faults;
+        world.workload.limit = limit;
     }
 
     /// Makes a barrier and compares once it is passed: without waiting for anything to be found out
@@ -86,6 +87,9 @@ impl Schedule {
     fn sync(&mut self) {
         self.note(|| "sync".to_owned());
         self.tell_mounts();
+        self.world().system.reap();
+        self.world().system.finish_all();
+        let settled = self.engine.kernel().settled();
         let mut barrier = self.engine.barrier();
         for _ in 0..PATIENCE {
             let progress = self.step();
@@ -96,19 +100,22 @@ impl Schedule {
                 let coverage = self.engine.coverage();
                 let is_gone = |subtree: &Subtree| subtree.gap == Some(Gap::RootGone);
                 // Where the way to a root cannot be watched, it is looked at from time to time.
-                let disk = &self.engine.kernel().system.disk;
+                let disk = self.disk();
                 let is_unguarded = self.fails && {
                     let is_missing = |scope: &Scope| disk.resolve(&scope.dir, false).is_err();
                     self.armed.iter().any(is_missing)
                 };
-                if !coverage.iter().any(is_gone) && !is_unguarded {
+                // What went only after the barrier was made need not be told.
+                self.world().system.reap();
+                let has_settled = settled.is_some() && settled == self.engine.kernel().settled();
+                if !coverage.iter().any(is_gone) && !is_unguarded && has_settled {
                     self.compare("after a barrier, ");
                 }
                 return;
             }
             if let (false, Some(deadline)) = (progress.more, progress.deadline) {
                 let deadline = self.began + deadline.as_nanos() as i64;
-                let disk = &mut self.kernel().system.disk;
+                let disk = &mut self.world().system.disk;
                 disk.now = deadline.max(disk.now + 100_000);
             }
         }
@@ -116,7 +123,7 @@ impl Schedule {
     }
 
     fn compare(&mut self, when: &str) {
-        let disk = &self.engine.kernel().system.disk;
+        let disk = &self.engine.kernel().world().system.disk;
         for (at, consumer) in self.consumers.iter().enumerate() {
             for difference in consumer.replica.compare(disk, &self.armed) {
                 self.complaints
@@ -128,7 +135,7 @@ impl Schedule {
     /// Nothing that is not needed is held, and nothing is called a gap that is none.
     fn check_what_is_held(&mut self) {
         let is_permitted = {
-            let disk = &self.engine.kernel().system.disk;
+            let disk = self.disk();
             let top = disk.top();
             disk.walk(top).iter().all(|found| {
                 let inode = disk.inode(found.inode);
@@ -141,7 +148,7 @@ impl Schedule {
             && !scope.obeys_rules
         {
             let found = self.engine.counters().entries;
-            let disk = &self.engine.kernel().system.disk;
+            let disk = self.disk();
             let top = disk.resolve(&scope.dir, false);
             let top = top.ok().filter(|&top| disk.is_dir(top));
             let there = top.map_or(0, |top| disk.walk(top).len() + 1);
@@ -153,20 +160,9 @@ impl Schedule {
         }
         let coverage = self.engine.coverage();
         let watches = self.engine.counters().watches;
-        let system = &mut self.kernel().system;
-        system.reap();
-        let mut complaints = Vec::new();
-        if system.disk.opens() > 0 {
-            complaints.push(format!("{} handles are open", system.disk.opens()));
-        }
-        let held = system.queue.watched().len() as u64;
-        // Which watches ended below what nobody may read, records say, and those may be lost.
-        if held > watches || (held < watches && is_permitted) {
-            complaints.push(format!(
-                "{held} watches in the kernel, {watches} in the engine"
-            ));
-        }
-        let has_watches = !system.queue.is_limited();
+        let has_watches = !self.kernel().is_limited();
+        self.world().system.reap();
+        let mut complaints = self.kernel().check_what_is_held(watches, is_permitted);
         for subtree in coverage {
             let is_over = match subtree.gap {
                 Some(Gap::OpenFiles | Gap::Failing) => true,
@@ -195,7 +191,7 @@ impl Schedule {
     }
 
     pub(super) fn take_trace(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.kernel().system.trace).into_lines()
+        std::mem::take(&mut self.world().system.trace).into_lines()
     }
 
     pub(super) fn judge(mut self) -> Result<Report, Failure> {
@@ -206,7 +202,7 @@ impl Schedule {
             listings,
             ..
         } = self.engine.counters();
-        self.report.calls = self.engine.kernel().workload.done as u64;
+        self.report.calls = self.world().workload.done as u64;
         (self.report.records, self.report.overflows) = (records, overflows);
         self.report.listings = listings;
         let folds = self

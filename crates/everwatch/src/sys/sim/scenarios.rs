@@ -11,20 +11,20 @@ use everwatch_core::path::{to_bytes, to_path};
 
 use super::calls::Kind;
 use super::disk::{Disk, Habits, Ino};
-use super::kernel::{Simulated, Temper};
+use super::kernel::Simulated;
 use super::mix::Mix;
 use super::queue::Queue;
 use super::random::{Random, Stream};
 use super::replica::{Replica, Scope};
+use super::setup::BEGAN;
 use super::system::System;
 use super::trace::Trace;
 use super::workload::Workload;
-
-const BEGAN: i64 = 1_700_000_000_000_000_000;
+use super::world::{Stage, Temper, World};
 
 /// A patient kernel, one consumer, and calls by path.
-pub(super) struct Scenario {
-    pub(super) engine: Engine<Simulated>,
+pub(super) struct Scenario<K: Stage = Simulated> {
+    pub(super) engine: Engine<K>,
     outlet: Option<OutletId>,
     replica: Replica,
     scopes: Vec<Scope>,
@@ -40,22 +40,21 @@ impl Scenario {
             lists_by_hash: false,
             replaces_in_place: true,
             tick: 10_000_000,
+            folds_names: false,
         };
         let timing = Random::new(0, Stream::Timing);
         let queue = Queue::new(room, usize::MAX);
         let disk = Disk::new(habits, BEGAN, None);
         let system = System::new(disk, queue, Trace::default(), timing.clone(), 0);
-        let temper = Temper {
-            busy: 0,
-            torn_listing: 0,
-            slices: 0,
-            faults: 0,
-            haste: 1,
-        };
         let workload = Workload::new(Random::new(0, Stream::Workload), Mix::Everything, 0);
-        let faults = Random::new(0, Stream::Faults);
-        let lateness = Random::new(0, Stream::Lateness);
-        let kernel = Simulated::new(system, workload, temper, timing, faults, lateness);
+        let world = World::new(0, system, workload, Temper::PATIENT, timing);
+        Scenario::over(Simulated::new(world, Random::new(0, Stream::Lateness)))
+    }
+}
+
+impl<K: Stage> Scenario<K> {
+    /// The same over a kernel.
+    pub(super) fn over(kernel: K) -> Scenario<K> {
         let mut scenario = Scenario {
             engine: Engine::new(kernel, Filter::default(), Pace::default()),
             outlet: None,
@@ -69,13 +68,13 @@ impl Scenario {
     }
 
     /// Watches `/w/in` from now on.
-    pub(super) fn watched(mut self) -> Scenario {
+    pub(super) fn watched(mut self) -> Scenario<K> {
         self.add_root("/w/in", None);
         self.arm();
         self
     }
 
-    fn add_root(&mut self, dir: &str, only: Option<&str>) {
+    pub(super) fn add_root(&mut self, dir: &str, only: Option<&str>) {
         self.add_scope(Scope {
             dir: dir.as_bytes().to_vec(),
             only: only.map(|only| only.as_bytes().to_vec()),
@@ -97,7 +96,7 @@ impl Scenario {
     }
 
     /// One consumer, and no root yet.
-    pub(super) fn watching(mut self) -> Scenario {
+    pub(super) fn watching(mut self) -> Scenario<K> {
         self.outlet = Some(self.engine.open_outlet(usize::MAX, false));
         self
     }
@@ -131,7 +130,7 @@ impl Scenario {
         }
         let mut entries = vec![(to_path(scope.dir.clone()), FileType::Dir)];
         self.engine.entries(|path, kind| entries.push((path, kind)));
-        let disk = &self.engine.kernel().system.disk;
+        let disk = &self.engine.kernel().world().system.disk;
         for (path, kind) in entries {
             let bytes = to_bytes(&path);
             if scope.covers(&bytes) && !known.iter().any(|other| other.covers(&bytes)) {
@@ -160,7 +159,7 @@ impl Scenario {
         self.outlet = Some(self.engine.open_outlet(usize::MAX, false));
         let mut entries = Vec::new();
         self.engine.entries(|path, kind| entries.push((path, kind)));
-        let disk = &self.engine.kernel().system.disk;
+        let disk = &self.engine.kernel().world().system.disk;
         for scope in self.scopes.iter().filter(|scope| scope.only.is_none()) {
             let top = to_path(scope.dir.clone());
             self.replica.begin(&top, FileType::Dir, disk);
@@ -171,7 +170,7 @@ impl Scenario {
     }
 
     pub(super) fn system(&mut self) -> &mut System {
-        &mut self.engine.kernel_mut().system
+        &mut self.engine.kernel_mut().world_mut().system
     }
 
     /// The directory of a path and its last name.
@@ -194,12 +193,12 @@ impl Scenario {
         self.make(path, Kind::File);
     }
 
-    fn write(&mut self, path: &str) {
+    pub(super) fn write(&mut self, path: &str) {
         let (dir, name) = self.at(path);
         self.system().write(dir, name).expect("it can be written");
     }
 
-    fn link(&mut self, path: &str, other: &str) {
+    pub(super) fn link(&mut self, path: &str, other: &str) {
         let (dir, name) = self.at(path);
         let ino = self.system().disk.lookup(dir, name).expect("it is there");
         let (dir, name) = self.at(other);
@@ -227,13 +226,13 @@ impl Scenario {
         self.system().rmdir(dir, name).expect("it can be removed");
     }
 
-    fn permit(&mut self, path: &str, permits: bool) {
+    pub(super) fn permit(&mut self, path: &str, permits: bool) {
         let (dir, name) = self.at(path);
         let permitted = self.system().chmod(dir, name, permits, permits);
         permitted.expect("it is there");
     }
 
-    fn step(&mut self) -> Vec<Event> {
+    pub(super) fn step(&mut self) -> Vec<Event> {
         let now = self.system().disk.now - BEGAN;
         let progress = self.engine.step(Duration::from_nanos(now as u64));
         if let (false, Some(deadline)) = (progress.more, progress.deadline) {
@@ -244,7 +243,7 @@ impl Scenario {
             .outlet
             .map(|outlet| self.engine.take(outlet))
             .unwrap_or_default();
-        let disk = &self.engine.kernel().system.disk;
+        let disk = &self.engine.kernel().world().system.disk;
         for event in &events {
             self.replica.apply(event, disk);
         }
@@ -265,7 +264,7 @@ impl Scenario {
                     .map(ToString::to_string),
             );
             if self.engine.is_passed(&mut barrier) {
-                let disk = &self.engine.kernel().system.disk;
+                let disk = &self.engine.kernel().world().system.disk;
                 let differences = self.replica.compare(disk, &self.scopes);
                 assert!(differences.is_empty(), "{differences:#?}\nafter {told:#?}");
                 return told;

@@ -14,10 +14,12 @@ use everwatch_core::engine::{Engine, Progress, RootId, RootSpec};
 use everwatch_core::path::{to_bytes, to_path};
 use everwatch_core::record::Moment;
 
-use super::kernel::Simulated;
+use super::disk::Disk;
+use super::flavour::Flavour;
 use super::outcome::Report;
 use super::random::Random;
 use super::replica::{Replica, Scope};
+use super::world::{Stage, World};
 
 /// Schedules from this number on are wild: calls fail for no reason, file systems come and go, ignore
 /// rules change, and there are several roots, in each other, behind links, added and removed at any
@@ -30,11 +32,11 @@ pub const WILD: u64 = 1 << 40;
 pub const NESTED: u64 = 1 << 41;
 
 pub(super) fn is_wild(seed: u64) -> bool {
-    seed >= WILD
+    Flavour::of(seed).1 >= WILD
 }
 
 pub(super) fn is_nested(seed: u64) -> bool {
-    seed >= NESTED
+    Flavour::of(seed).1 >= NESTED
 }
 
 #[derive(Debug)]
@@ -49,10 +51,10 @@ pub(super) struct Consumer {
     pub(super) replica: Replica,
 }
 
-pub(super) struct Schedule {
+pub(super) struct Schedule<K: Stage> {
     pub(super) seed: u64,
     pub(super) calls: usize,
-    pub(super) engine: Engine<Simulated>,
+    pub(super) engine: Engine<K>,
     pub(super) random: Random,
     /// Roots to be added, last first.
     pub(super) wanted: Vec<Scope>,
@@ -73,10 +75,9 @@ pub(super) struct Schedule {
     pub(super) fails: bool,
 }
 
-impl Schedule {
+impl<K: Stage> Schedule<K> {
     pub(super) fn run(&mut self) {
-        while self.complaints.is_empty()
-            && self.kernel().workload.done < self.kernel().workload.limit
+        while self.complaints.is_empty() && self.world().workload.done < self.world().workload.limit
             || !self.is_set_up()
         {
             self.obey();
@@ -103,13 +104,21 @@ impl Schedule {
         self.come_to_rest();
     }
 
-    pub(super) fn kernel(&mut self) -> &mut Simulated {
+    pub(super) fn kernel(&mut self) -> &mut K {
         self.engine.kernel_mut()
+    }
+
+    pub(super) fn world(&mut self) -> &mut World {
+        self.engine.kernel_mut().world_mut()
+    }
+
+    pub(super) fn disk(&self) -> &Disk {
+        &self.engine.kernel().world().system.disk
     }
 
     fn now(&mut self) -> Moment {
         let began = self.began;
-        Duration::from_nanos((self.kernel().system.disk.now - began) as u64)
+        Duration::from_nanos((self.world().system.disk.now - began) as u64)
     }
 
     fn is_set_up(&self) -> bool {
@@ -117,7 +126,7 @@ impl Schedule {
     }
 
     pub(super) fn note(&mut self, line: impl FnOnce() -> String) {
-        self.kernel().system.trace.note(line);
+        self.world().system.trace.note(line);
     }
 
     pub(super) fn step(&mut self) -> Progress {
@@ -200,7 +209,7 @@ impl Schedule {
         let mut entries: Vec<(PathBuf, FileType)> = Vec::new();
         self.engine.entries(|path, kind| entries.push((path, kind)));
         let coverage = self.engine.coverage();
-        let disk = &self.engine.kernel().system.disk;
+        let disk = &self.engine.kernel().world().system.disk;
         let singles = self.armed.iter().filter(|scope| scope.only.is_some());
         let inner = singles.filter(|scope| self.is_inner(scope));
         consumer.replica.vague.extend(inner.map(Scope::told_path));
@@ -260,7 +269,7 @@ impl Schedule {
             let path = to_bytes(path);
             scope.covers(&path) && !others.iter().any(|other| other.covers(&path))
         });
-        let disk = &self.engine.kernel().system.disk;
+        let disk = &self.engine.kernel().world().system.disk;
         let is_inner = self.is_inner(scope);
         for consumer in &mut self.consumers {
             if is_inner {
@@ -287,7 +296,7 @@ impl Schedule {
             self.engine.flush(consumer.outlet);
         }
         let events = self.engine.take(consumer.outlet);
-        let system = &mut self.engine.kernel_mut().system;
+        let system = &mut self.engine.kernel_mut().world_mut().system;
         for event in &events {
             system.trace.note(|| format!("      out {at}: {event}"));
         }
@@ -308,32 +317,32 @@ impl Schedule {
         let began = self.began;
         let kernel = self.kernel();
         kernel.others_run();
-        let is_idle = kernel.system.queue.len() == 0 && !kernel.system.have_mounts_changed();
-        if is_idle {
+        let is_idle = kernel.is_idle();
+        let World {
+            system, workload, ..
+        } = kernel.world_mut();
+        if is_idle && !system.have_mounts_changed() {
             match deadline {
                 Some(deadline) if random.is_multiple_of(4) => {
                     let deadline = began + deadline.as_nanos() as i64;
-                    kernel.system.disk.now = kernel.system.disk.now.max(deadline);
+                    system.disk.now = system.disk.now.max(deadline);
                 }
                 _ => {
-                    let Simulated {
-                        workload, system, ..
-                    } = kernel;
                     workload.step(system);
                 }
             }
             if random % 64 == 1 {
-                kernel.system.disk.now += 100_000_000;
+                system.disk.now += 100_000_000;
             }
         }
         self.tell_mounts();
     }
 
     pub(super) fn tell_mounts(&mut self) {
-        if !self.kernel().system.have_mounts_changed() {
+        if !self.world().system.have_mounts_changed() {
             return;
         }
-        let paths = self.kernel().system.changed_mounts();
+        let paths = self.world().system.changed_mounts();
         if !paths.is_empty() {
             let paths: Vec<PathBuf> = paths.into_iter().map(to_path).collect();
             self.note(|| format!("  mounts changed: {paths:?}"));

@@ -4,9 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::flavour::Flavour;
 use super::outcome::{Failure, Report};
 use super::schedule::Schedule;
 use super::setup::MOST_CALLS;
+use super::world::Stage;
 
 /// Runs the schedule of this number.
 ///
@@ -38,7 +40,15 @@ fn shrink(seed: u64) -> Failure {
 
 /// Runs the schedule with at most `calls` operations.
 fn attempt(seed: u64, calls: usize, traces: bool) -> Result<Report, Failure> {
-    let mut schedule = Schedule::new(seed, calls, traces);
+    match Flavour::of(seed).0 {
+        Flavour::Linux => carry_out(Schedule::linux(seed, calls, traces)),
+        Flavour::Windows => carry_out(Schedule::windows(seed, calls, traces)),
+        Flavour::Wine => carry_out(Schedule::windows(seed, calls, traces)),
+    }
+}
+
+fn carry_out<K: Stage>(mut schedule: Schedule<K>) -> Result<Report, Failure> {
+    let (seed, calls) = (schedule.seed, schedule.calls);
     let Err(panic) = catch_unwind(AssertUnwindSafe(|| schedule.run())) else {
         return schedule.judge();
     };

@@ -7,7 +7,7 @@ use everwatch_core::filter::Filter;
 
 use super::calls::Kind;
 use super::disk::{Disk, Habits};
-use super::kernel::{Simulated, Temper};
+use super::kernel::Simulated;
 use super::mix::Mix;
 use super::outcome::Report;
 use super::queue::Queue;
@@ -17,12 +17,16 @@ use super::schedule::{Schedule, is_nested, is_wild};
 use super::system::System;
 use super::trace::Trace;
 use super::workload::{GROUND, LINK, Workload};
+use super::world::{Stage, Temper, World};
+
+/// The time at which every schedule begins, in nanoseconds since 1970.
+pub(super) const BEGAN: i64 = 1_700_000_000_000_000_000;
 
 /// No schedule has more operations.
 pub(super) const MOST_CALLS: usize = 160;
 
-impl Schedule {
-    pub(super) fn new(seed: u64, calls: usize, traces: bool) -> Schedule {
+impl Schedule<Simulated> {
+    pub(super) fn linux(seed: u64, calls: usize, traces: bool) -> Schedule<Simulated> {
         let mut setup = Random::new(seed, Stream::Setup);
         let habits = Habits {
             reuses_numbers: setup.chance(700),
@@ -31,6 +35,7 @@ impl Schedule {
             lists_by_hash: setup.chance(500),
             replaces_in_place: setup.chance(500),
             tick: setup.pick(&[1, 1_000_000, 4_000_000, 10_000_000, 1_000_000_000]),
+            folds_names: false,
         };
         let mut temper = Temper {
             busy: setup.pick(&[0, 20, 100, 300]),
@@ -55,9 +60,8 @@ impl Schedule {
         };
         let has_inner = is_nested(seed) || scopes.iter().any(|scope| scope.dir.ends_with(b"/a"));
 
-        let began = 1_700_000_000_000_000_000;
         let mut workload_random = Random::new(seed, Stream::Workload);
-        let disk = Disk::new(habits, began, gap);
+        let disk = Disk::new(habits, BEGAN, gap);
         let timing = Random::new(seed, Stream::Timing);
         let queue = Queue::new(room, watches);
         let mut system = System::new(disk, queue, Trace::new(traces), timing.clone(), lag);
@@ -84,9 +88,24 @@ impl Schedule {
             true => Filter::new::<&str>(&[], true).unwrap_or_default(),
             false => Filter::default(),
         };
-        let faults = Random::new(seed, Stream::Faults);
         let lateness = Random::new(seed, Stream::Lateness);
-        let kernel = Simulated::new(system, workload, temper, timing, faults, lateness);
+        let world = World::new(seed, system, workload, temper, timing);
+        let kernel = Simulated::new(world, lateness);
+        let sync_rate = setup.pick(&[0, 0, 20, 100]);
+        Schedule::over(kernel, filter, (seed, calls), scopes, sync_rate)
+    }
+}
+
+impl<K: Stage> Schedule<K> {
+    /// A schedule over a kernel, with roots to be added, last first.
+    pub(super) fn over(
+        kernel: K,
+        filter: Filter,
+        (seed, calls): (u64, usize),
+        scopes: Vec<Scope>,
+        sync_rate: u32,
+    ) -> Schedule<K> {
+        let fails = kernel.world().temper.faults > 0;
         Schedule {
             seed,
             calls,
@@ -97,17 +116,17 @@ impl Schedule {
             roots: Vec::new(),
             arming: None,
             consumers: Vec::new(),
-            began,
+            began: BEGAN,
             report: Report::default(),
             complaints: Vec::new(),
-            sync_rate: setup.pick(&[0, 0, 20, 100]),
-            fails: temper.faults > 0,
+            sync_rate,
+            fails,
         }
     }
 }
 
 /// Where the roots are, last first.
-fn scopes(setup: &mut Random, obeys_rules: bool, is_wild: bool) -> Vec<Scope> {
+pub(super) fn scopes(setup: &mut Random, obeys_rules: bool, is_wild: bool) -> Vec<Scope> {
     let scope = |dir: &[u8]| Scope {
         dir: dir.to_vec(),
         only: None,
@@ -146,7 +165,7 @@ fn scopes(setup: &mut Random, obeys_rules: bool, is_wild: bool) -> Vec<Scope> {
 }
 
 /// Several roots out of all that can lie in each other.
-fn nested_scopes(setup: &mut Random, obeys_rules: bool) -> Vec<Scope> {
+pub(super) fn nested_scopes(setup: &mut Random, obeys_rules: bool) -> Vec<Scope> {
     let scope = |dir: &[u8], recursive: bool, only: Option<&[u8]>| Scope {
         dir: dir.to_vec(),
         only: only.map(<[u8]>::to_vec),
@@ -171,7 +190,7 @@ fn nested_scopes(setup: &mut Random, obeys_rules: bool) -> Vec<Scope> {
 }
 
 /// Makes the tree that is there before anybody watches.
-fn build(
+pub(super) fn build(
     system: &mut System,
     random: Random,
     setup: &mut Random,

@@ -21,6 +21,7 @@ use super::disk::{Disk, Ino};
 use super::queue::Queue;
 use super::random::Random;
 use super::trace::Trace;
+use super::windows::{Named, Nt};
 
 /// What a call still has to do.
 #[derive(Debug)]
@@ -36,6 +37,10 @@ pub(super) enum Left {
     Unwatch(Ino),
     /// Lets go of the inode itself.
     Drop(Ino),
+    /// On Windows: reports on an entry.
+    Report(u32, Named),
+    /// On Windows: reports on a directory whose entries changed.
+    Touch(Ino),
 }
 
 #[derive(Debug)]
@@ -49,6 +54,8 @@ struct Call {
 pub(super) struct System {
     pub(super) disk: Disk,
     pub(super) queue: Queue,
+    /// Windows has this in place of the queue.
+    pub(super) nt: Option<Nt>,
     pub(super) trace: Trace,
     /// The mount points as they were when the engine was last told.
     pub(super) told_mounts: Vec<(Ino, Option<Vec<u8>>)>,
@@ -81,6 +88,7 @@ impl System {
         System {
             disk,
             queue,
+            nt: None,
             trace,
             told_mounts: Vec::new(),
             calls: Vec::new(),
@@ -110,6 +118,9 @@ impl System {
             for device in std::mem::take(&mut self.detached) {
                 self.end_device(device);
             }
+        }
+        if self.nt.is_some() {
+            self.bury();
         }
     }
 
@@ -156,6 +167,8 @@ impl System {
                 self.disk.inode_mut(ino).opens -= 1;
                 self.drop_inode(ino);
             }
+            Some(Left::Report(action, named)) => self.report(action, &named),
+            Some(Left::Touch(dir)) => self.touch(dir),
             Some(Left::Unwatch(_)) | None => {}
         }
         if self.calls[at].left.is_empty() {

@@ -30,6 +30,8 @@ const NAMES: [&[u8]; 9] = [
 pub(super) struct Workload {
     pub(super) random: Random,
     mix: Mix,
+    /// The names that entries are given.
+    pub(super) names: &'static [&'static [u8]],
     pub(super) scripts: Vec<Script>,
     /// Ignore files are made and changed.
     pub(super) makes_rules: bool,
@@ -48,6 +50,7 @@ impl Workload {
         Workload {
             random,
             mix,
+            names: &NAMES,
             scripts: Vec::new(),
             makes_rules: false,
             mounts: true,
@@ -85,7 +88,7 @@ impl Workload {
         if self.makes_rules && self.random.chance(100) {
             return rules::FILE;
         }
-        self.random.pick(&NAMES)
+        self.random.pick(self.names)
     }
 
     /// A random entry below what the ground contains.

@@ -38,6 +38,8 @@ const TOO_SOON: FileTime = 1_000_000_000;
 /// tells them apart, and the time of creation can be set by anybody.
 const BORN_ONCE: FileTime = 1;
 
+const FILE_NOT_FOUND: Code = Code(2);
+
 /// An open directory, and the root through which it was opened.
 #[derive(Clone, Debug)]
 pub(crate) struct Dir<D> {
@@ -100,9 +102,36 @@ impl<S: System> Kernel32<S> {
         self.gap.is_some()
     }
 
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn system(&self) -> &S {
+        &self.system
+    }
+
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn system_mut(&mut self) -> &mut S {
+        &mut self.system
+    }
+
+    /// How many reads are armed.
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn reads_held(&self) -> usize {
+        self.reads.len()
+    }
+
     fn watch_number(&mut self) -> Watch {
         self.next_watch += 1;
         Watch(self.next_watch)
+    }
+
+    /// Whether the name is the one that is listed. Names are found whatever their case, and by short
+    /// names as well, but to the engine those are other names.
+    fn is_spelled(&mut self, dir: &Dir<S::Dir>, name: &[u8]) -> bool {
+        // Under Wine this takes as long as listing the directory.
+        self.system.quirks().keeps_old_paths
+            || self
+                .system
+                .spelling(&dir.dir, name)
+                .is_none_or(|spelling| spelling == name)
     }
 
     fn tag(&mut self) -> Tag {
@@ -323,8 +352,8 @@ pub(super) fn fault(code: Code) -> Fault {
         2 | 3 | 15 | 53 | 67 | 123 | 303 => FaultKind::NotFound,
         // DIRECTORY, CANT_ACCESS_FILE, STOPPED_ON_SYMLINK
         267 | 1920 | 681 => FaultKind::NotDirectory,
-        // ACCESS_DENIED, SHARING_VIOLATION, LOCK_VIOLATION
-        5 | 32 | 33 => FaultKind::Denied,
+        // ACCESS_DENIED. Not SHARING_VIOLATION: of its end there is no record.
+        5 => FaultKind::Denied,
         // TOO_MANY_OPEN_FILES
         4 => FaultKind::OpenFiles,
         // NOT_ENOUGH_MEMORY, OUTOFMEMORY, NO_SYSTEM_RESOURCES, NOT_ENOUGH_QUOTA, WORKING_SET_QUOTA
@@ -382,6 +411,9 @@ impl<S: System> Kernel for Kernel32<S> {
 
     fn stat(&mut self, dir: &Self::Dir, name: &[u8]) -> Result<Stat, Fault> {
         let stat = self.system.stat(&dir.dir, name).map_err(fault)?;
+        if !self.is_spelled(dir, name) {
+            return Err(fault(FILE_NOT_FOUND));
+        }
         Ok(self.told(&dir.dir, stat))
     }
 
@@ -452,9 +484,9 @@ impl<S: System> Kernel for Kernel32<S> {
         });
         self.look_after_reads(backlog);
         Ok(match (before || collected.delivered > 0, collected.more) {
-            (false, _) => Drained::Nothing,
+            (_, true) => Drained::Part,
             (true, false) => Drained::All,
-            (true, true) => Drained::Part,
+            (false, false) => Drained::Nothing,
         })
     }
 
@@ -465,6 +497,10 @@ impl<S: System> Kernel for Kernel32<S> {
             deliver(reads, ledger, tag, &completion, &mut early);
         });
         self.early = early;
+    }
+
+    fn lateness(&self) -> FileTime {
+        self.system.lateness()
     }
 
     fn names_paths(&self) -> bool {

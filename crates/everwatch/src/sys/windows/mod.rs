@@ -19,5 +19,10 @@ mod sights;
 mod system;
 mod tail;
 
+#[cfg(any(test, feature = "sim"))]
+pub(crate) use host::Kernel32;
+#[cfg(any(test, feature = "sim"))]
+pub(crate) use system::{Code, Numbers, Quirks, System as Seam, Volume};
+
 #[cfg(windows)]
 pub(crate) use native::{Bell, Host, describe_volume, limits};

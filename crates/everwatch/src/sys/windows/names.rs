@@ -28,9 +28,12 @@ impl Names {
         if matches!(action, Action::MovedFrom | Action::Departed) && self.left.len() < MOST_PATHS {
             self.left.insert(path.into());
         }
-        match is_doubtful {
-            true => Action::Created,
-            false => action,
+        match action {
+            // A file that is taken for another one was told once too often, and the other is compared
+            // when its directory is seen again.
+            Action::Modified => action,
+            _ if is_doubtful => Action::Created,
+            _ => action,
         }
     }
 

@@ -59,7 +59,7 @@ pub(crate) trait System {
     /// Opens the same directory once more.
     fn reopen(&mut self, dir: &Self::Dir) -> Result<Self::Dir, Code>;
 
-    /// Looks at the open directory. `born` is the time of its creation.
+    /// What was seen of the directory when it was opened, or later. `born` is the time of its creation.
     fn look(&mut self, dir: &Self::Dir) -> Result<Stat, Code>;
 
     /// Looks at the entry `name` itself, not at what it points to.
@@ -88,6 +88,12 @@ pub(crate) trait System {
 
     /// Delivers what has been read; each read has been issued again before. Never blocks.
     fn collect(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) -> Collected;
+
+    /// How long, in nanoseconds, something may have been complete that no call of
+    /// [`System::collect`] delivers. Nothing waits where completions come by the thread that collects.
+    fn lateness(&self) -> FileTime {
+        0
+    }
 
     /// Delivers everything that was complete before the call.
     fn fence(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>));

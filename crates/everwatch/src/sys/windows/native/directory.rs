@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 
 use everwatch_core::change::FileType;
 use everwatch_core::kernel::{FileTime, Listing, Stat};
-use windows_sys::Wdk::Storage::FileSystem::{FILE_DIRECTORY_FILE, FILE_NON_DIRECTORY_FILE};
+use windows_sys::Wdk::Storage::FileSystem::{
+    FILE_BASIC_INFORMATION, FILE_DIRECTORY_FILE, FILE_INTERNAL_INFORMATION, FILE_NON_DIRECTORY_FILE,
+};
 use windows_sys::Win32::Foundation::FILETIME;
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_REPARSE_POINT, FILE_ATTRIBUTE_TAG_INFO,
-    FILE_BASIC_INFO, FILE_GENERIC_READ, FILE_READ_ATTRIBUTES, FILE_STANDARD_INFO,
-    FileAttributeTagInfo, FileBasicInfo, FileIdBothDirectoryInfo, FileIdBothDirectoryRestartInfo,
-    FileStandardInfo,
+    FILE_GENERIC_READ, FILE_READ_ATTRIBUTES, FileIdBothDirectoryInfo,
+    FileIdBothDirectoryRestartInfo,
 };
 
-use super::calls::{self, TO_LIST};
+use super::calls::{self, StandardInformation, TO_LIST};
 use crate::sys::windows::system::Code;
 
 /// ERROR_DIRECTORY: the name is not that of a directory.
@@ -31,25 +32,24 @@ const TO_1970: i64 = 116_444_736_000_000_000;
 #[derive(Debug)]
 pub(crate) struct Directory {
     pub(super) handle: OwnedHandle,
-    /// The path by which it was opened, if it is a root.
+    /// By which it was opened, if it is a root.
     pub(super) path: Option<PathBuf>,
-    /// The number of its volume, which is that of the root: the way to another volume is a reparse
-    /// point, and those are not followed below a root. To ask for it is dear, under Wine above all,
-    /// where another process is asked in turn.
-    device: u64,
+    /// What was seen when it was opened. Which directory it is does not change.
+    pub(super) seen: Stat,
 }
 
 /// Opens a root, through links.
 pub(super) fn open_root(path: &Path) -> Result<Directory, Code> {
     let handle = calls::open_path(&super::verbatim(path))?;
-    let information = calls::information(&handle)?;
-    if information.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY == 0 {
+    let volume = calls::volume_number(&handle)?;
+    let seen = look(&handle, u64::from(volume))?;
+    if seen.kind != FileType::Dir {
         return Err(NOT_A_DIRECTORY);
     }
     Ok(Directory {
         handle,
         path: Some(path.to_owned()),
-        device: u64::from(information.dwVolumeSerialNumber),
+        seen,
     })
 }
 
@@ -60,15 +60,14 @@ pub(super) fn open_below(
     hides_links: bool,
 ) -> Result<Directory, Code> {
     let handle = calls::open_entry(&parent.handle, name, TO_LIST, FILE_DIRECTORY_FILE)?;
-    if kind(&handle, &basic(&handle)?)? != FileType::Dir
-        || (hides_links && is_hidden_link(parent, name))
-    {
+    let seen = look(&handle, parent.seen.device)?;
+    if seen.kind != FileType::Dir || (hides_links && is_hidden_link(parent, name)) {
         return Err(NOT_A_DIRECTORY);
     }
     Ok(Directory {
         handle,
         path: None,
-        device: parent.device,
+        seen,
     })
 }
 
@@ -78,24 +77,20 @@ pub(super) fn reopen(dir: &Directory) -> Result<Directory, Code> {
     Ok(Directory {
         handle,
         path: None,
-        device: dir.device,
+        seen: dir.seen,
     })
 }
 
-/// Looks at an open directory.
-pub(super) fn look(dir: &Directory) -> Result<Stat, Code> {
-    look_at(&dir.handle, dir.device)
-}
-
-fn look_at(handle: &OwnedHandle, device: u64) -> Result<Stat, Code> {
-    let basic = basic(handle)?;
-    // SAFETY: this is the structure of the class, and numbers are all it has.
-    let standard: FILE_STANDARD_INFO = unsafe { calls::information_of(handle, FileStandardInfo)? };
+/// Looks at what is open. No link is followed below a root, so all there is on the root's volume.
+fn look(handle: &OwnedHandle, volume: u64) -> Result<Stat, Code> {
+    let basic: FILE_BASIC_INFORMATION = calls::query(handle)?;
+    let standard: StandardInformation = calls::query(handle)?;
+    let number: FILE_INTERNAL_INFORMATION = calls::query(handle)?;
     let modified = time(basic.LastWriteTime);
     Ok(Stat {
-        kind: kind(handle, &basic)?,
-        device,
-        inode: calls::number(handle)?,
+        kind: kind(handle, basic.FileAttributes)?,
+        device: volume,
+        inode: number.IndexNumber.cast_unsigned(),
         born: time(basic.CreationTime),
         modified,
         // FAT keeps no time of the last change of anything.
@@ -103,15 +98,15 @@ fn look_at(handle: &OwnedHandle, device: u64) -> Result<Stat, Code> {
             0 => modified,
             changed => time(changed),
         },
-        size: standard.EndOfFile.cast_unsigned(),
-        links: standard.NumberOfLinks,
+        size: standard.size.cast_unsigned(),
+        links: standard.links,
     })
 }
 
 /// Looks at the entry `name` itself.
 pub(super) fn stat(dir: &Directory, name: &[u8], hides_links: bool) -> Result<Stat, Code> {
     let handle = calls::open_entry(&dir.handle, name, FILE_READ_ATTRIBUTES, 0)?;
-    let mut stat = look_at(&handle, dir.device)?;
+    let mut stat = look(&handle, dir.seen.device)?;
     if hides_links && stat.kind == FileType::Dir && is_hidden_link(dir, name) {
         stat.kind = FileType::Symlink;
     }
@@ -125,20 +120,12 @@ fn is_hidden_link(dir: &Directory, name: &[u8]) -> bool {
         .is_ok_and(|attributes| attributes & FILE_ATTRIBUTE_REPARSE_POINT != 0)
 }
 
-fn basic(handle: &OwnedHandle) -> Result<FILE_BASIC_INFO, Code> {
-    // SAFETY: this is the structure of the class, and numbers are all it has.
-    unsafe { calls::information_of(handle, FileBasicInfo) }
-}
-
-/// What is open. Not every file system knows of tags, so that is only asked where there is one.
-fn kind(handle: &OwnedHandle, basic: &FILE_BASIC_INFO) -> Result<FileType, Code> {
-    if basic.FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT == 0 {
-        return Ok(kind_of(basic.FileAttributes, 0));
+fn kind(handle: &OwnedHandle, attributes: u32) -> Result<FileType, Code> {
+    if attributes & FILE_ATTRIBUTE_REPARSE_POINT == 0 {
+        return Ok(kind_of(attributes, 0));
     }
-    // SAFETY: this is the structure of the class, and numbers are all it has.
-    let tag: FILE_ATTRIBUTE_TAG_INFO =
-        unsafe { calls::information_of(handle, FileAttributeTagInfo)? };
-    Ok(kind_of(basic.FileAttributes, tag.ReparseTag))
+    let tag: FILE_ATTRIBUTE_TAG_INFO = calls::query(handle)?;
+    Ok(kind_of(attributes, tag.ReparseTag))
 }
 
 /// What attributes and a reparse tag say. Wine has links without a tag.
@@ -155,17 +142,13 @@ fn kind_of(attributes: u32, tag: u32) -> FileType {
 
 /// The name that the directory lists for what it finds under `name`.
 pub(super) fn spelling(dir: &Directory, name: &[u8], buffer: &mut [u64]) -> Option<Vec<u8>> {
-    let handle = calls::open_entry(&dir.handle, name, FILE_READ_ATTRIBUTES, 0).ok()?;
-    let number = calls::number(&handle).ok()?;
-    let mut found = None;
-    let mut is_listed = false;
-    let mut listing = Listing::default();
-    list(dir, buffer, &mut listing).ok()?;
-    for entry in listing.iter().filter(|entry| entry.inode == number) {
-        is_listed |= entry.name == name;
-        found.get_or_insert_with(|| entry.name.to_vec());
-    }
-    found.filter(|_| !is_listed)
+    let handle = calls::open_entry(&dir.handle, b"", TO_LIST, FILE_DIRECTORY_FILE).ok()?;
+    calls::find_entry(&handle, name, buffer).ok()?;
+    let mut spelling = Vec::new();
+    super::entries::entries(buffer)
+        .next()?
+        .push_name(&mut spelling);
+    Some(spelling)
 }
 
 /// Lists a directory, GetFileInformationByHandleEx.
@@ -194,7 +177,8 @@ pub(super) fn read_file(dir: &Directory, name: &[u8], limit: usize) -> Result<Ve
         FILE_GENERIC_READ,
         FILE_NON_DIRECTORY_FILE,
     )?;
-    if kind(&handle, &basic(&handle)?)? != FileType::File {
+    let basic: FILE_BASIC_INFORMATION = calls::query(&handle)?;
+    if kind(&handle, basic.FileAttributes)? != FileType::File {
         return Err(NOT_A_DIRECTORY);
     }
     let mut text = vec![0; limit];

@@ -91,7 +91,7 @@ impl System for Native {
     }
 
     fn look(&mut self, dir: &Arc<Directory>) -> Result<Stat, Code> {
-        directory::look(dir)
+        Ok(dir.seen)
     }
 
     fn stat(&mut self, dir: &Arc<Directory>, name: &[u8]) -> Result<Stat, Code> {

@@ -1,0 +1,124 @@
+//! The world around the engine: the simulated system, the other processes, and how hostile it all is.
+//!
+//! A kernel of the simulator answers the engine's questions out of it, and lets the others run
+//! whenever it is asked something.
+
+use everwatch_core::kernel::Kernel;
+
+use super::random::{Random, Stream};
+use super::system::System;
+use super::workload::Workload;
+
+/// How hostile the kernel is. All chances are out of a thousand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Temper {
+    /// That another operation happens before the engine's question is answered.
+    pub(super) busy: u32,
+    /// That a listing is not one moment.
+    pub(super) torn_listing: u32,
+    /// That a drain returns only the oldest records.
+    pub(super) slices: u32,
+    /// That something fails.
+    pub(super) faults: u32,
+    /// Nanoseconds that pass between two questions, on average.
+    pub(super) haste: u64,
+}
+
+impl Temper {
+    /// Nothing gets in the way.
+    #[cfg(test)]
+    pub(super) const PATIENT: Temper = Temper {
+        busy: 0,
+        torn_listing: 0,
+        slices: 0,
+        faults: 0,
+        haste: 1,
+    };
+}
+
+/// See the module head.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) system: System,
+    pub(super) workload: Workload,
+    pub(super) temper: Temper,
+    pub(super) timing: Random,
+    faults: Random,
+}
+
+impl World {
+    /// `timing` decides when things happen.
+    pub(super) fn new(
+        seed: u64,
+        system: System,
+        workload: Workload,
+        temper: Temper,
+        timing: Random,
+    ) -> World {
+        World {
+            system,
+            workload,
+            temper,
+            timing,
+            faults: Random::new(seed, Stream::Faults),
+        }
+    }
+
+    /// What happens while the engine does not look.
+    pub(super) fn others_run(&mut self) {
+        self.system.reap();
+        self.system.progress();
+        self.system.disk.now += self.timing.below(2 * self.temper.haste as usize) as i64;
+        while self.timing.chance(self.temper.busy) && self.workload.step(&mut self.system) {
+            self.system.reap();
+            self.system.disk.now += self.timing.below(2 * self.temper.haste as usize) as i64;
+        }
+    }
+
+    /// Whether something fails now for no reason.
+    pub(super) fn fails(&mut self) -> bool {
+        self.temper.faults > 0 && self.faults.chance(self.temper.faults)
+    }
+
+    /// One of several reasons.
+    pub(super) fn reason<T: Clone>(&mut self, reasons: &[T]) -> T {
+        self.faults.pick(reasons)
+    }
+
+    pub(super) fn note(&mut self, line: impl FnOnce(&System) -> String) {
+        let mut trace = std::mem::take(&mut self.system.trace);
+        trace.note(|| format!("    {}", line(&self.system)));
+        self.system.trace = trace;
+    }
+}
+
+/// A kernel of the simulator.
+pub(super) trait Stage: Kernel {
+    fn world(&self) -> &World;
+
+    fn world_mut(&mut self) -> &mut World;
+
+    /// What happens while the engine does not look.
+    fn others_run(&mut self) {
+        self.world_mut().others_run();
+    }
+
+    /// Whether there are no records that the engine could have.
+    fn is_idle(&self) -> bool;
+
+    /// Whether the kernel has few watches to give.
+    fn is_limited(&self) -> bool;
+
+    /// From now on there are watches for everybody.
+    fn lift_limit(&mut self);
+
+    /// `None` while something that was asked for has not happened yet; otherwise how often such a
+    /// thing has happened.
+    fn settled(&self) -> Option<u64> {
+        Some(0)
+    }
+
+    /// What is wrong with what the kernel holds while the engine rests and has so many watches.
+    /// `is_certain` is whether records of the end of every watch can have come.
+    fn check_what_is_held(&mut self, watches: u64, is_certain: bool) -> Vec<String>;
+}
