@@ -175,6 +175,7 @@ fn s1_20_overlapping_watches_can_be_kept_apart() {
         .add_watch(&child, Mask::IN_CREATE, true)
         .expect("watched");
     fs::write(child.join("f"), "").expect("a file");
+    manager.sync().expect("the barrier is passed");
     fs::remove_file(child.join("f")).expect("removed");
     manager.sync().expect("the barrier is passed");
     let told: HashSet<_> = log

@@ -265,6 +265,7 @@ fn s1_6_paths_become_absolute_and_stay_as_they_are_spelled() {
         assert_eq!(watch.path(), expected);
         assert_eq!(manager.get_wd(&spelling), Some(watch.wd()));
         fs::write(spelling.join("f"), "").expect("a file");
+        manager.sync().expect("the barrier is passed");
         fs::remove_file(spelling.join("f")).expect("removed");
         manager.sync().expect("the barrier is passed");
         let events: Vec<_> = log.take().into_iter().map(|(_, event)| event).collect();
@@ -365,7 +366,9 @@ fn s1_19_a_file_can_be_watched_by_itself() {
         .expect("watched");
     fs::write(dir.path().join("other"), "").expect("a file");
     fs::write(&file, "x").expect("written");
+    manager.sync().expect("the barrier is passed");
     fs::remove_file(&file).expect("removed");
+    manager.sync().expect("the barrier is passed");
     fs::write(&file, "").expect("a file");
     manager.sync().expect("the barrier is passed");
     let events: Vec<_> = log.take().into_iter().map(|(_, event)| event).collect();

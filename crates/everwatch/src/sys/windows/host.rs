@@ -124,17 +124,6 @@ impl<S: System> Kernel32<S> {
         Watch(self.next_watch)
     }
 
-    /// Whether the name is the one that is listed. Names are found whatever their case, and by short
-    /// names as well, but to the engine those are other names.
-    fn is_spelled(&mut self, dir: &Dir<S::Dir>, name: &[u8]) -> bool {
-        // Under Wine this takes as long as listing the directory.
-        self.system.quirks().keeps_old_paths
-            || self
-                .system
-                .spelling(&dir.dir, name)
-                .is_none_or(|spelling| spelling == name)
-    }
-
     fn tag(&mut self) -> Tag {
         self.next_tag += 1;
         Tag(self.next_tag)
@@ -194,7 +183,7 @@ impl<S: System> Kernel32<S> {
             },
         };
         let (tag, watch) = (self.tag(), self.watch_number());
-        self.system.arm(tag, dir, settings).map_err(fault)?;
+        self.system.arm(tag, dir, settings).map_err(unarmed)?;
         if is_final {
             self.ledger.keep_paths(watch);
         }
@@ -230,7 +219,7 @@ impl<S: System> Kernel32<S> {
             ..*read
         };
         let next = self.tag();
-        self.system.arm(next, &dir, settings).map_err(fault)?;
+        self.system.arm(next, &dir, settings).map_err(unarmed)?;
         // Both report on what happens now. To tell a change twice does no harm.
         self.tags.insert(successor.identity, next);
         self.reads.insert(next, successor);
@@ -345,6 +334,19 @@ fn deliver<D>(
     }
 }
 
+/// What it means that a read could not be armed on an open directory.
+fn unarmed(code: Code) -> Fault {
+    let fault = fault(code);
+    match fault.kind {
+        // It could be opened for that, so it is not the rights: it is being deleted.
+        FaultKind::Denied => Fault {
+            kind: FaultKind::Other,
+            ..fault
+        },
+        _ => fault,
+    }
+}
+
 /// What a Win32 error means to the engine.
 pub(super) fn fault(code: Code) -> Fault {
     let kind = match code.0 {
@@ -411,9 +413,15 @@ impl<S: System> Kernel for Kernel32<S> {
     }
 
     fn stat(&mut self, dir: &Self::Dir, name: &[u8]) -> Result<Stat, Fault> {
-        let stat = self.system.stat(&dir.dir, name).map_err(fault)?;
-        if !self.is_spelled(dir, name) {
-            return Err(fault(FILE_NOT_FOUND));
+        let mut stat = self.system.stat(&dir.dir, name).map_err(fault)?;
+        // Names are found whatever their case, and by short names as well, but to the engine those are
+        // other names. Under Wine it takes as long as a listing to find out.
+        if !self.system.quirks().keeps_old_paths {
+            match self.system.spelling(&dir.dir, name) {
+                Some(spelling) if spelling == name => {}
+                Some(_) => return Err(fault(FILE_NOT_FOUND)),
+                None => stat = self.system.stat(&dir.dir, name).map_err(fault)?,
+            }
         }
         Ok(self.told(&dir.dir, stat))
     }
