@@ -39,6 +39,7 @@ const TOO_SOON: FileTime = 1_000_000_000;
 const BORN_ONCE: FileTime = 1;
 
 const FILE_NOT_FOUND: Code = Code(2);
+const NOT_SUPPORTED: Code = Code(50);
 
 /// An open directory, and the root through which it was opened.
 #[derive(Clone, Debug)]
@@ -204,6 +205,15 @@ impl<S: System> Kernel32<S> {
         Ok(watch)
     }
 
+    /// Windows renames no directory below which one is open, and the root is. Others than Windows may.
+    fn watch_ancestor(&mut self, dir: &S::Dir) -> Result<Watched, Fault> {
+        let device = self.identify(dir)?.device;
+        match self.volume(dir, device).0 || self.system.quirks().keeps_old_paths {
+            true => Err(fault(NOT_SUPPORTED)),
+            false => Ok(Watched::New(self.watch_number())),
+        }
+    }
+
     /// Replaces a read by one with other settings. What the old one has is taken before it is retired.
     fn renew(&mut self, tag: Tag, settings: Settings) -> Result<(), Fault> {
         let Some(read) = self.reads.get(&tag) else {
@@ -351,10 +361,10 @@ fn unarmed(code: Code) -> Fault {
 pub(super) fn fault(code: Code) -> Fault {
     let kind = match code.0 {
         // FILE_NOT_FOUND, PATH_NOT_FOUND, INVALID_DRIVE, BAD_NETPATH, BAD_NET_NAME, INVALID_NAME,
-        // DELETE_PENDING
-        2 | 3 | 15 | 53 | 67 | 123 | 303 => FaultKind::NotFound,
-        // DIRECTORY, CANT_ACCESS_FILE, STOPPED_ON_SYMLINK
-        267 | 1920 | 681 => FaultKind::NotDirectory,
+        // BAD_PATHNAME, DELETE_PENDING
+        2 | 3 | 15 | 53 | 67 | 123 | 161 | 303 => FaultKind::NotFound,
+        // DIRECTORY, STOPPED_ON_SYMLINK, CANT_ACCESS_FILE, CANT_RESOLVE_FILENAME
+        267 | 681 | 1920 | 1921 => FaultKind::NotDirectory,
         // ACCESS_DENIED. Not SHARING_VIOLATION: of its end there is no record.
         5 => FaultKind::Denied,
         // TOO_MANY_OPEN_FILES
@@ -437,8 +447,7 @@ impl<S: System> Kernel for Kernel32<S> {
     fn watch(&mut self, dir: &Self::Dir, purpose: Purpose) -> Result<Watched, Fault> {
         let identity = match purpose {
             Purpose::Entries => dir.root,
-            // Windows renames no directory below which one is open, and the root is.
-            Purpose::Ancestor => return Ok(Watched::New(self.watch_number())),
+            Purpose::Ancestor => return self.watch_ancestor(&dir.dir),
             _ => self.identify(&dir.dir)?,
         };
         let known = self.tags.get(&identity).copied();

@@ -19,14 +19,14 @@ use windows_sys::Wdk::Storage::FileSystem::{
 };
 use windows_sys::Wdk::System::SystemServices::{FILE_FS_DEVICE_INFORMATION, FILE_REMOTE_DEVICE};
 use windows_sys::Win32::Foundation::{
-    FILETIME, GetLastError, HANDLE, NTSTATUS, RtlNtStatusToDosError, UNICODE_STRING,
+    FILETIME, GetLastError, HANDLE, NTSTATUS, RtlNtStatusToDosError, STATUS_DELETE_PENDING,
+    UNICODE_STRING,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, CreateFileW, FILE_ATTRIBUTE_TAG_INFO, FILE_FLAG_BACKUP_SEMANTICS,
     FILE_INFO_BY_HANDLE_CLASS, FILE_LIST_DIRECTORY, FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE,
-    FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_TRAVERSE, GetFileInformationByHandle,
-    GetFileInformationByHandleEx, GetVolumeInformationByHandleW, OPEN_EXISTING, ReadFile,
-    SYNCHRONIZE,
+    FILE_SHARE_READ, FILE_SHARE_WRITE, GetFileInformationByHandle, GetFileInformationByHandleEx,
+    GetVolumeInformationByHandleW, OPEN_EXISTING, ReadFile, SYNCHRONIZE,
 };
 use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress};
@@ -35,14 +35,16 @@ use windows_sys::Win32::System::SystemInformation::GetSystemTimeAsFileTime;
 use crate::sys::windows::system::Code;
 
 /// What a directory is opened for: to be listed, to open what is in it, and to be looked at.
-pub(super) const TO_LIST: u32 =
-    FILE_LIST_DIRECTORY | FILE_TRAVERSE | FILE_READ_ATTRIBUTES | SYNCHRONIZE;
+pub(super) const TO_LIST: u32 = FILE_LIST_DIRECTORY | FILE_READ_ATTRIBUTES | SYNCHRONIZE;
 
 /// Nobody is kept from reading, writing, renaming or deleting what is open here.
 const SHARE_ALL: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
 
 /// ERROR_INVALID_NAME.
 const INVALID_NAME: Code = Code(123);
+
+/// ERROR_DELETE_PENDING.
+const DELETE_PENDING: Code = Code(303);
 
 /// ERROR_NO_MORE_FILES.
 const NO_MORE_FILES: u32 = 18;
@@ -63,6 +65,8 @@ fn check(result: i32) -> Result<(), Code> {
 fn check_status(status: NTSTATUS) -> Result<(), Code> {
     match status {
         0.. => Ok(()),
+        // Would become ERROR_ACCESS_DENIED, which says something else.
+        STATUS_DELETE_PENDING => Err(DELETE_PENDING),
         // SAFETY: maps a number to a number.
         _ => Err(Code(unsafe { RtlNtStatusToDosError(status) })),
     }

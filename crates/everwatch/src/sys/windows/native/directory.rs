@@ -12,8 +12,9 @@ use windows_sys::Wdk::Storage::FileSystem::{
 use windows_sys::Win32::Foundation::FILETIME;
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_REPARSE_POINT, FILE_ATTRIBUTE_TAG_INFO,
-    FILE_GENERIC_READ, FILE_READ_ATTRIBUTES, FileIdBothDirectoryInfo,
-    FileIdBothDirectoryRestartInfo, FileIdExtdDirectoryInfo, FileIdExtdDirectoryRestartInfo,
+    FILE_GENERIC_READ, FILE_INFO_BY_HANDLE_CLASS, FILE_READ_ATTRIBUTES, FileFullDirectoryInfo,
+    FileFullDirectoryRestartInfo, FileIdBothDirectoryInfo, FileIdBothDirectoryRestartInfo,
+    FileIdExtdDirectoryInfo, FileIdExtdDirectoryRestartInfo,
 };
 
 use super::calls::{self, StandardInformation, TO_LIST};
@@ -181,18 +182,29 @@ pub(super) fn spelling(dir: &Directory, name: &[u8], buffer: &mut [u64]) -> Opti
 
 /// Lists a directory, GetFileInformationByHandleEx.
 pub(super) fn list(dir: &Directory, buffer: &mut [u64], listing: &mut Listing) -> Result<(), Code> {
-    let (layout, first, further) = match dir.volume.is_wide {
-        true => (
-            Layout::Extended,
-            FileIdExtdDirectoryRestartInfo,
-            FileIdExtdDirectoryInfo,
-        ),
-        false => (
-            Layout::Both,
-            FileIdBothDirectoryRestartInfo,
-            FileIdBothDirectoryInfo,
-        ),
-    };
+    if dir.volume.is_wide {
+        let classes = (FileIdExtdDirectoryRestartInfo, FileIdExtdDirectoryInfo);
+        return list_as(dir, Layout::Extended, classes, buffer, listing);
+    }
+    let classes = (FileIdBothDirectoryRestartInfo, FileIdBothDirectoryInfo);
+    match list_as(dir, Layout::Both, classes, buffer, listing) {
+        // Some redirectors know no numbers.
+        Err(Code(1 | 50 | 87 | 124)) => {
+            listing.clear();
+            let classes = (FileFullDirectoryRestartInfo, FileFullDirectoryInfo);
+            list_as(dir, Layout::Full, classes, buffer, listing)
+        }
+        listed => listed,
+    }
+}
+
+fn list_as(
+    dir: &Directory,
+    layout: Layout,
+    (first, further): (FILE_INFO_BY_HANDLE_CLASS, FILE_INFO_BY_HANDLE_CLASS),
+    buffer: &mut [u64],
+    listing: &mut Listing,
+) -> Result<(), Code> {
     let mut class = first;
     let mut name = Vec::new();
     while calls::next_entries(&dir.handle, class, buffer)? {

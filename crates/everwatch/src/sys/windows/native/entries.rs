@@ -1,7 +1,9 @@
 //! Listings, parsed by bytes: the buffer comes from a file system that may be anybody's.
 
 use everwatch_proactor::notify::Name;
-use windows_sys::Win32::Storage::FileSystem::{FILE_ID_BOTH_DIR_INFO, FILE_ID_EXTD_DIR_INFO};
+use windows_sys::Win32::Storage::FileSystem::{
+    FILE_FULL_DIR_INFO, FILE_ID_BOTH_DIR_INFO, FILE_ID_EXTD_DIR_INFO,
+};
 
 /// How the entries in a buffer are laid out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -10,29 +12,32 @@ pub(super) enum Layout {
     Both,
     /// FILE_ID_EXTD_DIR_INFO: numbers of 128 bits.
     Extended,
+    /// FILE_FULL_DIR_INFO: no numbers.
+    Full,
 }
 
-/// Offsets that both layouts share.
+/// Offsets that all layouts share.
 mod at {
     pub(super) const NEXT: usize = 0;
     pub(super) const ATTRIBUTES: usize = 56;
     pub(super) const NAME_LENGTH: usize = 60;
-    /// In the first layout, of a reparse point, its tag.
+    /// But for the second layout, of a reparse point, its tag.
     pub(super) const EXTENDED_ATTRIBUTES: usize = 64;
 }
 
 impl Layout {
     fn tag(self) -> usize {
         match self {
-            Layout::Both => at::EXTENDED_ATTRIBUTES,
+            Layout::Both | Layout::Full => at::EXTENDED_ATTRIBUTES,
             Layout::Extended => 68,
         }
     }
 
-    fn number(self) -> usize {
+    fn number(self, bytes: &[u8]) -> Option<(u64, u64)> {
         match self {
-            Layout::Both => 96,
-            Layout::Extended => 72,
+            Layout::Both => Some((long(bytes, 96)?, 0)),
+            Layout::Extended => Some((long(bytes, 72)?, long(bytes, 80)?)),
+            Layout::Full => Some((0, 0)),
         }
     }
 
@@ -40,11 +45,13 @@ impl Layout {
         match self {
             Layout::Both => 104,
             Layout::Extended => 88,
+            Layout::Full => 68,
         }
     }
 }
 
 const _: () = {
+    use FILE_FULL_DIR_INFO as Full;
     use FILE_ID_BOTH_DIR_INFO as Both;
     use FILE_ID_EXTD_DIR_INFO as Extended;
     use std::mem::offset_of;
@@ -54,6 +61,10 @@ const _: () = {
     assert!(offset_of!(Extended, FileAttributes) == at::ATTRIBUTES);
     assert!(offset_of!(Both, FileNameLength) == at::NAME_LENGTH);
     assert!(offset_of!(Extended, FileNameLength) == at::NAME_LENGTH);
+    assert!(offset_of!(Full, FileAttributes) == at::ATTRIBUTES);
+    assert!(offset_of!(Full, FileNameLength) == at::NAME_LENGTH);
+    assert!(offset_of!(Full, EaSize) == at::EXTENDED_ATTRIBUTES);
+    assert!(offset_of!(Full, FileName) == 68);
     assert!(offset_of!(Both, EaSize) == at::EXTENDED_ATTRIBUTES);
     assert!(offset_of!(Extended, ReparsePointTag) == 68);
     assert!(offset_of!(Both, FileId) == 96 && offset_of!(Extended, FileId) == 72);
@@ -64,7 +75,7 @@ const _: () = {
 pub(super) struct Entry<'a> {
     pub(super) attributes: u32,
     pub(super) tag: u32,
-    /// Its low half and its high half.
+    /// Its low half and its high half; 0 if there is none.
     pub(super) number: (u64, u64),
     /// UTF-16, not aligned.
     name: &'a [u8],
@@ -107,14 +118,10 @@ pub(super) fn entries(
 fn parse(bytes: &[u8], layout: Layout) -> Option<(Entry<'_>, usize)> {
     let length = short(bytes, at::NAME_LENGTH)? as usize;
     let end = layout.name().checked_add(length)?;
-    let high = match layout {
-        Layout::Both => 0,
-        Layout::Extended => long(bytes, layout.number() + 8)?,
-    };
     let entry = Entry {
         attributes: short(bytes, at::ATTRIBUTES)?,
         tag: short(bytes, layout.tag())?,
-        number: (long(bytes, layout.number())?, high),
+        number: layout.number(bytes)?,
         name: bytes.get(layout.name()..end)?,
     };
     Some((entry, short(bytes, at::NEXT)? as usize))
@@ -146,9 +153,10 @@ mod tests {
             put(at::ATTRIBUTES, &0x10_u32.to_le_bytes());
             put(at::NAME_LENGTH, &(units.len() as u32).to_le_bytes());
             put(layout.tag(), &5_u32.to_le_bytes());
-            put(layout.number(), &(7 + at as u64).to_le_bytes());
-            if layout == Layout::Extended {
-                put(layout.number() + 8, &9_u64.to_le_bytes());
+            match layout {
+                Layout::Both => put(96, &7_u64.to_le_bytes()),
+                Layout::Extended => put(72, &(9_u128 << 64 | 7).to_le_bytes()),
+                Layout::Full => {}
             }
             put(layout.name(), &units);
         }
@@ -171,22 +179,26 @@ mod tests {
     }
 
     #[test]
-    fn entries_of_both_layouts_are_read() {
-        for (layout, high) in [(Layout::Both, 0), (Layout::Extended, 9)] {
+    fn entries_of_every_layout_are_read() {
+        for (layout, number) in [
+            (Layout::Both, (7, 0)),
+            (Layout::Extended, (7, 9)),
+            (Layout::Full, (0, 0)),
+        ] {
             let buffer = listing(layout);
             assert_eq!(names(&buffer, layout), ["ab", "c"]);
             let first = entries(&buffer, layout).next().expect("an entry");
             let first = first.expect("well formed");
             assert_eq!(
                 (first.attributes, first.tag, first.number),
-                (0x10, 5, (7, high))
+                (0x10, 5, number)
             );
         }
     }
 
     #[test]
     fn a_listing_that_leads_outside_is_malformed_and_not_shorter() {
-        for layout in [Layout::Both, Layout::Extended] {
+        for layout in [Layout::Both, Layout::Extended, Layout::Full] {
             let mut outside = listing(layout);
             outside[0] = 100_000;
             assert_eq!(names(&outside, layout), ["ab", "malformed"]);
