@@ -31,6 +31,7 @@ fn s3_5_commands_of_16_threads_are_answered_when_they_are_done() {
                         event.change().is_some_and(|change| change.path == path)
                     });
                     watcher.unwatch(root).expect("unwatched");
+                    waiting(&mut feed);
                     fs::remove_file(&path).expect("removed");
                     watcher.sync().expect("the barrier is passed");
                     let late = waiting(&mut feed);

@@ -36,8 +36,6 @@ pub(super) const SUITES: &[Suite] = &[
             "requirements_s3",
             "--test",
             "readiness",
-            "--test",
-            "threads",
         ],
         limit: Duration::from_secs(600),
     },
