@@ -35,6 +35,8 @@ pub(super) const SUITES: &[Suite] = &[
             "--test",
             "requirements_s3",
             "--test",
+            "requirements_bugs",
+            "--test",
             "readiness",
         ],
         limit: Duration::from_secs(600),
