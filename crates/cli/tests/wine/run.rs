@@ -168,7 +168,9 @@ impl Run {
         let outcome = self.run(wine);
         println!("{}: {}", self.words(), outcome.report());
         assert!(outcome.is_right(), "{}", self.complaint(&outcome));
-        if std::env::var_os("EVERWATCH_LINES").is_none() { let _ = std::fs::remove_file(&outcome.lines); }
+        if std::env::var_os("EVERWATCH_LINES").is_none() {
+            let _ = std::fs::remove_file(&outcome.lines);
+        }
         outcome
     }
 
