@@ -56,7 +56,8 @@ pub(crate) fn run_within(mut command: Command, limit: Duration) -> Result<Tally,
         .spawn()
         .map_err(|error| format!("cannot be started: {error}"))
         .and_then(|mut child| {
-            pass_on(lines(&mut child), until, &mut tally);
+            let lines = lines(&mut child);
+            pass_on(lines, &mut child, until, &mut tally);
             wait_until(&mut child, until)
         });
     match done {
@@ -112,8 +113,8 @@ pub(crate) fn run_plain(command: Command) -> Result<(), String> {
     run(command).map(drop).map_err(|(_, message)| message)
 }
 
-/// What a child prints, line by line. Read by a thread of its own: a child that is killed may leave
-/// the pipe to somebody who never closes it.
+/// What a child prints, line by line. Read by a thread of its own: a child may leave the pipe to
+/// somebody who never closes it, as programs under Wine do.
 fn lines(child: &mut Child) -> Receiver<Vec<u8>> {
     let (sender, lines) = channel();
     if let Some(output) = child.stdout.take() {
@@ -133,10 +134,14 @@ fn lines(child: &mut Child) -> Receiver<Vec<u8>> {
     lines
 }
 
-fn pass_on(lines: Receiver<Vec<u8>>, until: Instant, tally: &mut Tally) {
+/// Passes on until the output ends, or time is over, or nothing more comes from a child that ended.
+fn pass_on(lines: Receiver<Vec<u8>>, child: &mut Child, until: Instant, tally: &mut Tally) {
+    const LAST_WORDS: Duration = Duration::from_millis(500);
     let mut stdout = std::io::stdout().lock();
     loop {
-        match lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        let left = until.saturating_duration_since(Instant::now());
+        let had_ended = matches!(child.try_wait(), Ok(Some(_)));
+        match lines.recv_timeout(left.min(LAST_WORDS)) {
             Ok(line) => {
                 if let Some(found) = std::str::from_utf8(&line).ok().and_then(test_result) {
                     tally.passed += found.passed;
@@ -145,6 +150,7 @@ fn pass_on(lines: Receiver<Vec<u8>>, until: Instant, tally: &mut Tally) {
                 // Nobody reads any more: the command is still run to its end.
                 let _ = stdout.write_all(&line).and_then(|()| stdout.flush());
             }
+            Err(RecvTimeoutError::Timeout) if left > LAST_WORDS && !had_ended => {}
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
         }
     }
@@ -197,6 +203,19 @@ mod tests {
             spelled(&command),
             "RUSTDOCFLAGS='-D warnings' cargo doc --no-deps"
         );
+    }
+
+    #[test]
+    fn a_command_is_over_although_somebody_keeps_its_output_open() {
+        let mut command = Command::new("sh");
+        command.args([
+            "-c",
+            "sleep 20 & echo 'test result: ok. 3 passed; 0 failed; 0 ignored'",
+        ]);
+        let begin = Instant::now();
+        let tally = run_within(command, AGES).expect("it succeeds");
+        assert_eq!(tally.passed, 3);
+        assert!(begin.elapsed() < Duration::from_secs(10));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::{ChangeKind, Error, ErrorKind, Event, Feed, Options, Watcher};
 const ROOT: &str = "/";
 
 /// Explores schedules of `model`: random ones, and those in which few threads are interrupted.
-fn explore(model: fn()) {
+pub(crate) fn explore(model: fn()) {
     let rounds = std::env::var("EVERWATCH_MODEL_ROUNDS")
         .ok()
         .and_then(|text| text.parse().ok());

@@ -13,7 +13,7 @@ use common::{
     Load, Replica, armed, changes, differences, lines, memory, structure, synced, temp, waiting,
     walk,
 };
-use everwatch::{ChangeKind, Error, ErrorKind, Options, Snapshot, Watcher};
+use everwatch::{Error, ErrorKind, Options, Snapshot, Watcher};
 
 /// The working directory belongs to the process: one test at a time goes somewhere.
 struct Visit(#[expect(dead_code, reason = "held for its lifetime")] MutexGuard<'static, ()>);
@@ -36,23 +36,6 @@ fn watch_error(path: impl AsRef<Path>) -> Error {
     watcher
         .watch(path)
         .expect_err("this path cannot be watched")
-}
-
-#[test]
-fn a_file_created_after_watch_returns_is_reported_every_time() {
-    let dir = memory();
-    for round in 0..1_000 {
-        let mut feed = everwatch::watch(dir.path()).expect("a feed");
-        let path = dir.path().join(format!("f{round}"));
-        fs::write(&path, "").expect("a file");
-        let event = feed.next().expect("the feed goes on");
-        let change = event.change().expect("a change");
-        assert_eq!(
-            (&change.kind, &change.path),
-            (&ChangeKind::Created, &path),
-            "round {round}"
-        );
-    }
 }
 
 #[test]

@@ -224,9 +224,9 @@ fn a_root_that_recovered_from_the_watch_limit_is_missed_when_one_above_it_is_ren
 }
 
 #[test]
-fn without_an_inotify_instance_all_is_polled_and_said_so() {
+fn s0_1_without_an_inotify_instance_all_is_polled_and_said_so() {
     in_namespaces(
-        "without_an_inotify_instance_all_is_polled_and_said_so",
+        "s0_1_without_an_inotify_instance_all_is_polled_and_said_so",
         || {
             let dir = temp();
             let dirs = make_dirs(dir.path(), 10);
@@ -252,9 +252,9 @@ fn without_an_inotify_instance_all_is_polled_and_said_so() {
 }
 
 #[test]
-fn who_insists_on_inotify_gets_an_error_if_no_instance_is_left() {
+fn s0_1_who_insists_on_inotify_gets_an_error_if_no_instance_is_left() {
     in_namespaces(
-        "who_insists_on_inotify_gets_an_error_if_no_instance_is_left",
+        "s0_1_who_insists_on_inotify_gets_an_error_if_no_instance_is_left",
         || {
             set_limit("max_inotify_instances", 0);
             let options = Options::new().backend(Backend::Inotify);

@@ -5,12 +5,14 @@ mod facade;
 use std::fs;
 
 use everwatch::pyinotify::{Mask, WatchManager};
-use facade::{Log, PATIENCE, Scene, contents, eventually, logging, names, temp};
+use facade::{
+    Log, PATIENCE, Scene, contents, eventually, logging, names, temp, watched_directories_can_go,
+};
 
 #[test]
 fn s1_4_events_come_on_one_thread_in_the_order_in_which_things_happened() {
-    let (manager, log) = logging();
     let dirs = [(); 3].map(|()| temp());
+    let (manager, log) = logging();
     let watches = dirs.each_ref().map(|dir| {
         manager
             .add_watch(dir.path(), Mask::IN_CREATE, true)
@@ -36,6 +38,7 @@ fn s1_4_events_come_on_one_thread_in_the_order_in_which_things_happened() {
 
 #[test]
 fn s1_5_a_handler_that_is_slow_loses_nothing_and_holds_nobody_up() {
+    let dir = temp();
     let (gate, opened) = std::sync::mpsc::channel::<()>();
     let (log, mut is_first) = (Log::default(), true);
     let kept = log.clone();
@@ -46,7 +49,6 @@ fn s1_5_a_handler_that_is_slow_loses_nothing_and_holds_nobody_up() {
         kept.push(event);
     })
     .expect("a manager");
-    let dir = temp();
     manager
         .add_watch(dir.path(), names(), true)
         .expect("watched");
@@ -162,6 +164,9 @@ fn s1_9_each_kind_of_change_has_its_mask() {
     assert_eq!(Mask::IN_DELETE_SELF.bits(), 0x400);
     assert_eq!(Mask::IN_ISDIR.bits(), 0x4000_0000);
     for (what, operation, expected) in table() {
+        if what == "the watched directory goes" && !watched_directories_can_go(what) {
+            continue;
+        }
         let scene = Scene::with(&["d"], &["f"]);
         operation(&scene);
         let mut lines = scene.lines();
@@ -172,14 +177,18 @@ fn s1_9_each_kind_of_change_has_its_mask() {
 
 #[test]
 fn s1_9_metadata_is_a_kind_of_its_own() {
-    let scene = Scene::of(Mask::IN_ATTRIB, true, &[], &["f"]);
+    // Windows has one action for both.
+    let (mask, expected) = match cfg!(windows) {
+        true => (Mask::IN_MODIFY, "IN_MODIFY f"),
+        false => (Mask::IN_ATTRIB, "IN_ATTRIB f"),
+    };
+    let scene = Scene::of(mask, true, &[], &["f"]);
     let mut permissions = fs::metadata(scene.path("f"))
         .expect("it is there")
         .permissions();
     permissions.set_readonly(true);
     fs::set_permissions(scene.path("f"), permissions).expect("set");
-    let lines = scene.lines();
-    assert_eq!(lines, ["IN_ATTRIB f"]);
+    assert_eq!(scene.lines(), [expected]);
 }
 
 #[test]
@@ -261,6 +270,9 @@ fn s1_10_a_file_in_the_place_of_a_directory_is_no_directory() {
 
 #[test]
 fn s1_10_what_is_deleted_is_what_was_created_last_however_fast_names_change_hands() {
+    if !watched_directories_can_go("s1_10_what_is_deleted_is_what_was_created_last") {
+        return;
+    }
     let scene = Scene::of(names(), true, &["x"], &[]);
     for _ in 0..200 {
         fs::remove_dir(scene.path("x")).expect("removed");
@@ -304,6 +316,7 @@ fn s1_12_the_full_path_is_path_and_name_for_every_entry() {
     let scene = Scene::with(&["a/b"], &["a/b/f"]);
     scene.rename("a/b/f", "a/g");
     scene.write("a/g");
+    scene.manager.sync().expect("the barrier is passed");
     fs::remove_dir_all(scene.path("a")).expect("removed");
     let events = scene.events();
     assert!(events.len() >= 5, "{events:?}");
@@ -316,6 +329,9 @@ fn s1_12_the_full_path_is_path_and_name_for_every_entry() {
 
 #[test]
 fn s1_12_an_event_about_the_watched_path_has_no_name() {
+    if !watched_directories_can_go("s1_12_an_event_about_the_watched_path_has_no_name") {
+        return;
+    }
     let scene = Scene::of(contents(), true, &[], &[]);
     fs::remove_dir(&scene.root).expect("removed");
     eventually("it is told", || scene.log.len() > 0);
@@ -327,6 +343,9 @@ fn s1_12_an_event_about_the_watched_path_has_no_name() {
 
 #[test]
 fn s1_12_a_watched_path_that_is_back_is_watched_again() {
+    if !watched_directories_can_go("s1_12_a_watched_path_that_is_back_is_watched_again") {
+        return;
+    }
     let scene = Scene::of(names(), true, &[], &[]);
     fs::remove_dir(&scene.root).expect("removed");
     eventually("it is gone", || scene.log.len() == 1);

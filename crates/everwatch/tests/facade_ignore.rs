@@ -6,12 +6,16 @@ use std::fs;
 
 use facade::{Scene, contents, names};
 
-/// Makes, renames and removes files below the directory `name`.
+/// Makes, renames and removes files below the directory `name`. What comes and goes before anybody
+/// looks at it need not be told, so it is told in between.
 fn use_dir(scene: &Scene, name: &str) {
     let path = |file: &str| scene.path(name).join(file);
+    let sync = || scene.manager.sync().expect("the barrier is passed");
     for (old, new) in [("f", "g"), ("h", "i")] {
         fs::write(path(old), "x").expect("a file");
+        sync();
         fs::rename(path(old), path(new)).expect("moved");
+        sync();
         fs::remove_file(path(new)).expect("removed");
     }
 }

@@ -175,6 +175,7 @@ fn s1_20_overlapping_watches_can_be_kept_apart() {
         .add_watch(&child, Mask::IN_CREATE, true)
         .expect("watched");
     fs::write(child.join("f"), "").expect("a file");
+    manager.sync().expect("the barrier is passed");
     fs::remove_file(child.join("f")).expect("removed");
     manager.sync().expect("the barrier is passed");
     let told: HashSet<_> = log
@@ -192,8 +193,8 @@ fn s1_20_overlapping_watches_can_be_kept_apart() {
 
 #[test]
 fn s1_20_numbers_are_unique_over_threads_and_managers() {
-    let managers = [(); 2].map(|()| Arc::new(logging().0));
     let dir = Arc::new(temp());
+    let managers = [(); 2].map(|()| Arc::new(logging().0));
     let threads: Vec<_> = (0..8)
         .map(|thread| {
             let (manager, dir) = (Arc::clone(&managers[thread % 2]), Arc::clone(&dir));

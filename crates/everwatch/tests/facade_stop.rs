@@ -51,8 +51,8 @@ impl Held {
 
 #[test]
 fn s1_14_what_is_queued_when_a_watch_is_removed_is_dropped() {
-    let held = held();
     let dir = temp();
+    let held = held();
     let watch = held
         .manager
         .add_watch(dir.path(), names(), true)
@@ -83,8 +83,8 @@ fn watch_of(held: &Held) -> everwatch::pyinotify::Wd {
 
 #[test]
 fn s1_14_what_is_queued_when_the_manager_stops_is_dropped() {
-    let held = held();
     let dir = temp();
+    let held = held();
     held.manager
         .add_watch(dir.path(), names(), true)
         .expect("watched");
@@ -131,8 +131,8 @@ fn s1_14_nothing_is_delivered_after_a_watch_was_removed_under_load() {
 
 #[test]
 fn s1_14_removing_one_watch_does_not_disturb_another() {
-    let (manager, log) = logging();
     let dirs = [temp(), temp()];
+    let (manager, log) = logging();
     let [one, two] = dirs.each_ref().map(|dir| {
         manager
             .add_watch(dir.path(), names(), true)
@@ -152,8 +152,8 @@ fn s1_14_removing_one_watch_does_not_disturb_another() {
 #[test]
 fn s1_15_stopping_an_idle_manager_takes_less_than_a_fifth_of_a_second() {
     for watches in [0, 1, 50] {
-        let (manager, _) = logging();
         let dirs: Vec<_> = (0..watches).map(|_| temp()).collect();
+        let (manager, _) = logging();
         for dir in &dirs {
             manager
                 .add_watch(dir.path(), names(), true)
@@ -184,8 +184,8 @@ fn s1_16_what_was_watched_can_be_removed_and_made_again_at_once() {
 
 #[test]
 fn s1_20_a_manager_has_stopped_after_all_its_watches() {
-    let (manager, _) = logging();
     let dirs = [(); 10].map(|()| temp());
+    let (manager, _) = logging();
     let watches = dirs.each_ref().map(|dir| {
         manager
             .add_watch(dir.path(), names(), true)
@@ -265,6 +265,7 @@ fn stopping_in_a_handler_returns_and_the_manager_stops() {
 
 #[test]
 fn a_handler_may_remove_the_watch_of_its_event_and_others() {
+    let dirs = [temp(), temp()];
     let log = Log::default();
     let kept = log.clone();
     let others = Arc::new(Mutex::new(Vec::<Watch>::new()));
@@ -277,7 +278,6 @@ fn a_handler_may_remove_the_watch_of_its_event_and_others() {
         kept.push(event);
     })
     .expect("a manager");
-    let dirs = [temp(), temp()];
     let [one, two] = dirs.each_ref().map(|dir| {
         manager
             .add_watch(dir.path(), names(), true)

@@ -16,8 +16,8 @@ fn count(of: &str) -> Option<usize> {
 
 #[test]
 fn s1_bug_11_the_number_of_threads_does_not_depend_on_the_number_of_watches() {
-    let (manager, log) = logging();
     let dirs: Vec<_> = (0..500).map(|_| temp()).collect();
+    let (manager, log) = logging();
     let mut threads = Vec::new();
     for (number, dir) in dirs.iter().enumerate() {
         manager

@@ -17,6 +17,8 @@ mod lane;
 mod models;
 #[cfg(windows)]
 pub mod native;
+#[cfg(all(windows, not(feature = "seam")))]
+mod no_seam;
 #[cfg(windows)]
 mod reading;
 #[cfg(windows)]

@@ -101,6 +101,9 @@ impl Prefix {
         server.arg(format!("-p{LINGERING}"));
         // Without, the first program starts it.
         let _ = quiet(&mut server).status();
+        // The services come with the first program that asks for a volume, and keep its output.
+        let mut first = in_prefix(&self.loader, &self.directory);
+        let _ = quiet(first.args(["cmd", "/c", "vol", "Z:"])).status();
     }
 }
 

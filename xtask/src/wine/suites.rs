@@ -12,11 +12,36 @@ pub(super) struct Suite {
 }
 
 /// In the order in which they run: a failure below is found before what stands on it fails as well.
-pub(super) const SUITES: &[Suite] = &[Suite {
-    package: "everwatch-core",
-    arguments: &[],
-    limit: Duration::from_secs(180),
-}];
+pub(super) const SUITES: &[Suite] = &[
+    Suite {
+        package: "everwatch-core",
+        arguments: &[],
+        limit: Duration::from_secs(180),
+    },
+    Suite {
+        package: "everwatch-proactor",
+        arguments: &["--features", "seam"],
+        limit: Duration::from_secs(600),
+    },
+    Suite {
+        package: "everwatch",
+        arguments: &[
+            "--test",
+            "requirements_s0",
+            "--test",
+            "requirements_s1",
+            "--test",
+            "requirements_s2",
+            "--test",
+            "requirements_s3",
+            "--test",
+            "readiness",
+            "--test",
+            "threads",
+        ],
+        limit: Duration::from_secs(600),
+    },
+];
 
 /// The crates that build for Windows, tests and all.
 pub(super) const BUILT: &[&str] = &["everwatch-core"];

@@ -44,13 +44,11 @@ impl<K: Kernel> Engine<K> {
         let goes = matches!(action, Action::Departed | Action::MovedFrom);
         for top in self.watches.nodes(watch) {
             let found = self.find_named(top, path);
-            // Which one is gone, only the disk tells.
-            let action = match goes && !found.is_certain {
-                true => Action::Created,
-                false => action,
-            };
             for (dir, name) in found.places {
-                self.apply_at(dir, &name, action);
+                match goes && !found.is_certain {
+                    true => self.may_have_departed(dir, &name),
+                    false => self.apply_at(dir, &name, action),
+                }
             }
         }
     }
@@ -65,8 +63,10 @@ impl<K: Kernel> Engine<K> {
             let target = target.map(|&top| self.find_named(top, to_path));
             let found = [&source, &target].into_iter().flatten();
             if !found.into_iter().all(|found| found.is_certain) {
-                let found = [source, target].into_iter().flatten();
-                for (dir, name) in found.flat_map(|found| found.places) {
+                for (dir, name) in source.into_iter().flat_map(|found| found.places) {
+                    self.may_have_departed(dir, &name);
+                }
+                for (dir, name) in target.into_iter().flat_map(|found| found.places) {
                     self.apply_at(dir, &name, Action::MovedTo);
                 }
                 continue;
@@ -151,6 +151,7 @@ impl<K: Kernel> Engine<K> {
                     // What departed from the name has a successor, whatever that is.
                     self.mirror.clear(child, Mark::VANISHED);
                     self.doubt(child);
+                    self.compare_again(child);
                 }
                 // Gone again, and a record says whereto.
                 None if error.is_absence() => {}
@@ -170,6 +171,36 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
+    /// The entry of this name may be the one that is gone: only the disk tells. If it is there, it may
+    /// have been away.
+    fn may_have_departed(&mut self, dir: NodeId, name: &[u8]) {
+        let Some(child) = self.mirror.child(dir, name) else {
+            return;
+        };
+        self.counters.stats += 1;
+        match self.stat(dir, name) {
+            Ok(stat) => {
+                let before = self.outlets.changes();
+                self.reconcile(dir, name, Seen::from(&stat), Cause::Notified);
+                self.report_anew(dir, name, child, before);
+                self.compare_again(child);
+            }
+            Err(error) if error.is_absence() => self.depart(child),
+            Err(_) => {
+                self.doubt(child);
+                self.compare_again(child);
+            }
+        }
+    }
+
+    /// What happened in the directory for a while was not told.
+    fn compare_again(&mut self, id: NodeId) {
+        if self.mirror.contains(id) && self.mirror.is_dir(id) && self.reaches(id) {
+            self.mirror.set(id, Mark::STALE);
+            self.queue(id);
+        }
+    }
+
     pub(super) fn decide_departed(&mut self, id: NodeId) {
         if self.mirror.contains(id) && self.mirror.has(id, Mark::VANISHED) {
             self.remove(id, Cause::Notified, true, false);
@@ -185,10 +216,7 @@ impl<K: Kernel> Engine<K> {
     }
 
     pub(super) fn decide_shifted(&mut self, id: NodeId) {
-        if self.mirror.contains(id) && self.mirror.is_dir(id) && self.reaches(id) {
-            self.mirror.set(id, Mark::STALE);
-            self.queue(id);
-        }
+        self.compare_again(id);
     }
 
     /// A watch above reports on the directory.
@@ -263,18 +291,16 @@ impl<K: Kernel> Engine<K> {
             .map(<[u8]>::to_vec)
             .collect();
         let is_open = self.open_known(dir).is_ok();
-        if !is_open && self.reaches(dir) {
-            // Whatever it is that has this name is to be found once it can be.
-            self.queue(dir);
-        }
         let Engine {
             kernel, handles, ..
         } = self;
         let opened = handles.last().filter(|_| is_open);
-        if let Some(found) = opened.and_then(|(_, dir)| kernel.spelling(dir, name))
-            && !owners.contains(&found)
-        {
-            owners.push(found);
+        match opened.and_then(|(_, dir)| kernel.spelling(dir, name)) {
+            Some(found) if owners.contains(&found) => {}
+            Some(found) => owners.push(found),
+            // Whatever it is that has this name is to be found by listing, if it is there.
+            None if self.reaches(dir) => self.queue(dir),
+            None => {}
         }
         owners
     }

@@ -20,9 +20,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Mask(u32);
 
 impl Mask {
-    /// The content of a file may have changed.
+    /// The content of a file may have changed; on Windows, or its attributes.
     pub const IN_MODIFY: Mask = Mask(0x0000_0002);
-    /// Permissions, owner, times or extended attributes changed.
+    /// Permissions, owner, times or extended attributes changed. Windows does not tell it from
+    /// [`IN_MODIFY`](Mask::IN_MODIFY).
     pub const IN_ATTRIB: Mask = Mask(0x0000_0004);
     /// Something was moved away from here; where to, the [`IN_MOVED_TO`](Mask::IN_MOVED_TO) with the
     /// same cookie says.

@@ -65,8 +65,9 @@
 //! | `IN_ACCESS`, `IN_OPEN`, `IN_CLOSE_NOWRITE` | not seen |
 //! | a wait for the first event after `add_watch` | none needed |
 //!
-//! One difference matters to who keeps a copy of the tree: `IN_DELETE`, and `IN_MOVED_FROM`, of a
-//! directory stand for everything below it.
+//! Who keeps a copy of the tree should know that `IN_DELETE` and `IN_MOVED_FROM` of a directory stand
+//! for everything below it, and so does `IN_CREATE` of one that comes from an ignored path. What comes
+//! and goes before anybody looked at it may not be told at all.
 //!
 //! # From watchdog
 //!
@@ -87,6 +88,8 @@
 mod dispatch;
 mod event;
 mod manager;
+#[cfg(all(test, everwatch_shuttle))]
+mod models;
 mod notice;
 mod registry;
 mod shared;

@@ -27,7 +27,7 @@ pub(crate) mod linux;
 pub(crate) mod model;
 pub(crate) mod signal;
 // Its paths are those of Unix.
-#[cfg(all(any(test, feature = "sim"), not(windows)))]
+#[cfg(all(any(test, feature = "sim"), not(any(windows, everwatch_shuttle))))]
 pub mod sim;
 #[cfg(all(any(windows, test, feature = "sim"), not(everwatch_shuttle)))]
 pub(crate) mod windows;

@@ -6,7 +6,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::os::windows::io::BorrowedHandle;
 use std::ptr::null_mut;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -159,12 +159,17 @@ impl Group {
         self.door.event.set()
     }
 
-    fn stop(self) -> Closed {
+    /// Asks the thread to end; what to wait for, if it can be asked.
+    fn ask_to_stop(&self) -> Option<Receiver<Closed>> {
         let (reply, answer) = sync_channel(1);
         let sent = self.send(Command::Stop { reply });
-        if sent.is_err() && !self.thread.is_finished() {
+        (sent.is_ok() || self.thread.is_finished()).then_some(answer)
+    }
+
+    fn join(self, answer: Option<Receiver<Closed>>) -> Closed {
+        let Some(answer) = answer else {
             return Closed::default();
-        }
+        };
         let closed = answer.recv().unwrap_or_default();
         let _ = self.thread.join();
         closed
@@ -207,8 +212,9 @@ impl Groups {
 
     fn end_if_empty(&mut self, at: usize) {
         if self.groups[at].tags.is_empty() {
-            let closed = self.groups.swap_remove(at).stop();
-            add(&mut self.counts, closed);
+            let group = self.groups.swap_remove(at);
+            let answer = group.ask_to_stop();
+            add(&mut self.counts, group.join(answer));
         }
     }
 }
@@ -269,8 +275,9 @@ impl Crew for Groups {
     }
 
     fn stop(&mut self) -> Closed {
-        for group in self.groups.drain(..) {
-            add(&mut self.counts, group.stop());
+        let asked: Vec<_> = self.groups.iter().map(Group::ask_to_stop).collect();
+        for (group, answer) in self.groups.drain(..).zip(asked) {
+            add(&mut self.counts, group.join(answer));
         }
         self.counts
     }

@@ -30,47 +30,12 @@ use windows_sys::core::BOOL;
 use crate::native::handle::Handle;
 use crate::settings::{Layout, Settings};
 
+#[cfg(not(feature = "seam"))]
+pub(crate) use crate::no_seam::{
+    Arguments, Call, ReadExtended, completion, extended, fault, record,
+};
 #[cfg(feature = "seam")]
-pub(crate) use crate::seam::{Call, completion, fault, record};
-#[cfg(not(feature = "seam"))]
-pub(crate) use no_seam::{Call, completion, fault, record};
-
-#[cfg(not(feature = "seam"))]
-mod no_seam {
-    #[derive(Clone, Copy)]
-    pub(crate) enum Call {
-        AssignProcessToJobObject,
-        CancelIo,
-        CancelIoEx,
-        CancelSynchronousIo,
-        CloseHandle,
-        CreateEvent,
-        CreateFile,
-        CreateIoCompletionPort,
-        CreateJobObject,
-        GetFileInformation,
-        GetQueuedCompletionStatusEx,
-        IsRemote,
-        NtOpenFile,
-        PostQueuedCompletionStatus,
-        QueueUserApc,
-        ReadDirectoryChanges,
-        SetEvent,
-        SpawnThread,
-        SpawnWorker,
-        WaitForMultipleObjects,
-    }
-
-    pub(crate) fn fault(_: Call) -> Option<u32> {
-        None
-    }
-
-    pub(crate) fn record(_: Call, _: usize, _: [usize; 4], _: u32) {}
-
-    pub(crate) fn completion() -> Option<(u32, u32)> {
-        None
-    }
-}
+pub(crate) use crate::seam::{Arguments, Call, ReadExtended, completion, extended, fault, record};
 
 const ACCESS: u32 = FILE_LIST_DIRECTORY | SYNCHRONIZE;
 const SHARE: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
@@ -108,7 +73,7 @@ pub(crate) fn outcome(is_fine: BOOL) -> Result<(), u32> {
 pub(crate) fn noted(
     call: Call,
     handle: HANDLE,
-    arguments: [usize; 4],
+    arguments: Arguments,
     result: Result<(), u32>,
 ) -> Result<(), u32> {
     record(call, handle as usize, arguments, result.err().unwrap_or(0));
@@ -122,7 +87,7 @@ pub(crate) fn noted(
 pub(crate) unsafe fn close(handle: HANDLE) {
     // SAFETY: the caller owns the handle and gives it up.
     let result = outcome(unsafe { CloseHandle(handle) });
-    let _ = noted(Call::CloseHandle, handle, [0; 4], result);
+    let _ = noted(Call::CloseHandle, handle, [0; 5], result);
     debug_assert!(result.is_ok(), "CloseHandle: {result:?}");
 }
 
@@ -139,7 +104,7 @@ pub(crate) unsafe fn reopen(directory: HANDLE, flavour: Flavour) -> Result<Handl
             Flavour::Overlapped => 0,
             Flavour::Blocking => FILE_SYNCHRONOUS_IO_NONALERT,
         };
-    let arguments = [ACCESS as usize, SHARE as usize, options as usize, 0];
+    let arguments = [ACCESS as usize, SHARE as usize, options as usize, 0, 0];
     if let Some(error) = fault(Call::NtOpenFile) {
         record(Call::NtOpenFile, 0, arguments, error);
         return Err(error);
@@ -183,7 +148,7 @@ pub(crate) fn open(path: &[u16], flavour: Flavour) -> Result<Handle, u32> {
             Flavour::Overlapped => FILE_FLAG_OVERLAPPED,
             Flavour::Blocking => 0,
         };
-    let arguments = [ACCESS as usize, SHARE as usize, flags as usize, 0];
+    let arguments = [ACCESS as usize, SHARE as usize, flags as usize, 0, 0];
     if let Some(error) = fault(Call::CreateFile) {
         record(Call::CreateFile, 0, arguments, error);
         return Err(error);
@@ -210,21 +175,12 @@ pub(crate) fn open(path: &[u16], flavour: Flavour) -> Result<Handle, u32> {
     Ok(unsafe { Handle::own(handle) })
 }
 
-type ReadDirectoryChangesEx = unsafe extern "system" fn(
-    HANDLE,
-    *mut c_void,
-    u32,
-    BOOL,
-    u32,
-    *mut u32,
-    *mut OVERLAPPED,
-    LPOVERLAPPED_COMPLETION_ROUTINE,
-    i32,
-) -> BOOL;
-
 /// `ReadDirectoryChangesExW`, which Windows has from 10.0.16299 on, and Wine not at all.
-fn extended_read() -> Option<ReadDirectoryChangesEx> {
-    static FOUND: OnceLock<Option<ReadDirectoryChangesEx>> = OnceLock::new();
+fn extended_read() -> Option<ReadExtended> {
+    static FOUND: OnceLock<Option<ReadExtended>> = OnceLock::new();
+    if let Some(stand_in) = extended() {
+        return Some(stand_in);
+    }
     *FOUND.get_or_init(|| {
         let library: Vec<u16> = "kernel32.dll\0".encode_utf16().collect();
         // SAFETY: the name ends in NUL; kernel32 is never unloaded.
@@ -271,6 +227,7 @@ pub(crate) unsafe fn read(
         usize::from(settings.deep),
         target.bytes as usize,
         target.overlapped as usize,
+        target.buffer as usize,
     ];
     if let Some(error) = fault(Call::ReadDirectoryChanges) {
         record(
@@ -337,7 +294,7 @@ pub(crate) unsafe fn read(
 /// # Safety
 /// `handle` must be open.
 pub(crate) unsafe fn cancel(handle: HANDLE, overlapped: *const OVERLAPPED) -> Result<(), u32> {
-    let arguments = [overlapped as usize, 0, 0, 0];
+    let arguments = [overlapped as usize, 0, 0, 0, 0];
     if let Some(error) = fault(Call::CancelIoEx) {
         return noted(Call::CancelIoEx, handle, arguments, Err(error));
     }
@@ -352,11 +309,11 @@ pub(crate) unsafe fn cancel(handle: HANDLE, overlapped: *const OVERLAPPED) -> Re
 /// `handle` must be open.
 pub(crate) unsafe fn cancel_here(handle: HANDLE) -> Result<(), u32> {
     if let Some(error) = fault(Call::CancelIo) {
-        return noted(Call::CancelIo, handle, [0; 4], Err(error));
+        return noted(Call::CancelIo, handle, [0; 5], Err(error));
     }
     // SAFETY: the handle is open.
     let result = outcome(unsafe { CancelIo(handle) });
-    noted(Call::CancelIo, handle, [0; 4], result)
+    noted(Call::CancelIo, handle, [0; 5], result)
 }
 
 /// A new completion port.
@@ -378,7 +335,7 @@ pub(crate) fn create_port() -> Result<Handle, u32> {
 /// # Safety
 /// Both handles must be open.
 pub(crate) unsafe fn associate(port: HANDLE, file: HANDLE, key: usize) -> Result<(), u32> {
-    let arguments = [key, port as usize, 0, 0];
+    let arguments = [key, port as usize, 0, 0, 0];
     if let Some(error) = fault(Call::CreateIoCompletionPort) {
         return noted(Call::CreateIoCompletionPort, file, arguments, Err(error));
     }
@@ -434,7 +391,7 @@ pub(crate) unsafe fn post(port: HANDLE, key: usize) -> Result<(), u32> {
     noted(
         Call::PostQueuedCompletionStatus,
         port,
-        [key, 0, 0, 0],
+        [key, 0, 0, 0, 0],
         result,
     )
 }

@@ -59,7 +59,7 @@ use windows_sys::Win32::Foundation::{
 use windows_sys::Win32::System::IO::{LPOVERLAPPED_COMPLETION_ROUTINE, OVERLAPPED};
 
 use crate::native::buffer::{Buffer, Filled};
-use crate::native::calls::{self, Target};
+use crate::native::calls::{self, Call, Target};
 use crate::native::directory::DirHandle;
 use crate::native::port::Packet;
 use crate::settings::{Layout, Settings};
@@ -267,6 +267,13 @@ impl ChangeRead<Pending> {
         }
         // SAFETY: the packet says that the kernel has let go of the operation.
         let (status, bytes) = unsafe { ((*overlapped).Internal, (*overlapped).InternalHigh) };
+        let handle = self.parts.directory.handle().raw() as usize;
+        calls::record(
+            Call::Completion,
+            handle,
+            [overlapped as usize, 0, 0, 0, 0],
+            0,
+        );
         let status = status as u32;
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.parts.ended = match calls::completion() {

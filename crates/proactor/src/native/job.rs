@@ -50,7 +50,7 @@ impl Job {
         noted(
             Call::AssignProcessToJobObject,
             child.as_raw_handle(),
-            [0; 4],
+            [0; 5],
             result,
         )?;
         Ok(job)

@@ -16,7 +16,8 @@ use crate::native::handle::Handle;
 /// The most handles that one wait can have.
 pub(crate) const MOST_HANDLES: usize = 64;
 
-/// The number of this thread.
+/// The number of this thread, for the seam.
+#[cfg(feature = "seam")]
 pub(crate) fn this_thread() -> u32 {
     // SAFETY: no preconditions.
     unsafe { GetCurrentThreadId() }
@@ -36,7 +37,7 @@ impl Event {
         if event.is_null() {
             return Err(last_error());
         }
-        record(Call::CreateEvent, event as usize, [0; 4], 0);
+        record(Call::CreateEvent, event as usize, [0; 5], 0);
         // SAFETY: the handle is fresh and nobody else's.
         Ok(Event(unsafe { Handle::own(event) }))
     }
@@ -94,22 +95,22 @@ pub(crate) unsafe fn queue<T>(
 ) -> Result<(), u32> {
     let handle = thread.as_raw_handle();
     if let Some(error) = fault(Call::QueueUserApc) {
-        return noted(Call::QueueUserApc, handle, [0; 4], Err(error));
+        return noted(Call::QueueUserApc, handle, [0; 5], Err(error));
     }
     // SAFETY: the handle of a thread that has not been joined is open.
     let result = outcome(unsafe { QueueUserAPC(Some(routine), handle, parameter) }.cast_signed());
-    noted(Call::QueueUserApc, handle, [0; 4], result)
+    noted(Call::QueueUserApc, handle, [0; 5], result)
 }
 
 /// Ends the blocking call that a thread is in, if it is in one.
 pub(crate) fn cancel_blocking<T>(thread: &JoinHandle<T>) -> Result<(), u32> {
     let handle = thread.as_raw_handle();
     if let Some(error) = fault(Call::CancelSynchronousIo) {
-        return noted(Call::CancelSynchronousIo, handle, [0; 4], Err(error));
+        return noted(Call::CancelSynchronousIo, handle, [0; 5], Err(error));
     }
     // SAFETY: the handle of a thread that has not been joined is open.
     let result = outcome(unsafe { CancelSynchronousIo(handle) });
-    noted(Call::CancelSynchronousIo, handle, [0; 4], result)
+    noted(Call::CancelSynchronousIo, handle, [0; 5], result)
 }
 
 /// Starts a named thread.

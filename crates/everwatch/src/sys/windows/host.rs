@@ -39,6 +39,7 @@ const TOO_SOON: FileTime = 1_000_000_000;
 const BORN_ONCE: FileTime = 1;
 
 const FILE_NOT_FOUND: Code = Code(2);
+const NOT_SUPPORTED: Code = Code(50);
 
 /// An open directory, and the root through which it was opened.
 #[derive(Clone, Debug)]
@@ -98,6 +99,7 @@ impl<S: System> Kernel32<S> {
     }
 
     /// Whether everything is polled.
+    #[cfg(windows)]
     pub(super) fn is_polling(&self) -> bool {
         self.gap.is_some()
     }
@@ -121,17 +123,6 @@ impl<S: System> Kernel32<S> {
     fn watch_number(&mut self) -> Watch {
         self.next_watch += 1;
         Watch(self.next_watch)
-    }
-
-    /// Whether the name is the one that is listed. Names are found whatever their case, and by short
-    /// names as well, but to the engine those are other names.
-    fn is_spelled(&mut self, dir: &Dir<S::Dir>, name: &[u8]) -> bool {
-        // Under Wine this takes as long as listing the directory.
-        self.system.quirks().keeps_old_paths
-            || self
-                .system
-                .spelling(&dir.dir, name)
-                .is_none_or(|spelling| spelling == name)
     }
 
     fn tag(&mut self) -> Tag {
@@ -193,7 +184,7 @@ impl<S: System> Kernel32<S> {
             },
         };
         let (tag, watch) = (self.tag(), self.watch_number());
-        self.system.arm(tag, dir, settings).map_err(fault)?;
+        self.system.arm(tag, dir, settings).map_err(unarmed)?;
         if is_final {
             self.ledger.keep_paths(watch);
         }
@@ -214,6 +205,15 @@ impl<S: System> Kernel32<S> {
         Ok(watch)
     }
 
+    /// Windows renames no directory below which one is open, and the root is. Others than Windows may.
+    fn watch_ancestor(&mut self, dir: &S::Dir) -> Result<Watched, Fault> {
+        let device = self.identify(dir)?.device;
+        match self.volume(dir, device).0 || self.system.quirks().keeps_old_paths {
+            true => Err(fault(NOT_SUPPORTED)),
+            false => Ok(Watched::New(self.watch_number())),
+        }
+    }
+
     /// Replaces a read by one with other settings. What the old one has is taken before it is retired.
     fn renew(&mut self, tag: Tag, settings: Settings) -> Result<(), Fault> {
         let Some(read) = self.reads.get(&tag) else {
@@ -229,7 +229,7 @@ impl<S: System> Kernel32<S> {
             ..*read
         };
         let next = self.tag();
-        self.system.arm(next, &dir, settings).map_err(fault)?;
+        self.system.arm(next, &dir, settings).map_err(unarmed)?;
         // Both report on what happens now. To tell a change twice does no harm.
         self.tags.insert(successor.identity, next);
         self.reads.insert(next, successor);
@@ -344,14 +344,27 @@ fn deliver<D>(
     }
 }
 
+/// What it means that a read could not be armed on an open directory.
+fn unarmed(code: Code) -> Fault {
+    let fault = fault(code);
+    match fault.kind {
+        // It could be opened for that, so it is not the rights: it is being deleted.
+        FaultKind::Denied => Fault {
+            kind: FaultKind::Other,
+            ..fault
+        },
+        _ => fault,
+    }
+}
+
 /// What a Win32 error means to the engine.
 pub(super) fn fault(code: Code) -> Fault {
     let kind = match code.0 {
         // FILE_NOT_FOUND, PATH_NOT_FOUND, INVALID_DRIVE, BAD_NETPATH, BAD_NET_NAME, INVALID_NAME,
-        // DELETE_PENDING
-        2 | 3 | 15 | 53 | 67 | 123 | 303 => FaultKind::NotFound,
-        // DIRECTORY, CANT_ACCESS_FILE, STOPPED_ON_SYMLINK
-        267 | 1920 | 681 => FaultKind::NotDirectory,
+        // BAD_PATHNAME, DELETE_PENDING
+        2 | 3 | 15 | 53 | 67 | 123 | 161 | 303 => FaultKind::NotFound,
+        // DIRECTORY, STOPPED_ON_SYMLINK, CANT_ACCESS_FILE, CANT_RESOLVE_FILENAME
+        267 | 681 | 1920 | 1921 => FaultKind::NotDirectory,
         // ACCESS_DENIED. Not SHARING_VIOLATION: of its end there is no record.
         5 => FaultKind::Denied,
         // TOO_MANY_OPEN_FILES
@@ -410,9 +423,15 @@ impl<S: System> Kernel for Kernel32<S> {
     }
 
     fn stat(&mut self, dir: &Self::Dir, name: &[u8]) -> Result<Stat, Fault> {
-        let stat = self.system.stat(&dir.dir, name).map_err(fault)?;
-        if !self.is_spelled(dir, name) {
-            return Err(fault(FILE_NOT_FOUND));
+        let mut stat = self.system.stat(&dir.dir, name).map_err(fault)?;
+        // Names are found whatever their case, and by short names as well, but to the engine those are
+        // other names. Under Wine it takes as long as a listing to find out.
+        if !self.system.quirks().keeps_old_paths {
+            match self.system.spelling(&dir.dir, name) {
+                Some(spelling) if spelling == name => {}
+                Some(_) => return Err(fault(FILE_NOT_FOUND)),
+                None => stat = self.system.stat(&dir.dir, name).map_err(fault)?,
+            }
         }
         Ok(self.told(&dir.dir, stat))
     }
@@ -428,8 +447,7 @@ impl<S: System> Kernel for Kernel32<S> {
     fn watch(&mut self, dir: &Self::Dir, purpose: Purpose) -> Result<Watched, Fault> {
         let identity = match purpose {
             Purpose::Entries => dir.root,
-            // Windows renames no directory below which one is open, and the root is.
-            Purpose::Ancestor => return Ok(Watched::New(self.watch_number())),
+            Purpose::Ancestor => return self.watch_ancestor(&dir.dir),
             _ => self.identify(&dir.dir)?,
         };
         let known = self.tags.get(&identity).copied();

@@ -44,7 +44,7 @@ use crate::settings::{Layout, Settings, Tag};
 /// How long a worker may take to answer before it counts as hung.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// The same for the first answer: a new program may be looked through by a scanner first.
-const START_LIMIT: Duration = Duration::from_secs(30);
+const START_LIMIT: Duration = Duration::from_secs(15);
 /// A worker from which nothing was heard for so long is asked whether it is there.
 const PING_AFTER: Duration = Duration::from_secs(2);
 /// So many workers in a row that lived no longer than [`LONG_LIFE`], and none is started again by
@@ -107,6 +107,8 @@ pub(crate) struct IsolatedReads {
 /// What an answer was waited for in vain for.
 struct WorkerLost {
     culprit: Option<Tag>,
+    /// It never answered anything, so the next one will hardly do better.
+    is_dumb: bool,
 }
 
 impl IsolatedReads {
@@ -269,8 +271,9 @@ impl IsolatedReads {
         }
         let culprit = self.asked.front().and_then(|asked| asked.tag);
         let culprit = culprit.filter(|_| is_hung);
+        let is_dumb = is_hung && !self.has_answered;
         self.replace_worker(culprit);
-        Err(WorkerLost { culprit })
+        Err(WorkerLost { culprit, is_dumb })
     }
 
     fn replace_worker(&mut self, culprit: Option<Tag>) {
@@ -331,7 +334,10 @@ impl IsolatedReads {
                 .map(|deadline| deadline.saturating_duration_since(Instant::now()));
             // Without a worker there is no answer.
             if left.is_none() {
-                break Err(WorkerLost { culprit: None });
+                break Err(WorkerLost {
+                    culprit: None,
+                    is_dumb: true,
+                });
             }
             self.inbox.wait(self.worker, left, false);
         };
@@ -405,7 +411,7 @@ impl DirectoryReads for IsolatedReads {
                     return Err(failed(stage)(refusal.code));
                 }
                 Ok(_) => break,
-                Err(lost) if lost.culprit == Some(tag) => break,
+                Err(lost) if lost.culprit == Some(tag) || lost.is_dumb => break,
                 // Another's request hung, or the worker was ended by others: once more.
                 Err(_) => {}
             }

@@ -54,7 +54,7 @@ impl Process {
         record(
             Call::SpawnWorker,
             child.id() as usize,
-            [worker as usize, 0, 0, 0],
+            [worker as usize, 0, 0, 0, 0],
             0,
         );
         // Where there can be no job, the end of the pipe ends the worker.

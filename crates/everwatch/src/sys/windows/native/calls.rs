@@ -9,24 +9,24 @@ use std::ptr::{null, null_mut};
 use everwatch_core::path::to_path;
 use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
 use windows_sys::Wdk::Storage::FileSystem::{
-    FILE_BASIC_INFORMATION, FILE_INFORMATION_CLASS, FILE_INTERNAL_INFORMATION,
+    FILE_BASIC_INFORMATION, FILE_ID_INFORMATION, FILE_INFORMATION_CLASS, FILE_INTERNAL_INFORMATION,
     FILE_NETWORK_OPEN_INFORMATION, FILE_OPEN, FILE_OPEN_FOR_BACKUP_INTENT, FILE_OPEN_REPARSE_POINT,
     FILE_STANDARD_INFORMATION, FILE_SYNCHRONOUS_IO_NONALERT, FileAttributeTagInformation,
     FileBasicInformation, FileFsDeviceInformation, FileIdBothDirectoryInformation,
-    FileInternalInformation, FileStandardInformation, NTCREATEFILE_CREATE_OPTIONS, NtCreateFile,
-    NtQueryDirectoryFile, NtQueryFullAttributesFile, NtQueryInformationFile,
-    NtQueryVolumeInformationFile,
+    FileIdInformation, FileInternalInformation, FileStandardInformation,
+    NTCREATEFILE_CREATE_OPTIONS, NtCreateFile, NtQueryDirectoryFile, NtQueryFullAttributesFile,
+    NtQueryInformationFile, NtQueryVolumeInformationFile,
 };
 use windows_sys::Wdk::System::SystemServices::{FILE_FS_DEVICE_INFORMATION, FILE_REMOTE_DEVICE};
 use windows_sys::Win32::Foundation::{
-    FILETIME, GetLastError, HANDLE, NTSTATUS, RtlNtStatusToDosError, UNICODE_STRING,
+    FILETIME, GetLastError, HANDLE, NTSTATUS, RtlNtStatusToDosError, STATUS_DELETE_PENDING,
+    UNICODE_STRING,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, CreateFileW, FILE_ATTRIBUTE_TAG_INFO, FILE_FLAG_BACKUP_SEMANTICS,
     FILE_INFO_BY_HANDLE_CLASS, FILE_LIST_DIRECTORY, FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE,
-    FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_TRAVERSE, GetFileInformationByHandle,
-    GetFileInformationByHandleEx, GetVolumeInformationByHandleW, OPEN_EXISTING, ReadFile,
-    SYNCHRONIZE,
+    FILE_SHARE_READ, FILE_SHARE_WRITE, GetFileInformationByHandle, GetFileInformationByHandleEx,
+    GetVolumeInformationByHandleW, OPEN_EXISTING, ReadFile, SYNCHRONIZE,
 };
 use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress};
@@ -35,14 +35,16 @@ use windows_sys::Win32::System::SystemInformation::GetSystemTimeAsFileTime;
 use crate::sys::windows::system::Code;
 
 /// What a directory is opened for: to be listed, to open what is in it, and to be looked at.
-pub(super) const TO_LIST: u32 =
-    FILE_LIST_DIRECTORY | FILE_TRAVERSE | FILE_READ_ATTRIBUTES | SYNCHRONIZE;
+pub(super) const TO_LIST: u32 = FILE_LIST_DIRECTORY | FILE_READ_ATTRIBUTES | SYNCHRONIZE;
 
 /// Nobody is kept from reading, writing, renaming or deleting what is open here.
 const SHARE_ALL: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
 
 /// ERROR_INVALID_NAME.
 const INVALID_NAME: Code = Code(123);
+
+/// ERROR_DELETE_PENDING.
+const DELETE_PENDING: Code = Code(303);
 
 /// ERROR_NO_MORE_FILES.
 const NO_MORE_FILES: u32 = 18;
@@ -63,6 +65,8 @@ fn check(result: i32) -> Result<(), Code> {
 fn check_status(status: NTSTATUS) -> Result<(), Code> {
     match status {
         0.. => Ok(()),
+        // Would become ERROR_ACCESS_DENIED, which says something else.
+        STATUS_DELETE_PENDING => Err(DELETE_PENDING),
         // SAFETY: maps a number to a number.
         _ => Err(Code(unsafe { RtlNtStatusToDosError(status) })),
     }
@@ -199,6 +203,11 @@ unsafe impl Information for FILE_INTERNAL_INFORMATION {
 // SAFETY: ntifs.h pairs the two; the fields are numbers.
 unsafe impl Information for FILE_ATTRIBUTE_TAG_INFO {
     const CLASS: FILE_INFORMATION_CLASS = FileAttributeTagInformation;
+}
+
+// SAFETY: ntifs.h pairs the two; the fields are numbers.
+unsafe impl Information for FILE_ID_INFORMATION {
+    const CLASS: FILE_INFORMATION_CLASS = FileIdInformation;
 }
 
 /// FILE_STANDARD_INFORMATION, with numbers where that has truth values.
