@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode, RenameFlags, mknodat, renameat_with};
 
-use crate::writer::{Peculiar, Writer, nothing_known};
+use crate::writer::{Peculiar, Writer};
 
 /// Set on files that had several names once: a write is reported under the name that was used.
 pub(crate) const LINKED: Mode = Mode::SVTX;

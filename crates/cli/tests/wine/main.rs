@@ -55,5 +55,9 @@ mod writer;
 
 mod command;
 mod convergence;
+mod ending;
+mod entries;
+mod models;
+mod roots;
 mod run;
 mod wine;

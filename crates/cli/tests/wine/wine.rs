@@ -49,6 +49,21 @@ impl Wine {
         self.program(&self.command)
     }
 
+    /// Whether `everwatch.exe` can be started with these words; if not, says that nothing was tested.
+    pub(crate) fn takes(&self, words: &[&str]) -> bool {
+        let tried = self
+            .everwatch()
+            .arg("watch")
+            .args(words)
+            .arg("--help")
+            .output();
+        let is_known = tried.is_ok_and(|tried| tried.status.success());
+        if !is_known {
+            println!("this everwatch.exe does not take {words:?}: nothing was tested");
+        }
+        is_known
+    }
+
     /// The writers, which were built beside the command.
     pub(crate) fn workload(&self) -> Command {
         let directory = self.command.parent().unwrap_or(Path::new("."));

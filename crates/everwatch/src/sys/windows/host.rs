@@ -526,7 +526,7 @@ impl<S: System> Kernel for Kernel32<S> {
     }
 
     fn keeps_moved(&self) -> bool {
-        !self.system.quirks().keeps_old_paths
+        !self.system.quirks().keeps_old_paths || !self.ledger.sights.is_moving()
     }
 
     fn spelling(&mut self, dir: &Self::Dir, name: &[u8]) -> Option<Vec<u8>> {

@@ -56,6 +56,11 @@ impl Sights {
         }
     }
 
+    /// Whether anything may have moved at all.
+    pub(super) fn is_moving(&self) -> bool {
+        self.is_moving
+    }
+
     /// Whether the directory, which is to be covered at this place, has to be forgotten and seen again.
     pub(super) fn is_stale(&self, identity: Identity, place: &Place) -> bool {
         let above = self.seen.get(&place.dir);
