@@ -10,7 +10,13 @@ use crate::arguments;
 
 const DOCUMENT: &str = "GUARANTEES.md";
 
-const DOCUMENTS: [&str; 4] = [DOCUMENT, "ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"];
+const DOCUMENTS: [&str; 5] = [
+    DOCUMENT,
+    "REQUIREMENTS.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "README.md",
+];
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     arguments::nothing_else(arguments)?;

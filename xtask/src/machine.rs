@@ -1,8 +1,12 @@
 //! What has to be installed, and installing it where that may be done: on Debian, as root.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use crate::process::{command, output_of, run_plain};
+use crate::process::{command, output_of, prepare, run_plain};
+
+/// What a download may take before it is taken for stuck.
+const FETCHING: Duration = Duration::from_secs(600);
 
 /// A program that tests start, and the Debian package that it is in.
 const PROGRAMS: &[(&str, &str)] = &[
@@ -14,30 +18,37 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("mount", "mount"),
 ];
 
-/// The triple that the portable crates are checked for.
-pub(crate) const WINDOWS: &str = "x86_64-pc-windows-gnu";
-
 /// Installs the programs that are missing, or says in one sentence which are and how to get them.
 pub(crate) fn need_programs() -> Result<(), String> {
+    need(PROGRAMS)
+}
+
+/// Makes sure of programs, each given with the Debian package that it is in.
+pub(crate) fn need(programs: &[(&str, &str)]) -> Result<(), String> {
     let mut packages: Vec<&str> = Vec::new();
-    for (_, package) in PROGRAMS.iter().filter(|(program, _)| !is_on_path(program)) {
+    for (_, package) in programs.iter().filter(|(program, _)| !is_there(program)) {
         if !packages.contains(package) {
             packages.push(package);
         }
     }
+    install(&packages)
+}
+
+/// Installs Debian packages, or says in one sentence which are missing.
+pub(crate) fn install(packages: &[&str]) -> Result<(), String> {
     if packages.is_empty() {
         return Ok(());
     }
     let packages = packages.join(" ");
-    if !(is_on_path("apt-get") && is_root()) {
+    if !(is_there("apt-get") && is_root()) {
         return Err(format!(
-            "missing: {packages}; on Debian: sudo apt-get install -y {packages}"
+            "missing: {packages}; on Debian: sudo apt-get install -y --no-install-recommends {packages}"
         ));
     }
     let quiet = &[("DEBIAN_FRONTEND", "noninteractive")];
-    run_plain(command("apt-get update -q", quiet))?;
+    prepare(command("apt-get update -q", quiet), FETCHING)?;
     let line = format!("apt-get install -qy --no-install-recommends {packages}");
-    run_plain(command(&line, quiet))
+    prepare(command(&line, quiet), FETCHING)
 }
 
 /// Makes sure of rustfmt and clippy, which a minimal toolchain lacks.
@@ -56,15 +67,15 @@ pub(crate) fn need_components() -> Result<(), String> {
     Ok(())
 }
 
-/// Makes sure that code for Windows can be type-checked. An error says how to get there.
-pub(crate) fn need_windows() -> Result<(), String> {
-    let why =
-        format!("no standard library for {WINDOWS}; get it with: rustup target add {WINDOWS}");
+/// Makes sure of the standard library for another system. An error says how to get there.
+pub(crate) fn need_target(target: &str) -> Result<(), String> {
+    let add = format!("rustup target add {target}");
+    let why = format!("no standard library for {target}; get it with: {add}");
     let installed = output_of("rustup target list --installed").ok_or_else(|| why.clone())?;
-    if installed.lines().any(|line| line.trim() == WINDOWS) {
+    if installed.lines().any(|line| line.trim() == target) {
         return Ok(());
     }
-    run_plain(command(&format!("rustup target add {WINDOWS}"), &[])).map_err(|_| why)
+    prepare(command(&add, &[]), FETCHING).map_err(|_| why)
 }
 
 /// Makes sure of a nightly toolchain. None is installed: that is for a person to decide.
@@ -99,12 +110,19 @@ fn is_root() -> bool {
     output_of("id -u").is_some_and(|id| id.trim() == "0")
 }
 
-fn is_on_path(program: &str) -> bool {
+/// Whether a program is on the path, or at its place if its name is one.
+pub(crate) fn is_there(program: &str) -> bool {
+    find(program).is_some()
+}
+
+/// Where a program is.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain([
             Path::new("/usr/sbin").to_owned(),
             Path::new("/sbin").to_owned(),
         ])
-        .any(|directory| directory.join(program).is_file())
+        .map(|directory| directory.join(program))
+        .find(|path| path.is_file())
 }

@@ -7,15 +7,18 @@
 
 mod arguments;
 mod bench;
+mod descendants;
 mod fuzz;
 mod guarantees;
 mod machine;
 mod models;
 mod process;
+mod requirements;
 mod sim;
 mod soak;
 mod stages;
 mod test;
+mod wine;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -66,6 +69,18 @@ const COMMANDS: &[Command] = &[
         run: models::run,
     },
     Command {
+        name: "wine",
+        takes: "[-p PACKAGE] [-- TESTS] | env | run PROGRAM",
+        does: "the Windows tests under Wine; what a shell needs for it; any program",
+        run: wine::run,
+    },
+    Command {
+        name: "requirements",
+        takes: "",
+        does: "which test proves which statement, and where it runs",
+        run: requirements::run,
+    },
+    Command {
         name: "guarantees",
         takes: "",
         does: "check that every test that GUARANTEES.md names exists",
@@ -101,7 +116,7 @@ fn usage() -> String {
     let mut text = "usage: cargo xtask COMMAND\n\n".to_owned();
     for command in COMMANDS {
         let call = format!("{} {}", command.name, command.takes);
-        text += &format!("  {call:<40} {}\n", command.does);
+        text += &format!("  {call:<46} {}\n", command.does);
     }
     text
 }

@@ -1,7 +1,14 @@
 //! Running other programs, and counting the tests they report.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use crate::descendants;
+
+/// A time that nothing reaches; stands for "no limit".
+const AGES: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// How many tests ran, by what they led to.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -34,25 +41,70 @@ fn spelled(command: &Command) -> String {
 }
 
 /// Runs a command and passes on what it prints. Returns the tests that it reported.
-pub(crate) fn run(mut command: Command) -> Result<Tally, (Tally, String)> {
+pub(crate) fn run(command: Command) -> Result<Tally, (Tally, String)> {
+    run_within(command, AGES)
+}
+
+/// Like [`run`], but kills the command and all it started if it is not done by then.
+pub(crate) fn run_within(mut command: Command, limit: Duration) -> Result<Tally, (Tally, String)> {
+    let until = Instant::now() + limit;
     let line = spelled(&command);
     println!("$ {line}");
-    let fail = |tally, what: String| (tally, format!("{line}\n  {what}"));
-    let mut child = command
+    let mut tally = Tally::default();
+    let done = command
         .stdout(Stdio::piped())
         .spawn()
-        .map_err(|error| fail(Tally::default(), format!("cannot be started: {error}")))?;
-    let mut tally = Tally::default();
-    if let Some(output) = child.stdout.take() {
-        tally = pass_on(output).map_err(|error| fail(tally, format!("cannot be read: {error}")))?;
+        .map_err(|error| format!("cannot be started: {error}"))
+        .and_then(|mut child| {
+            let lines = lines(&mut child);
+            pass_on(lines, &mut child, until, &mut tally);
+            wait_until(&mut child, until)
+        });
+    match done {
+        Ok(Some(status)) if status.success() => Ok(tally),
+        Ok(Some(status)) => Err((tally, format!("{line}\n  ended with {status}"))),
+        Ok(None) => Err((
+            tally,
+            format!("{line}\n  was killed: not done after {} s", limit.as_secs()),
+        )),
+        Err(what) => Err((tally, format!("{line}\n  {what}"))),
     }
-    let status = child
-        .wait()
-        .map_err(|error| fail(tally, format!("cannot be waited for: {error}")))?;
-    if status.success() {
-        Ok(tally)
-    } else {
-        Err(fail(tally, format!("ended with {status}")))
+}
+
+/// Runs a command that prepares something. What it prints goes to standard error, so that what
+/// the caller prints on standard output can be read by a program.
+pub(crate) fn prepare(mut command: Command, limit: Duration) -> Result<(), String> {
+    let line = spelled(&command);
+    eprintln!("$ {line}");
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(std::io::stderr())
+        .spawn()
+        .map_err(|error| format!("{line}\n  cannot be started: {error}"))?;
+    match wait_until(&mut child, Instant::now() + limit)? {
+        Some(status) if status.success() => Ok(()),
+        Some(status) => Err(format!("{line}\n  ended with {status}")),
+        None => Err(format!(
+            "{line}\n  was killed: not done after {} s",
+            limit.as_secs()
+        )),
+    }
+}
+
+/// Waits for a child to end, and kills it with all it started if that takes too long.
+pub(crate) fn wait_until(child: &mut Child, until: Instant) -> Result<Option<ExitStatus>, String> {
+    const PAUSE: Duration = Duration::from_millis(10);
+    let failed = |error| format!("cannot be waited for: {error}");
+    loop {
+        if let Some(status) = child.try_wait().map_err(failed)? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= until {
+            descendants::kill(child);
+            child.wait().map_err(failed)?;
+            return Ok(None);
+        }
+        std::thread::sleep(PAUSE);
     }
 }
 
@@ -61,21 +113,47 @@ pub(crate) fn run_plain(command: Command) -> Result<(), String> {
     run(command).map(drop).map_err(|(_, message)| message)
 }
 
-fn pass_on(output: impl std::io::Read) -> std::io::Result<Tally> {
-    let mut tally = Tally::default();
-    let mut output = BufReader::new(output);
-    let mut line = Vec::new();
-    let mut stdout = std::io::stdout().lock();
-    while output.read_until(b'\n', &mut line)? > 0 {
-        if let Some(found) = std::str::from_utf8(&line).ok().and_then(test_result) {
-            tally.passed += found.passed;
-            tally.failed += found.failed;
-        }
-        stdout.write_all(&line)?;
-        stdout.flush()?;
-        line.clear();
+/// What a child prints, line by line. Read by a thread of its own: a child may leave the pipe to
+/// somebody who never closes it, as programs under Wine do.
+fn lines(child: &mut Child) -> Receiver<Vec<u8>> {
+    let (sender, lines) = channel();
+    if let Some(output) = child.stdout.take() {
+        std::thread::spawn(move || {
+            let mut output = BufReader::new(output);
+            let mut line = Vec::new();
+            while output
+                .read_until(b'\n', &mut line)
+                .is_ok_and(|read| read > 0)
+            {
+                if sender.send(std::mem::take(&mut line)).is_err() {
+                    break;
+                }
+            }
+        });
     }
-    Ok(tally)
+    lines
+}
+
+/// Passes on until the output ends, or time is over, or nothing more comes from a child that ended.
+fn pass_on(lines: Receiver<Vec<u8>>, child: &mut Child, until: Instant, tally: &mut Tally) {
+    const LAST_WORDS: Duration = Duration::from_millis(500);
+    let mut stdout = std::io::stdout().lock();
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let had_ended = matches!(child.try_wait(), Ok(Some(_)));
+        match lines.recv_timeout(left.min(LAST_WORDS)) {
+            Ok(line) => {
+                if let Some(found) = std::str::from_utf8(&line).ok().and_then(test_result) {
+                    tally.passed += found.passed;
+                    tally.failed += found.failed;
+                }
+                // Nobody reads any more: the command is still run to its end.
+                let _ = stdout.write_all(&line).and_then(|()| stdout.flush());
+            }
+            Err(RecvTimeoutError::Timeout) if left > LAST_WORDS && !had_ended => {}
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
+        }
+    }
 }
 
 /// Reads the line that a test program ends with.
@@ -125,5 +203,36 @@ mod tests {
             spelled(&command),
             "RUSTDOCFLAGS='-D warnings' cargo doc --no-deps"
         );
+    }
+
+    #[test]
+    fn a_command_is_over_although_somebody_keeps_its_output_open() {
+        let mut command = Command::new("sh");
+        command.args([
+            "-c",
+            "sleep 20 & echo 'test result: ok. 3 passed; 0 failed; 0 ignored'",
+        ]);
+        let begin = Instant::now();
+        let tally = run_within(command, AGES).expect("it succeeds");
+        assert_eq!(tally.passed, 3);
+        assert!(begin.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn what_is_not_done_in_time_is_killed_with_what_it_started() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 600 & echo $!; wait"]);
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("sh runs");
+        let sleeper = lines(&mut child).recv().expect("a line");
+        let status = wait_until(&mut child, Instant::now()).expect("it can be waited for");
+        assert_eq!(status, None);
+        let sleeper = String::from_utf8(sleeper).expect("a number");
+        let stat = format!("/proc/{}/stat", sleeper.trim());
+        let until = Instant::now() + Duration::from_secs(10);
+        // Dead, and perhaps not yet reaped by whoever inherited it.
+        while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
+            assert!(Instant::now() < until, "{stat} is still there");
+            std::thread::yield_now();
+        }
     }
 }

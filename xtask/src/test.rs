@@ -2,7 +2,7 @@
 
 use crate::process::{self, Tally, command};
 use crate::stages::{Failure, Outcome, Stages};
-use crate::{arguments, guarantees, machine, models, sim};
+use crate::{arguments, guarantees, machine, models, sim, wine};
 
 /// The suite that runs the command against the real file system.
 pub(crate) const TORTURE: &str = "cargo test --release --package everwatch-cli --test torture";
@@ -74,24 +74,14 @@ fn all(stages: &mut Stages) -> Result<(), String> {
         process::run(command(&line, &[])).map(Outcome::Done)
     })?;
     stages.run("fuzz targets", || each(FUZZ))?;
-    stages.run("type-check for Windows", windows)?;
+    stages.run("clippy for Windows", wine::clippy)?;
+    stages.run("Windows programs under Wine", wine::stage)?;
     stages.run("Miri", miri)
 }
 
 /// Installs what is missing, or says what is.
 pub(crate) fn tools() -> Result<Outcome, Failure> {
     check(machine::need_programs().and_then(|()| machine::need_components()))
-}
-
-fn windows() -> Result<Outcome, Failure> {
-    if let Err(why) = machine::need_windows() {
-        return Ok(Outcome::Skipped(why));
-    }
-    let line = format!(
-        "cargo clippy --package everwatch-core --target {} -- -D warnings",
-        machine::WINDOWS
-    );
-    process::run(command(&line, &[])).map(Outcome::Done)
 }
 
 fn miri() -> Result<Outcome, Failure> {

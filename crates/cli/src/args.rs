@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use everwatch::{Backend, ChangeKind};
+use everwatch::{Backend, ChangeKind, CompletionModel};
 
 /// File-system change notification that can be trusted
 #[derive(Debug, Parser)]
@@ -49,6 +49,10 @@ pub(crate) struct Watch {
     /// The mechanism to use
     #[arg(long, value_enum, default_value_t = BackendName::Auto)]
     pub(crate) backend: BackendName,
+    /// How reads of directories are completed; 'everwatch doctor' says which model is for what
+    #[arg(long, value_enum, value_name = "MODEL", default_value_t = ModelName::Port)]
+    #[cfg_attr(not(windows), arg(hide = true))]
+    pub(crate) completion: ModelName,
     /// How often to list what cannot be watched, such as 500ms or 2s
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "1s")]
     #[arg(allow_hyphen_values = true)]
@@ -92,6 +96,7 @@ impl Kind {
 pub(crate) enum BackendName {
     Auto,
     Inotify,
+    Windows,
     Poll,
 }
 
@@ -100,7 +105,29 @@ impl From<BackendName> for Backend {
         match name {
             BackendName::Auto => Backend::Auto,
             BackendName::Inotify => Backend::Inotify,
+            BackendName::Windows => Backend::Windows,
             BackendName::Poll => Backend::Poll,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModelName {
+    Port,
+    Apc,
+    Event,
+    Blocking,
+    Isolated,
+}
+
+impl From<ModelName> for CompletionModel {
+    fn from(name: ModelName) -> CompletionModel {
+        match name {
+            ModelName::Port => CompletionModel::Port,
+            ModelName::Apc => CompletionModel::Apc,
+            ModelName::Event => CompletionModel::Event,
+            ModelName::Blocking => CompletionModel::Blocking,
+            ModelName::Isolated => CompletionModel::Isolated,
         }
     }
 }

@@ -4,9 +4,33 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use everwatch::{Error, State, Watcher, machine};
+use everwatch::{Backend, CompletionModel, Error, State, Watcher, machine};
 
 use crate::text::Look;
+
+/// What `--completion` is to be, for whom.
+const MODELS: &[(CompletionModel, &str)] = &[
+    (
+        CompletionModel::Port,
+        "for everything: one thread for any number of paths (the default)",
+    ),
+    (
+        CompletionModel::Apc,
+        "where a filter driver handles completion routines better than ports",
+    ),
+    (
+        CompletionModel::Event,
+        "where a port is not to be had: one thread for each 63 paths",
+    ),
+    (
+        CompletionModel::Blocking,
+        "where a driver does not do overlapped reads: one thread for each path",
+    ),
+    (
+        CompletionModel::Isolated,
+        "for shares and drivers that may hang for ever: a process that can be ended",
+    ),
+];
 
 pub(crate) fn run(paths: &[PathBuf]) -> Result<(), String> {
     let mut text = String::new();
@@ -33,13 +57,21 @@ fn describe(path: &Path, text: &mut String) -> Result<(), Error> {
     line(
         "backend",
         match report.gap {
-            None => "inotify".to_owned(),
+            None => report.backend.as_str().to_owned(),
             Some(gap) => format!("poll, because of: {}. {}", gap.as_str(), gap.remedy()),
         },
     );
     for (name, value) in &report.limits {
         let value = value.map_or_else(|| "unknown".to_owned(), |value| value.to_string());
         line(name, format!("{value:<10} sysctl fs.inotify.{name}"));
+    }
+    if report.backend == Backend::Windows {
+        for (model, purpose) in MODELS {
+            line(
+                &format!("completion {}", model.as_str()),
+                (*purpose).to_owned(),
+            );
+        }
     }
     // Arming the path for real shows what no limit on paper does.
     let watcher = Watcher::new()?;

@@ -42,6 +42,14 @@ use clap::error::ErrorKind;
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
+    // Another process started this one to read directories for it.
+    #[cfg(windows)]
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|order| order == "isolated-reads")
+    {
+        everwatch::serve_isolated_reads();
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => return explain(&error),

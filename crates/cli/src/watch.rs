@@ -14,6 +14,7 @@ pub(crate) fn run(args: &Watch) -> Result<(), String> {
     let sentence = |error: Error| error.to_string();
     let mut options = Options::new()
         .backend(args.backend.into())
+        .completion(args.completion.into())
         .recursive(!args.no_recursive)
         .gitignore(args.gitignore)
         .poll_interval(args.poll_interval);
@@ -22,6 +23,9 @@ pub(crate) fn run(args: &Watch) -> Result<(), String> {
     }
     if let Some(quiet) = args.settle {
         options = options.settle(quiet);
+    }
+    if let Ok(program) = std::env::current_exe() {
+        options = options.worker(program);
     }
     let watcher = Arc::new(options.build().map_err(sentence)?);
     stop::on_signal(&watcher)?;

@@ -78,6 +78,9 @@ impl Gap {
     /// What a person can do about it, as a sentence.
     pub fn remedy(self) -> &'static str {
         match self {
+            Gap::WatchLimit if cfg!(windows) => {
+                "Watch fewer roots: the system has no memory for more."
+            }
             Gap::WatchLimit => "Raise fs.inotify.max_user_watches with sysctl.",
             Gap::InstanceLimit => {
                 "Close other watchers or raise fs.inotify.max_user_instances with sysctl."
@@ -88,6 +91,9 @@ impl Gap {
             Gap::PseudoFileSystem => "Nothing to do: most of such files have no changes to report.",
             Gap::PseudoMount => "Watch it as a root of its own to have it polled.",
             Gap::Chosen => "Choose another backend.",
+            Gap::NoNotification if cfg!(windows) => {
+                "Run the watcher where the files are changed: this file system does not report changes."
+            }
             Gap::NoNotification => "Run on a kernel with inotify.",
             Gap::RootGone => "Nothing to do: it is watched again as soon as it is back.",
             Gap::MirrorFull => "Watch a smaller tree or ignore parts of it.",

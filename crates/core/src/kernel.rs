@@ -322,6 +322,12 @@ pub trait Kernel {
         false
     }
 
+    /// Whether what is below a directory is still reported when the directory was moved. If not, the
+    /// engine watches and compares all of it anew.
+    fn keeps_moved(&self) -> bool {
+        true
+    }
+
     /// The name under which `dir` lists what it has under `name`, if that is another one: records may
     /// name an entry by its short name. Asked only where the mirror knows no such name.
     fn spelling(&mut self, _dir: &Self::Dir, _name: &[u8]) -> Option<Vec<u8>> {

@@ -47,6 +47,10 @@ pub(crate) enum Command {
     Roots {
         reply: SyncSender<Vec<PathBuf>>,
     },
+    RootPath {
+        root: RootId,
+        reply: SyncSender<Option<PathBuf>>,
+    },
     Finish,
 }
 
@@ -180,6 +184,9 @@ impl Seat {
                 }
                 Command::Roots { reply } => {
                     let _ = reply.send(self.engine.root_paths().collect());
+                }
+                Command::RootPath { root, reply } => {
+                    let _ = reply.send(self.engine.root_path(root));
                 }
                 Command::Coverage { reply } => {
                     let _ = reply.send(self.engine.coverage());

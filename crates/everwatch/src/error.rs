@@ -18,10 +18,12 @@ pub enum ErrorKind {
     BadPath,
     /// An option has a value that makes no sense.
     BadOption,
-    /// The user has no inotify instance or no file descriptor left.
+    /// The user has no inotify instance, no file descriptor or no memory of the kernel left.
     LimitReached,
     /// The system offers no such service.
     Unsupported,
+    /// The root is not watched, or not by this watcher.
+    UnknownRoot,
     /// The watcher is closed.
     Closed,
     /// Anything else the operating system may say.
@@ -123,11 +125,13 @@ impl Error {
             ErrorKind::NotFound => "create it first, or check the spelling",
             ErrorKind::Denied => "give read and search permission on it, or run as its owner",
             ErrorKind::BadPath => "name a directory or a file in one",
+            ErrorKind::LimitReached if cfg!(windows) => "close other watchers and programs",
             ErrorKind::LimitReached => {
                 "close other watchers, or raise fs.inotify.max_user_instances (sysctl) and the \
                  limit of open files (ulimit -n)"
             }
             ErrorKind::Unsupported => "use the poll backend",
+            ErrorKind::UnknownRoot => "watch its path again",
             ErrorKind::Closed => "make a new one",
             ErrorKind::BadOption | ErrorKind::Other => "",
         }
@@ -146,6 +150,7 @@ impl fmt::Display for Error {
             ErrorKind::BadPath => "it does not lead to a directory or a file",
             ErrorKind::LimitReached => "a limit of the system is reached",
             ErrorKind::Unsupported => "the system does not offer this",
+            ErrorKind::UnknownRoot => "it is not watched",
             ErrorKind::Closed => "the watcher is closed",
             ErrorKind::BadOption => "an option makes no sense",
             ErrorKind::Other => "the system refused",
@@ -173,7 +178,7 @@ impl From<BadGlob> for Error {
 impl From<Error> for std::io::Error {
     fn from(error: Error) -> std::io::Error {
         let kind = match error.kind {
-            ErrorKind::NotFound => std::io::ErrorKind::NotFound,
+            ErrorKind::NotFound | ErrorKind::UnknownRoot => std::io::ErrorKind::NotFound,
             ErrorKind::Denied => std::io::ErrorKind::PermissionDenied,
             ErrorKind::BadPath => std::io::ErrorKind::NotADirectory,
             ErrorKind::BadOption => std::io::ErrorKind::InvalidInput,

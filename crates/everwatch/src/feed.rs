@@ -10,6 +10,7 @@ use everwatch_core::change::{Change, Event};
 
 use crate::error::Error;
 use crate::handover::{Handover, Patience, Taken};
+use crate::readiness::Readiness;
 use crate::sync::Arc;
 use crate::watcher::{Shared, Watcher};
 
@@ -147,6 +148,27 @@ impl Feed {
         }
     }
 
+    /// What an event loop can wait on until [`try_next`](Feed::try_next) has something to say: an event,
+    /// or that the watcher is closed. It is ready from then on until `try_next` returned `None`, which
+    /// has to be called until it does. It may be ready for nothing, never the other way round.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no descriptor or handle left.
+    pub fn readiness(&self) -> Result<Readiness, Error> {
+        let signal = self.handover.signal();
+        signal
+            .map(Readiness)
+            .map_err(|error| Error::from_io(&error, "wait for the feed"))
+    }
+
+    /// How often this feed was full, so that what followed was folded into a difference, of which
+    /// nothing is missing. With [`Options::settle`](crate::Options::settle) everything is folded, and
+    /// this counts those.
+    pub fn folds(&self) -> u64 {
+        self.handover.folds()
+    }
+
     fn next_by(&mut self, patience: Patience) -> Result<Option<Event>, Error> {
         if self.shared.is_closed() {
             self.taken.clear();
@@ -164,8 +186,27 @@ impl Feed {
         }
     }
 
+    // requirement: S0.12
     /// Waits for the next event without blocking the thread; `None` once the watcher is closed. Needs
     /// no particular runtime. Dropping the future loses no event, so it may stand in a `select!`.
+    ///
+    /// There is one such future of a feed at a time, and it gives one event:
+    ///
+    /// ```compile_fail,E0499
+    /// # fn read(feed: &mut everwatch::Feed) {
+    /// let first = feed.next_async();
+    /// let second = feed.next_async();
+    /// # drop((first, second));
+    /// # }
+    /// ```
+    ///
+    /// ```compile_fail,E0382
+    /// # async fn read(feed: &mut everwatch::Feed) {
+    /// let read = feed.next_async();
+    /// read.await;
+    /// read.await;
+    /// # }
+    /// ```
     pub async fn next_async(&mut self) -> Option<Event> {
         poll_fn(|context| self.poll_event(context)).await
     }

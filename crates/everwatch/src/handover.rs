@@ -11,18 +11,23 @@ use std::time::{Duration, Instant};
 
 use everwatch_core::change::Event;
 
-use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use crate::sys::signal::Signal;
 
 #[derive(Debug, Default)]
 struct Queue {
     events: VecDeque<Event>,
     /// The engine has more than the queue took.
     lags: bool,
+    /// How often `lags` began to hold.
+    folds: u64,
     /// Nothing will come any more; what is queued may still be taken.
     is_finished: bool,
     /// Nothing will come any more, and nothing may be taken.
     is_closed: bool,
     waker: Option<Waker>,
+    /// Up whenever taking would not find nothing; and perhaps longer, until that is found out.
+    signal: Option<Arc<Signal>>,
 }
 
 /// See the module head.
@@ -84,6 +89,7 @@ impl Handover {
             return;
         }
         let is_news = !events.is_empty() || lags != queue.lags;
+        queue.folds += u64::from(lags && !queue.lags);
         queue.lags = lags;
         if queue.events.is_empty() {
             queue.events = events.into();
@@ -117,6 +123,9 @@ impl Handover {
 
     fn notify(&self, mut queue: MutexGuard<'_, Queue>) {
         let waker = queue.waker.take();
+        if let Some(signal) = &queue.signal {
+            signal.raise();
+        }
         drop(queue);
         self.filled.notify_all();
         if let Some(waker) = waker {
@@ -134,12 +143,33 @@ impl Handover {
             return Taken::Closed;
         }
         std::mem::swap(&mut queue.events, buffer);
-        match (buffer.is_empty(), queue.is_finished, queue.lags) {
+        let taken = match (buffer.is_empty(), queue.is_finished, queue.lags) {
             (false, _, _) => Taken::Some,
             (true, true, _) => Taken::Closed,
             (true, false, true) => Taken::Lagging,
             (true, false, false) => Taken::Nothing,
+        };
+        if let (Taken::Nothing | Taken::Lagging, Some(signal)) = (&taken, &queue.signal) {
+            signal.lower();
         }
+        taken
+    }
+
+    /// How often the engine began to fold because the queue was full.
+    pub(crate) fn folds(&self) -> u64 {
+        self.lock().folds
+    }
+
+    /// The signal of this hand-over, which begins raised: only taking finds out that there is nothing.
+    pub(crate) fn signal(&self) -> std::io::Result<Arc<Signal>> {
+        let mut queue = self.lock();
+        if let Some(signal) = &queue.signal {
+            return Ok(Arc::clone(signal));
+        }
+        let signal = Arc::new(Signal::new()?);
+        signal.raise();
+        queue.signal = Some(Arc::clone(&signal));
+        Ok(signal)
     }
 
     /// Like [`Handover::take`], and waits as long as `patience` says. Calls `ring` once if the

@@ -25,6 +25,8 @@ pub mod machine;
 mod models;
 mod options;
 mod printable;
+pub mod pyinotify;
+mod readiness;
 mod rules;
 mod sync;
 #[cfg(feature = "sim")]
@@ -46,7 +48,16 @@ pub use everwatch_core::engine::Counters;
 pub use feed::{EventStream, Feed};
 pub use options::{Backend, CompletionModel, Options};
 pub use printable::printable;
+pub use readiness::Readiness;
 pub use watcher::{Cursor, Entry, Root, Snapshot, Watcher};
+
+/// Serves as the worker process of [`CompletionModel::Isolated`]: reads directories for the process that
+/// started this one, over standard input and output, and never returns. For programs that name themselves
+/// as [`Options::worker`]; they are started with the one argument `isolated-reads`.
+#[cfg(windows)]
+pub fn serve_isolated_reads() -> ! {
+    everwatch_proactor::serve_isolated()
+}
 
 /// Watches `path`, a directory with all below it or a single file, and returns its feed.
 ///

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use everwatch_core::coverage::Gap;
 
 use crate::error::Error;
+use crate::options::Backend;
 use crate::sys::host;
 
 /// What can be said about watching a path.
@@ -17,7 +18,10 @@ pub struct Report {
     pub file_system: String,
     /// Why it would be polled, if it would be.
     pub gap: Option<Gap>,
-    /// The limits of inotify by the names of their sysctls below `fs.inotify`, where readable.
+    /// What watches it if it is not polled.
+    pub backend: Backend,
+    /// The limits of inotify by the names of their sysctls below `fs.inotify`, where readable. None on
+    /// other systems.
     pub limits: Vec<(&'static str, Option<u64>)>,
 }
 
@@ -35,6 +39,10 @@ pub fn inspect(path: impl AsRef<Path>) -> Result<Report, Error> {
         path: absolute,
         file_system,
         gap,
+        backend: match cfg!(windows) {
+            true => Backend::Windows,
+            false => Backend::Inotify,
+        },
         limits: host::limits().to_vec(),
     })
 }

@@ -20,7 +20,7 @@ use crate::{ChangeKind, Error, ErrorKind, Event, Feed, Options, Watcher};
 const ROOT: &str = "/";
 
 /// Explores schedules of `model`: random ones, and those in which few threads are interrupted.
-fn explore(model: fn()) {
+pub(crate) fn explore(model: fn()) {
     let rounds = std::env::var("EVERWATCH_MODEL_ROUNDS")
         .ok()
         .and_then(|text| text.parse().ok());
@@ -199,7 +199,7 @@ fn nothing_is_delivered_once_close_returned_and_everybody_returns() {
 }
 
 #[test]
-fn roots_come_and_go_while_the_watcher_is_closed() {
+fn s1_3_watching_has_one_answer_while_the_watcher_is_closed() {
     explore(|| {
         let (disk, watcher, feed) = armed(Options::new());
         let watcher = Arc::new(watcher);

@@ -16,7 +16,8 @@ pub fn printable(path: &Path) -> String {
     for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
         for c in chunk.valid().chars() {
             match c {
-                '\\' => out.push_str("\\\\"),
+                // Nothing escaped is mistaken for a part of a name: no name has a backslash on Windows.
+                '\\' if !cfg!(windows) => out.push_str("\\\\"),
                 c if is_unsafe(c) => out.extend(c.escape_default()),
                 c => out.push(c),
             }

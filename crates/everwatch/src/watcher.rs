@@ -18,9 +18,13 @@ use crate::sync::thread::{self, JoinHandle, ThreadId};
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use crate::sys::host::{Bell, Host};
 
-/// A watched path of a [`Watcher`].
+/// A watched path of a [`Watcher`]. Never used again, and of no meaning to other watchers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct Root(pub(crate) RootId);
+pub struct Root {
+    /// The instance of the watcher that it belongs to.
+    watcher: u64,
+    id: RootId,
+}
 
 /// An entry of a [`Snapshot`].
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -138,7 +142,7 @@ impl Shared {
     }
 }
 
-/// Watches any number of roots with one thread and one inotify instance.
+/// Watches any number of roots with one thread, and one inotify instance or completion port.
 ///
 /// All methods may be called from any thread. Dropping the watcher closes it. The thread never runs
 /// the caller's code, except the [`Waker`](std::task::Waker)s of feeds that are awaited.
@@ -197,8 +201,8 @@ impl Watcher {
                 .with_detail("the capacity of a feed has to be at least 1".to_owned()));
         }
         let filter = options.filter()?;
-        let host = Host::start(&options)
-            .map_err(|fault| Error::from_fault(fault, "start a watcher"))?;
+        let host =
+            Host::start(&options).map_err(|fault| Error::from_fault(fault, "start a watcher"))?;
         let backend = host.backend();
         let shared = Arc::new(Shared {
             commands: Mutex::new(Some(Vec::new())),
@@ -277,21 +281,28 @@ impl Watcher {
         let path = path.as_ref();
         let spec = spec(path, recursive, self.options.gitignore)?;
         self.ask("watch", |reply| Command::Watch { spec, reply })?
-            .map(Root)
+            .map(|id| Root {
+                watcher: self.instance,
+                id,
+            })
             .map_err(|fault| Error::from_fault(fault, "watch").with_path(path))
     }
 
     /// Ends watching a root. Blocks until that is done: no change of it that is not yet in a feed
-    /// will be. Unknown roots are none of its concern.
+    /// will be. Roots that are unwatched already, and those of other watchers, are left alone.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Closed`] if the watcher is closed.
     pub fn unwatch(&self, root: Root) -> Result<(), Error> {
-        self.ask("unwatch", |reply| Command::Unwatch {
-            root: root.0,
-            reply,
-        })
+        match self.own(root) {
+            Some(root) => self.ask("unwatch", |reply| Command::Unwatch { root, reply }),
+            None => Ok(()),
+        }
+    }
+
+    fn own(&self, root: Root) -> Option<RootId> {
+        (root.watcher == self.instance).then_some(root.id)
     }
 
     /// Opens a feed of all that happens to the roots from now on.
@@ -342,6 +353,21 @@ impl Watcher {
     /// [`ErrorKind::Closed`] if the watcher is closed.
     pub fn roots(&self) -> Result<Vec<PathBuf>, Error> {
         self.ask("ask for the roots", |reply| Command::Roots { reply })
+    }
+
+    /// The absolute path of a root, as changes name it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnknownRoot`] if it is not watched any more, or by another watcher;
+    /// [`ErrorKind::Closed`] if the watcher is closed.
+    pub fn root_path(&self, root: Root) -> Result<PathBuf, Error> {
+        const ASK: &str = "ask for a root's path";
+        let path = match self.own(root) {
+            Some(root) => self.ask(ASK, |reply| Command::RootPath { root, reply })?,
+            None => None,
+        };
+        path.ok_or_else(|| Error::new(ErrorKind::UnknownRoot, ASK))
     }
 
     /// How each part of the trees is watched: every root, and every subtree that is not live.

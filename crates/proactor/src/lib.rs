@@ -8,9 +8,17 @@ mod settings;
 mod verdict;
 
 #[cfg(windows)]
+mod desk;
+#[cfg(windows)]
+mod handover;
+#[cfg(windows)]
+mod lane;
+#[cfg(windows)]
 mod models;
 #[cfg(windows)]
 pub mod native;
+#[cfg(all(windows, not(feature = "seam")))]
+mod no_seam;
 #[cfg(windows)]
 mod reading;
 #[cfg(windows)]
@@ -23,5 +31,7 @@ pub use error::{Error, Stage};
 pub use settings::{Filter, LARGEST_REMOTE_BUFFER, Layout, Settings, Tag};
 pub use verdict::{Verdict, verdict};
 
+#[cfg(windows)]
+pub use models::isolated::serve_isolated;
 #[cfg(windows)]
 pub use reads::{DirectoryReads, Waker, reads};

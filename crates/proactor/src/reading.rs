@@ -25,25 +25,18 @@ pub(crate) struct Reading {
     via: Via,
     /// Whether the pending read has been cancelled by this side.
     is_cancelled: bool,
-    /// How many reads in a row came back cancelled.
+    /// How many reads in a row others have cancelled.
     cancelled: u32,
 }
 
-/// What a completion came to. The read has been issued again unless it starves or failed.
-#[derive(Debug)]
+/// What a completion came to, to be told in the order of the fields. The read has been issued again
+/// unless it failed, or starves: then nothing is to be told, and [`Reading::resume`] is for later.
+#[derive(Debug, Default)]
 pub(crate) struct Turn {
-    pub(crate) news: News,
+    pub(crate) changes: Option<Filled>,
+    pub(crate) is_lost: bool,
     /// The read ended with this error.
     pub(crate) failed: Option<u32>,
-}
-
-#[derive(Debug)]
-pub(crate) enum News {
-    Changes(Filled),
-    Lost,
-    Nothing,
-    /// Records are there, but no buffer to read on with: [`Reading::resume`] when there is one.
-    Starved,
 }
 
 impl Reading {
@@ -51,9 +44,10 @@ impl Reading {
     pub(crate) fn start(
         directory: DirHandle,
         settings: Settings,
+        key: usize,
         via: Via,
     ) -> Result<Reading, u32> {
-        let read = ChangeRead::new(directory, settings).arm_first(via);
+        let read = ChangeRead::new(directory, settings, key).arm_first(via);
         let read = read.map_err(|(_, error)| error)?;
         Ok(Reading {
             state: State::Pending(read),
@@ -71,15 +65,17 @@ impl Reading {
         }
     }
 
-    /// Asks for the pending read to end. Whether there is one whose completion will come.
-    pub(crate) fn cancel(&mut self) -> bool {
-        let Some(read) = self.pending() else {
-            return false;
-        };
-        // An error says that its completion is under way, or will be asked for again.
-        let _ = read.cancel();
-        self.is_cancelled = true;
-        true
+    pub(crate) fn is_starving(&self) -> bool {
+        matches!(self.state, State::Starved(_))
+    }
+
+    /// Asks for the pending read to end.
+    pub(crate) fn cancel(&mut self, ask: impl FnOnce(&ChangeRead<Pending>) -> Result<(), u32>) {
+        if let State::Pending(read) = &self.state {
+            // An error says that its completion is under way, or will be asked for again.
+            let _ = ask(read);
+            self.is_cancelled = true;
+        }
     }
 
     /// Takes the completion of the pending read, or gives the packet back.
@@ -126,57 +122,54 @@ impl Reading {
     }
 
     fn turn(&mut self, ready: ChangeRead<Ready>, spare: impl FnOnce() -> Option<Buffer>) -> Turn {
-        let verdict = ready.verdict(std::mem::take(&mut self.is_cancelled));
+        let is_ours = std::mem::take(&mut self.is_cancelled);
+        let verdict = ready.verdict(is_ours);
         self.cancelled = match verdict {
-            Verdict::Cancelled => self.cancelled + 1,
+            Verdict::Cancelled if !is_ours => self.cancelled + 1,
             _ => 0,
         };
         match verdict {
             Verdict::Changes { .. } => match spare() {
                 Some(spare) => {
                     let (read, filled) = ready.exchange(spare);
-                    self.again(read, News::Changes(filled))
+                    let mut turn = self.again(read);
+                    turn.changes = Some(filled);
+                    turn
                 }
                 None => {
                     self.state = State::Starved(ready);
-                    Turn {
-                        news: News::Starved,
-                        failed: None,
-                    }
+                    Turn::default()
                 }
             },
-            Verdict::Lost => self.again(ready.into_idle(), News::Lost),
-            Verdict::Cancelled if self.cancelled < PATIENCE => {
-                self.again(ready.into_idle(), News::Nothing)
+            Verdict::Lost => {
+                let mut turn = self.again(ready.into_idle());
+                turn.is_lost = true;
+                turn
             }
+            Verdict::Cancelled if self.cancelled < PATIENCE => self.again(ready.into_idle()),
             Verdict::Cancelled => Turn {
-                news: News::Nothing,
                 failed: Some(ERROR_OPERATION_ABORTED),
+                ..Turn::default()
             },
             Verdict::Failed { code } => Turn {
-                news: News::Nothing,
                 failed: Some(code),
+                ..Turn::default()
             },
         }
     }
 
-    fn again(&mut self, read: ChangeRead<Idle>, mut news: News) -> Turn {
+    fn again(&mut self, read: ChangeRead<Idle>) -> Turn {
+        let mut turn = Turn::default();
         let mut result = read.arm_via(self.via);
         if let Err((read, ERROR_NOTIFY_ENUM_DIR)) = result {
-            // Lost between the two reads, and told by the call itself. Records that come from
-            // before it are worth nothing any more.
-            news = News::Lost;
+            // Lost between the two reads, and told by the call itself.
+            turn.is_lost = true;
             result = read.arm_via(self.via);
         }
         match result {
-            Ok(read) => {
-                self.state = State::Pending(read);
-                Turn { news, failed: None }
-            }
-            Err((_, code)) => Turn {
-                news,
-                failed: Some(code),
-            },
+            Ok(read) => self.state = State::Pending(read),
+            Err((_, code)) => turn.failed = Some(code),
         }
+        turn
     }
 }

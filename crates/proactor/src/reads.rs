@@ -8,7 +8,11 @@ use std::time::Duration;
 
 use crate::completion::{Closed, Collected, Completion, Model};
 use crate::error::Error;
-use crate::models;
+use crate::models::apc;
+use crate::models::blocking::Seats;
+use crate::models::event::Groups;
+use crate::models::isolated::IsolatedReads;
+use crate::models::port::PortReads;
 use crate::settings::{Settings, Tag};
 
 /// Reads of any number of directories. Everything is told on the caller's thread, in `collect` and
@@ -71,10 +75,12 @@ impl fmt::Debug for Waker {
 /// Starts a model.
 pub fn reads(model: Model) -> Result<Box<dyn DirectoryReads>, Error> {
     match model {
-        Model::Port => Ok(Box::new(models::port::PortReads::new()?)),
-        _ => Err(Error {
-            stage: crate::error::Stage::Start,
-            code: 50,
-        }),
+        Model::Port => Ok(Box::new(PortReads::new()?)),
+        Model::Apc => Ok(Box::new(apc::Worker::start()?)),
+        Model::Event => Ok(Box::new(Groups::start())),
+        Model::Blocking => Ok(Box::new(Seats::start())),
+        Model::Isolated { worker, arguments } => {
+            Ok(Box::new(IsolatedReads::start(worker, arguments)?))
+        }
     }
 }

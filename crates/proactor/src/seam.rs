@@ -4,8 +4,13 @@
 //! A session sees the whole process, so there is one at a time; tests without one do not belong
 //! into the same process.
 
+use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use windows_sys::Win32::Foundation::HANDLE;
+use windows_sys::Win32::System::IO::{LPOVERLAPPED_COMPLETION_ROUTINE, OVERLAPPED};
+use windows_sys::core::BOOL;
 
 /// The calls, by their Win32 names.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -17,11 +22,12 @@ pub enum Call {
     CancelIoEx,
     CancelSynchronousIo,
     CloseHandle,
+    /// Not a call: the completion of a read has been taken.
+    Completion,
     CreateEvent,
     CreateFile,
     CreateIoCompletionPort,
     CreateJobObject,
-    DuplicateHandle,
     GetFileInformation,
     GetQueuedCompletionStatusEx,
     IsRemote,
@@ -35,6 +41,22 @@ pub enum Call {
     WaitForMultipleObjects,
 }
 
+/// See [`Record::arguments`].
+pub type Arguments = [usize; 5];
+
+/// Stands for `ReadDirectoryChangesExW`.
+pub type ReadExtended = unsafe extern "system" fn(
+    HANDLE,
+    *mut c_void,
+    u32,
+    BOOL,
+    u32,
+    *mut u32,
+    *mut OVERLAPPED,
+    LPOVERLAPPED_COMPLETION_ROUTINE,
+    i32,
+) -> BOOL;
+
 /// One recorded call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Record {
@@ -43,26 +65,40 @@ pub struct Record {
     /// The handle that it is about; for calls that open one, the handle that came back or 0.
     pub handle: usize,
     /// The numbers that matter, by call: access, share mode and options of an open; filter, deep,
-    /// bytes and the address of OVERLAPPED of a read; the key of an association or a packet.
-    pub arguments: [usize; 4],
+    /// bytes, the address of OVERLAPPED and that of the buffer of a read; the key of an association
+    /// or a packet; the address of OVERLAPPED of a cancel or a completion.
+    pub arguments: Arguments,
+    /// The thread that made it.
+    pub thread: u32,
     /// The Win32 error, 0 for success. That of a call which waits is not recorded.
     pub error: u32,
 }
 
 struct State {
     records: Vec<Record>,
+    /// Calls that fail from now on, and the error.
+    broken: Vec<(Call, u32)>,
+    extended: Option<ReadExtended>,
     /// Which call, how many pass before, and the error.
     faults: Vec<(Call, usize, u32)>,
     /// What the next completions are to look like: how many pass before, Win32 error, NTSTATUS.
     completions: Vec<(usize, u32, u32)>,
 }
 
+impl State {
+    const fn new() -> State {
+        State {
+            records: Vec::new(),
+            broken: Vec::new(),
+            extended: None,
+            faults: Vec::new(),
+            completions: Vec::new(),
+        }
+    }
+}
+
 static IS_OPEN: AtomicBool = AtomicBool::new(false);
-static STATE: Mutex<State> = Mutex::new(State {
-    records: Vec::new(),
-    faults: Vec::new(),
-    completions: Vec::new(),
-});
+static STATE: Mutex<State> = Mutex::new(State::new());
 static ONE: Mutex<()> = Mutex::new(());
 
 fn state() -> MutexGuard<'static, State> {
@@ -79,11 +115,7 @@ impl Session {
     /// Waits until no other session is open.
     pub fn open() -> Session {
         let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-        *state() = State {
-            records: Vec::new(),
-            faults: Vec::new(),
-            completions: Vec::new(),
-        };
+        *state() = State::new();
         IS_OPEN.store(true, Ordering::SeqCst);
         Session { _one: one }
     }
@@ -91,6 +123,21 @@ impl Session {
     /// After `passing` more of them, the next `call` fails with `error` and is not made.
     pub fn fail(&self, call: Call, passing: usize, error: u32) {
         state().faults.push((call, passing, error));
+    }
+
+    /// From now on every `call` fails with `error` and is not made.
+    pub fn break_down(&self, call: Call, error: u32) {
+        state().broken.push((call, error));
+    }
+
+    /// What [`Session::break_down`] broke works again.
+    pub fn mend(&self) {
+        state().broken.clear();
+    }
+
+    /// Has this function called for `ReadDirectoryChangesExW`, whether or not there is one.
+    pub fn extend(&self, function: ReadExtended) {
+        state().extended = Some(function);
     }
 
     /// After `passing` more of them, the next completed read looks as if it had ended so.
@@ -119,6 +166,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        self.mend();
         IS_OPEN.store(false, Ordering::SeqCst);
     }
 }
@@ -129,6 +177,9 @@ pub(crate) fn fault(call: Call) -> Option<u32> {
         return None;
     }
     let mut state = state();
+    if let Some((_, error)) = state.broken.iter().find(|(broken, _)| *broken == call) {
+        return Some(*error);
+    }
     let at = state.faults.iter().position(|(kind, ..)| *kind == call)?;
     match &mut state.faults[at].1 {
         0 => Some(state.faults.remove(at).2),
@@ -139,15 +190,24 @@ pub(crate) fn fault(call: Call) -> Option<u32> {
     }
 }
 
-pub(crate) fn record(call: Call, handle: usize, arguments: [usize; 4], error: u32) {
+pub(crate) fn record(call: Call, handle: usize, arguments: Arguments, error: u32) {
     if IS_OPEN.load(Ordering::Relaxed) {
         state().records.push(Record {
             call,
             handle,
             arguments,
+            thread: crate::native::waits::this_thread(),
             error,
         });
     }
+}
+
+/// The function that stands for `ReadDirectoryChangesExW`.
+pub(crate) fn extended() -> Option<ReadExtended> {
+    if !IS_OPEN.load(Ordering::Relaxed) {
+        return None;
+    }
+    state().extended
 }
 
 /// What a completion is to look like instead: Win32 error and NTSTATUS.

@@ -2,65 +2,27 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::line::{Line, parse};
+use crate::line::parse;
+use crate::reading::{PATIENCE, Reading};
 use crate::replica::Replica;
 use crate::scratch::QueueLimit;
 use crate::tree::{Kind, Tree};
 use crate::walk::walk;
 
-/// How long anything may take before a test gives up.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) use crate::reading::Pace;
 
 /// How long a command that has something to tell is silent at most.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// Lines that follow each other come more closely than this.
-const PAUSE: Duration = Duration::from_millis(10);
-
 /// How long a command that is not idle sleeps at most.
 const IDLE: Duration = Duration::from_millis(25);
-
-/// How the pipe is read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Pace {
-    Full,
-    /// A few lines at a time.
-    Slow,
-    Stopped,
-}
-
-/// What the reading thread and the test share.
-#[derive(Debug)]
-struct Reading {
-    replica: Replica,
-    is_ready: bool,
-    pace: Pace,
-    has_ended: bool,
-    /// Why the lines cannot be read.
-    broken: Option<String>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    reading: Mutex<Reading>,
-    changed: Condvar,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Reading> {
-        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// What the command took of the machine so far.
 #[derive(Clone, Copy, Default, Debug)]
@@ -130,9 +92,7 @@ fn in_own_namespace(command: &[&str]) -> Command {
 #[derive(Debug)]
 pub(crate) struct Everwatch {
     child: Child,
-    shared: Arc<Shared>,
-    readers: Vec<JoinHandle<()>>,
-    complaints: Arc<Mutex<String>>,
+    reading: Reading,
 }
 
 impl Everwatch {
@@ -152,7 +112,7 @@ impl Everwatch {
         let replica = Replica::new(known);
         let everwatch = Everwatch::spawn(replica, roots, arguments, limits.watches);
         // The limit of the queue counts at the moment at which that is made, and that is before.
-        everwatch.wait(|reading| reading.is_ready, "the ready line");
+        everwatch.reading.wait_until_ready();
         drop(limits);
         everwatch
     }
@@ -181,98 +141,20 @@ impl Everwatch {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command.spawn().expect("start the command");
-        let (out, err) = (child.stdout.take(), child.stderr.take());
-        let shared = Arc::new(Shared {
-            reading: Mutex::new(Reading {
-                replica,
-                is_ready: false,
-                pace: Pace::Full,
-                has_ended: false,
-                broken: None,
-            }),
-            changed: Condvar::new(),
-        });
-        let complaints = Arc::new(Mutex::new(String::new()));
-        let reader = {
-            let shared = Arc::clone(&shared);
-            let mut out = out.expect("standard output is a pipe");
-            std::thread::spawn(move || read_lines(&mut out, &shared))
-        };
-        let listener = {
-            let complaints = Arc::clone(&complaints);
-            let mut err = err.expect("standard error is a pipe");
-            std::thread::spawn(move || {
-                let mut text = String::new();
-                let _ = err.read_to_string(&mut text);
-                *complaints.lock().unwrap_or_else(PoisonError::into_inner) = text;
-            })
-        };
-        Everwatch {
-            child,
-            shared,
-            readers: vec![reader, listener],
-            complaints,
-        }
-    }
-
-    fn wait(&self, is_met: impl Fn(&mut Reading) -> bool, what: &str) {
-        let deadline = Instant::now() + PATIENCE;
-        let mut reading = self.shared.lock();
-        loop {
-            assert!(reading.broken.is_none(), "{:?}", reading.broken);
-            if is_met(&mut reading) {
-                return;
-            }
-            assert!(
-                !reading.has_ended,
-                "the command ended before {what}: {}",
-                self.complaints()
-            );
-            let left = deadline.saturating_duration_since(Instant::now());
-            assert!(
-                !left.is_zero(),
-                "waited too long for {what}: {}",
-                self.state(&reading.replica)
-            );
-            let result = self.shared.changed.wait_timeout(reading, left);
-            reading = result.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-
-    fn state(&self, replica: &Replica) -> String {
-        format!(
-            "{:?}, {} resyncs, {:?}",
-            replica.tally, replica.resyncs, replica.coverage
-        )
+        let copy = std::env::var_os("EVERWATCH_LINES").and_then(|path| File::create(path).ok());
+        let reading = Reading::of(&mut child, replica, parse, copy);
+        Everwatch { child, reading }
     }
 
     /// Waits until the replica is as wanted.
     pub(crate) fn wait_for(&self, what: &str, is_met: impl Fn(&Replica) -> bool) {
-        self.wait(|reading| is_met(&reading.replica), what);
+        self.reading.wait_for(what, is_met);
     }
 
     /// Waits until the replica is as wanted, or until no line has come for a while. Tells which.
     /// Looks whenever lines have ceased to come, as looking may take long.
     pub(crate) fn wait_while_lines_come(&self, is_met: impl Fn(&Replica) -> bool) -> bool {
-        let mut reading = self.shared.lock();
-        let mut silence = Duration::ZERO;
-        loop {
-            let result = self.shared.changed.wait_timeout(reading, PAUSE);
-            let (again, timeout) = result.unwrap_or_else(PoisonError::into_inner);
-            reading = again;
-            if !timeout.timed_out() && !reading.has_ended {
-                silence = Duration::ZERO;
-                continue;
-            }
-            let is_new = silence.is_zero();
-            silence += PAUSE;
-            if is_new && is_met(&reading.replica) {
-                return true;
-            }
-            if silence > SILENCE || reading.has_ended {
-                return false;
-            }
-        }
+        self.reading.wait_while_lines_come(SILENCE, is_met)
     }
 
     /// Creates a file of this name in `dir` and waits until the feed tells of it: all that happened
@@ -285,13 +167,12 @@ impl Everwatch {
 
     /// Looks at the replica.
     pub(crate) fn replica<T>(&self, look: impl FnOnce(&mut Replica) -> T) -> T {
-        look(&mut self.shared.lock().replica)
+        self.reading.replica(look)
     }
 
     /// Says how what the command writes is read from now on.
     pub(crate) fn pace(&self, pace: Pace) {
-        self.shared.lock().pace = pace;
-        self.shared.changed.notify_all();
+        self.reading.pace(pace);
     }
 
     fn signal(&self, signal: Signal) {
@@ -372,98 +253,29 @@ impl Everwatch {
 
     /// What the command wrote to standard error. Complete once it has ended.
     pub(crate) fn complaints(&self) -> String {
-        self.complaints
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.reading.complaints()
     }
 
     /// Sends SIGTERM: the command prints all that has happened and ends well.
     pub(crate) fn finish(mut self) -> Replica {
         self.signal(Signal::TERM);
-        self.wait(|reading| reading.has_ended, "the end of the lines");
+        self.reading.wait_for_end();
         let status = self.child.wait().expect("wait for the command");
-        for reader in self.readers.drain(..) {
-            reader.join().expect("read what the command writes");
-        }
+        let replica = self.reading.end();
         assert!(
             status.success(),
             "{status}, signal {:?}: {}",
             status.signal(),
             self.complaints()
         );
-        let empty = Replica::new([]);
-        std::mem::replace(&mut self.shared.lock().replica, empty)
+        replica
     }
 }
 
 impl Drop for Everwatch {
     fn drop(&mut self) {
-        self.pace(Pace::Full);
         // Both fail only where there is nothing left to end.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        for reader in self.readers.drain(..) {
-            let _ = reader.join();
-        }
-    }
-}
-
-/// Reads until the end, one pipe's worth at a time, so that a pause begins at once.
-fn read_lines(out: &mut impl Read, shared: &Shared) {
-    let mut buffer = vec![0; 64 * 1024];
-    let mut rest: Vec<u8> = Vec::new();
-    let mut copy = std::env::var_os("EVERWATCH_LINES").and_then(|path| File::create(path).ok());
-    loop {
-        let reading = shared
-            .changed
-            .wait_while(shared.lock(), |reading| reading.pace == Pace::Stopped)
-            .unwrap_or_else(PoisonError::into_inner);
-        let pace = reading.pace;
-        drop(reading);
-        let most = match pace {
-            Pace::Slow => {
-                std::thread::sleep(Duration::from_millis(1));
-                2 * 1024
-            }
-            _ => buffer.len(),
-        };
-        let length = out.read(&mut buffer[..most]).unwrap_or_default();
-        if let Some(copy) = &mut copy {
-            copy.write_all(&buffer[..length])
-                .expect("write the copy of the lines");
-        }
-        rest.extend_from_slice(&buffer[..length]);
-        let complete = rest
-            .iter()
-            .rposition(|&byte| byte == b'\n')
-            .map_or(0, |at| at + 1);
-        let lines: Result<Vec<Line>, String> = rest[..complete]
-            .split_inclusive(|&byte| byte == b'\n')
-            .map(|line| parse(line.trim_ascii_end()))
-            .collect();
-        rest.drain(..complete);
-        let mut reading = shared.lock();
-        match lines {
-            Ok(lines) => {
-                for line in lines {
-                    reading.is_ready |= matches!(line, Line::Ready);
-                    reading.replica.apply(line);
-                }
-            }
-            Err(why) => reading.broken = Some(why),
-        }
-        if length == 0 {
-            reading.has_ended = true;
-            if !rest.is_empty() {
-                reading.broken = Some("the last line has no end".to_owned());
-            }
-        }
-        let is_over = reading.has_ended;
-        drop(reading);
-        shared.changed.notify_all();
-        if is_over {
-            return;
-        }
     }
 }

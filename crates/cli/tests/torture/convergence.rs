@@ -12,6 +12,8 @@ pub(crate) fn workload(plan: Plan, seed: u64, operations: usize) -> Workload {
         seed,
         operations,
         writers: 3,
+        pace: None,
+        is_portable: false,
     }
 }
 

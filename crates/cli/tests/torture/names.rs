@@ -1,7 +1,6 @@
 //! Names of entries: plain ones that come again and again, and hostile ones.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
 
 use crate::random::Random;
 
@@ -52,6 +51,17 @@ impl Names {
         if random.chance(10) {
             name.resize(LONGEST, if random.chance(50) { b'x' } else { 0xe4 });
         }
-        OsString::from_vec(name)
+        exact(name)
     }
+}
+
+#[cfg(unix)]
+fn exact(name: Vec<u8>) -> OsString {
+    std::os::unix::ffi::OsStringExt::from_vec(name)
+}
+
+/// Elsewhere names are no bytes.
+#[cfg(not(unix))]
+fn exact(name: Vec<u8>) -> OsString {
+    String::from_utf8_lossy(&name).into_owned().into()
 }

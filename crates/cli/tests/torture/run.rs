@@ -310,6 +310,7 @@ impl Run {
             seed,
             operations,
             writers,
+            ..
         } = self.workload;
         let mut words = vec![
             plan.name().to_owned(),

@@ -9,6 +9,7 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 
 use crate::tree::{Kind, Tree};
+use crate::unix::LINKED;
 
 const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
@@ -59,9 +60,6 @@ fn list(dir: OwnedFd) -> Tree {
     }
     tree
 }
-
-/// Set on files that had several names once: a write is reported under the name that was used.
-pub(crate) const LINKED: Mode = Mode::SVTX;
 
 fn written(dir: impl AsFd, name: &std::ffi::CStr) -> i64 {
     match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {

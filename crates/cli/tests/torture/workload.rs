@@ -1,4 +1,4 @@
-//! Workloads: random operations that a seed determines, by several writers at full speed.
+//! Workloads: random operations that a seed determines, by several writers, at full speed or paced.
 //!
 //! Each writer has its own generator, so what it wants to do depends on the seed alone; what comes
 //! of it depends on the others, who work on the same names. Operations that fail because another
@@ -6,10 +6,11 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use crate::names::Names;
 use crate::random::Random;
-use crate::writer::Writer;
+use crate::writer::{Peculiar, Writer};
 
 /// What is done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,6 +55,10 @@ pub(crate) struct Workload {
     pub(crate) seed: u64,
     pub(crate) operations: usize,
     pub(crate) writers: usize,
+    /// Operations of all writers in a second; `None`: as fast as they come.
+    pub(crate) pace: Option<u32>,
+    /// Only what Windows has as well.
+    pub(crate) is_portable: bool,
 }
 
 /// Operations that may fail for one that succeeds, on average.
@@ -78,14 +83,26 @@ impl Workload {
         let mut writer = Writer::new(Random::new(seed), self.names, number, roots);
         let share =
             self.operations / self.writers + usize::from(number < self.operations % self.writers);
+        let began = Instant::now();
         let mut done = 0;
         for _ in 0..share.saturating_mul(FAILURES) {
             if done == share {
                 break;
             }
+            if let Some(pace) = self.pace {
+                let turn = Duration::from_secs_f64((done * self.writers) as f64 / f64::from(pace));
+                std::thread::sleep(turn.saturating_sub(began.elapsed()));
+            }
             done += usize::from(self.operate(&mut writer).is_ok());
         }
         done
+    }
+
+    fn peculiar(&self, writer: &mut Writer<'_>, operation: Peculiar) -> io::Result<()> {
+        if self.is_portable {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        writer.peculiar(operation)
     }
 
     fn operate(&self, writer: &mut Writer<'_>) -> io::Result<()> {
@@ -100,24 +117,24 @@ impl Workload {
                 33..=40 => writer.rename_file(),
                 41..=50 => writer.rename_dir(),
                 51..=58 => writer.replace(),
-                59..=62 => writer.hard_link(),
-                63..=66 => writer.symlink(),
-                67..=69 => writer.swap_symlink(),
-                70..=71 => writer.exchange(),
+                59..=62 => self.peculiar(writer, Peculiar::HardLink),
+                63..=66 => self.peculiar(writer, Peculiar::Symlink),
+                67..=69 => self.peculiar(writer, Peculiar::SwapSymlink),
+                70..=71 => self.peculiar(writer, Peculiar::Exchange),
                 72..=81 => writer.delete(),
                 82..=84 => writer.delete_all(),
                 85..=86 => writer.become_file(),
                 87..=88 => writer.become_dir(),
                 89..=90 => writer.write_more(),
-                91..=92 => writer.change_mode(),
-                93..=94 => writer.special(),
+                91..=92 => self.peculiar(writer, Peculiar::ChangeMode),
+                93..=94 => self.peculiar(writer, Peculiar::Pipe),
                 _ => writer.discover(),
             },
             Plan::RenameStorm => match choice {
                 _ if writer.is_poor() => writer.make_population(),
                 0..=39 => writer.rename_dir(),
                 40..=64 => writer.rename_file(),
-                65..=74 => writer.exchange(),
+                65..=74 => self.peculiar(writer, Peculiar::Exchange),
                 75..=84 => writer.swap(),
                 85..=89 => writer.away_and_back(),
                 90..=94 => writer.become_populated(),
@@ -128,7 +145,7 @@ impl Workload {
                 35..=59 => writer.replace(),
                 60..=79 => writer.rotate(),
                 80..=89 => writer.temporary_dir(),
-                90..=94 => writer.swap_symlink(),
+                90..=94 => self.peculiar(writer, Peculiar::SwapSymlink),
                 _ => writer.write_more(),
             },
         }

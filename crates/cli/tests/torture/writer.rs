@@ -6,15 +6,10 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-
-use rustix::fs::{CWD, FileType, Mode, RenameFlags, mknodat, renameat_with};
 
 use crate::names::Names;
 use crate::random::Random;
-use crate::walk::LINKED;
 
 /// Paths of each sort that a writer remembers.
 const REMEMBERED: usize = 512;
@@ -25,13 +20,24 @@ const VARIETY: usize = 60;
 /// Paths are not made longer than this.
 const LONGEST_PATH: usize = 3500;
 
+/// Operations that only Unix has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Peculiar {
+    HardLink,
+    Symlink,
+    SwapSymlink,
+    Exchange,
+    ChangeMode,
+    Pipe,
+}
+
 pub(crate) struct Writer<'a> {
     pub(crate) random: Random,
     names: Names,
     number: usize,
     roots: &'a [PathBuf],
     dirs: Vec<PathBuf>,
-    files: Vec<PathBuf>,
+    pub(crate) files: Vec<PathBuf>,
     serial: usize,
 }
 
@@ -44,16 +50,7 @@ fn remember(known: &mut Vec<PathBuf>, random: &mut Random, path: PathBuf) {
     }
 }
 
-/// Gives an entry further permissions; never takes the mark of `LINKED` away.
-fn add_mode(path: &Path, mode: Mode) -> io::Result<()> {
-    let before = fs::symlink_metadata(path)?.permissions().mode() & 0o1700;
-    fs::set_permissions(
-        path,
-        fs::Permissions::from_mode(before | mode.as_raw_mode()),
-    )
-}
-
-fn nothing_known() -> io::Error {
+pub(crate) fn nothing_known() -> io::Error {
     io::ErrorKind::NotFound.into()
 }
 
@@ -75,11 +72,11 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn root(&mut self) -> PathBuf {
+    pub(crate) fn root(&mut self) -> PathBuf {
         self.random.pick(self.roots).cloned().unwrap_or_default()
     }
 
-    fn dir(&mut self) -> PathBuf {
+    pub(crate) fn dir(&mut self) -> PathBuf {
         if self.random.chance(15) {
             return self.root();
         }
@@ -89,37 +86,37 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn name(&mut self, letter: char) -> OsString {
+    pub(crate) fn name(&mut self, letter: char) -> OsString {
         self.names.one_of(&mut self.random, letter, VARIETY)
     }
 
-    fn place(&mut self, letter: char) -> PathBuf {
+    pub(crate) fn place(&mut self, letter: char) -> PathBuf {
         let dir = self.dir();
         dir.join(self.name(letter))
     }
 
     /// A name that no other writer uses.
-    fn own_place(&mut self, what: &str) -> PathBuf {
+    pub(crate) fn own_place(&mut self, what: &str) -> PathBuf {
         self.serial += 1;
         self.root()
             .join(format!("{what}-{}-{}", self.number, self.serial))
     }
 
-    fn known_file(&mut self) -> io::Result<PathBuf> {
+    pub(crate) fn known_file(&mut self) -> io::Result<PathBuf> {
         self.random
             .pick(&self.files)
             .cloned()
             .ok_or_else(nothing_known)
     }
 
-    fn known_dir(&mut self) -> io::Result<PathBuf> {
+    pub(crate) fn known_dir(&mut self) -> io::Result<PathBuf> {
         self.random
             .pick(&self.dirs)
             .cloned()
             .ok_or_else(nothing_known)
     }
 
-    fn known(&mut self) -> io::Result<PathBuf> {
+    pub(crate) fn known(&mut self) -> io::Result<PathBuf> {
         if self.random.chance(50) {
             self.known_dir()
         } else {
@@ -128,7 +125,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Forgets paths that turned out to be stale, and passes the failure on.
-    fn check<T>(&mut self, paths: &[&Path], result: io::Result<T>) -> io::Result<T> {
+    pub(crate) fn check<T>(&mut self, paths: &[&Path], result: io::Result<T>) -> io::Result<T> {
         if result.is_err() {
             self.files.retain(|known| !paths.contains(&known.as_path()));
             self.dirs.retain(|known| !paths.contains(&known.as_path()));
@@ -136,22 +133,32 @@ impl<'a> Writer<'a> {
         result
     }
 
-    fn has_file(&mut self, path: PathBuf) {
+    pub(crate) fn has_file(&mut self, path: PathBuf) {
         remember(&mut self.files, &mut self.random, path);
     }
 
-    fn has_dir(&mut self, path: PathBuf) {
+    pub(crate) fn has_dir(&mut self, path: PathBuf) {
         remember(&mut self.dirs, &mut self.random, path);
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn peculiar(&mut self, _: Peculiar) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     pub(crate) fn is_poor(&self) -> bool {
         self.dirs.len() < 20 || self.files.len() < 20
     }
 
-    /// A new file in the first root, with the next number.
+    /// A new file with the next number, in each root in turn.
     pub(crate) fn create_next(&mut self) -> io::Result<()> {
         self.serial += 1;
-        let root = self.roots.first().ok_or_else(nothing_known)?;
+        let root = self
+            .roots
+            .iter()
+            .cycle()
+            .nth(self.serial % self.roots.len().max(1));
+        let root = root.ok_or_else(nothing_known)?;
         fs::File::create(root.join(format!("{}-{}", self.number, self.serial)))?;
         Ok(())
     }
@@ -251,47 +258,6 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    pub(crate) fn hard_link(&mut self) -> io::Result<()> {
-        let (from, to) = (self.known_file()?, self.place('h'));
-        let made = add_mode(&from, LINKED).and_then(|()| fs::hard_link(&from, &to));
-        self.check(&[], made)?;
-        self.has_file(to);
-        Ok(())
-    }
-
-    /// Links to anything: also to what is not there, to directories, and to where it lies itself.
-    pub(crate) fn symlink(&mut self) -> io::Result<()> {
-        let link = self.place('l');
-        let target = match self.random.below(4) {
-            0 => PathBuf::from(".."),
-            1 => PathBuf::from("nowhere"),
-            2 => self.dir(),
-            _ => self.known_file()?,
-        };
-        symlink(target, &link)?;
-        self.has_file(link);
-        Ok(())
-    }
-
-    /// What deployments do with `current`.
-    pub(crate) fn swap_symlink(&mut self) -> io::Result<()> {
-        let dir = self.dir();
-        let (current, beside) = (dir.join("current"), self.own_place("link"));
-        symlink(self.name('d'), &beside)?;
-        if let Err(error) = fs::rename(&beside, &current) {
-            fs::remove_file(&beside)?;
-            return Err(error);
-        }
-        self.has_file(current);
-        Ok(())
-    }
-
-    pub(crate) fn exchange(&mut self) -> io::Result<()> {
-        let (one, other) = (self.known()?, self.known()?);
-        let done = renameat_with(CWD, &one, CWD, &other, RenameFlags::EXCHANGE);
-        self.check(&[], done.map_err(io::Error::from))
-    }
-
     /// Swaps two entries by three renames.
     pub(crate) fn swap(&mut self) -> io::Result<()> {
         let (one, other) = match self.random.chance(50) {
@@ -354,25 +320,6 @@ impl<'a> Writer<'a> {
         let done = fs::OpenOptions::new().append(true).open(&path);
         let done = done.and_then(|mut file| file.write_all(b"more"));
         self.check(&[&path], done)
-    }
-
-    pub(crate) fn change_mode(&mut self) -> io::Result<()> {
-        let path = self.known()?;
-        let done = add_mode(&path, Mode::from_raw_mode(self.random.below(0o100) as u32));
-        self.check(&[&path], done)
-    }
-
-    /// A pipe.
-    pub(crate) fn special(&mut self) -> io::Result<()> {
-        let path = self.place('p');
-        mknodat(CWD, &path, FileType::Fifo, Mode::RWXU, 0)?;
-        // Opening it would block, so it is only ever renamed or removed.
-        self.files.retain(|known| *known != path);
-        if self.random.chance(50) {
-            fs::remove_file(path)
-        } else {
-            Ok(())
-        }
     }
 
     /// Learns what others have made.
@@ -460,7 +407,7 @@ impl<'a> Writer<'a> {
         }
         // The first log ever has nothing before it.
         let _ = fs::rename(&log, version(1));
-        fs::write(&log, log.as_os_str().as_bytes())?;
+        fs::write(&log, log.as_os_str().as_encoded_bytes())?;
         self.has_file(log);
         Ok(())
     }

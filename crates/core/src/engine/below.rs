@@ -103,7 +103,7 @@ impl<K: Kernel> Engine<K> {
         match (action, child) {
             (Action::Created | Action::MovedTo, _) => {
                 self.note_rules(dir, name);
-                self.arrive(dir, name);
+                self.arrive(dir, name, action == Action::MovedTo);
                 self.note_arrival(dir, name);
             }
             (Action::MovedFrom, Some(_)) => {
@@ -117,8 +117,8 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// Something came to be under this name.
-    fn arrive(&mut self, dir: NodeId, name: &[u8]) {
+    /// Something came to be under this name. `is_moved` says that it was elsewhere before.
+    fn arrive(&mut self, dir: NodeId, name: &[u8], is_moved: bool) {
         self.counters.stats += 1;
         match self.stat(dir, name) {
             Ok(stat) => {
@@ -131,9 +131,18 @@ impl<K: Kernel> Engine<K> {
                 }
                 let before = self.outlets.changes();
                 let child = self.mirror.child(dir, name);
+                // Otherwise a listing has shown it before its record came.
+                let is_news =
+                    is_moved || child.is_some_and(|child| self.mirror.has(child, Mark::VANISHED));
                 self.reconcile(dir, name, Seen::from(&stat), Cause::Notified);
                 if let Some(child) = child {
-                    self.report_anew(dir, name, child, before);
+                    if is_news {
+                        self.report_anew(dir, name, child, before);
+                    }
+                    let is_here = self.mirror.child(dir, name) == Some(child);
+                    if is_here && is_dir && !self.kernel.keeps_moved() {
+                        self.lose_watch_above(child);
+                    }
                 }
                 self.note_unlisted(dir, name);
             }
@@ -220,18 +229,15 @@ impl<K: Kernel> Engine<K> {
         self.mirror.set_watch(id, Some(watch));
     }
 
-    /// The directory, and what is below it, relied on a watch that is no more, or that is not above it
-    /// now.
+    /// The directory and what is below it relied on a watch that is no more, or is not above it now.
     pub(super) fn lose_watch_above(&mut self, top: NodeId) {
         for id in self.mirror.subtree(top) {
-            if self.mirror.is_dir(id) && self.mirror.watch(id).is_some() {
+            if self.mirror.is_dir(id) && (id == top || self.mirror.watch(id).is_some()) {
                 self.unwatch(id);
                 self.mirror.set(id, Mark::STALE);
                 self.queue(id);
             }
         }
-        self.mirror.set(top, Mark::STALE);
-        self.queue(top);
     }
 
     /// Where a path below `top` leads in the mirror.

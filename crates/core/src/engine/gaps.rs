@@ -8,6 +8,7 @@
 //! named again where it was moved to, and notes that still wait when their path goes are dropped:
 //! they would come behind its end, and be taken for news of whatever has the path next.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use hashbrown::HashSet;
@@ -208,17 +209,18 @@ impl<K: Kernel> Engine<K> {
 
     /// What is not live, and every root that is, in order of their paths.
     pub fn coverage(&self) -> Vec<Subtree> {
-        let mut all: Vec<Subtree> = self
+        let mut all: BTreeMap<PathBuf, Subtree> = self
             .gaps
             .keys()
             .filter_map(|&id| {
                 let gap = self.named_gap(id)?;
                 let path = path_of(&self.mirror, id);
-                Some(Subtree {
-                    path,
+                let subtree = Subtree {
+                    path: path.clone(),
                     state: gap.state(),
                     gap: Some(gap),
-                })
+                };
+                Some((path, subtree))
             })
             .collect();
         for root in &self.roots {
@@ -229,12 +231,14 @@ impl<K: Kernel> Engine<K> {
                     .find_map(|id| self.gap(id)),
             };
             let state = gap.map_or(State::Live, Gap::state);
-            if !all.iter().any(|other| other.path == path) {
-                all.push(Subtree { path, state, gap });
-            }
+            let subtree = Subtree {
+                path: path.clone(),
+                state,
+                gap,
+            };
+            all.entry(path).or_insert(subtree);
         }
-        all.sort_by(|a, b| a.path.cmp(&b.path));
-        all
+        all.into_values().collect()
     }
 
     /// Whether a directory with this gap is to be tried again and again. Of what is unreadable a

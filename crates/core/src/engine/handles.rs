@@ -41,7 +41,7 @@ impl OpenError {
 }
 
 /// Handles that are kept open at most. Deeper trees reopen.
-const KEPT: usize = 48;
+const KEPT: usize = 128;
 
 impl<K: Kernel> Engine<K> {
     /// Makes sure that the directory, which was listed before, is open and is the last of

@@ -325,7 +325,9 @@ impl<K: Kernel> Engine<K> {
             }
         }
         if self.mirror.is_dir(id) {
-            if self.kernel.names_paths() && self.top(id) != top_before {
+            if self.kernel.names_paths()
+                && (self.top(id) != top_before || !self.kernel.keeps_moved())
+            {
                 self.lose_watch_above(id);
             }
             self.retry_unreadable(id);

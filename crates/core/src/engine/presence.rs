@@ -100,7 +100,8 @@ impl<K: Kernel> Engine<K> {
             };
             let name = (link.is_some() || rest.is_empty())
                 .then(|| to_bytes(Path::new(&part)).into_boxed_slice());
-            if next != at && !at.as_os_str().is_empty() {
+            // A drive alone is no directory, but whichever the process is in on it.
+            if next != at && at.has_root() {
                 way.push((at.clone(), name));
             }
             match link {

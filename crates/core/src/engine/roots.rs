@@ -147,6 +147,11 @@ impl<K: Kernel> Engine<K> {
         self.roots.iter().map(Root::told_path)
     }
 
+    /// The path of a root, as the caller gave it; `None` if there is no such root, or no longer.
+    pub fn root_path(&self, id: RootId) -> Option<PathBuf> {
+        self.root(id).map(Root::told_path)
+    }
+
     /// Whether the entry belongs to nothing but the root that is being armed: whoever asked for that
     /// finds the entry in it, and consumers are not told.
     pub(super) fn is_beginning(&self, id: NodeId) -> bool {

@@ -25,7 +25,9 @@
 pub(crate) mod linux;
 #[cfg(everwatch_shuttle)]
 pub(crate) mod model;
-#[cfg(any(test, feature = "sim"))]
+pub(crate) mod signal;
+// Its paths are those of Unix.
+#[cfg(all(any(test, feature = "sim"), not(any(windows, everwatch_shuttle))))]
 pub mod sim;
 #[cfg(all(any(windows, test, feature = "sim"), not(everwatch_shuttle)))]
 pub(crate) mod windows;

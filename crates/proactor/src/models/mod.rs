@@ -1,20 +1,29 @@
 //! The five ways to learn that a read has completed.
 
+pub(crate) mod apc;
+pub(crate) mod blocking;
+mod command;
+mod crew;
+pub(crate) mod event;
+pub(crate) mod isolated;
 pub(crate) mod port;
 
 use std::os::windows::io::BorrowedHandle;
 use std::time::Duration;
 
-use windows_sys::Win32::Foundation::ERROR_ALREADY_EXISTS;
+use windows_sys::Win32::Foundation::{ERROR_ALREADY_EXISTS, ERROR_GEN_FAILURE};
 
+use crate::completion::Closed;
 use crate::error::{Error, Stage};
 use crate::native::probe;
 use crate::settings::{LARGEST_REMOTE_BUFFER, Settings};
 
 /// The most completions that one `collect` looks at.
 const BOUND: usize = 256;
+/// A wait that failed is tried again after this long, so that it cannot take all of a processor.
+const AFTER_A_FAILED_WAIT: Duration = Duration::from_millis(10);
 /// How long a cancelled read may stay in the kernel before it is given up and leaked.
-const RETURN_LIMIT: Duration = Duration::from_secs(5);
+pub(crate) const RETURN_LIMIT: Duration = Duration::from_secs(5);
 
 /// What all models refuse alike.
 fn check(
@@ -31,4 +40,10 @@ fn check(
         });
     }
     Ok(())
+}
+
+fn add(counts: &mut Closed, more: Closed) {
+    counts.leaked += more.leaked;
+    counts.stray_packets += more.stray_packets;
+    counts.workers_lost += more.workers_lost;
 }

@@ -21,7 +21,7 @@ use windows_sys::Win32::Storage::FileSystem::{
     ReadDirectoryChangesW, ReadDirectoryNotifyExtendedInformation, SYNCHRONIZE,
 };
 use windows_sys::Win32::System::IO::{
-    CancelIoEx, CreateIoCompletionPort, GetQueuedCompletionStatusEx, IO_STATUS_BLOCK,
+    CancelIo, CancelIoEx, CreateIoCompletionPort, GetQueuedCompletionStatusEx, IO_STATUS_BLOCK,
     LPOVERLAPPED_COMPLETION_ROUTINE, OVERLAPPED, OVERLAPPED_ENTRY, PostQueuedCompletionStatus,
 };
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleW, GetProcAddress};
@@ -30,37 +30,12 @@ use windows_sys::core::BOOL;
 use crate::native::handle::Handle;
 use crate::settings::{Layout, Settings};
 
+#[cfg(not(feature = "seam"))]
+pub(crate) use crate::no_seam::{
+    Arguments, Call, ReadExtended, completion, extended, fault, record,
+};
 #[cfg(feature = "seam")]
-pub(crate) use crate::seam::{Call, completion, fault, record};
-#[cfg(not(feature = "seam"))]
-pub(crate) use no_seam::{Call, completion, fault, record};
-
-#[cfg(not(feature = "seam"))]
-mod no_seam {
-    #[derive(Clone, Copy)]
-    pub(crate) enum Call {
-        CancelIoEx,
-        CloseHandle,
-        CreateFile,
-        CreateIoCompletionPort,
-        GetFileInformation,
-        GetQueuedCompletionStatusEx,
-        IsRemote,
-        NtOpenFile,
-        PostQueuedCompletionStatus,
-        ReadDirectoryChanges,
-    }
-
-    pub(crate) fn fault(_: Call) -> Option<u32> {
-        None
-    }
-
-    pub(crate) fn record(_: Call, _: usize, _: [usize; 4], _: u32) {}
-
-    pub(crate) fn completion() -> Option<(u32, u32)> {
-        None
-    }
-}
+pub(crate) use crate::seam::{Arguments, Call, ReadExtended, completion, extended, fault, record};
 
 const ACCESS: u32 = FILE_LIST_DIRECTORY | SYNCHRONIZE;
 const SHARE: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
@@ -87,7 +62,7 @@ pub(crate) fn error_of(status: u32) -> u32 {
     unsafe { RtlNtStatusToDosError(status.cast_signed()) }
 }
 
-fn outcome(is_fine: BOOL) -> Result<(), u32> {
+pub(crate) fn outcome(is_fine: BOOL) -> Result<(), u32> {
     if is_fine != 0 {
         Ok(())
     } else {
@@ -95,10 +70,10 @@ fn outcome(is_fine: BOOL) -> Result<(), u32> {
     }
 }
 
-fn noted(
+pub(crate) fn noted(
     call: Call,
     handle: HANDLE,
-    arguments: [usize; 4],
+    arguments: Arguments,
     result: Result<(), u32>,
 ) -> Result<(), u32> {
     record(call, handle as usize, arguments, result.err().unwrap_or(0));
@@ -112,7 +87,7 @@ fn noted(
 pub(crate) unsafe fn close(handle: HANDLE) {
     // SAFETY: the caller owns the handle and gives it up.
     let result = outcome(unsafe { CloseHandle(handle) });
-    let _ = noted(Call::CloseHandle, handle, [0; 4], result);
+    let _ = noted(Call::CloseHandle, handle, [0; 5], result);
     debug_assert!(result.is_ok(), "CloseHandle: {result:?}");
 }
 
@@ -129,7 +104,7 @@ pub(crate) unsafe fn reopen(directory: HANDLE, flavour: Flavour) -> Result<Handl
             Flavour::Overlapped => 0,
             Flavour::Blocking => FILE_SYNCHRONOUS_IO_NONALERT,
         };
-    let arguments = [ACCESS as usize, SHARE as usize, options as usize, 0];
+    let arguments = [ACCESS as usize, SHARE as usize, options as usize, 0, 0];
     if let Some(error) = fault(Call::NtOpenFile) {
         record(Call::NtOpenFile, 0, arguments, error);
         return Err(error);
@@ -157,12 +132,11 @@ pub(crate) unsafe fn reopen(directory: HANDLE, flavour: Flavour) -> Result<Handl
     };
     let error = error_of(status.cast_unsigned());
     record(Call::NtOpenFile, handle as usize, arguments, error);
-    // SAFETY: on success the handle is fresh and nobody else's.
-    if error == 0 {
-        Ok(unsafe { Handle::own(handle) })
-    } else {
-        Err(error)
+    if error != 0 {
+        return Err(error);
     }
+    // SAFETY: the handle is fresh and nobody else's.
+    Ok(unsafe { Handle::own(handle) })
 }
 
 /// Opens a directory by a path of UTF-16 units that ends in NUL.
@@ -174,7 +148,7 @@ pub(crate) fn open(path: &[u16], flavour: Flavour) -> Result<Handle, u32> {
             Flavour::Overlapped => FILE_FLAG_OVERLAPPED,
             Flavour::Blocking => 0,
         };
-    let arguments = [ACCESS as usize, SHARE as usize, flags as usize, 0];
+    let arguments = [ACCESS as usize, SHARE as usize, flags as usize, 0, 0];
     if let Some(error) = fault(Call::CreateFile) {
         record(Call::CreateFile, 0, arguments, error);
         return Err(error);
@@ -201,21 +175,12 @@ pub(crate) fn open(path: &[u16], flavour: Flavour) -> Result<Handle, u32> {
     Ok(unsafe { Handle::own(handle) })
 }
 
-type ReadDirectoryChangesEx = unsafe extern "system" fn(
-    HANDLE,
-    *mut c_void,
-    u32,
-    BOOL,
-    u32,
-    *mut u32,
-    *mut OVERLAPPED,
-    LPOVERLAPPED_COMPLETION_ROUTINE,
-    i32,
-) -> BOOL;
-
 /// `ReadDirectoryChangesExW`, which Windows has from 10.0.16299 on, and Wine not at all.
-fn extended_read() -> Option<ReadDirectoryChangesEx> {
-    static FOUND: OnceLock<Option<ReadDirectoryChangesEx>> = OnceLock::new();
+fn extended_read() -> Option<ReadExtended> {
+    static FOUND: OnceLock<Option<ReadExtended>> = OnceLock::new();
+    if let Some(stand_in) = extended() {
+        return Some(stand_in);
+    }
     *FOUND.get_or_init(|| {
         let library: Vec<u16> = "kernel32.dll\0".encode_utf16().collect();
         // SAFETY: the name ends in NUL; kernel32 is never unloaded.
@@ -262,6 +227,7 @@ pub(crate) unsafe fn read(
         usize::from(settings.deep),
         target.bytes as usize,
         target.overlapped as usize,
+        target.buffer as usize,
     ];
     if let Some(error) = fault(Call::ReadDirectoryChanges) {
         record(
@@ -328,13 +294,26 @@ pub(crate) unsafe fn read(
 /// # Safety
 /// `handle` must be open.
 pub(crate) unsafe fn cancel(handle: HANDLE, overlapped: *const OVERLAPPED) -> Result<(), u32> {
-    let arguments = [overlapped as usize, 0, 0, 0];
+    let arguments = [overlapped as usize, 0, 0, 0, 0];
     if let Some(error) = fault(Call::CancelIoEx) {
         return noted(Call::CancelIoEx, handle, arguments, Err(error));
     }
     // SAFETY: the handle is open; the address is compared, never followed.
     let result = outcome(unsafe { CancelIoEx(handle, overlapped) });
     noted(Call::CancelIoEx, handle, arguments, result)
+}
+
+/// [`cancel`] for all that this thread has issued on a handle, and for nothing else.
+///
+/// # Safety
+/// `handle` must be open.
+pub(crate) unsafe fn cancel_here(handle: HANDLE) -> Result<(), u32> {
+    if let Some(error) = fault(Call::CancelIo) {
+        return noted(Call::CancelIo, handle, [0; 5], Err(error));
+    }
+    // SAFETY: the handle is open.
+    let result = outcome(unsafe { CancelIo(handle) });
+    noted(Call::CancelIo, handle, [0; 5], result)
 }
 
 /// A new completion port.
@@ -356,7 +335,7 @@ pub(crate) fn create_port() -> Result<Handle, u32> {
 /// # Safety
 /// Both handles must be open.
 pub(crate) unsafe fn associate(port: HANDLE, file: HANDLE, key: usize) -> Result<(), u32> {
-    let arguments = [key, port as usize, 0, 0];
+    let arguments = [key, port as usize, 0, 0, 0];
     if let Some(error) = fault(Call::CreateIoCompletionPort) {
         return noted(Call::CreateIoCompletionPort, file, arguments, Err(error));
     }
@@ -412,7 +391,7 @@ pub(crate) unsafe fn post(port: HANDLE, key: usize) -> Result<(), u32> {
     noted(
         Call::PostQueuedCompletionStatus,
         port,
-        [key, 0, 0, 0],
+        [key, 0, 0, 0, 0],
         result,
     )
 }

@@ -59,7 +59,7 @@ use windows_sys::Win32::Foundation::{
 use windows_sys::Win32::System::IO::{LPOVERLAPPED_COMPLETION_ROUTINE, OVERLAPPED};
 
 use crate::native::buffer::{Buffer, Filled};
-use crate::native::calls::{self, Target};
+use crate::native::calls::{self, Call, Target};
 use crate::native::directory::DirHandle;
 use crate::native::port::Packet;
 use crate::settings::{Layout, Settings};
@@ -102,6 +102,8 @@ pub fn leaked() -> usize {
 #[repr(C)]
 struct Operation {
     overlapped: UnsafeCell<OVERLAPPED>,
+    /// What the packets of a completion routine are to say.
+    key: usize,
     /// Replaced only while the read is not pending.
     buffer: Buffer,
 }
@@ -165,10 +167,12 @@ impl<S: State> ChangeRead<S> {
 }
 
 impl ChangeRead<Idle> {
-    /// A read of `directory`, in the richest layout that this Windows has.
-    pub fn new(directory: DirHandle, settings: Settings) -> ChangeRead<Idle> {
+    /// A read of `directory`, in the richest layout that this Windows has. The key is that of its
+    /// packets where no port has one.
+    pub fn new(directory: DirHandle, settings: Settings, key: usize) -> ChangeRead<Idle> {
         let operation = Box::new(Operation {
             overlapped: UnsafeCell::new(OVERLAPPED::default()),
+            key,
             buffer: Buffer::new(settings.bytes),
         });
         ChangeRead {
@@ -263,6 +267,13 @@ impl ChangeRead<Pending> {
         }
         // SAFETY: the packet says that the kernel has let go of the operation.
         let (status, bytes) = unsafe { ((*overlapped).Internal, (*overlapped).InternalHigh) };
+        let handle = self.parts.directory.handle().raw() as usize;
+        calls::record(
+            Call::Completion,
+            handle,
+            [overlapped as usize, 0, 0, 0, 0],
+            0,
+        );
         let status = status as u32;
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.parts.ended = match calls::completion() {
@@ -272,14 +283,27 @@ impl ChangeRead<Pending> {
         Ok(self.become_state())
     }
 
-    /// Whether this packet is the read's.
-    pub(crate) fn is_told_by(&self, packet: &Packet) -> bool {
-        self.overlapped() == packet.overlapped()
+    /// [`ChangeRead::cancel`] on the thread that issued the read; on another it does nothing.
+    pub(crate) fn cancel_here(&self) -> Result<(), u32> {
+        // SAFETY: the handle is open.
+        unsafe { calls::cancel_here(self.parts.directory.handle().raw()) }
     }
 
+    /// The address by which the kernel knows the read.
     pub(crate) fn address(&self) -> *mut OVERLAPPED {
         self.overlapped()
     }
+}
+
+/// The packet for a completion routine that was called with this address.
+///
+/// # Safety
+/// `overlapped` is that of a [`ChangeRead`], and the kernel has completed it.
+pub(crate) unsafe fn packet_of(overlapped: *mut OVERLAPPED) -> Packet {
+    let operation = overlapped.cast::<Operation>();
+    // SAFETY: an OVERLAPPED that was given to the kernel is the first field of an operation, which
+    // is not freed before its completion has been taken.
+    unsafe { Packet::told((*operation).key, overlapped) }
 }
 
 impl ChangeRead<Ready> {

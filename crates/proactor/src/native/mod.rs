@@ -1,16 +1,20 @@
 //! The thin edge: every Win32 call that the crate makes, and the types that own what they return.
 
+mod blocking;
 mod buffer;
 pub(crate) mod calls;
 mod change_read;
 mod directory;
 pub(crate) mod handle;
+pub(crate) mod job;
 mod port;
 pub(crate) mod probe;
+pub(crate) mod waits;
 
+pub(crate) use blocking::{BlockingDirectory, BlockingRead};
 pub use buffer::{Buffer, Filled};
-pub(crate) use change_read::Via;
 pub use change_read::{ChangeRead, Idle, Pending, Ready, State, leaked};
+pub(crate) use change_read::{Via, packet_of};
 pub use directory::DirHandle;
 pub(crate) use port::milliseconds;
 pub use port::{CompletionPort, Packet};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use windows_sys::Win32::Foundation::STATUS_PENDING;
 use windows_sys::Win32::System::IO::{OVERLAPPED, OVERLAPPED_ENTRY};
 
 use crate::native::calls;
@@ -39,9 +40,24 @@ impl Packet {
     }
 
     /// # Safety
-    /// The kernel has completed the operation of `overlapped` and told of it.
-    pub(crate) unsafe fn told(overlapped: *mut OVERLAPPED) -> Packet {
-        Packet { key: 0, overlapped }
+    /// It is used only after the kernel has completed the operation of `overlapped`.
+    pub(crate) unsafe fn told(key: usize, overlapped: *mut OVERLAPPED) -> Packet {
+        Packet { key, overlapped }
+    }
+}
+
+impl Packet {
+    /// The packet of a read whose event was signalled, unless the read is not complete.
+    ///
+    /// # Safety
+    /// `overlapped` is null or that of a read that exists.
+    pub(crate) unsafe fn signalled(key: usize, overlapped: *mut OVERLAPPED) -> Option<Packet> {
+        if overlapped.is_null() {
+            return None;
+        }
+        // SAFETY: the read exists; the kernel writes the status once, last of all.
+        let status = unsafe { (&raw const (*overlapped).Internal).read_volatile() };
+        (status != STATUS_PENDING.cast_unsigned() as usize).then_some(Packet { key, overlapped })
     }
 }
 

@@ -57,7 +57,7 @@ pub(crate) fn identity(file: BorrowedHandle<'_>) -> Result<Identity, u32> {
         record(
             Call::GetFileInformation,
             file.as_raw_handle() as usize,
-            [0; 4],
+            [0; 5],
             error,
         );
         return Err(error);

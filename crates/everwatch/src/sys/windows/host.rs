@@ -17,6 +17,7 @@ use everwatch_core::kernel::{
 use everwatch_core::record::{Action, Backlog, Record};
 use everwatch_proactor::{Completion, Filter, Settings, Tag};
 
+use super::sights::Place;
 use super::system::{Code, Numbers, System};
 use super::tail::{Ledger, Tail};
 
@@ -27,6 +28,9 @@ const FIRST_BUFFER: u32 = 64 * 1024;
 /// paged.
 const LARGEST_BUFFER: u32 = 1024 * 1024;
 
+/// The buffer of a read whose records nobody wants.
+const SMALLEST_BUFFER: u32 = 4096;
+
 /// A read that ends by itself so soon after it began is not begun again at once, in nanoseconds.
 const TOO_SOON: FileTime = 1_000_000_000;
 
@@ -35,12 +39,15 @@ const TOO_SOON: FileTime = 1_000_000_000;
 const BORN_ONCE: FileTime = 1;
 
 const FILE_NOT_FOUND: Code = Code(2);
+const NOT_SUPPORTED: Code = Code(50);
 
 /// An open directory, and the root through which it was opened.
 #[derive(Clone, Debug)]
 pub(crate) struct Dir<D> {
     pub(super) dir: D,
     root: Identity,
+    /// What it was opened as, where that matters.
+    place: Option<Place>,
 }
 
 #[derive(Debug)]
@@ -92,6 +99,7 @@ impl<S: System> Kernel32<S> {
     }
 
     /// Whether everything is polled.
+    #[cfg(windows)]
     pub(super) fn is_polling(&self) -> bool {
         self.gap.is_some()
     }
@@ -169,7 +177,11 @@ impl<S: System> Kernel32<S> {
         let settings = Settings {
             deep: is_final && purpose == Purpose::Root,
             filter: Filter::CHANGES,
-            bytes: if is_final { LARGEST_BUFFER } else { FIRST_BUFFER },
+            bytes: if is_final {
+                LARGEST_BUFFER
+            } else {
+                FIRST_BUFFER
+            },
         };
         let (tag, watch) = (self.tag(), self.watch_number());
         self.system.arm(tag, dir, settings).map_err(unarmed)?;
@@ -191,6 +203,15 @@ impl<S: System> Kernel32<S> {
             },
         );
         Ok(watch)
+    }
+
+    /// Windows renames no directory below which one is open, and the root is. Others than Windows may.
+    fn watch_ancestor(&mut self, dir: &S::Dir) -> Result<Watched, Fault> {
+        let device = self.identify(dir)?.device;
+        match self.volume(dir, device).0 || self.system.quirks().keeps_old_paths {
+            true => Err(fault(NOT_SUPPORTED)),
+            false => Ok(Watched::New(self.watch_number())),
+        }
     }
 
     /// Replaces a read by one with other settings. What the old one has is taken before it is retired.
@@ -263,6 +284,26 @@ impl<S: System> Kernel32<S> {
         }
     }
 
+    /// Makes a system that keeps old paths see the directory where it is now. If it has seen it
+    /// elsewhere, or forgotten that it is in the directory above, it has to forget it first.
+    fn sight(&mut self, dir: &S::Dir, place: Place) -> Result<(), Fault> {
+        let identity = self.identify(dir)?;
+        let is_stale = self.ledger.sights.is_stale(identity, &place);
+        if is_stale {
+            let tag = self.tag();
+            let settings = Settings {
+                deep: false,
+                filter: Filter::CHANGES,
+                bytes: SMALLEST_BUFFER,
+            };
+            self.system.arm(tag, dir, settings).map_err(fault)?;
+            self.system.retire(tag);
+            self.system.reopen(dir).map_err(fault)?;
+        }
+        self.ledger.sights.saw(identity, place, is_stale);
+        Ok(())
+    }
+
     fn end(&mut self, tag: Tag) {
         self.system.retire(tag);
         if let Some(read) = self.reads.remove(&tag)
@@ -320,10 +361,10 @@ fn unarmed(code: Code) -> Fault {
 pub(super) fn fault(code: Code) -> Fault {
     let kind = match code.0 {
         // FILE_NOT_FOUND, PATH_NOT_FOUND, INVALID_DRIVE, BAD_NETPATH, BAD_NET_NAME, INVALID_NAME,
-        // DELETE_PENDING
-        2 | 3 | 15 | 53 | 67 | 123 | 303 => FaultKind::NotFound,
-        // DIRECTORY, CANT_ACCESS_FILE, STOPPED_ON_SYMLINK
-        267 | 1920 | 681 => FaultKind::NotDirectory,
+        // BAD_PATHNAME, DELETE_PENDING
+        2 | 3 | 15 | 53 | 67 | 123 | 161 | 303 => FaultKind::NotFound,
+        // DIRECTORY, STOPPED_ON_SYMLINK, CANT_ACCESS_FILE, CANT_RESOLVE_FILENAME
+        267 | 681 | 1920 | 1921 => FaultKind::NotDirectory,
         // ACCESS_DENIED. Not SHARING_VIOLATION: of its end there is no record.
         5 => FaultKind::Denied,
         // TOO_MANY_OPEN_FILES
@@ -346,7 +387,11 @@ impl<S: System> Kernel for Kernel32<S> {
     fn open_root(&mut self, path: &Path) -> Result<Self::Dir, Fault> {
         let dir = self.system.open_root(path).map_err(fault)?;
         let root = self.identify(&dir)?;
-        Ok(Dir { dir, root })
+        Ok(Dir {
+            dir,
+            root,
+            place: None,
+        })
     }
 
     fn read_link(&mut self, path: &Path) -> Option<PathBuf> {
@@ -355,9 +400,17 @@ impl<S: System> Kernel for Kernel32<S> {
 
     fn open_dir(&mut self, parent: &Self::Dir, name: &[u8]) -> Result<Self::Dir, Fault> {
         let dir = self.system.open_dir(&parent.dir, name).map_err(fault)?;
+        let place = match self.system.quirks().keeps_old_paths {
+            true => Some(Place {
+                dir: self.identify(&parent.dir)?,
+                name: name.into(),
+            }),
+            false => None,
+        };
         Ok(Dir {
             dir,
             root: parent.root,
+            place,
         })
     }
 
@@ -391,20 +444,14 @@ impl<S: System> Kernel for Kernel32<S> {
         Ok(())
     }
 
-    fn read_file(
-        &mut self,
-        dir: &Self::Dir,
-        name: &[u8],
-        limit: usize,
-    ) -> Result<Vec<u8>, Fault> {
+    fn read_file(&mut self, dir: &Self::Dir, name: &[u8], limit: usize) -> Result<Vec<u8>, Fault> {
         self.system.read_file(&dir.dir, name, limit).map_err(fault)
     }
 
     fn watch(&mut self, dir: &Self::Dir, purpose: Purpose) -> Result<Watched, Fault> {
         let identity = match purpose {
             Purpose::Entries => dir.root,
-            // Windows renames no directory below which one is open, and the root is.
-            Purpose::Ancestor => return Ok(Watched::New(self.watch_number())),
+            Purpose::Ancestor => return self.watch_ancestor(&dir.dir),
             _ => self.identify(&dir.dir)?,
         };
         let known = self.tags.get(&identity).copied();
@@ -413,7 +460,16 @@ impl<S: System> Kernel for Kernel32<S> {
             (Some((tag, read)), Purpose::Entries) => {
                 let (watch, settings) = (read.tail.watch(), read.settings);
                 if !settings.deep {
-                    self.renew(tag, Settings { deep: true, ..settings })?;
+                    self.renew(
+                        tag,
+                        Settings {
+                            deep: true,
+                            ..settings
+                        },
+                    )?;
+                }
+                if let Some(place) = &dir.place {
+                    self.sight(&dir.dir, place.clone())?;
                 }
                 Ok(Watched::Above(watch))
             }
@@ -471,6 +527,10 @@ impl<S: System> Kernel for Kernel32<S> {
 
     fn names_paths(&self) -> bool {
         true
+    }
+
+    fn keeps_moved(&self) -> bool {
+        !self.system.quirks().keeps_old_paths || !self.ledger.sights.is_moving()
     }
 
     fn spelling(&mut self, dir: &Self::Dir, name: &[u8]) -> Option<Vec<u8>> {

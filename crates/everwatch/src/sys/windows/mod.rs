@@ -8,12 +8,14 @@
 //!   simulated system (`sys::sim::windows`) as well, which does what Wine cannot do.
 //! - `native` is Windows itself, and the only part that makes system calls; the reads are
 //!   `everwatch-proactor`'s.
-//! - Wine differs, and `quirks` names how. `wine` makes up for paths that Wine reports wrongly.
+//! - Wine differs, and `system::Quirks` names how: `names` and `sights` make up for paths that it reports
+//!   wrongly.
 
 mod host;
 mod names;
 #[cfg(windows)]
 mod native;
+mod sights;
 mod system;
 mod tail;
 

@@ -34,7 +34,9 @@ pub(crate) struct Volume {
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Quirks {
     /// Records of what is below a renamed directory still name it by the path it had when it was
-    /// first seen, as they do under Wine.
+    /// first seen, and there may be none at all, as under Wine. A directory is seen when it is opened
+    /// while a read of one above it is pending. It is forgotten, and with it that those below it are
+    /// in it, when a read of itself is retired.
     pub(crate) keeps_old_paths: bool,
 }
 
@@ -54,7 +56,10 @@ pub(crate) trait System {
     /// Opens the directory `name` in `parent`. A reparse point is no directory (ERROR_DIRECTORY).
     fn open_dir(&mut self, parent: &Self::Dir, name: &[u8]) -> Result<Self::Dir, Code>;
 
-    /// Looks at the open directory. `born` is the time of its creation.
+    /// Opens the same directory once more.
+    fn reopen(&mut self, dir: &Self::Dir) -> Result<Self::Dir, Code>;
+
+    /// What was seen of the directory when it was opened, or later. `born` is the time of its creation.
     fn look(&mut self, dir: &Self::Dir) -> Result<Stat, Code>;
 
     /// Looks at the entry `name` itself, not at what it points to.

@@ -13,6 +13,7 @@ use everwatch_proactor::Layout;
 use everwatch_proactor::notify::{self, Action as Notified};
 
 use super::names::Names;
+use super::sights::Sights;
 
 /// What all reads of one kernel share.
 #[derive(Debug, Default)]
@@ -21,6 +22,8 @@ pub(super) struct Ledger {
     cookies: u32,
     /// By watch, where the system keeps old paths.
     names: HashMap<Watch, Names>,
+    /// In use where the system keeps old paths.
+    pub(super) sights: Sights,
 }
 
 impl Ledger {
@@ -85,32 +88,24 @@ impl Tail {
                 // Streams, and what is yet to be invented: the entry is not what it was.
                 _ => (Action::Modified, 0),
             };
-            let names = ledger.names.get_mut(&self.watch);
-            self.push(action, cookie, &path, names, backlog);
-        }
-    }
-
-    fn push(
-        &self,
-        action: Action,
-        cookie: u32,
-        path: &[u8],
-        names: Option<&mut Names>,
-        backlog: &mut Backlog,
-    ) {
-        let watch = self.watch;
-        let mut push = |action, cookie, name: &[u8]| {
+            let reviewed = match ledger.names.get_mut(&self.watch) {
+                Some(names) => {
+                    match change.action {
+                        Notified::NewName => ledger.sights.arrived(&path),
+                        Notified::OldName | Notified::Removed => ledger.sights.left(),
+                        _ => {}
+                    }
+                    names.review(action, &path)
+                }
+                None => action,
+            };
             backlog.push(Record {
-                watch,
-                action,
+                watch: self.watch,
+                action: reviewed,
                 is_dir: false,
-                cookie,
-                name,
+                cookie: if reviewed == action { cookie } else { 0 },
+                name: &path,
             });
-        };
-        match names {
-            None => push(action, cookie, path),
-            Some(names) => names.translate(action, cookie, path, push),
         }
     }
 

@@ -9,36 +9,42 @@ use std::ptr::{null, null_mut};
 use everwatch_core::path::to_path;
 use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
 use windows_sys::Wdk::Storage::FileSystem::{
+    FILE_BASIC_INFORMATION, FILE_ID_INFORMATION, FILE_INFORMATION_CLASS, FILE_INTERNAL_INFORMATION,
     FILE_NETWORK_OPEN_INFORMATION, FILE_OPEN, FILE_OPEN_FOR_BACKUP_INTENT, FILE_OPEN_REPARSE_POINT,
-    FILE_SYNCHRONOUS_IO_NONALERT, FileFsDeviceInformation, NTCREATEFILE_CREATE_OPTIONS,
-    NtCreateFile, NtQueryFullAttributesFile, NtQueryVolumeInformationFile,
+    FILE_STANDARD_INFORMATION, FILE_SYNCHRONOUS_IO_NONALERT, FileAttributeTagInformation,
+    FileBasicInformation, FileFsDeviceInformation, FileIdBothDirectoryInformation,
+    FileIdInformation, FileInternalInformation, FileStandardInformation,
+    NTCREATEFILE_CREATE_OPTIONS, NtCreateFile, NtQueryDirectoryFile, NtQueryFullAttributesFile,
+    NtQueryInformationFile, NtQueryVolumeInformationFile,
 };
 use windows_sys::Wdk::System::SystemServices::{FILE_FS_DEVICE_INFORMATION, FILE_REMOTE_DEVICE};
 use windows_sys::Win32::Foundation::{
-    FILETIME, GetLastError, HANDLE, NTSTATUS, RtlNtStatusToDosError, UNICODE_STRING,
+    FILETIME, GetLastError, HANDLE, NTSTATUS, RtlNtStatusToDosError, STATUS_DELETE_PENDING,
+    UNICODE_STRING,
 };
 use windows_sys::Win32::Storage::FileSystem::{
-    BY_HANDLE_FILE_INFORMATION, CreateFileW, FILE_FLAG_BACKUP_SEMANTICS,
+    BY_HANDLE_FILE_INFORMATION, CreateFileW, FILE_ATTRIBUTE_TAG_INFO, FILE_FLAG_BACKUP_SEMANTICS,
     FILE_INFO_BY_HANDLE_CLASS, FILE_LIST_DIRECTORY, FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE,
-    FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_TRAVERSE, GetFileInformationByHandle,
-    GetFileInformationByHandleEx, GetVolumeInformationByHandleW, OPEN_EXISTING, ReadFile,
-    SYNCHRONIZE,
+    FILE_SHARE_READ, FILE_SHARE_WRITE, GetFileInformationByHandle, GetFileInformationByHandleEx,
+    GetVolumeInformationByHandleW, OPEN_EXISTING, ReadFile, SYNCHRONIZE,
 };
+use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress};
 use windows_sys::Win32::System::SystemInformation::GetSystemTimeAsFileTime;
-use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 
 use crate::sys::windows::system::Code;
 
 /// What a directory is opened for: to be listed, to open what is in it, and to be looked at.
-pub(super) const TO_LIST: u32 =
-    FILE_LIST_DIRECTORY | FILE_TRAVERSE | FILE_READ_ATTRIBUTES | SYNCHRONIZE;
+pub(super) const TO_LIST: u32 = FILE_LIST_DIRECTORY | FILE_READ_ATTRIBUTES | SYNCHRONIZE;
 
 /// Nobody is kept from reading, writing, renaming or deleting what is open here.
 const SHARE_ALL: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
 
 /// ERROR_INVALID_NAME.
 const INVALID_NAME: Code = Code(123);
+
+/// ERROR_DELETE_PENDING.
+const DELETE_PENDING: Code = Code(303);
 
 /// ERROR_NO_MORE_FILES.
 const NO_MORE_FILES: u32 = 18;
@@ -59,6 +65,8 @@ fn check(result: i32) -> Result<(), Code> {
 fn check_status(status: NTSTATUS) -> Result<(), Code> {
     match status {
         0.. => Ok(()),
+        // Would become ERROR_ACCESS_DENIED, which says something else.
+        STATUS_DELETE_PENDING => Err(DELETE_PENDING),
         // SAFETY: maps a number to a number.
         _ => Err(Code(unsafe { RtlNtStatusToDosError(status) })),
     }
@@ -130,8 +138,7 @@ pub(super) fn attributes(dir: &OwnedHandle, name: &[u8]) -> Result<u32, Code> {
     let attributes = name.below(dir);
     let mut information = FILE_NETWORK_OPEN_INFORMATION::default();
     // SAFETY: all that the attributes point to, and the structure, live until the call returns.
-    let status =
-        unsafe { NtQueryFullAttributesFile(&raw const attributes, &raw mut information) };
+    let status = unsafe { NtQueryFullAttributesFile(&raw const attributes, &raw mut information) };
     check_status(status)?;
     Ok(information.FileAttributes)
 }
@@ -174,35 +181,76 @@ impl Name {
     }
 }
 
-/// GetFileInformationByHandle.
-pub(super) fn information(handle: &OwnedHandle) -> Result<BY_HANDLE_FILE_INFORMATION, Code> {
-    let mut information = BY_HANDLE_FILE_INFORMATION::default();
-    // SAFETY: the handle is open and the structure is the one that the call fills.
-    check(unsafe { GetFileInformationByHandle(handle.as_raw_handle(), &raw mut information) })?;
-    Ok(information)
-}
-
-/// GetFileInformationByHandleEx, for classes that fill one structure without a tail.
+/// A structure that [`query`] can fill.
 ///
 /// # Safety
 ///
-/// `T` is the structure of `class`, and any bytes make one.
-pub(super) unsafe fn information_of<T: Default>(
-    handle: &OwnedHandle,
-    class: FILE_INFO_BY_HANDLE_CLASS,
-) -> Result<T, Code> {
+/// The structure is the one of the class, and any bytes make one.
+pub(super) unsafe trait Information: Default {
+    const CLASS: FILE_INFORMATION_CLASS;
+}
+
+// SAFETY: ntifs.h pairs the two; the fields are numbers.
+unsafe impl Information for FILE_BASIC_INFORMATION {
+    const CLASS: FILE_INFORMATION_CLASS = FileBasicInformation;
+}
+
+// SAFETY: ntifs.h pairs the two; the field is a number.
+unsafe impl Information for FILE_INTERNAL_INFORMATION {
+    const CLASS: FILE_INFORMATION_CLASS = FileInternalInformation;
+}
+
+// SAFETY: ntifs.h pairs the two; the fields are numbers.
+unsafe impl Information for FILE_ATTRIBUTE_TAG_INFO {
+    const CLASS: FILE_INFORMATION_CLASS = FileAttributeTagInformation;
+}
+
+// SAFETY: ntifs.h pairs the two; the fields are numbers.
+unsafe impl Information for FILE_ID_INFORMATION {
+    const CLASS: FILE_INFORMATION_CLASS = FileIdInformation;
+}
+
+/// FILE_STANDARD_INFORMATION, with numbers where that has truth values.
+#[repr(C)]
+#[derive(Default)]
+pub(super) struct StandardInformation {
+    pub(super) allocated: i64,
+    pub(super) size: i64,
+    pub(super) links: u32,
+    pub(super) delete_pending: u8,
+    pub(super) directory: u8,
+}
+
+const _: () = assert!(size_of::<StandardInformation>() == size_of::<FILE_STANDARD_INFORMATION>());
+
+// SAFETY: ntifs.h pairs the two, and this has the same layout; the fields are numbers.
+unsafe impl Information for StandardInformation {
+    const CLASS: FILE_INFORMATION_CLASS = FileStandardInformation;
+}
+
+/// NtQueryInformationFile.
+pub(super) fn query<T: Information>(handle: &OwnedHandle) -> Result<T, Code> {
     let mut information = T::default();
-    let result = unsafe {
-        // SAFETY: the handle is open, and the size is that of the structure.
-        GetFileInformationByHandleEx(
+    let mut status = IO_STATUS_BLOCK::default();
+    // SAFETY: the handle is open and synchronous, and the size is that of the structure.
+    check_status(unsafe {
+        NtQueryInformationFile(
             handle.as_raw_handle(),
-            class,
+            &raw mut status,
             (&raw mut information).cast::<c_void>(),
             size_of::<T>() as u32,
+            T::CLASS,
         )
-    };
-    check(result)?;
+    })?;
     Ok(information)
+}
+
+/// GetFileInformationByHandle: the serial number of the volume. Slow.
+pub(super) fn volume_number(handle: &OwnedHandle) -> Result<u32, Code> {
+    let mut information = BY_HANDLE_FILE_INFORMATION::default();
+    // SAFETY: the handle is open and the structure is the one that the call fills.
+    check(unsafe { GetFileInformationByHandle(handle.as_raw_handle(), &raw mut information) })?;
+    Ok(information.dwVolumeSerialNumber)
 }
 
 /// GetFileInformationByHandleEx, for the classes that list a directory. Returns false at the end.
@@ -245,7 +293,9 @@ pub(super) fn file_system(handle: &OwnedHandle) -> Result<String, Code> {
         )
     })?;
     let length = name.iter().position(|&unit| unit == 0);
-    Ok(String::from_utf16_lossy(&name[..length.unwrap_or(name.len())]))
+    Ok(String::from_utf16_lossy(
+        &name[..length.unwrap_or(name.len())],
+    ))
 }
 
 /// NtQueryVolumeInformationFile: whether the volume is reached over the network.
@@ -280,6 +330,39 @@ pub(super) fn is_wine() -> bool {
         let library = GetModuleHandleA(c"ntdll.dll".as_ptr().cast());
         !library.is_null() && GetProcAddress(library, c"wine_get_version".as_ptr().cast()).is_some()
     }
+}
+
+/// NtQueryDirectoryFile: fills the buffer with the one entry that the directory finds under `name`, by
+/// whichever of its names, in the layout of FILE_ID_BOTH_DIR_INFO. The handle is used for nothing else
+/// afterwards: the name stays with it.
+pub(super) fn find_entry(
+    handle: &OwnedHandle,
+    name: &[u8],
+    buffer: &mut [u64],
+) -> Result<(), Code> {
+    // In a pattern these mean something; in a name they cannot be.
+    if name.iter().any(|byte| b"*?<>\"".contains(byte)) {
+        return Err(INVALID_NAME);
+    }
+    let name = Name::new(name)?;
+    let mut status = IO_STATUS_BLOCK::default();
+    // SAFETY: the handle is open and synchronous, the name and the status block live until the call
+    // returns, and it writes no more into the buffer than it is told that there is room.
+    check_status(unsafe {
+        NtQueryDirectoryFile(
+            handle.as_raw_handle(),
+            null_mut(),
+            None,
+            null(),
+            &raw mut status,
+            buffer.as_mut_ptr().cast::<c_void>(),
+            u32::try_from(size_of_val(buffer)).unwrap_or(u32::MAX),
+            FileIdBothDirectoryInformation,
+            true,
+            &raw const *name.string,
+            true,
+        )
+    })
 }
 
 /// ReadFile, on a synchronous handle. Returns the number of bytes, 0 at the end.

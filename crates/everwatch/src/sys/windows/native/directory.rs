@@ -5,19 +5,27 @@ use std::path::{Path, PathBuf};
 
 use everwatch_core::change::FileType;
 use everwatch_core::kernel::{FileTime, Listing, Stat};
-use windows_sys::Wdk::Storage::FileSystem::{FILE_DIRECTORY_FILE, FILE_NON_DIRECTORY_FILE};
+use windows_sys::Wdk::Storage::FileSystem::{
+    FILE_BASIC_INFORMATION, FILE_DIRECTORY_FILE, FILE_ID_INFORMATION, FILE_INTERNAL_INFORMATION,
+    FILE_NON_DIRECTORY_FILE,
+};
 use windows_sys::Win32::Foundation::FILETIME;
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_REPARSE_POINT, FILE_ATTRIBUTE_TAG_INFO,
-    FILE_BASIC_INFO, FILE_GENERIC_READ, FILE_READ_ATTRIBUTES, FileAttributeTagInfo, FileBasicInfo,
-    FileIdBothDirectoryInfo, FileIdBothDirectoryRestartInfo,
+    FILE_GENERIC_READ, FILE_INFO_BY_HANDLE_CLASS, FILE_READ_ATTRIBUTES, FileFullDirectoryInfo,
+    FileFullDirectoryRestartInfo, FileIdBothDirectoryInfo, FileIdBothDirectoryRestartInfo,
+    FileIdExtdDirectoryInfo, FileIdExtdDirectoryRestartInfo,
 };
 
-use super::calls::{self, TO_LIST};
+use super::calls::{self, StandardInformation, TO_LIST};
+use super::entries::{Layout, entries};
 use crate::sys::windows::system::Code;
 
 /// ERROR_DIRECTORY: the name is not that of a directory.
 const NOT_A_DIRECTORY: Code = Code(267);
+
+/// ERROR_INVALID_DATA.
+const INVALID_DATA: Code = Code(13);
 
 /// Set in the tags of reparse points that stand for something elsewhere: links and mount points. Others
 /// mark files that are kept in the cloud or compressed, which are what they look like.
@@ -26,23 +34,42 @@ const NAME_SURROGATE: u32 = 0x2000_0000;
 /// Between 1601, from which Windows counts, and 1970, in steps of 100 nanoseconds.
 const TO_1970: i64 = 116_444_736_000_000_000;
 
-/// An open directory, and the path by which it was opened if it is a root.
+/// An open directory.
 #[derive(Debug)]
 pub(crate) struct Directory {
     pub(super) handle: OwnedHandle,
+    /// By which it was opened, if it is a root.
     pub(super) path: Option<PathBuf>,
+    /// What was seen when it was opened. Which directory it is does not change.
+    pub(super) seen: Stat,
+    pub(super) volume: Volume,
+}
+
+/// The volume that a root and all below it are on: no link is followed below a root.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Volume {
+    number: u64,
+    /// Its numbers of entries do not fit into 64 bits, as those of ReFS.
+    is_wide: bool,
 }
 
 /// Opens a root, through links.
 pub(super) fn open_root(path: &Path) -> Result<Directory, Code> {
     let handle = calls::open_path(&super::verbatim(path))?;
-    let information = calls::information(&handle)?;
-    if information.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY == 0 {
+    let wide = calls::query::<FILE_ID_INFORMATION>(&handle);
+    let volume = Volume {
+        number: u64::from(calls::volume_number(&handle)?),
+        is_wide: wide.is_ok_and(|wide| halves(wide.FileId.Identifier).1 != 0),
+    };
+    let seen = look(&handle, volume)?;
+    if seen.kind != FileType::Dir {
         return Err(NOT_A_DIRECTORY);
     }
     Ok(Directory {
         handle,
         path: Some(path.to_owned()),
+        seen,
+        volume,
     })
 }
 
@@ -53,24 +80,45 @@ pub(super) fn open_below(
     hides_links: bool,
 ) -> Result<Directory, Code> {
     let handle = calls::open_entry(&parent.handle, name, TO_LIST, FILE_DIRECTORY_FILE)?;
-    if kind(&handle, calls::information(&handle)?.dwFileAttributes)? != FileType::Dir
-        || (hides_links && is_hidden_link(parent, name))
-    {
+    let seen = look(&handle, parent.volume)?;
+    if seen.kind != FileType::Dir || (hides_links && is_hidden_link(parent, name)) {
         return Err(NOT_A_DIRECTORY);
     }
-    Ok(Directory { handle, path: None })
+    Ok(Directory {
+        handle,
+        path: None,
+        seen,
+        volume: parent.volume,
+    })
+}
+
+/// Opens the same directory once more.
+pub(super) fn reopen(dir: &Directory) -> Result<Directory, Code> {
+    let handle = calls::open_entry(&dir.handle, b"", TO_LIST, FILE_DIRECTORY_FILE)?;
+    Ok(Directory {
+        handle,
+        path: None,
+        seen: dir.seen,
+        volume: dir.volume,
+    })
 }
 
 /// Looks at what is open.
-pub(super) fn look(handle: &OwnedHandle) -> Result<Stat, Code> {
-    let information = calls::information(handle)?;
-    // SAFETY: this is the structure of the class, and numbers are all it has.
-    let basic: FILE_BASIC_INFO = unsafe { calls::information_of(handle, FileBasicInfo)? };
+fn look(handle: &OwnedHandle, volume: Volume) -> Result<Stat, Code> {
+    let basic: FILE_BASIC_INFORMATION = calls::query(handle)?;
+    let standard: StandardInformation = calls::query(handle)?;
+    let number = if volume.is_wide {
+        let wide: FILE_ID_INFORMATION = calls::query(handle)?;
+        fold(halves(wide.FileId.Identifier))
+    } else {
+        let number: FILE_INTERNAL_INFORMATION = calls::query(handle)?;
+        number.IndexNumber.cast_unsigned()
+    };
     let modified = time(basic.LastWriteTime);
     Ok(Stat {
-        kind: kind(handle, information.dwFileAttributes)?,
-        device: u64::from(information.dwVolumeSerialNumber),
-        inode: join(information.nFileIndexHigh, information.nFileIndexLow),
+        kind: kind(handle, basic.FileAttributes)?,
+        device: volume.number,
+        inode: number,
         born: time(basic.CreationTime),
         modified,
         // FAT keeps no time of the last change of anything.
@@ -78,15 +126,15 @@ pub(super) fn look(handle: &OwnedHandle) -> Result<Stat, Code> {
             0 => modified,
             changed => time(changed),
         },
-        size: join(information.nFileSizeHigh, information.nFileSizeLow),
-        links: information.nNumberOfLinks,
+        size: standard.size.cast_unsigned(),
+        links: standard.links,
     })
 }
 
 /// Looks at the entry `name` itself.
 pub(super) fn stat(dir: &Directory, name: &[u8], hides_links: bool) -> Result<Stat, Code> {
     let handle = calls::open_entry(&dir.handle, name, FILE_READ_ATTRIBUTES, 0)?;
-    let mut stat = look(&handle)?;
+    let mut stat = look(&handle, dir.volume)?;
     if hides_links && stat.kind == FileType::Dir && is_hidden_link(dir, name) {
         stat.kind = FileType::Symlink;
     }
@@ -104,9 +152,7 @@ fn kind(handle: &OwnedHandle, attributes: u32) -> Result<FileType, Code> {
     if attributes & FILE_ATTRIBUTE_REPARSE_POINT == 0 {
         return Ok(kind_of(attributes, 0));
     }
-    // SAFETY: this is the structure of the class, and numbers are all it has.
-    let tag: FILE_ATTRIBUTE_TAG_INFO =
-        unsafe { calls::information_of(handle, FileAttributeTagInfo)? };
+    let tag: FILE_ATTRIBUTE_TAG_INFO = calls::query(handle)?;
     Ok(kind_of(attributes, tag.ReparseTag))
 }
 
@@ -124,38 +170,52 @@ fn kind_of(attributes: u32, tag: u32) -> FileType {
 
 /// The name that the directory lists for what it finds under `name`.
 pub(super) fn spelling(dir: &Directory, name: &[u8], buffer: &mut [u64]) -> Option<Vec<u8>> {
-    let handle = calls::open_entry(&dir.handle, name, FILE_READ_ATTRIBUTES, 0).ok()?;
-    let number = {
-        let information = calls::information(&handle).ok()?;
-        join(information.nFileIndexHigh, information.nFileIndexLow)
-    };
-    let mut found = None;
-    let mut is_listed = false;
-    let mut listing = Listing::default();
-    list(dir, buffer, &mut listing).ok()?;
-    for entry in listing.iter().filter(|entry| entry.inode == number) {
-        is_listed |= entry.name == name;
-        found.get_or_insert_with(|| entry.name.to_vec());
-    }
-    found.filter(|_| !is_listed)
+    let handle = calls::open_entry(&dir.handle, b"", TO_LIST, FILE_DIRECTORY_FILE).ok()?;
+    calls::find_entry(&handle, name, buffer).ok()?;
+    let mut spelling = Vec::new();
+    entries(buffer, Layout::Both)
+        .next()?
+        .ok()?
+        .push_name(&mut spelling);
+    Some(spelling)
 }
 
 /// Lists a directory, GetFileInformationByHandleEx.
-pub(super) fn list(
+pub(super) fn list(dir: &Directory, buffer: &mut [u64], listing: &mut Listing) -> Result<(), Code> {
+    if dir.volume.is_wide {
+        let classes = (FileIdExtdDirectoryRestartInfo, FileIdExtdDirectoryInfo);
+        return list_as(dir, Layout::Extended, classes, buffer, listing);
+    }
+    let classes = (FileIdBothDirectoryRestartInfo, FileIdBothDirectoryInfo);
+    match list_as(dir, Layout::Both, classes, buffer, listing) {
+        // Some redirectors know no numbers.
+        Err(Code(1 | 50 | 87 | 124)) => {
+            listing.clear();
+            let classes = (FileFullDirectoryRestartInfo, FileFullDirectoryInfo);
+            list_as(dir, Layout::Full, classes, buffer, listing)
+        }
+        listed => listed,
+    }
+}
+
+fn list_as(
     dir: &Directory,
+    layout: Layout,
+    (first, further): (FILE_INFO_BY_HANDLE_CLASS, FILE_INFO_BY_HANDLE_CLASS),
     buffer: &mut [u64],
     listing: &mut Listing,
 ) -> Result<(), Code> {
-    let mut class = FileIdBothDirectoryRestartInfo;
+    let mut class = first;
     let mut name = Vec::new();
     while calls::next_entries(&dir.handle, class, buffer)? {
-        class = FileIdBothDirectoryInfo;
-        for entry in super::entries::entries(buffer) {
+        class = further;
+        for entry in entries(buffer, layout) {
+            let entry = entry.map_err(|_| INVALID_DATA)?;
             name.clear();
             entry.push_name(&mut name);
             if name != b"." && name != b".." {
                 let kind = kind_of(entry.attributes, entry.tag);
-                listing.push(&name, entry.number, Some(kind));
+                listing.push(&name, fold(entry.number), Some(kind));
             }
         }
     }
@@ -170,7 +230,8 @@ pub(super) fn read_file(dir: &Directory, name: &[u8], limit: usize) -> Result<Ve
         FILE_GENERIC_READ,
         FILE_NON_DIRECTORY_FILE,
     )?;
-    if kind(&handle, calls::information(&handle)?.dwFileAttributes)? != FileType::File {
+    let basic: FILE_BASIC_INFORMATION = calls::query(&handle)?;
+    if kind(&handle, basic.FileAttributes)? != FileType::File {
         return Err(NOT_A_DIRECTORY);
     }
     let mut text = vec![0; limit];
@@ -185,6 +246,17 @@ pub(super) fn read_file(dir: &Directory, name: &[u8], limit: usize) -> Result<Ve
     Ok(text)
 }
 
+/// The low half and the high half of a number of 128 bits.
+fn halves(number: [u8; 16]) -> (u64, u64) {
+    let number = u128::from_le_bytes(number);
+    (number as u64, (number >> 64) as u64)
+}
+
+/// A number of 128 bits in 64: itself if it fits, and otherwise most likely no other's.
+fn fold((low, high): (u64, u64)) -> u64 {
+    low ^ high.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32)
+}
+
 fn join(high: u32, low: u32) -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
@@ -196,4 +268,26 @@ fn time(ticks: i64) -> FileTime {
 
 pub(super) fn time_of(time_: FILETIME) -> FileTime {
     time(join(time_.dwHighDateTime, time_.dwLowDateTime).cast_signed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_fit_stay_and_the_others_differ() {
+        assert_eq!(fold(halves(7_u128.to_le_bytes())), 7);
+        let [one, other] = [1_u128 << 64 | 7, 2_u128 << 64 | 7].map(u128::to_le_bytes);
+        assert_ne!(fold(halves(one)), fold(halves(other)));
+    }
+
+    #[test]
+    fn a_cloud_file_is_a_file_and_a_junction_is_a_link() {
+        let of_file = FILE_ATTRIBUTE_REPARSE_POINT;
+        let of_dir = of_file | FILE_ATTRIBUTE_DIRECTORY;
+        assert_eq!(kind_of(of_file, 0x9000_001a), FileType::File);
+        assert_eq!(kind_of(of_dir, 0x9000_001a), FileType::Dir);
+        assert_eq!(kind_of(of_dir, 0xa000_0003), FileType::Symlink);
+        assert_eq!(kind_of(of_file, 0xa000_000c), FileType::Symlink);
+    }
 }

@@ -23,6 +23,10 @@ pub(crate) use wait::{Bell, Host};
 /// Room for some hundreds of entries, in units of eight bytes.
 const LIST_BUFFER: usize = 64 * 1024 / 8;
 
+/// How late a completion may be handed over, in nanoseconds. It makes more files reported than changed
+/// when records are lost, and nothing else.
+const LATENESS: FileTime = 250_000_000;
+
 /// See the module head.
 pub(crate) struct Native {
     reads: Box<dyn DirectoryReads>,
@@ -86,8 +90,12 @@ impl System for Native {
         directory::open_below(parent, name, self.is_wine).map(Arc::new)
     }
 
+    fn reopen(&mut self, dir: &Arc<Directory>) -> Result<Arc<Directory>, Code> {
+        directory::reopen(dir).map(Arc::new)
+    }
+
     fn look(&mut self, dir: &Arc<Directory>) -> Result<Stat, Code> {
-        directory::look(&dir.handle)
+        Ok(dir.seen)
     }
 
     fn stat(&mut self, dir: &Arc<Directory>, name: &[u8]) -> Result<Stat, Code> {
@@ -132,6 +140,12 @@ impl System for Native {
 
     fn collect(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) -> Collected {
         self.reads.collect(deliver)
+    }
+
+    fn lateness(&self) -> FileTime {
+        // A completion is handed over by the thread that issued the read, which may have to wait for a
+        // processor; under Wine, by way of other processes.
+        LATENESS
     }
 
     fn fence(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) {

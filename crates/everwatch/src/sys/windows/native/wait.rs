@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use everwatch_core::coverage::Gap;
-use everwatch_core::kernel::Fault;
+use everwatch_core::kernel::{Fault, FaultKind};
 use everwatch_proactor::{Model, Waker, reads};
 
 use super::Native;
@@ -35,6 +35,12 @@ pub(crate) struct Woken {
 impl Host {
     /// Starts the completion model that the options name. Nothing is read yet.
     pub(crate) fn start(options: &Options) -> Result<Host, Fault> {
+        if options.backend == Backend::Inotify {
+            return Err(Fault {
+                kind: FaultKind::Unsupported,
+                code: 0,
+            });
+        }
         let reads = reads(model(options)).map_err(|error| fault(Code(error.code)))?;
         let gap = (options.backend == Backend::Poll).then_some(Gap::Chosen);
         Ok(Kernel32::new(Native::new(reads), gap))

@@ -1,0 +1,101 @@
+//! `everwatch.exe watch` under Wine: started, read line by line into a replica, stopped, ended.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::reading::{PATIENCE, Reading};
+use crate::replica::Replica;
+use crate::walk::walk;
+use crate::wine::{Wine, outside, parse};
+
+/// How long a command that has something to tell is silent at most.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// A running command. Dropping it kills it, also a stopped one.
+#[derive(Debug)]
+pub(crate) struct Everwatch {
+    child: Child,
+    pub(crate) reading: Reading,
+    /// A copy of all its lines.
+    pub(crate) lines: PathBuf,
+}
+
+impl Everwatch {
+    /// Starts the command on the roots and waits until it is ready. The replica knows what is there
+    /// now.
+    pub(crate) fn start(wine: &Wine, roots: &[&Path], arguments: &[&str]) -> Everwatch {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let known = roots.iter().map(|root| (root.to_path_buf(), walk(root)));
+        let replica = Replica::new(known);
+        let mut command = wine.everwatch();
+        command
+            .args(["watch", "--format", "json"])
+            .args(arguments)
+            .args(roots.iter().map(|root| outside(root)));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("start Wine");
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("everwatch-wine-{}-{number}.jsonl", std::process::id());
+        let lines = std::env::temp_dir().join(name);
+        let copy = File::create(&lines).expect("make a file for the lines");
+        let everwatch = Everwatch {
+            reading: Reading::of(&mut child, replica, parse, Some(copy)),
+            child,
+            lines,
+        };
+        everwatch.reading.wait_until_ready();
+        everwatch
+    }
+
+    /// Waits until the replica is as wanted, or until no line has come for long. Tells which.
+    pub(crate) fn wait_while_lines_come(&self, is_met: impl Fn(&Replica) -> bool) -> bool {
+        self.reading.wait_while_lines_come(SILENCE, is_met)
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("signal the command");
+    }
+
+    /// Stops the command, and nothing else of Wine.
+    pub(crate) fn stop(&self) {
+        self.signal(Signal::STOP);
+        let deadline = Instant::now() + PATIENCE;
+        while self.state_letter() != Some('T') {
+            assert!(Instant::now() < deadline, "the command does not stop");
+            std::thread::yield_now();
+        }
+    }
+
+    pub(crate) fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn state_letter(&self) -> Option<char> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
+        stat.rsplit_once(") ")?.1.chars().next()
+    }
+
+    /// Presses Ctrl-C, which is what Wine makes of SIGINT: the command prints all that has happened
+    /// and ends well.
+    pub(crate) fn finish(mut self) -> Replica {
+        self.signal(Signal::INT);
+        self.reading.wait_for_end();
+        let status = self.child.wait().expect("wait for the command");
+        let replica = self.reading.end();
+        assert!(status.success(), "{status}: {}", self.reading.complaints());
+        replica
+    }
+}
+
+impl Drop for Everwatch {
+    fn drop(&mut self) {
+        // Both fail only where there is nothing left to end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

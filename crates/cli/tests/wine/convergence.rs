@@ -1,0 +1,58 @@
+//! The feed converges: the workloads of the issue, by a native writer and by one under Wine.
+//!
+//! With `EVERWATCH_SOAK=1` whole and with five seeds each, otherwise a part of them.
+
+use crate::run::{Run, Writer};
+use crate::wine::Wine;
+use crate::workload::Plan;
+
+const PACED: Writer = Writer::Native { pace: 2_000 };
+
+pub(crate) fn is_soak() -> bool {
+    std::env::var_os("EVERWATCH_SOAK").is_some()
+}
+
+fn converges(plan: Plan, writer: Writer) {
+    let Some(wine) = Wine::here() else { return };
+    let (seeds, scale) = if is_soak() { (5, 100) } else { (2, 10) };
+    for seed in 1..=seeds {
+        Run::of(plan, seed, writer, scale).check(&wine);
+    }
+}
+
+#[test]
+fn a_native_burst_over_a_hundred_directories_converges() {
+    converges(Plan::Burst, PACED);
+}
+
+#[test]
+fn native_chains_of_new_directories_converge() {
+    converges(Plan::Deep, PACED);
+}
+
+#[test]
+fn everything_at_once_by_a_native_writer_converges() {
+    converges(Plan::Mix, PACED);
+}
+
+#[test]
+fn a_burst_by_a_windows_writer_converges() {
+    converges(Plan::Burst, Writer::Windows);
+}
+
+#[test]
+fn chains_of_new_directories_by_a_windows_writer_converge() {
+    converges(Plan::Deep, Writer::Windows);
+}
+
+#[test]
+fn everything_at_once_by_a_windows_writer_converges() {
+    converges(Plan::Mix, Writer::Windows);
+}
+
+#[test]
+fn a_run_described_by_the_environment_converges() {
+    let Some(wine) = Wine::here() else { return };
+    let words = std::env::var("EVERWATCH_RUN").unwrap_or_else(|_| "operations=200".to_owned());
+    Run::described(&words).check(&wine);
+}

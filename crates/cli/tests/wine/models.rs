@@ -1,0 +1,72 @@
+//! Every completion model: the same changes, and an exact difference after an overflow.
+
+use crate::convergence::is_soak;
+use crate::run::{Run, Writer};
+use crate::wine::Wine;
+use crate::workload::Plan;
+
+const PLANS: [Plan; 3] = [Plan::Burst, Plan::Deep, Plan::Mix];
+
+fn converges(model: &'static str) {
+    let Some(wine) = Wine::here() else { return };
+    if !wine.takes(&["--completion", model]) {
+        return;
+    }
+    let (seeds, scale) = if is_soak() { (5, 100) } else { (1, 5) };
+    for plan in PLANS {
+        for writer in [Writer::Native { pace: 2_000 }, Writer::Windows] {
+            for seed in 1..=seeds {
+                let run = Run {
+                    model: Some(model),
+                    ..Run::of(plan, seed, writer, scale)
+                };
+                run.check(&wine);
+            }
+        }
+    }
+}
+
+/// The command does not run while a writer does. What Wine keeps for it is more than its buffer
+/// holds, so Wine throws it away and says so.
+fn overflows(model: &'static str) {
+    let Some(wine) = Wine::here() else { return };
+    if !wine.takes(&["--completion", model]) {
+        return;
+    }
+    for plan in [Plan::Burst, Plan::Mix] {
+        // A record takes some fifty bytes, and the largest buffer is a mebibyte.
+        let run = Run {
+            model: Some(model),
+            is_stopped: true,
+            operations: 30_000,
+            directories: 60,
+            ..Run::of(plan, 1, Writer::Windows, 100)
+        };
+        let outcome = run.check(&wine);
+        assert!(
+            outcome.replica.overflows > 0,
+            "no overflow was told of: {}",
+            run.complaint(&outcome)
+        );
+    }
+}
+
+macro_rules! each_model {
+    ($($model:ident)*) => {
+        $(
+            mod $model {
+                #[test]
+                fn the_feed_converges() {
+                    super::converges(stringify!($model));
+                }
+
+                #[test]
+                fn an_overflow_becomes_the_exact_difference() {
+                    super::overflows(stringify!($model));
+                }
+            }
+        )*
+    };
+}
+
+each_model!(port apc event blocking isolated);

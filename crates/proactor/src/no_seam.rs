@@ -1,0 +1,60 @@
+//! What the edge sees of the seam when there is none: nothing is recorded and nothing fails.
+
+use std::ffi::c_void;
+
+use windows_sys::Win32::Foundation::HANDLE;
+use windows_sys::Win32::System::IO::{LPOVERLAPPED_COMPLETION_ROUTINE, OVERLAPPED};
+use windows_sys::core::BOOL;
+
+#[derive(Clone, Copy)]
+pub(crate) enum Call {
+    AssignProcessToJobObject,
+    CancelIo,
+    CancelIoEx,
+    CancelSynchronousIo,
+    CloseHandle,
+    Completion,
+    CreateEvent,
+    CreateFile,
+    CreateIoCompletionPort,
+    CreateJobObject,
+    GetFileInformation,
+    GetQueuedCompletionStatusEx,
+    IsRemote,
+    NtOpenFile,
+    PostQueuedCompletionStatus,
+    QueueUserApc,
+    ReadDirectoryChanges,
+    SetEvent,
+    SpawnThread,
+    SpawnWorker,
+    WaitForMultipleObjects,
+}
+
+pub(crate) type Arguments = [usize; 5];
+
+pub(crate) type ReadExtended = unsafe extern "system" fn(
+    HANDLE,
+    *mut c_void,
+    u32,
+    BOOL,
+    u32,
+    *mut u32,
+    *mut OVERLAPPED,
+    LPOVERLAPPED_COMPLETION_ROUTINE,
+    i32,
+) -> BOOL;
+
+pub(crate) fn fault(_: Call) -> Option<u32> {
+    None
+}
+
+pub(crate) fn record(_: Call, _: usize, _: Arguments, _: u32) {}
+
+pub(crate) fn completion() -> Option<(u32, u32)> {
+    None
+}
+
+pub(crate) fn extended() -> Option<ReadExtended> {
+    None
+}

@@ -1,0 +1,142 @@
+//! `cargo xtask wine`: the Windows programs and their tests, on a machine without Windows.
+//!
+//! Nothing has to be there: on Debian, as root, everything is installed. A suite that hangs is killed
+//! after its time, and the Wine server with everything in it goes when the run ends, however it does.
+
+mod prefix;
+mod request;
+mod suites;
+mod toolchain;
+
+use std::process::Command;
+
+use crate::process::{self, Tally};
+use crate::stages::{Failure, Outcome};
+use prefix::Prefix;
+use request::Request;
+use suites::{BUILDING, BUILT};
+use toolchain::Toolchain;
+
+pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["env"] | ["--", "env"] => environment(),
+        ["run", program, rest @ ..] | ["--", "run", program, rest @ ..] => {
+            program_in_wine(program, rest)
+        }
+        ["run"] | ["--", "run"] => Err("run wants a program behind it".to_owned()),
+        words => suites_in_wine(Toolchain::get()?, &Request::of(words))
+            .map(drop)
+            .map_err(|(_, why)| why),
+    }
+}
+
+/// The suites, as a stage. Without Wine or a compiler it is skipped, and says why.
+pub(crate) fn stage() -> Result<Outcome, Failure> {
+    let toolchain = match Toolchain::get() {
+        Ok(toolchain) => toolchain,
+        Err(why) => return Ok(Outcome::Skipped(why)),
+    };
+    if let Err(why) = prefix::loader() {
+        return Ok(Outcome::Skipped(why));
+    }
+    suites_in_wine(toolchain, &Request::of(&[])).map(Outcome::Done)
+}
+
+/// How often a part of a package is run under Wine, each time with the features it is built with: a
+/// file of `tests/` by its name, or the sources.
+pub(crate) fn runs(package: &str, part: Option<&str>) -> Vec<Vec<&'static str>> {
+    suites::containing(package, part)
+}
+
+/// Clippy over what builds for Windows, for both compilers' targets.
+pub(crate) fn clippy() -> Result<Outcome, Failure> {
+    let toolchain = match Toolchain::get() {
+        Ok(toolchain) => toolchain,
+        Err(why) => return Ok(Outcome::Skipped(why)),
+    };
+    let msvc = match toolchain.need_msvc() {
+        Ok(msvc) => msvc,
+        Err(why) => return Ok(Outcome::Skipped(why)),
+    };
+    for target in [toolchain.target(), msvc] {
+        for built in BUILT {
+            let mut clippy = toolchain.cargo(&format!("clippy {built}"), target);
+            clippy.args(["--", "-D", "warnings"]);
+            process::run_within(clippy, BUILDING)?;
+        }
+    }
+    Ok(Outcome::Done(Tally::default()))
+}
+
+/// Prints what a shell needs to build and run Windows programs by hand.
+fn environment() -> Result<(), String> {
+    let toolchain = Toolchain::get()?;
+    let prefix = Prefix::to_keep()?;
+    println!("# eval \"$(cargo xtask wine -- env)\"");
+    println!(
+        "# cargo test --target {} -p everwatch-core",
+        toolchain.target()
+    );
+    for (name, value) in variables(toolchain, &prefix) {
+        println!("export {name}='{}'", value.replace('\'', "'\\''"));
+    }
+    println!("unset DISPLAY");
+    Ok(())
+}
+
+fn program_in_wine(program: &str, arguments: &[&str]) -> Result<(), String> {
+    let prefix = Prefix::for_a_run()?;
+    let mut command = Command::new(prefix.loader());
+    command.arg(program).args(arguments);
+    let status = command
+        .env_remove("DISPLAY")
+        .envs(prefix.variables())
+        .status()
+        .map_err(|error| format!("{} cannot be started: {error}", prefix.loader().display()))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("{program} ended with {status}"))
+    }
+}
+
+/// Builds the chosen suites, then runs each of them within its time.
+fn suites_in_wine(toolchain: Toolchain, request: &Request) -> Result<Tally, Failure> {
+    let nothing = |why| (Tally::default(), why);
+    let suites = request.suites().map_err(nothing)?;
+    for suite in &suites {
+        let mut build = request.cargo_test(suite, toolchain);
+        build.arg("--no-run");
+        process::run_within(build, BUILDING)?;
+    }
+    let prefix = Prefix::for_a_run().map_err(nothing)?;
+    let variables = variables(toolchain, &prefix);
+    let mut all = Tally::default();
+    for suite in suites {
+        let mut test = request.cargo_test(suite, toolchain);
+        test.arg("--").args(request.for_tests());
+        test.env_remove("DISPLAY").envs(variables.clone());
+        let (tally, failure) = match process::run_within(test, suite.limit) {
+            Ok(tally) => (tally, None),
+            Err((tally, why)) => (tally, Some(why)),
+        };
+        all.passed += tally.passed;
+        all.failed += tally.failed;
+        if let Some(why) = failure {
+            return Err((all, why));
+        }
+    }
+    Ok(all)
+}
+
+fn variables(toolchain: Toolchain, prefix: &Prefix) -> Vec<(String, String)> {
+    let runner = toolchain.target().replace('-', "_").to_ascii_uppercase();
+    let mut variables = vec![(
+        format!("CARGO_TARGET_{runner}_RUNNER"),
+        prefix.loader().to_string_lossy().into_owned(),
+    )];
+    let others = prefix.variables().into_iter().chain(toolchain.variables());
+    variables.extend(others.map(|(name, value)| (name.to_owned(), value)));
+    variables
+}

@@ -1,0 +1,109 @@
+//! Which suites somebody wants to run, and with which words for cargo and for the tests.
+
+use std::process::Command;
+
+use super::suites::{SUITES, Suite};
+use super::toolchain::Toolchain;
+
+/// More threads than this wait for each other: one Wine server serves them all, in one thread.
+const THREADS: usize = 4;
+
+/// What stands behind `cargo xtask wine`.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct Request {
+    /// All, if there is none.
+    packages: Vec<String>,
+    for_cargo: Vec<String>,
+    for_tests: Vec<String>,
+}
+
+impl Request {
+    /// Reads `[-p PACKAGE]… [words for cargo test] [-- words for the test programs]`.
+    pub(super) fn of(words: &[&str]) -> Request {
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let at = words.iter().position(|word| *word == "--");
+        let (cargo, tests) = words.split_at(at.unwrap_or(words.len()));
+        let mut request = Request {
+            packages: Vec::new(),
+            for_cargo: Vec::new(),
+            for_tests: owned(tests.get(1..).unwrap_or_default()),
+        };
+        let mut cargo = cargo.iter();
+        while let Some(word) = cargo.next() {
+            if ["-p", "--package"].contains(word) {
+                request
+                    .packages
+                    .extend(cargo.next().map(|name| (*name).to_owned()));
+            } else {
+                request.for_cargo.push((*word).to_owned());
+            }
+        }
+        request
+    }
+
+    pub(super) fn suites(&self) -> Result<Vec<&'static Suite>, String> {
+        let known = |name: &String| SUITES.iter().any(|suite| suite.package == name);
+        if let Some(unknown) = self.packages.iter().find(|name| !known(name)) {
+            let names: Vec<&str> = SUITES.iter().map(|suite| suite.package).collect();
+            return Err(format!(
+                "{unknown} does not run under Wine; what does: {}",
+                names.join(", ")
+            ));
+        }
+        let is_wanted = |suite: &&Suite| {
+            self.packages.is_empty() || self.packages.iter().any(|name| name == suite.package)
+        };
+        Ok(SUITES.iter().filter(is_wanted).collect())
+    }
+
+    /// `cargo test` for one suite.
+    pub(super) fn cargo_test(&self, suite: &Suite, toolchain: Toolchain) -> Command {
+        let line = format!("test -p {}", suite.package);
+        let mut test = toolchain.cargo(&line, toolchain.target());
+        test.args(suite.arguments).args(&self.for_cargo);
+        test
+    }
+
+    pub(super) fn for_tests(&self) -> Vec<String> {
+        let mut words = self.for_tests.clone();
+        if !words.iter().any(|word| word.starts_with("--test-threads")) {
+            let threads = std::thread::available_parallelism().map_or(1, usize::from);
+            words.push(format!("--test-threads={}", threads.min(THREADS)));
+        }
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_for_cargo_up_to_the_dashes_and_then_for_the_tests() {
+        let request = Request::of(&["-p", "everwatch-core", "--lib", "--", "a_name", "--exact"]);
+        assert_eq!(request.packages, ["everwatch-core"]);
+        assert_eq!(request.for_cargo, ["--lib"]);
+        assert_eq!(request.for_tests, ["a_name", "--exact"]);
+        let suites = request.suites().expect("it is known");
+        assert_eq!(suites.len(), 1);
+    }
+
+    #[test]
+    fn without_a_package_all_suites_are_meant() {
+        let suites = Request::of(&["--", "a_name"])
+            .suites()
+            .expect("all are known");
+        assert_eq!(suites.len(), SUITES.len());
+    }
+
+    #[test]
+    fn a_package_that_does_not_run_under_wine_is_refused() {
+        assert!(Request::of(&["-p", "xtask"]).suites().is_err());
+    }
+
+    #[test]
+    fn a_number_of_threads_that_was_asked_for_is_kept() {
+        let words = Request::of(&["--", "--test-threads=1"]).for_tests();
+        assert_eq!(words, ["--test-threads=1"]);
+    }
+}

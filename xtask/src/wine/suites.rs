@@ -1,0 +1,129 @@
+//! What is built for Windows and what of it runs under Wine: the one place to add a crate to.
+
+use std::time::Duration;
+
+/// The tests of a crate that run under Wine.
+pub(super) struct Suite {
+    pub(super) package: &'static str,
+    /// Further words for `cargo test`.
+    pub(super) arguments: &'static [&'static str],
+    /// After this time the suite hangs. Several times what it takes on two slow cores.
+    pub(super) limit: Duration,
+}
+
+/// In the order in which they run: a failure below is found before what stands on it fails as well.
+pub(super) const SUITES: &[Suite] = &[
+    Suite {
+        package: "everwatch-core",
+        arguments: &[],
+        limit: Duration::from_secs(180),
+    },
+    Suite {
+        package: "everwatch-proactor",
+        arguments: &["--features", "seam"],
+        limit: Duration::from_secs(600),
+    },
+    Suite {
+        package: "everwatch",
+        arguments: &[
+            "--test",
+            "requirements_s0",
+            "--test",
+            "requirements_s1",
+            "--test",
+            "requirements_s2",
+            "--test",
+            "requirements_s3",
+            "--test",
+            "requirements_bugs",
+            "--test",
+            "readiness",
+        ],
+        limit: Duration::from_secs(600),
+    },
+];
+
+/// What builds for Windows, as words for `cargo clippy`.
+pub(super) const BUILT: &[&str] = &[
+    "-p everwatch-core -p everwatch-proactor --all-targets --all-features",
+    "-p everwatch -p everwatch-cli --lib --bins",
+    "-p everwatch --test requirements_s0 --test requirements_s1 --test requirements_s2 \
+     --test requirements_s3 --test requirements_bugs --test readiness --test threads",
+];
+
+/// How long a crate may take to be compiled.
+pub(super) const BUILDING: Duration = Duration::from_secs(600);
+
+/// The features with which the suites that contain a part of a package are built: a file of `tests/`
+/// by its name, or the sources. Empty if none contains it.
+pub(super) fn containing(package: &str, part: Option<&str>) -> Vec<Vec<&'static str>> {
+    let is_in = |suite: &&Suite| suite.package == package && is_chosen(suite.arguments, part);
+    SUITES
+        .iter()
+        .filter(is_in)
+        .map(|suite| features(suite.arguments))
+        .collect()
+}
+
+/// Whether `cargo test` with these arguments runs a part. Without a choice it runs everything.
+fn is_chosen(arguments: &[&str], part: Option<&str>) -> bool {
+    const CHOOSING: &[&str] = &[
+        "--lib",
+        "--bins",
+        "--tests",
+        "--test",
+        "--bin",
+        "--doc",
+        "--all-targets",
+    ];
+    if !arguments.iter().any(|argument| CHOOSING.contains(argument)) {
+        return true;
+    }
+    let has = |flag: &str| arguments.contains(&flag);
+    match part {
+        None => ["--lib", "--bins", "--tests", "--all-targets"]
+            .into_iter()
+            .any(has),
+        Some(part) => {
+            has("--tests")
+                || has("--all-targets")
+                || arguments.windows(2).any(|pair| pair == ["--test", part])
+        }
+    }
+}
+
+fn features(arguments: &[&'static str]) -> Vec<&'static str> {
+    let lists = arguments
+        .windows(2)
+        .filter(|pair| pair[0] == "--features")
+        .map(|pair| pair[1]);
+    lists.flat_map(|list| list.split(',')).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_choice_everything_runs() {
+        assert!(is_chosen(&[], None));
+        assert!(is_chosen(&["--features", "sim"], Some("closing")));
+    }
+
+    #[test]
+    fn what_is_chosen_runs_and_nothing_else() {
+        let arguments = ["--lib", "--test", "closing"];
+        assert!(is_chosen(&arguments, None));
+        assert!(is_chosen(&arguments, Some("closing")));
+        assert!(!is_chosen(&arguments, Some("roots")));
+        assert!(!is_chosen(&["--test", "closing"], None));
+    }
+
+    #[test]
+    fn features_are_listed() {
+        assert_eq!(
+            features(&["--lib", "--features", "sim,other"]),
+            ["sim", "other"]
+        );
+    }
+}
