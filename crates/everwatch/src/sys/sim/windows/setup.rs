@@ -99,6 +99,7 @@ impl Schedule<Kernel32<Machine>> {
         let notices = Random::new(seed, Stream::Notices);
         let mut reads = Reads::new(limit, temper.slices, notices.clone());
         reads.shrink = shrink;
+        reads.patience = if is_wine { 0 } else { reads.patience };
         let server = match is_wine {
             true => Some(Server::new(reads)),
             false => {
@@ -116,6 +117,8 @@ impl Schedule<Kernel32<Machine>> {
             workload.names = names;
             workload.makes_rules = obeys_rules;
             workload.mounts = false;
+            // Windows has no such call; of what Linux processes do it is the one that Wine cannot tell.
+            workload.exchanges = false;
             workload.links_lead_nowhere = has_inner;
         };
         let random = Random::new(seed, Stream::Workload);
