@@ -57,7 +57,8 @@ pub(crate) fn eventually(what: &str, mut is_true: impl FnMut() -> bool) {
 }
 
 /// Threads that make and remove files until this is dropped. No name is used twice: on Windows it is
-/// taken as long as anybody has the removed file open.
+/// taken as long as anybody has the removed file open. Each file is there for a while: what comes and
+/// goes at once need not be told.
 pub(crate) struct Load {
     is_over: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
@@ -69,13 +70,15 @@ impl Load {
         let start = |thread| {
             let (is_over, dir) = (Arc::clone(&is_over), dir.to_owned());
             std::thread::spawn(move || {
+                let path = |round: u64| dir.join(format!("{thread}-{round}"));
                 for round in 0.. {
                     if is_over.load(Ordering::Relaxed) {
                         return;
                     }
-                    let path = dir.join(format!("{thread}-{round}"));
-                    fs::write(&path, "x").expect("a file");
-                    fs::remove_file(&path).expect("removed");
+                    fs::write(path(round), "x").expect("a file");
+                    if let Some(old) = round.checked_sub(50) {
+                        fs::remove_file(path(old)).expect("removed");
+                    }
                 }
             })
         };
