@@ -436,7 +436,11 @@ impl<S: System> Kernel for Kernel32<S> {
     }
 
     fn list(&mut self, dir: &Self::Dir, listing: &mut Listing) -> Result<(), Fault> {
-        self.system.list(&dir.dir, listing).map_err(fault)
+        self.system.list(&dir.dir, listing).map_err(fault)?;
+        if self.volume(&dir.dir, dir.root.device).1 == Numbers::Unique {
+            listing.set_born(BORN_ONCE);
+        }
+        Ok(())
     }
 
     fn read_file(&mut self, dir: &Self::Dir, name: &[u8], limit: usize) -> Result<Vec<u8>, Fault> {
