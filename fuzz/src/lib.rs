@@ -11,6 +11,7 @@ pub mod hostile_records;
 pub mod ignore_rules;
 pub mod inotify_records;
 mod kernel;
+pub mod notify_records;
 mod operations;
 mod queue;
 mod replica;

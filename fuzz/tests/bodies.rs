@@ -14,6 +14,11 @@ fn inotify_records_hold_whatever_the_bytes() {
 }
 
 #[test]
+fn notify_records_hold_whatever_the_bytes() {
+    exercise("notify_records", everwatch_fuzz::notify_records::run);
+}
+
+#[test]
 fn ignore_rules_hold_whatever_the_text() {
     exercise("ignore_rules", everwatch_fuzz::ignore_rules::run);
 }

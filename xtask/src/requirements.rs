@@ -16,12 +16,16 @@ use tree::Package;
 
 const DOCUMENT: &str = "REQUIREMENTS.md";
 
+/// The tests that `cargo xtask models` runs.
+const MODELS: &str = "crates/everwatch/src/models.rs";
+
 /// A test that runs somewhere.
 struct Proof {
     ids: Vec<String>,
     /// As the documents name tests: file and name.
     name: String,
     is_on_linux: bool,
+    is_modelled: bool,
     is_under_wine: bool,
     is_simulated: bool,
 }
@@ -33,7 +37,11 @@ impl Proof {
         } else {
             "linux"
         };
-        let places = [(linux, self.is_on_linux), ("wine", self.is_under_wine)];
+        let places = [
+            (linux, self.is_on_linux),
+            ("models", self.is_modelled),
+            ("wine", self.is_under_wine),
+        ];
         let places: Vec<&str> = places
             .iter()
             .filter(|(_, is)| *is)
@@ -117,7 +125,11 @@ fn missing_place(statement: &Statement, found: &[&Proof]) -> Option<&'static str
     if wants('W') && !found.iter().any(|proof| proof.is_under_wine) {
         return Some("under Wine");
     }
-    (wants('L') && !found.iter().any(|proof| proof.is_on_linux)).then_some("on Linux")
+    (wants('L')
+        && !found
+            .iter()
+            .any(|proof| proof.is_on_linux || proof.is_modelled))
+    .then_some("on Linux")
 }
 
 fn collect(package: &Package, proofs: &mut Vec<Proof>) {
@@ -139,12 +151,13 @@ fn collect(package: &Package, proofs: &mut Vec<Proof>) {
                 name: format!("{}::{}", path.display(), test.name),
                 // With all features: that is how `cargo xtask test` runs them.
                 is_on_linux: runs(Place::Linux, &|_| true),
+                is_modelled: path.ends_with(MODELS) && runs(Place::Models, &|_| false),
                 is_under_wine: under_wine
                     .iter()
                     .any(|features| runs(Place::Wine, &|name| features.contains(&name))),
                 is_simulated: path.iter().any(|word| word == "sim" || word == "sim.rs"),
             };
-            if proof.is_on_linux || proof.is_under_wine {
+            if proof.is_on_linux || proof.is_modelled || proof.is_under_wine {
                 proofs.push(proof);
             }
         }

@@ -199,7 +199,7 @@ fn nothing_is_delivered_once_close_returned_and_everybody_returns() {
 }
 
 #[test]
-fn roots_come_and_go_while_the_watcher_is_closed() {
+fn s1_3_watching_has_one_answer_while_the_watcher_is_closed() {
     explore(|| {
         let (disk, watcher, feed) = armed(Options::new());
         let watcher = Arc::new(watcher);

@@ -4,7 +4,6 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -76,28 +75,44 @@ fn each_thread_finds_its_own_change_behind_its_own_barrier() {
 }
 
 /// Every path below `root` and `root` itself, with all that a write would change.
-fn fingerprint(root: &Path) -> Vec<(PathBuf, u64, u64, i64, i64, i64, i64)> {
+fn fingerprint(root: &Path) -> Vec<(PathBuf, Vec<i128>)> {
     let mut paths: Vec<PathBuf> = walk(root).into_keys().collect();
     paths.push(root.to_owned());
-    paths
-        .into_iter()
-        .map(|path| {
-            let meta = fs::symlink_metadata(&path).expect("the entry is there");
-            let (ino, nlink) = (meta.ino(), meta.nlink());
-            let times = (
-                meta.mtime(),
-                meta.mtime_nsec(),
-                meta.ctime(),
-                meta.ctime_nsec(),
-            );
-            (path, ino, nlink, times.0, times.1, times.2, times.3)
-        })
-        .collect()
+    let told = |path: PathBuf| {
+        let metadata = fs::symlink_metadata(&path).expect("the entry is there");
+        (path, told_by(&metadata))
+    };
+    paths.into_iter().map(told).collect()
+}
+
+#[cfg(unix)]
+fn told_by(metadata: &fs::Metadata) -> Vec<i128> {
+    use std::os::unix::fs::MetadataExt;
+    let numbers = [metadata.ino(), metadata.nlink()].map(i128::from);
+    let times = [
+        metadata.mtime(),
+        metadata.mtime_nsec(),
+        metadata.ctime(),
+        metadata.ctime_nsec(),
+    ];
+    numbers.into_iter().chain(times.map(i128::from)).collect()
+}
+
+#[cfg(windows)]
+fn told_by(metadata: &fs::Metadata) -> Vec<i128> {
+    use std::os::windows::fs::MetadataExt;
+    let told = [
+        metadata.file_size(),
+        metadata.creation_time(),
+        metadata.last_write_time(),
+        u64::from(metadata.file_attributes()),
+    ];
+    told.map(i128::from).into()
 }
 
 #[test]
 fn nothing_is_written_into_the_tree() {
-    for backend in [Backend::Inotify, Backend::Poll] {
+    for backend in [Backend::Auto, Backend::Poll] {
         let dir = temp();
         fs::create_dir_all(dir.path().join("a/b")).expect("directories");
         fs::write(dir.path().join("a/b/f"), "x").expect("a file");

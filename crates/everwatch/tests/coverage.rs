@@ -3,6 +3,8 @@
 //! The limits of inotify are set in a user namespace of a child process, so that nobody else's
 //! watches are in danger.
 
+#![cfg(unix)]
+
 mod common;
 
 use std::collections::BTreeSet;
@@ -578,30 +580,4 @@ fn a_watched_mount_can_be_unmounted_while_nothing_happens() {
             );
         },
     );
-}
-
-#[test]
-fn a_root_that_goes_is_lost_and_live_again_when_it_is_back() {
-    let dir = temp();
-    let root = dir.path().join("root");
-    fs::create_dir_all(root.join("a")).expect("directories");
-    let (watcher, mut feed) = armed(&root);
-    for round in 0..20 {
-        fs::remove_dir_all(&root).expect("removed");
-        until(&mut feed, "the root is gone", |event| {
-            is_coverage(event, &root, State::Lost, Some(Gap::RootGone))
-        });
-        let gone = (root.clone(), State::Lost, Some(Gap::RootGone));
-        assert_eq!(coverage(&watcher), [gone], "round {round}");
-        fs::create_dir_all(root.join("a/b")).expect("directories");
-        until(&mut feed, "the root is back", |event| {
-            is_coverage(event, &root, State::Live, None)
-        });
-        watcher.sync().expect("the barrier is passed");
-        waiting(&mut feed);
-        fs::write(root.join("a/b/f"), "").expect("a file");
-        let seen = structure(&root, &synced(&watcher, &mut feed));
-        assert_eq!(seen, ["created a/b/f"], "round {round}");
-        assert_eq!(coverage(&watcher), [(root.clone(), State::Live, None)]);
-    }
 }

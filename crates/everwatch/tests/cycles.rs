@@ -7,36 +7,9 @@ mod common;
 use std::fs;
 use std::path::Path;
 
+use common::held::{held, resident_kibibytes};
 use common::{eventually, memory, structure, synced};
 use everwatch::Watcher;
-
-/// What the process holds: descriptors and threads exactly, memory roughly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Held {
-    descriptors: usize,
-    threads: usize,
-}
-
-fn held() -> Held {
-    let count = |dir: &str| fs::read_dir(dir).expect("/proc is there").count();
-    // The directory that is being read is itself a descriptor, the same each time.
-    Held {
-        descriptors: count("/proc/self/fd"),
-        threads: count("/proc/self/task"),
-    }
-}
-
-fn resident_kibibytes() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").expect("/proc is there");
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .expect("VmRSS is told");
-    line.split_whitespace()
-        .nth(1)
-        .and_then(|number| number.parse().ok())
-        .expect("a number")
-}
 
 /// More with EVERWATCH_SOAK=1: the full count takes longer than a test should.
 fn rounds(full: usize, usual: usize) -> usize {
@@ -74,8 +47,7 @@ fn assert_leaves_nothing(what: &str, rounds: usize, mut cycle: impl FnMut()) {
     // The last thread may still be on its way out of the kernel's list, and the engine may have had
     // a directory open when the baseline was taken.
     eventually(&format!("{what}: {before:?} again"), || {
-        let now = held();
-        now.descriptors <= before.descriptors && now.threads <= before.threads
+        held().is_within(before)
     });
     let grown = resident_kibibytes().saturating_sub(warm);
     assert!(

@@ -4,6 +4,7 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
+#[cfg(unix)]
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
@@ -407,6 +408,7 @@ fn rules_above_a_root_that_changed_while_it_was_gone_hold_when_it_is_back() {
     assert!(!names.contains(&"created a.log".to_owned()), "{names:?}");
 }
 
+#[cfg(unix)]
 #[test]
 fn a_fifo_where_rules_above_the_root_could_be_does_no_harm() {
     let dir = tree(&["repo/.git/HEAD", "repo/root/a"]);
@@ -426,6 +428,7 @@ fn a_fifo_where_rules_above_the_root_could_be_does_no_harm() {
     assert_eq!(watcher.snapshot().expect("a snapshot").entries.len(), 1);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_symbolic_link_called_gitignore_is_not_followed() {
     let outside = tree(&[]);
@@ -436,6 +439,7 @@ fn a_symbolic_link_called_gitignore_is_not_followed() {
     assert_eq!(scene.visible(), ["a", "b"]);
 }
 
+#[cfg(unix)]
 #[test]
 fn what_is_called_gitignore_and_is_no_file_has_no_rules() {
     use rustix::fs::{CWD, FileType, Mode, mknodat};

@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 use common::{Replica, armed, changes, structure, synced, temp, until, waiting, walk};
@@ -31,6 +32,7 @@ fn s3_5_commands_of_16_threads_are_answered_when_they_are_done() {
                         event.change().is_some_and(|change| change.path == path)
                     });
                     watcher.unwatch(root).expect("unwatched");
+                    waiting(&mut feed);
                     fs::remove_file(&path).expect("removed");
                     watcher.sync().expect("the barrier is passed");
                     let late = waiting(&mut feed);
@@ -135,4 +137,67 @@ fn s3_11_the_items_of_a_feed_are_taken_on_several_threads_once_each() {
     let mut expected: Vec<String> = (0..200).map(|at| format!("created d{at}/")).collect();
     expected.sort();
     assert_eq!(seen, expected);
+}
+
+/// Other ways to write `path`, all of which end in the same absolute one.
+fn spellings(path: &Path) -> Vec<PathBuf> {
+    let name = path.file_name().expect("it has a name");
+    let mut spellings = vec![
+        path.to_owned(),
+        path.join("."),
+        path.join("inner").join(".."),
+        path.join("..").join(name),
+    ];
+    if cfg!(windows) {
+        let slashes = path.to_str().expect("a name in Unicode").replace('\\', "/");
+        spellings.push(slashes.into());
+    }
+    spellings
+}
+
+#[test]
+fn s3_bug_7_spellings_of_one_directory_are_watched_once_until_all_are_removed() {
+    let dir = temp();
+    fs::create_dir(dir.path().join("inner")).expect("a directory");
+    let watcher = Watcher::new().expect("a watcher");
+    let mut feed = watcher.feed().expect("a feed");
+    let spellings = spellings(dir.path());
+    let mut roots = Vec::new();
+    for spelling in &spellings {
+        let root = watcher.watch(spelling).expect("watched");
+        let told = watcher.root_path(root).expect("it is watched");
+        assert_eq!(told, dir.path(), "{}", spelling.display());
+        roots.push(root);
+    }
+    waiting(&mut feed);
+    for (round, root) in roots.into_iter().enumerate() {
+        fs::write(dir.path().join(format!("f{round}")), "").expect("a file");
+        let seen = structure(dir.path(), &synced(&watcher, &mut feed));
+        assert_eq!(seen, [format!("created f{round}")]);
+        watcher.unwatch(root).expect("unwatched");
+    }
+    waiting(&mut feed);
+    fs::write(dir.path().join("late"), "").expect("a file");
+    assert_eq!(synced(&watcher, &mut feed), []);
+}
+
+/// On Windows names that differ in case are one name: two roots of one directory, each told by its own
+/// spelling.
+#[test]
+#[cfg(windows)]
+fn s3_bug_7_a_spelling_in_another_case_is_watched_until_it_is_removed_itself() {
+    let dir = temp();
+    let path = dir.path().join("Some Name");
+    fs::create_dir(&path).expect("a directory");
+    let other = dir.path().join("sOME nAME");
+    let watcher = Watcher::new().expect("a watcher");
+    let mut feed = watcher.feed().expect("a feed");
+    let first = watcher.watch(&path).expect("watched");
+    watcher.watch(&other).expect("watched");
+    waiting(&mut feed);
+    watcher.unwatch(first).expect("unwatched");
+    waiting(&mut feed);
+    fs::create_dir(path.join("d")).expect("a directory");
+    let seen = structure(&other, &synced(&watcher, &mut feed));
+    assert_eq!(seen, ["created d/"]);
 }

@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+#[cfg(unix)]
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -284,6 +285,7 @@ fn an_inner_root_that_is_gone_is_not_said_to_be_live() {
     eventually("the root is live", || state(&watcher) == Some(State::Live));
 }
 
+#[cfg(unix)]
 #[test]
 fn a_root_that_is_a_symbolic_link_follows_the_link_to_its_new_target() {
     let dir = temp();
@@ -308,6 +310,7 @@ fn a_root_that_is_a_symbolic_link_follows_the_link_to_its_new_target() {
     assert_eq!(differences(&replica.tree, &walk(&link)), [""; 0]);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_root_that_is_a_symbolic_link_is_gone_when_its_target_is_renamed() {
     let dir = temp();
@@ -328,6 +331,7 @@ fn a_root_that_is_a_symbolic_link_is_gone_when_its_target_is_renamed() {
     );
 }
 
+#[cfg(unix)]
 #[test]
 fn a_symbolic_link_above_a_root_that_gets_another_target_brings_another_root() {
     let dir = temp();
@@ -355,6 +359,7 @@ fn a_symbolic_link_above_a_root_that_gets_another_target_brings_another_root() {
     );
 }
 
+#[cfg(unix)]
 #[test]
 fn two_spellings_of_one_directory_are_two_roots() {
     let dir = temp();
@@ -402,4 +407,32 @@ fn a_file_as_a_root_whose_directory_goes_and_comes_back_is_reported_again() {
     let seen = lines(dir.path(), &synced(&watcher, &mut feed));
     assert!(seen.contains(&"modified d/file".to_owned()), "{seen:?}");
     assert!(!seen.iter().any(|line| line.contains("other")), "{seen:?}");
+}
+
+fn states(watcher: &Watcher) -> Vec<(State, Option<Gap>)> {
+    let all = watcher.coverage().expect("the watcher is open");
+    all.iter()
+        .map(|subtree| (subtree.state, subtree.gap))
+        .collect()
+}
+
+#[test]
+fn a_root_that_goes_is_lost_and_live_again_when_it_is_back() {
+    let dir = temp();
+    let root = dir.path().join("root");
+    fs::create_dir_all(root.join("a")).expect("directories");
+    let (watcher, mut feed) = armed(&root);
+    for round in 0..20 {
+        fs::remove_dir_all(&root).expect("removed");
+        until(&mut feed, "the root is gone", |event| is_gone(event, &root));
+        assert_eq!(states(&watcher), [(State::Lost, Some(Gap::RootGone))]);
+        fs::create_dir_all(root.join("a/b")).expect("directories");
+        until(&mut feed, "the root is back", |event| is_live(event, &root));
+        watcher.sync().expect("the barrier is passed");
+        waiting(&mut feed);
+        fs::write(root.join("a/b/f"), "").expect("a file");
+        let seen = structure(&root, &synced(&watcher, &mut feed));
+        assert_eq!(seen, ["created a/b/f"], "round {round}");
+        assert_eq!(states(&watcher), [(State::Live, None)]);
+    }
 }

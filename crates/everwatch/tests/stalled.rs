@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use common::held::resident_kibibytes;
 use common::{
     PATIENCE, Replica, armed, changes, differences, eventually, lines, memory, structure, synced,
     temp, waiting, walk,
@@ -31,19 +32,6 @@ fn in_time<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'sta
     is_done
         .recv_timeout(PATIENCE)
         .unwrap_or_else(|_| panic!("did not end: {what}"))
-}
-
-fn resident_bytes() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").expect("/proc is there");
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .expect("VmRSS is told");
-    let kibibytes = line
-        .split_whitespace()
-        .nth(1)
-        .and_then(|number| number.parse::<u64>().ok());
-    kibibytes.expect("a number") * 1024
 }
 
 #[test]
@@ -161,11 +149,11 @@ fn a_stalled_consumer_costs_memory_for_the_difference_only() {
         watcher.sync().expect("the barrier is passed");
     };
     churn(5_000);
-    let before = resident_bytes();
+    let before = resident_kibibytes();
     churn(60_000);
-    let grown = resident_bytes().saturating_sub(before);
+    let grown = resident_kibibytes().saturating_sub(before);
     // Kept one by one, 60,000 changes with paths of 200 bytes are 40 MB.
-    assert!(grown < 8 << 20, "{grown} bytes");
+    assert!(grown < 8 << 10, "{grown} KiB");
     let mut replica = Replica::default();
     replica.apply_all(&waiting(&mut feed));
     assert_eq!((replica.misfits, replica.tree.len()), (Vec::new(), 0));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::completion::Completion;
 use crate::lane::{Lane, Loan};
 use crate::native::Filled;
-use crate::reading::{News, Turn};
+use crate::reading::Turn;
 use crate::reads::Ring;
 use crate::settings::Tag;
 
@@ -63,10 +63,11 @@ impl Handover {
 
     /// Leaves what a completion came to.
     pub(crate) fn push_turn(&self, tag: Tag, lane: &Arc<Lane>, turn: Turn) {
-        match turn.news {
-            News::Changes(filled) => self.push(Parcel::Changes(tag, Arc::clone(lane), filled)),
-            News::Lost => self.push(Parcel::Lost(tag)),
-            News::Nothing | News::Starved => {}
+        if let Some(filled) = turn.changes {
+            self.push(Parcel::Changes(tag, Arc::clone(lane), filled));
+        }
+        if turn.is_lost {
+            self.push(Parcel::Lost(tag));
         }
         if let Some(code) = turn.failed {
             self.push(Parcel::Failed(tag, code));

@@ -29,21 +29,14 @@ pub(crate) struct Reading {
     cancelled: u32,
 }
 
-/// What a completion came to. The read has been issued again unless it starves or failed.
-#[derive(Debug)]
+/// What a completion came to, to be told in the order of the fields. The read has been issued again
+/// unless it failed, or starves: then nothing is to be told, and [`Reading::resume`] is for later.
+#[derive(Debug, Default)]
 pub(crate) struct Turn {
-    pub(crate) news: News,
+    pub(crate) changes: Option<Filled>,
+    pub(crate) is_lost: bool,
     /// The read ended with this error.
     pub(crate) failed: Option<u32>,
-}
-
-#[derive(Debug)]
-pub(crate) enum News {
-    Changes(Filled),
-    Lost,
-    Nothing,
-    /// Records are there, but no buffer to read on with: [`Reading::resume`] when there is one.
-    Starved,
 }
 
 impl Reading {
@@ -139,48 +132,44 @@ impl Reading {
             Verdict::Changes { .. } => match spare() {
                 Some(spare) => {
                     let (read, filled) = ready.exchange(spare);
-                    self.again(read, News::Changes(filled))
+                    let mut turn = self.again(read);
+                    turn.changes = Some(filled);
+                    turn
                 }
                 None => {
                     self.state = State::Starved(ready);
-                    Turn {
-                        news: News::Starved,
-                        failed: None,
-                    }
+                    Turn::default()
                 }
             },
-            Verdict::Lost => self.again(ready.into_idle(), News::Lost),
-            Verdict::Cancelled if self.cancelled < PATIENCE => {
-                self.again(ready.into_idle(), News::Nothing)
+            Verdict::Lost => {
+                let mut turn = self.again(ready.into_idle());
+                turn.is_lost = true;
+                turn
             }
+            Verdict::Cancelled if self.cancelled < PATIENCE => self.again(ready.into_idle()),
             Verdict::Cancelled => Turn {
-                news: News::Nothing,
                 failed: Some(ERROR_OPERATION_ABORTED),
+                ..Turn::default()
             },
             Verdict::Failed { code } => Turn {
-                news: News::Nothing,
                 failed: Some(code),
+                ..Turn::default()
             },
         }
     }
 
-    fn again(&mut self, read: ChangeRead<Idle>, mut news: News) -> Turn {
+    fn again(&mut self, read: ChangeRead<Idle>) -> Turn {
+        let mut turn = Turn::default();
         let mut result = read.arm_via(self.via);
         if let Err((read, ERROR_NOTIFY_ENUM_DIR)) = result {
-            // Lost between the two reads, and told by the call itself. Records that come from
-            // before it are worth nothing any more.
-            news = News::Lost;
+            // Lost between the two reads, and told by the call itself.
+            turn.is_lost = true;
             result = read.arm_via(self.via);
         }
         match result {
-            Ok(read) => {
-                self.state = State::Pending(read);
-                Turn { news, failed: None }
-            }
-            Err((_, code)) => Turn {
-                news,
-                failed: Some(code),
-            },
+            Ok(read) => self.state = State::Pending(read),
+            Err((_, code)) => turn.failed = Some(code),
         }
+        turn
     }
 }

@@ -40,7 +40,8 @@ pub(super) fn holds(condition: &str, place: Place, features: &dyn Fn(&str) -> bo
         None => match condition {
             "test" | "debug_assertions" => true,
             "windows" => place == Place::Wine,
-            "unix" => place == Place::Linux,
+            "unix" => place != Place::Wine,
+            "everwatch_shuttle" => place == Place::Models,
             _ => false,
         },
     }
@@ -92,5 +93,10 @@ mod tests {
             (true, true)
         );
         assert_eq!(both("all(test, everwatch_shuttle)"), (false, false));
+        assert!(holds(
+            "all(unix, everwatch_shuttle)",
+            Place::Models,
+            &|_| { false }
+        ));
     }
 }

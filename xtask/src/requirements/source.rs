@@ -9,13 +9,15 @@ use super::statements::identifier;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Place {
     Linux,
+    /// On Linux as well, built to have the order of its threads chosen: `cargo xtask models`.
+    Models,
     Wine,
 }
 
 impl Place {
     pub(super) fn target_os(self) -> &'static str {
         match self {
-            Place::Linux => "linux",
+            Place::Linux | Place::Models => "linux",
             Place::Wine => "windows",
         }
     }

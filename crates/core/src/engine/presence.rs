@@ -164,7 +164,13 @@ impl<K: Kernel> Engine<K> {
                     self.queue(node);
                     self.read_outer_rules(node);
                 }
-                _ => self.read_outer_rules(node),
+                _ => {
+                    self.read_outer_rules(node);
+                    if self.kernel.names_paths() {
+                        // Of its own rights only the directory above tells.
+                        self.retry_unreadable(node);
+                    }
+                }
             },
             (Ok(_), None) => self.root_returns(id),
             (

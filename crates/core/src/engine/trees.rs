@@ -343,7 +343,6 @@ impl<K: Kernel> Engine<K> {
                 self.mirror.uproot(node, name);
                 self.mirror.set(node, Mark::ROOT);
                 if self.kernel.names_paths() {
-                    self.unwatch(node);
                     self.lose_watch_above(node);
                 }
             }

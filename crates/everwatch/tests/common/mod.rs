@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub(crate) mod capabilities;
+pub(crate) mod held;
 #[cfg(unix)]
 pub(crate) mod role;
 
@@ -22,10 +24,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A directory on the disk of the machine, which is where inode numbers are used again at once.
 pub(crate) fn disk() -> TempDir {
-    tempfile::Builder::new()
-        .prefix("everwatch-")
-        .tempdir_in("/var/tmp")
-        .expect("a directory")
+    fresh("/var/tmp")
 }
 
 /// A directory of the default place for temporary files.
@@ -38,15 +37,19 @@ pub(crate) fn temp() -> TempDir {
 
 /// A directory in memory where there is one, for large trees: a busy disk takes its time.
 pub(crate) fn memory() -> TempDir {
-    if cfg!(windows) {
-        return temp();
-    }
-    let builder = || {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("everwatch-");
-        builder
+    fresh("/dev/shm")
+}
+
+/// A directory in `place` of Unix, also as Wine shows it, or else where temporary files are.
+fn fresh(place: &str) -> TempDir {
+    let place = match cfg!(windows) {
+        true => format!("Z:{}", place.replace('/', "\\")),
+        false => place.to_owned(),
     };
-    builder().tempdir_in("/dev/shm").unwrap_or_else(|_| temp())
+    tempfile::Builder::new()
+        .prefix("everwatch-")
+        .tempdir_in(place)
+        .unwrap_or_else(|_| temp())
 }
 
 /// A watcher of `root` with the default options, and a feed that begins once it is armed.

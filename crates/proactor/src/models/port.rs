@@ -13,7 +13,7 @@ use crate::error::{Error, Stage};
 use crate::lane::{Lane, Loan};
 use crate::models::{AFTER_A_FAILED_WAIT, BOUND, check};
 use crate::native::{CompletionPort, DirHandle, Packet, Via};
-use crate::reading::{News, Turn};
+use crate::reading::Turn;
 use crate::reads::{DirectoryReads, Ring, Waker};
 use crate::settings::{Settings, Tag};
 
@@ -93,15 +93,16 @@ impl PortReads {
 
 /// Tells what a turn came to; how many completions that were.
 fn tell(tag: Tag, lane: &Lane, turn: Turn, deliver: &mut dyn FnMut(Tag, Completion<'_>)) -> usize {
-    let mut delivered = 1;
-    match turn.news {
-        News::Changes(filled) => {
-            let loan = Loan::new(filled, lane);
-            let (bytes, layout) = (loan.filled().bytes(), loan.filled().layout());
-            deliver(tag, Completion::Changes { bytes, layout });
-        }
-        News::Lost => deliver(tag, Completion::Lost),
-        News::Nothing | News::Starved => delivered = 0,
+    let mut delivered = 0;
+    if let Some(filled) = turn.changes {
+        let loan = Loan::new(filled, lane);
+        let (bytes, layout) = (loan.filled().bytes(), loan.filled().layout());
+        deliver(tag, Completion::Changes { bytes, layout });
+        delivered += 1;
+    }
+    if turn.is_lost {
+        deliver(tag, Completion::Lost);
+        delivered += 1;
     }
     if let Some(code) = turn.failed {
         deliver(tag, Completion::Failed { code });

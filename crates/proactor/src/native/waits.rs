@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use windows_sys::Win32::Foundation::{HANDLE, WAIT_FAILED, WAIT_OBJECT_0, WAIT_TIMEOUT};
 use windows_sys::Win32::System::IO::CancelSynchronousIo;
 use windows_sys::Win32::System::Threading::{
-    CreateEventW, GetCurrentThreadId, QueueUserAPC, SetEvent, SleepEx, WaitForMultipleObjects,
+    CreateEventW, QueueUserAPC, SetEvent, SleepEx, WaitForMultipleObjects,
 };
 
 use crate::native::calls::{Call, fault, last_error, noted, outcome, record};
@@ -20,7 +20,7 @@ pub(crate) const MOST_HANDLES: usize = 64;
 #[cfg(feature = "seam")]
 pub(crate) fn this_thread() -> u32 {
     // SAFETY: no preconditions.
-    unsafe { GetCurrentThreadId() }
+    unsafe { windows_sys::Win32::System::Threading::GetCurrentThreadId() }
 }
 
 /// An event that a satisfied wait resets.
