@@ -380,6 +380,19 @@ pub(super) fn fault(code: Code) -> Fault {
     }
 }
 
+/// What a Win32 error means for a name that a record or a listing had: that it is one that cannot be
+/// asked for, as other systems make them, is no proof that there is nothing.
+fn fault_of_entry(code: Code) -> Fault {
+    match code.0 {
+        // INVALID_NAME
+        123 => Fault {
+            kind: FaultKind::Other,
+            code: code.0.cast_signed(),
+        },
+        _ => fault(code),
+    }
+}
+
 impl<S: System> Kernel for Kernel32<S> {
     type Dir = Dir<S::Dir>;
 
@@ -398,7 +411,8 @@ impl<S: System> Kernel for Kernel32<S> {
     }
 
     fn open_dir(&mut self, parent: &Self::Dir, name: &[u8]) -> Result<Self::Dir, Fault> {
-        let dir = self.system.open_dir(&parent.dir, name).map_err(fault)?;
+        let opened = self.system.open_dir(&parent.dir, name);
+        let dir = opened.map_err(fault_of_entry)?;
         let place = match self.system.quirks().keeps_old_paths {
             true => Some(Place {
                 dir: self.identify(&parent.dir)?,
@@ -422,14 +436,14 @@ impl<S: System> Kernel for Kernel32<S> {
     }
 
     fn stat(&mut self, dir: &Self::Dir, name: &[u8]) -> Result<Stat, Fault> {
-        let mut stat = self.system.stat(&dir.dir, name).map_err(fault)?;
+        let mut stat = self.system.stat(&dir.dir, name).map_err(fault_of_entry)?;
         // Names are found whatever their case, and by short names as well, but to the engine those are
         // other names. Under Wine it takes as long as a listing to find out.
         if !self.system.quirks().keeps_old_paths {
             match self.system.spelling(&dir.dir, name) {
                 Some(spelling) if spelling == name => {}
                 Some(_) => return Err(fault(FILE_NOT_FOUND)),
-                None => stat = self.system.stat(&dir.dir, name).map_err(fault)?,
+                None => stat = self.system.stat(&dir.dir, name).map_err(fault_of_entry)?,
             }
         }
         Ok(self.told(&dir.dir, stat))
