@@ -179,6 +179,7 @@ pub enum Purpose {
 pub struct Listing {
     names: Vec<u8>,
     entries: Vec<Listed>,
+    born: FileTime,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -205,6 +206,17 @@ impl Listing {
     pub fn clear(&mut self) {
         self.names.clear();
         self.entries.clear();
+        self.born = 0;
+    }
+
+    /// Says what stands for the birth time of all entries, on a file system that uses no number twice.
+    pub fn set_born(&mut self, born: FileTime) {
+        self.born = born;
+    }
+
+    /// What stands for the birth time of every entry, 0 if that is not known.
+    pub fn born(&self) -> FileTime {
+        self.born
     }
 
     /// Adds an entry.

@@ -7,7 +7,7 @@ use crate::coverage::Gap;
 use crate::kernel::{FileTime, Kernel, Stat};
 use crate::mirror::{Mark, NodeId};
 
-/// What was seen at a name: by looking at it, or in a listing, which does not tell the birth time.
+/// What was seen at a name: by looking at it, or in a listing, which mostly does not tell the birth time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
     pub(super) kind: FileType,
@@ -22,12 +22,12 @@ pub(super) struct Seen {
 
 impl Seen {
     /// What a listing shows.
-    pub(super) fn listed(kind: FileType, inode: u64) -> Seen {
+    pub(super) fn listed(kind: FileType, inode: u64, born: FileTime) -> Seen {
         Seen {
             kind,
             inode,
             device: 0,
-            born: 0,
+            born,
             links: 0,
         }
     }

@@ -52,7 +52,7 @@ impl<K: Kernel> Engine<K> {
             let (child, is_news) = match known {
                 Some(child) => (child, false),
                 None => {
-                    let seen = Seen::listed(kind, entry.inode);
+                    let seen = Seen::listed(kind, entry.inode, listing.born());
                     let seq = self.outlets.seq();
                     self.reconcile(dir, entry.name, seen, Cause::Scanned);
                     let Some(child) = self.mirror.child(dir, entry.name) else {
@@ -121,7 +121,7 @@ impl<K: Kernel> Engine<K> {
             if self.is_hidden(dir, entry.name, kind == FileType::Dir) {
                 continue;
             }
-            let seen = Seen::listed(kind, entry.inode);
+            let seen = Seen::listed(kind, entry.inode, listing.born());
             match self.claim(dir, entry.name, seen) {
                 Some(_) => self.reconcile(dir, entry.name, seen, Cause::Scanned),
                 None => self.introduce(dir, entry.name, seen, Cause::Scanned),

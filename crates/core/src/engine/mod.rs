@@ -41,6 +41,7 @@ mod presence;
 mod resync;
 mod roots;
 mod shelf;
+mod short;
 mod stamp;
 mod trees;
 mod watches;

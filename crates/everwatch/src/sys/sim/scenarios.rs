@@ -10,7 +10,7 @@ use everwatch_core::filter::Filter;
 use everwatch_core::path::{to_bytes, to_path};
 
 use super::calls::Kind;
-use super::disk::{Disk, Habits, Ino};
+use super::disk::{Disk, Errno, Habits, Ino};
 use super::kernel::Simulated;
 use super::mix::Mix;
 use super::queue::Queue;
@@ -221,6 +221,23 @@ impl<K: Stage> Scenario<K> {
             .expect("they can be exchanged");
     }
 
+    /// Lets so many seconds pass, in which nothing happens.
+    pub(super) fn pass(&mut self, seconds: i64) {
+        self.system().disk.now += seconds * 1_000_000_000;
+        self.sync();
+    }
+
+    /// Removes what is no directory.
+    pub(super) fn remove(&mut self, path: &str) {
+        let (dir, name) = self.at(path);
+        self.system().unlink(dir, name).expect("it can be removed");
+    }
+
+    pub(super) fn try_rename(&mut self, from: &str, to: &str) -> Result<(), Errno> {
+        let (from, to) = (self.at(from), self.at(to));
+        self.system().rename(from, to, false)
+    }
+
     pub(super) fn rmdir(&mut self, path: &str) {
         let (dir, name) = self.at(path);
         self.system().rmdir(dir, name).expect("it can be removed");
@@ -253,17 +270,22 @@ impl<K: Stage> Scenario<K> {
     /// Lets the engine find out what happened. The consumer's tree has to be the disk's then. Returns
     /// the changes that were told.
     pub(super) fn sync(&mut self) -> Vec<String> {
+        let told = self.sync_kinds();
+        told.into_iter().map(|(change, _)| change).collect()
+    }
+
+    /// The same, with whether each is about a directory.
+    pub(super) fn sync_kinds(&mut self) -> Vec<(String, bool)> {
         let mut barrier = self.engine.barrier();
         let mut told = Vec::new();
         for _ in 0..1000 {
             let events = self.step();
+            let changes = events.iter().filter_map(Event::change);
             told.extend(
-                events
-                    .iter()
-                    .filter_map(Event::change)
-                    .map(ToString::to_string),
+                changes.map(|change| (change.to_string(), change.file_type == FileType::Dir)),
             );
             if self.engine.is_passed(&mut barrier) {
+                self.system().reap();
                 let disk = &self.engine.kernel().world().system.disk;
                 let differences = self.replica.compare(disk, &self.scopes);
                 assert!(differences.is_empty(), "{differences:#?}\nafter {told:#?}");

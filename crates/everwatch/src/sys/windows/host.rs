@@ -7,7 +7,7 @@
 //! the same way a read that lost records gets a larger buffer, because the size of the first call is
 //! that of the kernel's own buffer for as long as the handle lives.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use everwatch_core::coverage::Gap;
@@ -27,6 +27,9 @@ const FIRST_BUFFER: u32 = 64 * 1024;
 /// The largest buffer that a read grows to: some 10,000 records. The memory is the kernel's, and is not
 /// paged.
 const LARGEST_BUFFER: u32 = 1024 * 1024;
+
+/// The buffer of a read that will not grow.
+const FINAL_BUFFER: u32 = 256 * 1024;
 
 /// The buffer of a read whose records nobody wants.
 const SMALLEST_BUFFER: u32 = 4096;
@@ -68,7 +71,7 @@ pub(crate) struct Kernel32<S: System> {
     pub(super) system: S,
     /// Why everything is polled, if it is.
     gap: Option<Gap>,
-    reads: HashMap<Tag, Read<S::Dir>>,
+    reads: BTreeMap<Tag, Read<S::Dir>>,
     /// The read of each directory that has one.
     tags: HashMap<Identity, Tag>,
     next_tag: u64,
@@ -87,7 +90,7 @@ impl<S: System> Kernel32<S> {
         Kernel32 {
             system,
             gap,
-            reads: HashMap::new(),
+            reads: BTreeMap::new(),
             tags: HashMap::new(),
             next_tag: 0,
             next_watch: 0,
@@ -173,15 +176,11 @@ impl<S: System> Kernel32<S> {
             });
         }
         // Paths that have to be translated must not be told twice, so such a read is never replaced.
-        let is_final = self.system.quirks().keeps_old_paths;
+        let is_final = self.system.quirks().keeps_old_paths && purpose == Purpose::Root;
         let settings = Settings {
-            deep: is_final && purpose == Purpose::Root,
+            deep: is_final,
             filter: Filter::CHANGES,
-            bytes: if is_final {
-                LARGEST_BUFFER
-            } else {
-                FIRST_BUFFER
-            },
+            bytes: if is_final { FINAL_BUFFER } else { FIRST_BUFFER },
         };
         let (tag, watch) = (self.tag(), self.watch_number());
         self.system.arm(tag, dir, settings).map_err(unarmed)?;
@@ -325,7 +324,7 @@ impl<S: System> Kernel32<S> {
 
 /// Turns a completion into records.
 fn deliver<D>(
-    reads: &mut HashMap<Tag, Read<D>>,
+    reads: &mut BTreeMap<Tag, Read<D>>,
     ledger: &mut Ledger,
     tag: Tag,
     completion: &Completion<'_>,
@@ -451,7 +450,11 @@ impl<S: System> Kernel for Kernel32<S> {
     }
 
     fn list(&mut self, dir: &Self::Dir, listing: &mut Listing) -> Result<(), Fault> {
-        self.system.list(&dir.dir, listing).map_err(fault)
+        self.system.list(&dir.dir, listing).map_err(fault)?;
+        if self.volume(&dir.dir, dir.root.device).1 == Numbers::Unique {
+            listing.set_born(BORN_ONCE);
+        }
+        Ok(())
     }
 
     fn read_file(&mut self, dir: &Self::Dir, name: &[u8], limit: usize) -> Result<Vec<u8>, Fault> {

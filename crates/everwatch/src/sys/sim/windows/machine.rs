@@ -383,7 +383,7 @@ impl Stage for Kernel32<Machine> {
     }
 
     fn lift_limit(&mut self) {
-        self.system_mut().reads().lift_limit();
+        self.system_mut().reads().limit(usize::MAX);
     }
 
     fn settled(&self) -> Option<u64> {

@@ -15,6 +15,8 @@ mod machine;
 pub(super) mod names;
 mod reads;
 mod records;
+#[cfg(test)]
+mod scenarios;
 mod setup;
 
 pub(super) use calls::{Named, Nt};

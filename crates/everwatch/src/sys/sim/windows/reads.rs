@@ -77,8 +77,14 @@ impl Reads {
         self.limit < 1000
     }
 
-    pub(super) fn lift_limit(&mut self) {
-        self.limit = usize::MAX;
+    /// From now on there may be so many.
+    pub(super) fn limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
+    #[cfg(test)]
+    pub(super) fn reseed(&mut self, seed: u64) {
+        self.random = Random::new(seed, super::super::random::Stream::Notices);
     }
 
     /// Issues the first read.
