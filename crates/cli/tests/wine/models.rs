@@ -34,12 +34,12 @@ fn overflows(model: &'static str) {
         return;
     }
     for plan in [Plan::Burst, Plan::Mix] {
-        // A record takes some fifty bytes, and the largest buffer is a mebibyte.
+        // A record takes some four hundred bytes, and the largest buffer is a mebibyte.
         let run = Run {
             model: Some(model),
             is_stopped: true,
-            operations: 30_000,
-            directories: 60,
+            operations: 4_000,
+            directories: 10,
             ..Run::of(plan, 1, Writer::Windows, 100)
         };
         let outcome = run.check(&wine);

@@ -119,8 +119,14 @@ impl Run {
     pub(crate) fn run(&self, wine: &Wine) -> Outcome {
         let scratch = Scratch::new(Place::Tmpfs);
         let root = scratch.dir("root");
+        // Long paths fill the buffer of a command that does not run with few records.
+        let long = if self.is_stopped {
+            "-long".repeat(40)
+        } else {
+            String::new()
+        };
         let mut areas: Vec<_> = (0..self.directories)
-            .map(|number| scratch.dir(&format!("root/area{number}")))
+            .map(|number| scratch.dir(&format!("root/area{number}{long}")))
             .collect();
         if areas.is_empty() {
             areas.push(root.clone());
