@@ -73,6 +73,10 @@ fn all(stages: &mut Stages) -> Result<(), String> {
         let line = format!("{} --count {SCHEDULES}", sim::PROGRAM);
         process::run(command(&line, &[])).map(Outcome::Done)
     })?;
+    stages.run("100,000 schedules of the simulated Windows", || {
+        let line = format!("{} --kernel windows --count {SCHEDULES}", sim::PROGRAM);
+        process::run(command(&line, &[])).map(Outcome::Done)
+    })?;
     stages.run("fuzz targets", || each(FUZZ))?;
     stages.run("clippy for Windows", wine::clippy)?;
     stages.run("Windows programs under Wine", wine::stage)?;
