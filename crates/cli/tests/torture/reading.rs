@@ -147,7 +147,7 @@ impl Reading {
     }
 
     /// Waits until the replica is as wanted, or until no line has come for so long. Tells which.
-    /// Looks whenever lines have ceased to come, as looking may take long.
+    /// Looks whenever lines have ceased to come, as looking may take long, and then each second.
     pub(crate) fn wait_while_lines_come(
         &self,
         longest: Duration,
@@ -163,7 +163,8 @@ impl Reading {
                 silence = Duration::ZERO;
                 continue;
             }
-            if seen != Some(progress.arrivals) && is_met(&progress.replica) {
+            let is_due = seen != Some(progress.arrivals) || silence.subsec_nanos() == 0;
+            if is_due && is_met(&progress.replica) {
                 return true;
             }
             seen = Some(progress.arrivals);
