@@ -4,7 +4,9 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub(crate) mod capabilities;
+pub(crate) mod hands;
 pub(crate) mod held;
+pub(crate) mod models;
 #[cfg(unix)]
 pub(crate) mod role;
 
