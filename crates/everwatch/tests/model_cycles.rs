@@ -58,15 +58,18 @@ fn watch_all(model: CompletionModel, roots: &[PathBuf], threads_before: usize) {
 
 /// Waits until no more is held than before; the last thread may still be on its way out.
 fn assert_is_back(what: &str, before: Held) {
-    eventually(&format!("{what}: {before:?} again, not {:?}", held()), || {
-        held().is_within(before)
-    });
+    eventually(
+        &format!("{what}: {before:?} again, not {:?}", held()),
+        || held().is_within(before),
+    );
 }
 
 #[test]
 fn s1_16_s0_2_handles_threads_and_memory_are_back_after_many_starts_and_stops() {
     let (dir, many) = (temp(), temp());
-    let roots: Vec<PathBuf> = (0..500).map(|at| many.path().join(at.to_string())).collect();
+    let roots: Vec<PathBuf> = (0..500)
+        .map(|at| many.path().join(at.to_string()))
+        .collect();
     for root in &roots {
         fs::create_dir(root).expect("a directory");
     }

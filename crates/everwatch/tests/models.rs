@@ -345,7 +345,11 @@ fn s3_bug_2_records_that_were_lost_are_made_up_for_and_the_feed_goes_on(model: C
     let events = synced(&watcher, &mut feed);
     if cfg!(windows) {
         let lost = |event: &Event| matches!(event, Event::Resync(_));
-        assert!(events.iter().any(lost), "nothing was lost: {}", events.len());
+        assert!(
+            events.iter().any(lost),
+            "nothing was lost: {}",
+            events.len()
+        );
     }
     replica.apply_all(&events);
     assert_eq!(differences(&replica.tree, &walk(dir.path())), [""; 0]);
@@ -361,9 +365,11 @@ fn s3_bug_3_a_root_that_is_removed_or_renamed_and_made_again_is_live_again(model
     fs::create_dir_all(root.join("a")).expect("directories");
     let (watcher, mut feed) = watching(model, &root);
     let mut is_now = |state: State| {
-        until(&mut feed, "the news of the root", |event| {
-            matches!(event, Event::Coverage(part) if part.path == root && part.state == state)
-        });
+        until(
+            &mut feed,
+            "the news of the root",
+            |event| matches!(event, Event::Coverage(part) if part.path == root && part.state == state),
+        );
     };
     for round in 0..4 {
         if round % 2 == 0 {
