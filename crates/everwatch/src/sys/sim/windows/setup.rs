@@ -68,7 +68,10 @@ impl Schedule<Kernel32<Machine>> {
             touches: setup.pick(&[0, 300, 1000]),
         };
         let gap = setup.chance(60).then_some(Gap::Chosen);
-        let limit = setup.pick(&[10_000, 10_000, 10_000, 10_000, 2, 1]);
+        let limit = match setup.pick(&[10_000, 10_000, 10_000, 10_000, 2, 1]) {
+            _ if is_wine => usize::MAX,
+            limit => limit,
+        };
         let shrink = setup.pick(&[1, 1, 1, 1000, 4000]);
         let lag = setup.pick(&[0, 100, 400]);
         let mix = setup.pick(&Mix::ALL);
