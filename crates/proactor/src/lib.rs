@@ -82,6 +82,14 @@
 //! [`notify`], [`verdict`], [`Settings`] and the words around them are there on every system; the rest is
 //! for Windows. With the feature `seam` every system call is recorded and can be made to fail.
 
+#![cfg_attr(
+    not(windows),
+    allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "what reads directories is on Windows alone"
+    )
+)]
+
 mod completion;
 mod error;
 pub mod notify;
