@@ -17,6 +17,11 @@ pub(crate) enum Metric {
     CreateMedian,
     CreatePercentile99,
     Events,
+    OwnTime,
+    Rate,
+    EventCost,
+    EntryCost,
+    Entries,
     Missing,
     Ghosts,
     Losses,
@@ -37,6 +42,11 @@ impl Metric {
             Metric::CreateMedian => "create p50",
             Metric::CreatePercentile99 => "create p99",
             Metric::Events => "events",
+            Metric::OwnTime => "own",
+            Metric::Rate => "events/s",
+            Metric::EventCost => "CPU/event",
+            Metric::EntryCost => "CPU/known entry",
+            Metric::Entries => "entries",
             Metric::Missing => "missing",
             Metric::Ghosts => "ghosts",
             Metric::Losses => "losses told",
@@ -51,6 +61,9 @@ impl Metric {
         match self {
             Metric::Wall
             | Metric::RunTime
+            | Metric::OwnTime
+            | Metric::EventCost
+            | Metric::EntryCost
             | Metric::WriteMedian
             | Metric::WritePercentile99
             | Metric::CreateMedian

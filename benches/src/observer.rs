@@ -1,7 +1,4 @@
-//! The process of one subject, and the handle by which the bench holds it.
-//!
-//! They speak in lines of JSON over the child's standard input and output. The child ends when its
-//! input does, so that nothing is left behind whatever happens to the bench.
+//! The handle by which the bench holds the process of a subject.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -11,11 +8,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use crate::process;
-use crate::replica::Replica;
-use crate::subject::{self, Armed, Intake, Name};
+use crate::service::{Outcome, Request};
+use crate::subject::{Armed, Intake, Name};
 
 /// No run time used for so long means that a subject has nothing left to do.
 const QUIET: Duration = Duration::from_millis(300);
@@ -26,92 +22,6 @@ const STARTS: usize = 5;
 /// Nothing takes longer than this.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-#[derive(Serialize, Deserialize, Debug)]
-enum Request {
-    RunTime,
-    Finish,
-}
-
-/// What a subject has to say at the end.
-#[derive(Serialize, Deserialize, Debug)]
-pub(crate) struct Outcome {
-    pub(crate) events: u64,
-    pub(crate) losses: u64,
-    /// Missing entries and ghosts, if the subject tells enough to know.
-    pub(crate) missing_and_ghosts: Option<(u64, u64)>,
-    /// When each file name was first spoken of.
-    pub(crate) arrivals: Vec<(u64, String)>,
-    pub(crate) repairs: Vec<u64>,
-}
-
-/// The child's side.
-pub(crate) fn serve(name: Name, root: &Path, intake: Intake) -> Result<()> {
-    // Whoever keeps what it is told starts with the tree as it is; the others stay small.
-    let mut known = match intake {
-        Intake::Keep => Replica::walk(root)?,
-        Intake::Count | Intake::Stamp => Replica::default(),
-    };
-    let (started, before) = (Instant::now(), process::own_run_time());
-    let subject = subject::arm(name, root, intake)?;
-    let wall = started.elapsed();
-    let own = process::own_run_time().saturating_sub(before);
-    let helpers = subject.processes();
-    let worker = helpers.first().copied().unwrap_or(std::process::id());
-    let run_time = if helpers.is_empty() {
-        own
-    } else {
-        subject.run_time()?
-    };
-    let processes = helpers.into_iter().chain([std::process::id()]).collect();
-    say(&Armed {
-        wall,
-        run_time,
-        resident: process::resident(worker)?,
-        processes,
-    })?;
-    for line in std::io::stdin().lines() {
-        match serde_json::from_str(&line?)? {
-            Request::RunTime => say(&subject.run_time()?)?,
-            Request::Finish => {
-                let mut told = subject.finish()?;
-                let mut missing_and_ghosts = None;
-                if let Some(steps) = told.steps.filter(|_| intake == Intake::Keep) {
-                    steps.into_iter().for_each(|step| known.apply(step));
-                    missing_and_ghosts = Some(known.compare(&Replica::walk(root)?, root));
-                }
-                told.arrivals.sort();
-                return say(&Outcome {
-                    events: told.events,
-                    losses: told.losses,
-                    missing_and_ghosts,
-                    arrivals: told
-                        .arrivals
-                        .iter()
-                        .map(|(at, path)| (*at, file_name(path)))
-                        .collect(),
-                    repairs: told.repairs,
-                });
-            }
-        }
-    }
-    Ok(())
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
-}
-
-/// Writes a line for whoever started this process.
-pub(crate) fn say(message: &impl Serialize) -> Result<()> {
-    let mut output = std::io::stdout().lock();
-    serde_json::to_writer(&mut output, message)?;
-    output.write_all(b"\n")?;
-    Ok(output.flush()?)
-}
-
 /// A child of this program, of any kind.
 pub(crate) struct Helper {
     child: Child,
@@ -121,9 +31,13 @@ pub(crate) struct Helper {
 
 impl Helper {
     pub(crate) fn start(arguments: &[&str], root: &Path) -> Result<Helper> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(arguments)
-            .arg(root)
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(arguments).arg(root);
+        Helper::spawn(command)
+    }
+
+    pub(crate) fn spawn(mut command: Command) -> Result<Helper> {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -145,7 +59,11 @@ impl Helper {
         Ok(serde_json::from_str(&line)?)
     }
 
-    fn ask<T: DeserializeOwned>(&mut self, request: &Request) -> Result<T> {
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn ask<T: DeserializeOwned>(&mut self, request: &Request) -> Result<T> {
         let input = self.input.as_mut().context("no input")?;
         writeln!(input, "{}", serde_json::to_string(request)?)?;
         self.hear()

@@ -39,6 +39,11 @@ impl Replica {
         Ok(Replica(paths))
     }
 
+    #[cfg(target_os = "linux")]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn apply(&mut self, step: Step) {
         match step {
             Step::Exists(path) => {

@@ -1,6 +1,9 @@
 //! Writing BENCHMARKS.md.
 
 use std::fmt::Write;
+use std::fs;
+use std::io;
+use std::path::Path;
 
 use crate::figures::{Figures, Metric, Row, Table};
 use crate::scenario::Scenario;
@@ -71,6 +74,30 @@ pub(crate) fn write(run: &Run<'_>) -> String {
     text
 }
 
+/// What the section of the bench under Wine begins with. It is the last one.
+pub(crate) const WINE: &str = "## Under Wine";
+
+/// A file's text before that section, and the section itself.
+fn halves(path: &Path) -> (String, String) {
+    let mut text = fs::read_to_string(path).unwrap_or_default();
+    let at = text.find(WINE).unwrap_or(text.len());
+    let wine = text.split_off(at);
+    (text, wine)
+}
+
+/// Writes all but the section of the bench under Wine, which stays.
+pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let (_, wine) = halves(path);
+    let gap = if wine.is_empty() { "" } else { "\n" };
+    fs::write(path, format!("{text}{gap}{wine}"))
+}
+
+/// Writes that section, and nothing else.
+pub(crate) fn replace_wine(path: &Path, wine: &str) -> io::Result<()> {
+    let (text, _) = halves(path);
+    fs::write(path, format!("{}\n\n{wine}", text.trim_end()))
+}
+
 /// Writing to a string cannot fail.
 fn put(text: &mut String, what: std::fmt::Arguments<'_>) {
     let _ = text.write_fmt(what);
@@ -93,7 +120,7 @@ fn write_targets(text: &mut String, run: &Run<'_>) {
     text.push('\n');
 }
 
-fn write_table(text: &mut String, figures: &Figures, table: Table, principal: Metric) {
+pub(crate) fn write_table(text: &mut String, figures: &Figures, table: Table, principal: Metric) {
     let rows = figures.rows(table);
     let metrics = figures.metrics(table);
     if rows.is_empty() {

@@ -10,8 +10,9 @@ use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::figures::{Figures, Metric, Row, Table, count, percentile};
-use crate::observer::{Helper, Observer, say};
+use crate::observer::{Helper, Observer};
 use crate::process;
+use crate::service::say;
 use crate::subject::{self, Intake, Name};
 use crate::workload::{Place, Scale, Work, large_tree, overflow, queue_length, small_tree};
 

@@ -1,8 +1,13 @@
-//! `cargo xtask bench`: the benchmarks.
+//! `cargo xtask bench`: the benchmarks. `cargo xtask bench wine`: the section on programs for Windows.
 
-use crate::process;
+use crate::{process, wine};
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
+    if let [first, rest @ ..] = arguments
+        && first == "wine"
+    {
+        return wine::bench(rest);
+    }
     let mut command = process::command(
         "cargo run --release --quiet --package everwatch-bench --",
         &[],

@@ -5,7 +5,9 @@
 
 mod everwatch;
 mod notify;
+#[cfg(target_os = "linux")]
 mod raw;
+#[cfg(target_os = "linux")]
 mod watchman;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::process;
 use crate::replica::Step;
 
+#[cfg(target_os = "linux")]
 pub(crate) use raw::{crawl, crawl_and_look};
 
 /// Who is measured.
@@ -153,11 +156,16 @@ pub(crate) fn arm(name: Name, root: &Path, intake: Intake) -> Result<Box<dyn Sub
         Name::Notify8 => Box::new(notify::arm_8(root, intake)?),
         Name::Notify8Handler => Box::new(notify::arm_8_handler(root, intake)?),
         Name::Notify9 => Box::new(notify::arm_9(root, intake)?),
+        #[cfg(target_os = "linux")]
         Name::Raw => Box::new(raw::Raw::arm(root, intake)?),
+        #[cfg(target_os = "linux")]
         Name::Watchman => Box::new(watchman::Watchman::arm(root, intake)?),
+        #[cfg(not(target_os = "linux"))]
+        Name::Raw | Name::Watchman => anyhow::bail!("only on Linux"),
     })
 }
 
+#[cfg(target_os = "linux")]
 /// Starts a subject on a tree and stops it again. Nothing is taken.
 pub(crate) fn cycle(name: Name, root: &Path) -> Result<()> {
     match name {

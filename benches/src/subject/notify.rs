@@ -43,6 +43,7 @@ pub(super) fn arm_9(
     Ok(Channelled { watcher, consumer })
 }
 
+#[cfg(target_os = "linux")]
 pub(super) fn cycle_8(root: &Path) -> Result<()> {
     use notify8::Watcher as _;
     let (sender, _receiver) = channel();
@@ -51,6 +52,7 @@ pub(super) fn cycle_8(root: &Path) -> Result<()> {
     Ok(())
 }
 
+#[cfg(target_os = "linux")]
 pub(super) fn cycle_9(root: &Path) -> Result<()> {
     use notify9::Watcher as _;
     let (sender, _receiver) = channel();
@@ -130,6 +132,8 @@ fn told(taken: Taken<Event>) -> Told {
         ..Told::default()
     };
     let mut steps = Vec::new();
+    // On Windows halves have no tracker; those of one rename follow each other.
+    let mut half = None;
     for (arrived, event) in taken.kept {
         told.losses += u64::from(event.need_rescan());
         told.arrivals
@@ -143,6 +147,21 @@ fn told(taken: Taken<Event>) -> Told {
             continue;
         }
         let is_gone = is_rename(&event, RenameMode::From);
+        if let (Some(from), true, [to]) = (
+            half.take(),
+            is_rename(&event, RenameMode::To) && event.tracker().is_none(),
+            &event.paths[..],
+        ) {
+            steps.pop();
+            steps.push(Step::Moved {
+                from,
+                to: to.clone(),
+            });
+            continue;
+        }
+        if is_gone && event.tracker().is_none() {
+            half = event.paths.first().cloned();
+        }
         match (event.kind, <[_; 2]>::try_from(event.paths)) {
             (EventKind::Modify(ModifyKind::Name(RenameMode::Both)), Ok([from, to])) => {
                 steps.push(Step::Moved { from, to });

@@ -57,17 +57,20 @@ pub(crate) fn run(args: &Watch) -> Result<(), String> {
     })();
     match printed {
         // Nobody reads any more, or a signal came.
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::BrokenPipe | io::ErrorKind::NotConnected
-            ) =>
-        {
-            Ok(())
-        }
+        Err(error) if is_end(&error) => Ok(()),
         Err(error) => Err(format!("cannot write to standard output: {error}")),
         Ok(()) => Ok(()),
     }
+}
+
+/// Whether the reader of standard output is gone, or the watcher was closed.
+fn is_end(error: &io::Error) -> bool {
+    /// ERROR_PIPE_NOT_CONNECTED: the other end closed a pipe, as Wine puts it.
+    const NOT_CONNECTED: i32 = 233;
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::NotConnected
+    ) || (cfg!(windows) && error.raw_os_error() == Some(NOT_CONNECTED))
 }
 
 /// Prints what exists, and returns the feed that goes on from there. What the first feed knows of

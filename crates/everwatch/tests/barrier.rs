@@ -4,6 +4,7 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -48,6 +49,64 @@ fn what_four_threads_did_before_the_barrier_is_delivered() {
             "round {round}"
         );
     }
+}
+
+#[test]
+fn a_change_on_the_line_before_the_barrier_is_delivered_a_thousand_times() {
+    let dir = temp();
+    let root = dir.path();
+    for at in 0..10 {
+        fs::create_dir_all(root.join(format!("d{at}/e"))).expect("directories");
+    }
+    let (watcher, mut feed) = armed(root);
+    let mut late = Vec::new();
+    for round in 0..250 {
+        let at = root.join(format!("d{}/e", round % 10));
+        let (file, other) = (at.join("f"), at.join("g"));
+        let mut is_late = |what: &str, path: &Path| {
+            let seen = synced(&watcher, &mut feed);
+            if !changes(&seen).any(|change| change.path == path) {
+                late.push(format!("{what} in round {round}"));
+            }
+        };
+        fs::write(&file, "").expect("a file");
+        is_late("created", &file);
+        fs::write(&file, "x").expect("written");
+        is_late("written", &file);
+        fs::rename(&file, &other).expect("moved");
+        is_late("moved", &other);
+        fs::remove_file(&other).expect("removed");
+        is_late("removed", &other);
+    }
+    assert_eq!(late, [""; 0], "{} were late", late.len());
+}
+
+#[test]
+fn the_last_of_many_writes_is_delivered_behind_the_barrier() {
+    let dir = temp();
+    let files: Vec<fs::File> = ["a", "b"]
+        .map(|name| fs::File::create(dir.path().join(name)).expect("a file"))
+        .into();
+    let last = dir.path().join("last");
+    fs::write(&last, "").expect("a file");
+    let mut written = fs::File::options()
+        .append(true)
+        .open(&last)
+        .expect("a file");
+    let (watcher, mut feed) = armed(dir.path());
+    let mut late = Vec::new();
+    for round in 0..50 {
+        // Neighbours that are the same are one for the kernel, so they alternate.
+        for at in 0..2_000 {
+            (&files[at % 2]).write_all(b"x").expect("written");
+        }
+        written.write_all(b"x").expect("written");
+        let seen = synced(&watcher, &mut feed);
+        if !changes(&seen).any(|change| change.path == last) {
+            late.push(round);
+        }
+    }
+    assert_eq!(late, [0; 0]);
 }
 
 #[test]

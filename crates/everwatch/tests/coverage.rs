@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use common::role::{as_nobody, in_namespaces, mount, set_limit};
 use common::{
-    Replica, armed, changes, differences, eventually, structure, synced, temp, until, waiting, walk,
+    Replica, changes, differences, eventually, structure, synced, temp, until, waiting, walk,
 };
 use everwatch::{Backend, Cause, ErrorKind, Event, Feed, Gap, Options, State, Subtree, Watcher};
 

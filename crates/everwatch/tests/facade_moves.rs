@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::fs;
 
 use everwatch::pyinotify::{Mask, RawEvent};
-use facade::{Scene, lines, logging, names, temp};
+use facade::{Scene, identities_are_known, lines, logging, names, temp};
 
 /// The halves of the moves in `events`, as pairs.
 fn pairs(events: &[RawEvent]) -> Vec<(&RawEvent, &RawEvent)> {
@@ -121,10 +121,21 @@ fn s1_11_a_move_across_two_watches_has_a_half_in_each() {
         fs::rename(dirs[from].path().join("a"), dirs[to].path().join("b")).expect("moved");
         manager.sync().expect("the barrier is passed");
         let events: Vec<_> = log.take().into_iter().map(|(_, event)| event).collect();
+        let wds = [&one, &two].map(|watch| watch.wd());
+        if !identities_are_known() {
+            let mut told: Vec<_> = events.iter().map(|e| (e.mask, e.wd, e.cookie)).collect();
+            told.sort_by_key(|(mask, ..)| mask.bits());
+            let expected = [
+                (Mask::IN_CREATE, wds[to], 0),
+                (Mask::IN_DELETE, wds[from], 0),
+            ];
+            assert_eq!(told, expected);
+            fs::remove_file(dirs[to].path().join("b")).expect("removed");
+            continue;
+        }
         let [(left, arrived)] = pairs(&events)[..] else {
             panic!("{events:?}")
         };
-        let wds = [&one, &two].map(|watch| watch.wd());
         assert_eq!((left.wd, arrived.wd), (wds[from], wds[to]));
         assert_eq!(arrived.src_pathname, Some(dirs[from].path().join("a")));
         fs::remove_file(dirs[to].path().join("b")).expect("removed");
@@ -135,6 +146,7 @@ fn s1_11_a_move_across_two_watches_has_a_half_in_each() {
 fn s1_11_what_happens_in_a_moved_directory_is_told_by_its_new_path() {
     let scene = Scene::of(names(), true, &["a/b"], &["a/b/f"]);
     scene.rename("a", "z");
+    scene.manager.sync().expect("the barrier is passed");
     scene.rename("z/b/f", "z/b/g");
     let events = scene.events();
     let expected = [

@@ -3,13 +3,13 @@
 mod facade;
 
 use std::fs;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use everwatch::ErrorKind;
 use everwatch::pyinotify::{Mask, Overlap, Watch, WatchManager};
-use facade::{Log, PATIENCE, Scene, eventually, logging, names, temp};
+use facade::{Load, Log, PATIENCE, Scene, eventually, logging, names, temp};
 
 /// A handler that stays in its first event until it is told to go on.
 struct Held {
@@ -102,16 +102,7 @@ fn s1_14_what_is_queued_when_the_manager_stops_is_dropped() {
 #[test]
 fn s1_14_nothing_is_delivered_after_a_watch_was_removed_under_load() {
     let dir = temp();
-    let is_over = Arc::new(AtomicBool::new(false));
-    let writer = {
-        let (is_over, path) = (Arc::clone(&is_over), dir.path().join("f"));
-        std::thread::spawn(move || {
-            while !is_over.load(Ordering::Relaxed) {
-                fs::write(&path, "").expect("a file");
-                fs::remove_file(&path).expect("removed");
-            }
-        })
-    };
+    let writers = Load::new(1, dir.path());
     let (manager, log) = logging();
     for round in 0..200 {
         let watch = manager
@@ -125,8 +116,7 @@ fn s1_14_nothing_is_delivered_after_a_watch_was_removed_under_load() {
         manager.sync().expect("the barrier is passed");
         assert_eq!(log.len(), 0, "round {round}");
     }
-    is_over.store(true, Ordering::Relaxed);
-    writer.join().expect("the writer ends");
+    drop(writers);
 }
 
 #[test]

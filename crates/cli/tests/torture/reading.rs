@@ -35,6 +35,8 @@ pub(crate) enum Pace {
 #[derive(Debug)]
 struct Progress {
     replica: Replica,
+    /// How often lines came.
+    arrivals: u64,
     is_ready: bool,
     pace: Pace,
     has_ended: bool,
@@ -75,6 +77,7 @@ impl Reading {
         let shared = Arc::new(Shared {
             progress: Mutex::new(Progress {
                 replica,
+                arrivals: 0,
                 is_ready: false,
                 pace: Pace::Full,
                 has_ended: false,
@@ -144,27 +147,28 @@ impl Reading {
     }
 
     /// Waits until the replica is as wanted, or until no line has come for so long. Tells which.
-    /// Looks whenever lines have ceased to come, as looking may take long.
+    /// Looks whenever lines have ceased to come, as looking may take long, and then each second.
     pub(crate) fn wait_while_lines_come(
         &self,
         longest: Duration,
         is_met: impl Fn(&Replica) -> bool,
     ) -> bool {
         let mut progress = self.shared.lock();
-        let mut silence = Duration::ZERO;
+        let (mut silence, mut seen) = (Duration::ZERO, None);
         loop {
+            let arrivals = progress.arrivals;
             let result = self.shared.changed.wait_timeout(progress, PAUSE);
-            let (again, timeout) = result.unwrap_or_else(PoisonError::into_inner);
-            progress = again;
-            if !timeout.timed_out() && !progress.has_ended {
+            progress = result.unwrap_or_else(PoisonError::into_inner).0;
+            if progress.arrivals != arrivals && !progress.has_ended {
                 silence = Duration::ZERO;
                 continue;
             }
-            let is_new = silence.is_zero();
-            silence += PAUSE;
-            if is_new && is_met(&progress.replica) {
+            let is_due = seen != Some(progress.arrivals) || silence.subsec_nanos() == 0;
+            if is_due && is_met(&progress.replica) {
                 return true;
             }
+            seen = Some(progress.arrivals);
+            silence += PAUSE;
             if silence > longest || progress.has_ended {
                 return false;
             }
@@ -251,6 +255,7 @@ fn read_lines(out: &mut impl Read, shared: &Shared, parse: Parse, mut copy: Opti
             .collect();
         rest.drain(..complete);
         let mut progress = shared.lock();
+        progress.arrivals += 1;
         match lines {
             Ok(lines) => {
                 for line in lines {

@@ -14,7 +14,7 @@ use crate::walk::walk;
 use crate::wine::{Wine, outside, parse};
 
 /// How long a command that has something to tell is silent at most.
-const SILENCE: Duration = Duration::from_secs(15);
+const SILENCE: Duration = Duration::from_secs(20);
 
 /// A running command. Dropping it kills it, also a stopped one.
 #[derive(Debug)]
@@ -61,23 +61,45 @@ impl Everwatch {
         kill_process(Pid::from_child(&self.child), signal).expect("signal the command");
     }
 
-    /// Stops the command, and nothing else of Wine.
+    /// Stops the command with its workers, and nothing else of Wine.
     pub(crate) fn stop(&self) {
-        self.signal(Signal::STOP);
         let deadline = Instant::now() + PATIENCE;
-        while self.state_letter() != Some('T') {
-            assert!(Instant::now() < deadline, "the command does not stop");
-            std::thread::yield_now();
+        for process in self.family() {
+            kill_process(process, Signal::STOP).expect("signal the command");
+            while state_letter(process) != Some('T') {
+                assert!(Instant::now() < deadline, "the command does not stop");
+                std::thread::yield_now();
+            }
         }
     }
 
     pub(crate) fn go_on(&self) {
-        self.signal(Signal::CONT);
+        for process in self.family() {
+            kill_process(process, Signal::CONT).expect("signal the command");
+        }
     }
 
-    fn state_letter(&self) -> Option<char> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
-        stat.rsplit_once(") ")?.1.chars().next()
+    /// The command and its workers: what runs this program in this prefix. Wine's processes are not
+    /// each other's children.
+    fn family(&self) -> Vec<Pid> {
+        let itself = Pid::from_child(&self.child);
+        let prefix = std::env::var("WINEPREFIX").unwrap_or_default();
+        let prefix = format!("WINEPREFIX={prefix}");
+        let processes = std::fs::read_dir("/proc").expect("list the processes");
+        let workers = processes.flatten().filter(|process| {
+            let file = |name| std::fs::read(process.path().join(name)).unwrap_or_default();
+            let has = |name, word: &str| {
+                let words = file(name);
+                words
+                    .split(|&byte| byte == 0)
+                    .any(|it| it == word.as_bytes())
+            };
+            has("cmdline", "isolated-reads") && has("environ", &prefix)
+        });
+        let numbers = workers.filter_map(|worker| worker.file_name().to_str()?.parse().ok());
+        std::iter::once(itself)
+            .chain(numbers.filter_map(Pid::from_raw))
+            .collect()
     }
 
     /// Presses Ctrl-C, which is what Wine makes of SIGINT: the command prints all that has happened
@@ -90,6 +112,12 @@ impl Everwatch {
         assert!(status.success(), "{status}: {}", self.reading.complaints());
         replica
     }
+}
+
+fn state_letter(process: Pid) -> Option<char> {
+    let path = format!("/proc/{}/stat", process.as_raw_nonzero());
+    let stat = std::fs::read_to_string(path).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
 }
 
 impl Drop for Everwatch {

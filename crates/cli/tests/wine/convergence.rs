@@ -1,6 +1,6 @@
 //! The feed converges: the workloads of the issue, by a native writer and by one under Wine.
 //!
-//! With `EVERWATCH_SOAK=1` whole and with five seeds each, otherwise a part of them.
+//! With `EVERWATCH_SOAK=1` whole and with five seeds each, otherwise a tenth of them once.
 
 use crate::run::{Run, Writer};
 use crate::wine::Wine;
@@ -14,7 +14,7 @@ pub(crate) fn is_soak() -> bool {
 
 fn converges(plan: Plan, writer: Writer) {
     let Some(wine) = Wine::here() else { return };
-    let (seeds, scale) = if is_soak() { (5, 100) } else { (2, 10) };
+    let (seeds, scale) = if is_soak() { (5, 100) } else { (1, 10) };
     for seed in 1..=seeds {
         Run::of(plan, seed, writer, scale).check(&wine);
     }

@@ -1,7 +1,7 @@
 //! How the command ends, and what it says when it cannot begin.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -52,7 +52,14 @@ fn a_reader_that_goes_away_ends_the_command_with_the_next_change() {
     drop(lines);
     fs::write(root.join("file"), "").expect("write");
     let status = wait_for_end(&mut child);
-    assert!(status.success(), "{status}");
+    let mut complaint = String::new();
+    let mut err = child.stderr.take().expect("standard error is a pipe");
+    err.read_to_string(&mut complaint)
+        .expect("read the complaint");
+    assert!(
+        status.success() && complaint.is_empty(),
+        "{status}: {complaint}"
+    );
 }
 
 /// Runs the command to its end: the exit code and what it wrote to standard error.
@@ -68,10 +75,10 @@ fn fails(wine: &Wine, arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
-fn a_path_that_is_not_there_is_one_line_and_exit_code_1() {
+fn a_path_that_is_not_there_is_one_line_and_exit_code_2() {
     let Some(wine) = Wine::here() else { return };
     let (code, complaint) = fails(&wine, &["watch", "Z:\\no\\such\\path"]);
-    assert_eq!(code, Some(1), "{complaint}");
+    assert_eq!(code, Some(2), "{complaint}");
     assert_eq!(complaint.lines().count(), 1, "{complaint}");
     assert!(complaint.contains("Z:\\no\\such\\path"), "{complaint}");
 }

@@ -48,36 +48,38 @@ fn two_names_that_differ_in_case_are_two() {
     }
     fs::remove_file(root.join("Name")).expect("remove");
     fs::rename(root.join("name"), root.join("nAME")).expect("rename");
+    fs::rename(root.join("dir"), root.join("elsewhere")).expect("rename");
     fs::write(root.join("before"), "more").expect("write");
     check(everwatch, &[&root]);
 }
 
+/// Names that Windows does not allow, or not everywhere.
+const ODD: [&[u8]; 9] = [
+    b"bad:name?",
+    b"trailing.",
+    b"trailing ",
+    b"NUL",
+    b"a*b|c<d>",
+    b"\"quoted\"",
+    b"tab\tand\nline",
+    "\u{1f600}\u{fe0f} e\u{301}".as_bytes(),
+    b"short~1",
+];
+
 #[test]
-fn names_that_windows_does_not_allow_are_told() {
+fn entries_with_names_that_windows_does_not_allow_are_told() {
     let Some(wine) = Wine::here() else { return };
     let scratch = Scratch::new(Place::Tmpfs);
     let root = scratch.dir("root");
-    let names: [&[u8]; 9] = [
-        b"bad:name?",
-        b"trailing.",
-        b"trailing ",
-        b"NUL",
-        b"a*b|c<d>",
-        b"\"quoted\"",
-        b"tab\tand\nline",
-        "\u{1f600}\u{fe0f} e\u{301}".as_bytes(),
-        b"short~1",
-    ];
-    fs::write(root.join(OsStr::from_bytes(names[0])), "").expect("write");
+    fs::write(root.join("bad:before?"), "").expect("write");
     let everwatch = Everwatch::start(&wine, &[&root], &[]);
-    for name in names {
-        let name = OsStr::from_bytes(name);
+    for name in ODD.map(OsStr::from_bytes) {
         let dir = root.join("d").join(name);
         fs::create_dir_all(&dir).expect("make directories");
-        fs::write(dir.join(name), "in it").expect("write");
         fs::write(root.join(name), "beside").expect("write");
     }
     fs::remove_file(root.join("trailing.")).expect("remove");
+    fs::remove_file(root.join("bad:before?")).expect("remove");
     check(everwatch, &[&root]);
 }
 

@@ -5,15 +5,21 @@ use crate::run::{Run, Writer};
 use crate::wine::Wine;
 use crate::workload::Plan;
 
-const PLANS: [Plan; 3] = [Plan::Burst, Plan::Deep, Plan::Mix];
+/// What is done, how many seeds, and how much of it in percent.
+fn extent() -> (&'static [Plan], u64, usize) {
+    match is_soak() {
+        true => (&[Plan::Burst, Plan::Deep, Plan::Mix], 5, 100),
+        false => (&[Plan::Mix], 1, 10),
+    }
+}
 
 fn converges(model: &'static str) {
     let Some(wine) = Wine::here() else { return };
     if !wine.takes(&["--completion", model]) {
         return;
     }
-    let (seeds, scale) = if is_soak() { (5, 100) } else { (1, 5) };
-    for plan in PLANS {
+    let (plans, seeds, scale) = extent();
+    for &plan in plans {
         for writer in [Writer::Native { pace: 2_000 }, Writer::Windows] {
             for seed in 1..=seeds {
                 let run = Run {
@@ -33,13 +39,17 @@ fn overflows(model: &'static str) {
     if !wine.takes(&["--completion", model]) {
         return;
     }
-    for plan in [Plan::Burst, Plan::Mix] {
-        // A record takes some fifty bytes, and the largest buffer is a mebibyte.
+    let plans: &[Plan] = match is_soak() {
+        true => &[Plan::Burst, Plan::Mix],
+        false => &[Plan::Burst],
+    };
+    for &plan in plans {
+        // A record takes some four hundred bytes, and the largest buffer is a mebibyte.
         let run = Run {
             model: Some(model),
             is_stopped: true,
-            operations: 30_000,
-            directories: 60,
+            operations: 4_000,
+            directories: 10,
             ..Run::of(plan, 1, Writer::Windows, 100)
         };
         let outcome = run.check(&wine);

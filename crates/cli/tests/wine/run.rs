@@ -119,8 +119,14 @@ impl Run {
     pub(crate) fn run(&self, wine: &Wine) -> Outcome {
         let scratch = Scratch::new(Place::Tmpfs);
         let root = scratch.dir("root");
+        // Long paths fill the buffer of a command that does not run with few records.
+        let long = if self.is_stopped {
+            "-long".repeat(40)
+        } else {
+            String::new()
+        };
         let mut areas: Vec<_> = (0..self.directories)
-            .map(|number| scratch.dir(&format!("root/area{number}")))
+            .map(|number| scratch.dir(&format!("root/area{number}{long}")))
             .collect();
         if areas.is_empty() {
             areas.push(root.clone());
@@ -140,12 +146,12 @@ impl Run {
         if self.is_stopped {
             everwatch.go_on();
         }
-        let disk = walk_all(&[&root]);
-        let unsettled = settle(&everwatch, &disk);
+        let unsettled = settle(&everwatch, &[&root]);
         let settled = written.elapsed();
         let lines = everwatch.lines.clone();
         let told = Instant::now();
         let replica = everwatch.finish();
+        let disk = walk_all(&[&root]);
         Outcome {
             operations,
             entries: disk
@@ -236,24 +242,23 @@ impl Run {
     }
 }
 
-/// Waits until the replica is as the disk, which nobody changes any more. Returns how it differs if
+/// Waits until the replica is as the disk, which no writer changes any more. Returns how it differs if
 /// it does so for long.
-fn settle(everwatch: &Everwatch, disk: &[(PathBuf, Option<Tree>)]) -> Option<Difference> {
-    let is_settled = everwatch.wait_while_lines_come(|replica| replica.difference(disk).is_none());
-    (!is_settled).then(|| {
-        everwatch
-            .reading
-            .replica(|replica| replica.difference(disk))
-    })
+///
+/// The disk is walked again for each look: what a program for Windows deletes goes when the last handle
+/// of it is closed, and the command has had some open.
+fn settle(everwatch: &Everwatch, roots: &[&Path]) -> Option<Difference> {
+    let difference = |replica: &Replica| replica.difference(&walk_all(roots));
+    let is_settled = everwatch.wait_while_lines_come(|replica| difference(replica).is_none());
+    (!is_settled).then(|| everwatch.reading.replica(|replica| difference(replica)))
 }
 
 /// Ends the command and makes sure that its feed has led to what is on disk.
 pub(crate) fn check(everwatch: Everwatch, roots: &[&Path]) -> Replica {
-    let disk = walk_all(roots);
-    let unsettled = settle(&everwatch, &disk);
+    let unsettled = settle(&everwatch, roots);
     let lines = everwatch.lines.clone();
     let replica = everwatch.finish();
-    let difference = replica.difference(&disk);
+    let difference = replica.difference(&walk_all(roots));
     assert!(
         difference.is_none() && unsettled.is_none() && replica.nonsense == 0,
         "{difference:?}, before it was told to end {unsettled:?}, {:?}; its lines: {}",

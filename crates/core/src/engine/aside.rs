@@ -113,9 +113,9 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// Makes a barrier that does not wait for a poll.
-    pub fn barrier_of_records(&mut self) -> Barrier {
-        self.kernel.fence();
+    /// Makes a barrier for the records that have come: it waits for no poll, and for nothing that is on
+    /// its way.
+    pub fn barrier_of_records(&self) -> Barrier {
         Barrier {
             after: self.step,
             reached: None,

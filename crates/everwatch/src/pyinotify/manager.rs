@@ -19,8 +19,8 @@ use crate::sync::{Arc, Mutex, PoisonError};
 
 /// Watches paths and gives their events to a handler, in the manner of pyinotify.
 ///
-/// The events of all watches are given to the handler on one thread, one after the other, in the order
-/// in which things happened. The handler is given the manager with each event, and may use it: add,
+/// The events of all watches are given to the handler on one thread, one after the other, those of one
+/// watch in the order in which things happened. The handler is given the manager with each event, and may use it: add,
 /// change and remove watches, and stop the manager. What it must not do is wait for itself: for
 /// [`sync`](WatchManager::sync), or for [`stopped`](WatchManager::stopped) to happen.
 ///

@@ -5,8 +5,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::ThreadId;
+use std::thread::{JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use everwatch::pyinotify::{Mask, RawEvent, Watch, WatchManager};
@@ -37,6 +38,12 @@ pub(crate) fn watched_directories_can_go(test: &str) -> bool {
     !is_wine()
 }
 
+/// What is removed in one watched tree and created in another one can be told to be the same. Wine has
+/// no numbers of files that can be relied on.
+pub(crate) fn identities_are_known() -> bool {
+    !is_wine()
+}
+
 /// Waits until `is_true`, and fails with `what` if it does not come to that.
 pub(crate) fn eventually(what: &str, mut is_true: impl FnMut() -> bool) {
     let begin = Instant::now();
@@ -46,6 +53,52 @@ pub(crate) fn eventually(what: &str, mut is_true: impl FnMut() -> bool) {
             "did not happen in {PATIENCE:?}: {what}"
         );
         std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Threads that make and remove files until this is dropped. No name is used twice: on Windows it is
+/// taken as long as anybody has the removed file open. Each file is there for a while: what comes and
+/// goes at once need not be told.
+pub(crate) struct Load {
+    is_over: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Load {
+    pub(crate) fn new(threads: usize, dir: &Path) -> Load {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let start = |thread| {
+            let (is_over, dir) = (Arc::clone(&is_over), dir.to_owned());
+            std::thread::spawn(move || {
+                let path = |round: u64| dir.join(format!("{thread}-{round}"));
+                for round in 0.. {
+                    if is_over.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    fs::write(path(round), "x").expect("a file");
+                    if let Some(old) = round.checked_sub(50) {
+                        fs::remove_file(path(old)).expect("removed");
+                    }
+                }
+            })
+        };
+        Load {
+            threads: (0..threads).map(start).collect(),
+            is_over,
+        }
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            let result = thread.join();
+            assert!(
+                result.is_ok() || std::thread::panicking(),
+                "the load did its work"
+            );
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 //! the same way a read that lost records gets a larger buffer, because the size of the first call is
 //! that of the kernel's own buffer for as long as the handle lives.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use everwatch_core::coverage::Gap;
@@ -27,6 +27,9 @@ const FIRST_BUFFER: u32 = 64 * 1024;
 /// The largest buffer that a read grows to: some 10,000 records. The memory is the kernel's, and is not
 /// paged.
 const LARGEST_BUFFER: u32 = 1024 * 1024;
+
+/// The buffer of a read that will not grow.
+const FINAL_BUFFER: u32 = 256 * 1024;
 
 /// The buffer of a read whose records nobody wants.
 const SMALLEST_BUFFER: u32 = 4096;
@@ -68,7 +71,7 @@ pub(crate) struct Kernel32<S: System> {
     pub(super) system: S,
     /// Why everything is polled, if it is.
     gap: Option<Gap>,
-    reads: HashMap<Tag, Read<S::Dir>>,
+    reads: BTreeMap<Tag, Read<S::Dir>>,
     /// The read of each directory that has one.
     tags: HashMap<Identity, Tag>,
     next_tag: u64,
@@ -87,7 +90,7 @@ impl<S: System> Kernel32<S> {
         Kernel32 {
             system,
             gap,
-            reads: HashMap::new(),
+            reads: BTreeMap::new(),
             tags: HashMap::new(),
             next_tag: 0,
             next_watch: 0,
@@ -173,15 +176,11 @@ impl<S: System> Kernel32<S> {
             });
         }
         // Paths that have to be translated must not be told twice, so such a read is never replaced.
-        let is_final = self.system.quirks().keeps_old_paths;
+        let is_final = self.system.quirks().keeps_old_paths && purpose == Purpose::Root;
         let settings = Settings {
-            deep: is_final && purpose == Purpose::Root,
+            deep: is_final,
             filter: Filter::CHANGES,
-            bytes: if is_final {
-                LARGEST_BUFFER
-            } else {
-                FIRST_BUFFER
-            },
+            bytes: if is_final { FINAL_BUFFER } else { FIRST_BUFFER },
         };
         let (tag, watch) = (self.tag(), self.watch_number());
         self.system.arm(tag, dir, settings).map_err(unarmed)?;
@@ -328,7 +327,7 @@ impl<S: System> Kernel32<S> {
 
 /// Turns a completion into records.
 fn deliver<D>(
-    reads: &mut HashMap<Tag, Read<D>>,
+    reads: &mut BTreeMap<Tag, Read<D>>,
     ledger: &mut Ledger,
     tag: Tag,
     completion: &Completion<'_>,
@@ -384,6 +383,19 @@ pub(super) fn fault(code: Code) -> Fault {
     }
 }
 
+/// What a Win32 error means for a name that a record or a listing had: that it is one that cannot be
+/// asked for, as other systems make them, is no proof that there is nothing.
+fn fault_of_entry(code: Code) -> Fault {
+    match code.0 {
+        // INVALID_NAME
+        123 => Fault {
+            kind: FaultKind::Other,
+            code: code.0.cast_signed(),
+        },
+        _ => fault(code),
+    }
+}
+
 impl<S: System> Kernel for Kernel32<S> {
     type Dir = Dir<S::Dir>;
 
@@ -402,7 +414,8 @@ impl<S: System> Kernel for Kernel32<S> {
     }
 
     fn open_dir(&mut self, parent: &Self::Dir, name: &[u8]) -> Result<Self::Dir, Fault> {
-        let dir = self.system.open_dir(&parent.dir, name).map_err(fault)?;
+        let opened = self.system.open_dir(&parent.dir, name);
+        let dir = opened.map_err(fault_of_entry)?;
         let place = match self.system.quirks().keeps_old_paths {
             true => Some(Place {
                 dir: self.identify(&parent.dir)?,
@@ -426,14 +439,14 @@ impl<S: System> Kernel for Kernel32<S> {
     }
 
     fn stat(&mut self, dir: &Self::Dir, name: &[u8]) -> Result<Stat, Fault> {
-        let mut stat = self.system.stat(&dir.dir, name).map_err(fault)?;
+        let mut stat = self.system.stat(&dir.dir, name).map_err(fault_of_entry)?;
         // Names are found whatever their case, and by short names as well, but to the engine those are
         // other names. Under Wine it takes as long as a listing to find out.
         if !self.system.quirks().keeps_old_paths {
             match self.system.spelling(&dir.dir, name) {
                 Some(spelling) if spelling == name => {}
                 Some(_) => return Err(fault(FILE_NOT_FOUND)),
-                None => stat = self.system.stat(&dir.dir, name).map_err(fault)?,
+                None => stat = self.system.stat(&dir.dir, name).map_err(fault_of_entry)?,
             }
         }
         Ok(self.told(&dir.dir, stat))

@@ -7,15 +7,16 @@ use std::path::Path;
 use std::ptr::{null, null_mut};
 
 use everwatch_core::path::to_path;
+use everwatch_proactor::notify;
 use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
 use windows_sys::Wdk::Storage::FileSystem::{
     FILE_BASIC_INFORMATION, FILE_ID_INFORMATION, FILE_INFORMATION_CLASS, FILE_INTERNAL_INFORMATION,
-    FILE_NETWORK_OPEN_INFORMATION, FILE_OPEN, FILE_OPEN_FOR_BACKUP_INTENT, FILE_OPEN_REPARSE_POINT,
-    FILE_STANDARD_INFORMATION, FILE_SYNCHRONOUS_IO_NONALERT, FileAttributeTagInformation,
-    FileBasicInformation, FileFsDeviceInformation, FileIdBothDirectoryInformation,
-    FileIdInformation, FileInternalInformation, FileStandardInformation,
-    NTCREATEFILE_CREATE_OPTIONS, NtCreateFile, NtQueryDirectoryFile, NtQueryFullAttributesFile,
-    NtQueryInformationFile, NtQueryVolumeInformationFile,
+    FILE_OPEN, FILE_OPEN_FOR_BACKUP_INTENT, FILE_OPEN_REPARSE_POINT, FILE_STANDARD_INFORMATION,
+    FILE_SYNCHRONOUS_IO_NONALERT, FileAttributeTagInformation, FileBasicInformation,
+    FileFsDeviceInformation, FileIdBothDirectoryInformation, FileIdInformation,
+    FileInternalInformation, FileNameInformation, FileStandardInformation,
+    NTCREATEFILE_CREATE_OPTIONS, NtCreateFile, NtQueryDirectoryFile, NtQueryInformationFile,
+    NtQueryVolumeInformationFile,
 };
 use windows_sys::Wdk::System::SystemServices::{FILE_FS_DEVICE_INFORMATION, FILE_REMOTE_DEVICE};
 use windows_sys::Win32::Foundation::{
@@ -45,6 +46,9 @@ const INVALID_NAME: Code = Code(123);
 
 /// ERROR_DELETE_PENDING.
 const DELETE_PENDING: Code = Code(303);
+
+/// Bytes that a path and its length take at most.
+const LONGEST_NAME: usize = 4 + 2 * 0x8000;
 
 /// ERROR_NO_MORE_FILES.
 const NO_MORE_FILES: u32 = 18;
@@ -130,17 +134,6 @@ pub(super) fn open_entry(
     check_status(result)?;
     // SAFETY: the call succeeded, so this is a handle, and nobody else has it.
     Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
-}
-
-/// NtQueryFullAttributesFile: the attributes of an entry, without opening it.
-pub(super) fn attributes(dir: &OwnedHandle, name: &[u8]) -> Result<u32, Code> {
-    let name = Name::new(name)?;
-    let attributes = name.below(dir);
-    let mut information = FILE_NETWORK_OPEN_INFORMATION::default();
-    // SAFETY: all that the attributes point to, and the structure, live until the call returns.
-    let status = unsafe { NtQueryFullAttributesFile(&raw const attributes, &raw mut information) };
-    check_status(status)?;
-    Ok(information.FileAttributes)
 }
 
 /// A name of one component, as the system takes it.
@@ -243,6 +236,29 @@ pub(super) fn query<T: Information>(handle: &OwnedHandle) -> Result<T, Code> {
         )
     })?;
     Ok(information)
+}
+
+/// NtQueryInformationFile: the path on its volume of what is open, as WTF-8 with `/` between the names.
+pub(super) fn name(handle: &OwnedHandle) -> Result<Vec<u8>, Code> {
+    let mut buffer = vec![0_u32; LONGEST_NAME / size_of::<u32>()];
+    let mut status = IO_STATUS_BLOCK::default();
+    // SAFETY: the handle is open and synchronous, and the size is that of the buffer, which is aligned
+    // for the number that it begins with.
+    check_status(unsafe {
+        NtQueryInformationFile(
+            handle.as_raw_handle(),
+            &raw mut status,
+            buffer.as_mut_ptr().cast::<c_void>(),
+            size_of_val(&*buffer) as u32,
+            FileNameInformation,
+        )
+    })?;
+    let (length, units) = buffer.split_first().ok_or(INVALID_NAME)?;
+    let bytes = units.iter().flat_map(|pair| pair.to_ne_bytes());
+    let bytes: Vec<u8> = bytes.take(*length as usize).collect();
+    let mut name = Vec::new();
+    notify::Name::new(&bytes).push_wtf8(&mut name);
+    Ok(name)
 }
 
 /// GetFileInformationByHandle: the serial number of the volume. Slow.

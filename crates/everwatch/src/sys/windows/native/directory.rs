@@ -2,6 +2,7 @@
 
 use std::os::windows::io::OwnedHandle;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use everwatch_core::change::FileType;
 use everwatch_core::kernel::{FileTime, Listing, Stat};
@@ -19,7 +20,11 @@ use windows_sys::Win32::Storage::FileSystem::{
 
 use super::calls::{self, StandardInformation, TO_LIST};
 use super::entries::{Layout, entries};
+use super::opened::Opened;
 use crate::sys::windows::system::Code;
+
+/// ERROR_FILE_NOT_FOUND.
+const NOT_FOUND: Code = Code(2);
 
 /// ERROR_DIRECTORY: the name is not that of a directory.
 const NOT_A_DIRECTORY: Code = Code(267);
@@ -43,6 +48,8 @@ pub(crate) struct Directory {
     /// What was seen when it was opened. Which directory it is does not change.
     pub(super) seen: Stat,
     pub(super) volume: Volume,
+    /// What Wine calls it, once that was asked.
+    alias: OnceLock<Vec<u8>>,
 }
 
 /// The volume that a root and all below it are on: no link is followed below a root.
@@ -70,6 +77,7 @@ pub(super) fn open_root(path: &Path) -> Result<Directory, Code> {
         path: Some(path.to_owned()),
         seen,
         volume,
+        alias: OnceLock::new(),
     })
 }
 
@@ -81,14 +89,22 @@ pub(super) fn open_below(
 ) -> Result<Directory, Code> {
     let handle = calls::open_entry(&parent.handle, name, TO_LIST, FILE_DIRECTORY_FILE)?;
     let seen = look(&handle, parent.volume)?;
-    if seen.kind != FileType::Dir || (hides_links && is_hidden_link(parent, name)) {
+    if seen.kind != FileType::Dir {
         return Err(NOT_A_DIRECTORY);
+    }
+    if hides_links {
+        match opened(parent, name, &handle)? {
+            Opened::TheEntry => {}
+            Opened::Elsewhere => return Err(NOT_A_DIRECTORY),
+            Opened::Other => return Err(NOT_FOUND),
+        }
     }
     Ok(Directory {
         handle,
         path: None,
         seen,
         volume: parent.volume,
+        alias: OnceLock::new(),
     })
 }
 
@@ -100,6 +116,7 @@ pub(super) fn reopen(dir: &Directory) -> Result<Directory, Code> {
         path: None,
         seen: dir.seen,
         volume: dir.volume,
+        alias: OnceLock::new(),
     })
 }
 
@@ -135,17 +152,27 @@ fn look(handle: &OwnedHandle, volume: Volume) -> Result<Stat, Code> {
 pub(super) fn stat(dir: &Directory, name: &[u8], hides_links: bool) -> Result<Stat, Code> {
     let handle = calls::open_entry(&dir.handle, name, FILE_READ_ATTRIBUTES, 0)?;
     let mut stat = look(&handle, dir.volume)?;
-    if hides_links && stat.kind == FileType::Dir && is_hidden_link(dir, name) {
-        stat.kind = FileType::Symlink;
+    if hides_links {
+        match opened(dir, name, &handle)? {
+            // Listings show a link to a file as that.
+            Opened::Elsewhere if stat.kind == FileType::Dir => stat.kind = FileType::Symlink,
+            Opened::Other => return Err(NOT_FOUND),
+            _ => {}
+        }
     }
     Ok(stat)
 }
 
-/// Under Wine a symbolic link of the system below looks like the directory that it leads to when it is
-/// open, and like a link in a listing.
-fn is_hidden_link(dir: &Directory, name: &[u8]) -> bool {
-    calls::attributes(&dir.handle, name)
-        .is_ok_and(|attributes| attributes & FILE_ATTRIBUTE_REPARSE_POINT != 0)
+/// What Wine has opened for a name.
+fn opened(dir: &Directory, name: &[u8], handle: &OwnedHandle) -> Result<Opened, Code> {
+    let above = match dir.alias.get() {
+        Some(above) => above,
+        None => {
+            let above = calls::name(&dir.handle)?;
+            dir.alias.get_or_init(|| above)
+        }
+    };
+    Ok(Opened::of(above, name, &calls::name(handle)?))
 }
 
 fn kind(handle: &OwnedHandle, attributes: u32) -> Result<FileType, Code> {

@@ -1,9 +1,10 @@
 //! Windows itself: `calls` has the system calls, `directory` opens, looks and lists, `entries` reads
-//! listings, `volume` tells file systems apart, `wait` blocks. Reads are `everwatch-proactor`'s.
+//! listings, `opened` knows Wine, `volume` tells file systems apart, `wait` blocks. Reads are `everwatch-proactor`'s.
 
 mod calls;
 mod directory;
 mod entries;
+mod opened;
 mod volume;
 mod wait;
 

@@ -1,0 +1,173 @@
+//! The command line, and a run with all its rounds.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::figures::Figures;
+use crate::report::Run;
+use crate::scenario::{Scenario, Stage};
+use crate::subject::{Intake, Name};
+use crate::workload::{Place, Scale};
+use crate::{machine, report, scenario, service, wine};
+
+/// Measures Everwatch, notify 8.2, notify 9, Watchman (if installed) and a bare system call loop.
+#[derive(Parser, Debug)]
+#[command(name = "everwatch-bench")]
+struct Arguments {
+    /// Do a twentieth of everything, once: shows that the bench works, not how fast anything is.
+    #[arg(long)]
+    quick: bool,
+    /// Only this scenario. May be given several times.
+    #[arg(long, value_enum)]
+    scenario: Vec<Scenario>,
+    /// Only this subject. May be given several times.
+    #[arg(long, value_enum)]
+    subject: Vec<Name>,
+    /// How often each subject goes through each scenario.
+    #[arg(long, default_value_t = 5)]
+    rounds: u64,
+    /// Only this file system: tmpfs or disk.
+    #[arg(long)]
+    place: Option<String>,
+    /// Where to write the tables; they are printed if it is not given.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+/// The parts of the bench that run by themselves or in processes of their own.
+#[derive(Subcommand, Debug)]
+enum Part {
+    /// Everwatch and notify for Windows, under Wine: `cargo xtask bench wine` builds what this needs
+    Wine(wine::Arguments),
+    #[command(hide = true)]
+    Subject {
+        name: Name,
+        intake: Intake,
+        root: PathBuf,
+    },
+    #[command(hide = true)]
+    Crawl { root: PathBuf },
+    #[command(hide = true)]
+    CrawlAndLook { root: PathBuf },
+    #[command(hide = true)]
+    Cycles {
+        name: Name,
+        count: usize,
+        root: PathBuf,
+    },
+}
+
+pub(crate) fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    match arguments.part {
+        Some(Part::Wine(arguments)) => wine::run(&arguments),
+        Some(Part::Subject { name, intake, root }) => service::serve(name, &root, intake),
+        Some(Part::Crawl { root }) => scenario::serve_crawl(&root, false),
+        Some(Part::CrawlAndLook { root }) => scenario::serve_crawl(&root, true),
+        Some(Part::Cycles { name, count, root }) => scenario::serve_cycles(name, &root, count),
+        None => run(&arguments),
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    let scale = Scale {
+        quick: arguments.quick,
+    };
+    let rounds = if arguments.quick { 1 } else { arguments.rounds };
+    let scenarios = chosen(&arguments.scenario, &Scenario::ALL);
+    let mut subjects = chosen(&arguments.subject, &Name::ALL);
+    if machine::watchman_version().is_none() {
+        subjects.retain(|&name| name != Name::Watchman);
+    }
+    let places: Vec<Place> = Place::all()
+        .into_iter()
+        .filter(|place| {
+            arguments
+                .place
+                .as_deref()
+                .is_none_or(|only| only == place.title)
+        })
+        .collect();
+    let machine = machine::describe(&places);
+    let limits = machine::limits();
+    let mut figures = Figures::default();
+    let report = |figures: &Figures, scenarios: &[Scenario], places: &[Place]| {
+        report::write(&Run {
+            figures,
+            scenarios,
+            places,
+            scale,
+            rounds,
+            machine: &machine,
+        })
+    };
+    for place in &places {
+        let shares = scenarios
+            .iter()
+            .any(|scenario| scenario.shares_large_tree());
+        let large = if shares {
+            Some(scenario::prepare_large_tree(place, scale)?)
+        } else {
+            None
+        };
+        for &scenario in &scenarios {
+            let large = large.as_ref().filter(|_| scenario.shares_large_tree());
+            let large = large.map(tempfile::TempDir::path);
+            let turns: Vec<Name> = subjects
+                .iter()
+                .copied()
+                .filter(|&name| scenario.takes(name))
+                .collect();
+            for round in 0..scenario.rounds(rounds) {
+                // Nobody always follows the same neighbour's leavings.
+                let order = turns.iter().cycle().skip(round as usize).take(turns.len());
+                for &name in order {
+                    let title = scenario.title();
+                    // Whoever follows the run may have gone; the figures are wanted all the same.
+                    let _ = writeln!(
+                        std::io::stderr(),
+                        "{title} on {}, round {}: {}",
+                        place.title,
+                        round + 1,
+                        name.title()
+                    );
+                    let mut stage = Stage {
+                        scenario,
+                        place,
+                        scale,
+                        figures: &mut figures,
+                    };
+                    machine::wait_for(&limits)?;
+                    match stage.play(name, large, round) {
+                        // A daemon that gives up in one round has figures of the others.
+                        Err(error) if name == Name::Watchman => {
+                            let _ = writeln!(std::io::stderr(), "left out: {error}");
+                        }
+                        played => played?,
+                    }
+                }
+            }
+            if let Some(path) = &arguments.out {
+                report::replace(path, &report(&figures, &scenarios, &places))?;
+            }
+        }
+    }
+    if arguments.out.is_none() {
+        let text = report(&figures, &scenarios, &places);
+        std::io::stdout().write_all(text.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn chosen<T: Copy>(some: &[T], all: &[T]) -> Vec<T> {
+    if some.is_empty() {
+        all.to_vec()
+    } else {
+        some.to_vec()
+    }
+}

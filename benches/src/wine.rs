@@ -1,0 +1,329 @@
+//! The section "Under Wine": Everwatch and notify for Windows.
+//!
+//! The subjects are this bench's own, built for Windows. Under Wine it is the server, wineserver, that
+//! watches directories and reads them for its programs, so what it uses counts as the subject's: all
+//! of it while the files are changed by a native program, and with a writer under Wine what that
+//! causes as well, alike for all subjects. Everybody's tree is listed once after it is armed, because
+//! Wine tells of a directory that was there before only when somebody has opened it since.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::figures::{Figures, Metric, Row, Table, count};
+use crate::machine;
+use crate::observer::Helper;
+use crate::process;
+use crate::replica::Replica;
+use crate::report::{self, WINE};
+use crate::service::{Outcome, Request};
+use crate::subject::{Armed, Name};
+use crate::workload::{Place, Scale};
+
+/// What the run needs, which `cargo xtask bench wine` builds.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Arguments {
+    /// This bench, built for Windows.
+    #[arg(long)]
+    subjects: PathBuf,
+    /// The writers of Everwatch's suite under Wine, built for Windows.
+    #[arg(long)]
+    windows_writer: PathBuf,
+    /// The same, built for this system.
+    #[arg(long)]
+    native_writer: PathBuf,
+    /// What starts a program under Wine.
+    #[arg(long, default_value = "wine")]
+    loader: PathBuf,
+    /// Do a twentieth of everything, once.
+    #[arg(long)]
+    quick: bool,
+    /// How often each subject goes through each workload.
+    #[arg(long, default_value_t = 3)]
+    rounds: u64,
+    /// The file whose section is replaced; it is printed if none is given.
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+const SUBJECTS: [Name; 3] = [Name::Everwatch, Name::Notify8, Name::Notify9];
+
+/// Who changes the files.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Writer {
+    /// A program under the same Wine, at full speed.
+    Windows,
+    /// A native program, as fast as it can.
+    Native,
+    /// A native program, 2,000 operations in a second.
+    Paced,
+}
+
+impl Writer {
+    const ALL: [Writer; 3] = [Writer::Windows, Writer::Native, Writer::Paced];
+
+    fn title(self) -> &'static str {
+        match self {
+            Writer::Windows => "Windows writer",
+            Writer::Native => "native writer",
+            Writer::Paced => "native writer, 2,000 operations/s",
+        }
+    }
+}
+
+/// What is done, how often, and over how many directories that are there before. Wine looks names up
+/// one by one, so no directory gets more than some hundred entries.
+const WORKLOADS: [(&str, usize, usize); 3] = [
+    ("burst", 50_000, 100),
+    ("deep", 2_000, 10),
+    ("mix", 5_000, 10),
+];
+
+/// What uses no more than this in each hundredth of a second is at rest: a subject may look around now
+/// and then for ever.
+const HARDLY_ANYTHING: Duration = Duration::from_micros(500);
+
+const SAMPLE: Duration = Duration::from_millis(10);
+
+/// A subject that was at rest for so long has nothing left to do.
+const QUIET: Duration = Duration::from_millis(1_000);
+
+/// Nothing takes longer than this.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// What programs under Wine call a path.
+fn outside(path: &Path) -> OsString {
+    let path = path.to_string_lossy().replace('/', "\\");
+    format!("Z:{path}").into()
+}
+
+/// The server of the prefix.
+fn server() -> Result<u32> {
+    let prefix = std::env::var("WINEPREFIX").context("WINEPREFIX is not set")?;
+    let wanted = format!("WINEPREFIX={prefix}");
+    for entry in fs::read_dir("/proc")?.flatten() {
+        let of = |file| fs::read(entry.path().join(file)).unwrap_or_default();
+        let has = |environment: &[u8]| {
+            environment
+                .split(|&byte| byte == 0)
+                .any(|variable| variable == wanted.as_bytes())
+        };
+        if of("comm").starts_with(b"wineserver")
+            && has(&of("environ"))
+            && let Some(id) = entry.file_name().to_str().and_then(|id| id.parse().ok())
+        {
+            return Ok(id);
+        }
+    }
+    bail!("no server of {prefix} runs")
+}
+
+/// Run time of a subject and of the server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Used {
+    own: Duration,
+    server: Duration,
+}
+
+impl Used {
+    fn so_far(subject: u32, server: u32) -> Result<Used> {
+        Ok(Used {
+            own: process::run_time(subject)?,
+            server: process::run_time(server)?,
+        })
+    }
+
+    fn total(self) -> Duration {
+        self.own + self.server
+    }
+}
+
+/// Waits until the subject and the server are at rest. Returns since when, and what was used by then.
+fn settle(subject: u32, server: u32) -> Result<(Instant, Used)> {
+    let begun = Instant::now();
+    let mut last = (begun, Used::so_far(subject, server)?);
+    let mut before = last.1;
+    loop {
+        std::thread::sleep(SAMPLE);
+        let (now, used) = (Instant::now(), Used::so_far(subject, server)?);
+        if used.total().saturating_sub(before.total()) > HARDLY_ANYTHING {
+            last = (now, used);
+        } else if now - last.0 > QUIET {
+            return Ok(last);
+        }
+        before = used;
+        ensure!(
+            begun.elapsed() < PATIENCE,
+            "the subject does not come to rest"
+        );
+    }
+}
+
+/// One run of everything.
+struct Stage<'a> {
+    arguments: &'a Arguments,
+    scale: Scale,
+    figures: Figures,
+}
+
+impl Stage<'_> {
+    fn writer(&self, writer: Writer, what: &str, seed: u64, count: usize) -> Command {
+        let mut command = match writer {
+            Writer::Windows => {
+                let mut command = Command::new(&self.arguments.loader);
+                command.arg(&self.arguments.windows_writer);
+                command
+            }
+            Writer::Native | Writer::Paced => Command::new(&self.arguments.native_writer),
+        };
+        let pace = if writer == Writer::Paced { 2_000 } else { 0 };
+        command.args([
+            what,
+            &seed.to_string(),
+            &count.to_string(),
+            "1",
+            &pace.to_string(),
+        ]);
+        command
+    }
+
+    fn play(
+        &mut self,
+        name: Name,
+        writer: Writer,
+        (what, operations, dirs): (&'static str, usize, usize),
+        round: u64,
+    ) -> Result<()> {
+        let place = Place::all().into_iter().next().context("no place")?;
+        let tree = place.tree()?;
+        let areas: Vec<PathBuf> = (0..dirs)
+            .map(|number| tree.path().join(format!("area-{number}")))
+            .collect();
+        areas.iter().try_for_each(fs::create_dir)?;
+        let mut command = Command::new(&self.arguments.loader);
+        command
+            .arg(&self.arguments.subjects)
+            .args(["subject", name.argument(), "keep"])
+            .arg(outside(tree.path()));
+        let mut helper = Helper::spawn(command)?;
+        helper.hear::<Armed>()?;
+        let (subject, server) = (helper.id(), server()?);
+        let (_, before) = settle(subject, server)?;
+        let mut writing = self.writer(writer, what, round + 1, self.scale.of(operations));
+        writing.args(areas.iter().map(|area| match writer {
+            Writer::Windows => outside(area),
+            _ => area.into(),
+        }));
+        let begun = Instant::now();
+        let output = writing.output()?;
+        ensure!(output.status.success(), "the writer: {}", output.status);
+        let (rest, used) = settle(subject, server)?;
+        let wall = rest.saturating_duration_since(begun);
+        let entries = Replica::walk(tree.path())?.len() as f64;
+        let outcome: Outcome = helper.ask(&Request::Finish)?;
+        let (missing, ghosts) = outcome.missing_and_ghosts.context("nothing to compare")?;
+        let (table, row): (Table, Row) = ((what, writer.title()), Row::Subject(name));
+        let own = used.own.saturating_sub(before.own);
+        let total = used.total().saturating_sub(before.total());
+        let known = (entries - missing as f64).max(1.0);
+        let figures = &mut self.figures;
+        figures.add_time(table, row, Metric::Wall, wall);
+        figures.add_time(table, row, Metric::RunTime, total);
+        figures.add_time(table, row, Metric::OwnTime, own);
+        for (metric, value) in [
+            (Metric::Events, outcome.events as f64),
+            (Metric::Rate, outcome.events as f64 / wall.as_secs_f64()),
+            (
+                Metric::EventCost,
+                total.as_secs_f64() / (outcome.events as f64).max(1.0),
+            ),
+            (Metric::EntryCost, total.as_secs_f64() / known),
+            (Metric::Entries, entries),
+            (Metric::Missing, missing as f64),
+            (Metric::Ghosts, ghosts as f64),
+            (Metric::Losses, outcome.losses as f64),
+        ] {
+            figures.add(table, row, metric, value);
+        }
+        Ok(())
+    }
+
+    fn write(&self, machine: &[(String, String)], rounds: u64) -> String {
+        let mut text = format!(
+            "{WINE}\n\nGenerated by `cargo xtask bench wine`. Programs for Windows under Wine, \
+             trees on tmpfs. *CPU* is that of the subject's process and of wineserver together, \
+             *own* that of the process alone. wineserver works for a writer under Wine as well, \
+             alike for all subjects. Trees are listed once after they are armed, without which Wine \
+             tells nothing of directories that were there before. Wine's own queue loses what \
+             native writers do faster than it reads, and says nothing of it. These figures say \
+             how the programs compare under Wine, and nothing about Windows.\n\n"
+        );
+        if self.scale.quick {
+            text.push_str("**A quick run: a twentieth of the work, once.**\n\n");
+        }
+        text.push_str("| | |\n|---|---|\n");
+        for (name, value) in machine {
+            text.push_str(&format!("| {name} | {value} |\n"));
+        }
+        text.push_str(&format!("| rounds | {rounds} |\n\n"));
+        for (what, operations, dirs) in WORKLOADS {
+            text.push_str(&format!(
+                "### {what}\n\n{} operations over {dirs} directories.\n\n",
+                count(self.scale.of(operations) as f64)
+            ));
+            for writer in Writer::ALL {
+                let table = (what, writer.title());
+                report::write_table(&mut text, &self.figures, table, Metric::EntryCost);
+            }
+        }
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+        text
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let rounds = if arguments.quick { 1 } else { arguments.rounds };
+    let version = Command::new(&arguments.loader).arg("--version").output()?;
+    let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
+    let mut machine = machine::describe(&[]);
+    machine.retain(|(name, _)| name != "Watchman");
+    machine.push(("Wine".to_owned(), version));
+    let mut stage = Stage {
+        arguments,
+        scale: Scale {
+            quick: arguments.quick,
+        },
+        figures: Figures::default(),
+    };
+    for round in 0..rounds {
+        for workload in WORKLOADS {
+            for writer in Writer::ALL {
+                // Nobody always follows the same neighbour's leavings.
+                let order = SUBJECTS.iter().cycle().skip(round as usize);
+                for &name in order.take(SUBJECTS.len()) {
+                    let (what, title) = (workload.0, name.title());
+                    eprintln!(
+                        "{what} by a {}, round {}: {title}",
+                        writer.title(),
+                        round + 1
+                    );
+                    if let Err(error) = stage.play(name, writer, workload, round) {
+                        eprintln!("left out: {error:#}");
+                    }
+                }
+            }
+        }
+        if let Some(path) = &arguments.out {
+            report::replace_wine(path, &stage.write(&machine, round + 1))?;
+        }
+    }
+    if arguments.out.is_none() {
+        print!("{}", stage.write(&machine, rounds));
+    }
+    Ok(())
+}
