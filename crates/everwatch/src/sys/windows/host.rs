@@ -313,7 +313,8 @@ impl<S: System> Kernel32<S> {
                 return;
             }
             let is_below = self.ledger.sights.contains(read.identity);
-            if is_below || read.settings.deep {
+            let is_deep = |read: &Read<S::Dir>| read.settings.deep;
+            if is_below || is_deep(&read) || !self.reads.values().any(is_deep) {
                 self.ledger.sights.lost();
             }
             if is_below && !self.reads.is_empty() {
