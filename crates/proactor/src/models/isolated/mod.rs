@@ -201,7 +201,8 @@ impl IsolatedReads {
             Reply::Failed(tag, code) => Told::Failed(tag, code),
             answer => return self.answered(answer, number, wanted),
         };
-        if self.roots.contains_key(&told.tag()) {
+        let root = self.roots.get(&told.tag());
+        if root.is_some_and(|root| !root.has_failed) {
             self.tell(told);
         }
         None
