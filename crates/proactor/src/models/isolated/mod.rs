@@ -346,6 +346,15 @@ impl IsolatedReads {
         answer
     }
 
+    fn stop(&mut self) {
+        match self.process.take() {
+            Some(process) if self.has_answered => process.end(&self.inbox),
+            // It is still being loaded, and has nothing open.
+            Some(process) => process.kill(&self.inbox),
+            None => {}
+        }
+    }
+
     fn next_told(&mut self) -> Option<Told> {
         while self.told.is_empty() {
             let received = self.inbox.take()?;
@@ -512,12 +521,13 @@ impl DirectoryReads for IsolatedReads {
     }
 
     fn close(mut self: Box<Self>) -> Closed {
-        match self.process.take() {
-            Some(process) if self.has_answered => process.end(&self.inbox),
-            // It is still being loaded, and has nothing open.
-            Some(process) => process.kill(&self.inbox),
-            None => {}
-        }
+        self.stop();
         self.counts
+    }
+}
+
+impl Drop for IsolatedReads {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
