@@ -68,7 +68,7 @@ fn s0_12_a_read_goes_from_idle_to_pending_to_ready_and_round_again() {
         assert_eq!(packet.key(), 7);
         let ready = pending.dequeued(packet).map_err(drop).expect("its packet");
         assert!(matches!(ready.verdict(false), Verdict::Changes { .. }));
-        assert_eq!(names(ready.bytes()), [name.clone()]);
+        assert_eq!(names(ready.bytes()), [name.as_str()]);
         let (idle, filled) = ready.exchange(spare);
         assert_eq!(names(filled.bytes()), [name]);
         spare = filled.into_buffer();
