@@ -75,10 +75,14 @@ fn paths(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Whether a function of this name stands behind a `#[test]`, other attributes between them allowed.
+/// Whether a function of this name stands behind a `#[test]`, other attributes between them allowed, or
+/// the name stands on a line of its own, given to a macro that makes tests.
 fn has_test(source: &str, name: &str) -> bool {
     let mut is_test = false;
     for line in source.lines().map(str::trim) {
+        if line.strip_suffix(',') == Some(name) {
+            return true;
+        }
         if line == "#[test]" {
             is_test = true;
         } else if let Some(rest) = line.strip_prefix("fn ") {

@@ -39,6 +39,7 @@ const FUZZ: &[Line] = &[("cargo check --manifest-path fuzz/Cargo.toml", &[])];
 /// The core's own tests, and the engine over the seeds of the fuzz targets.
 const MIRI: &[Line] = &[
     ("cargo +nightly miri test --package everwatch-core", &[]),
+    ("cargo +nightly miri test --package everwatch-proactor", &[]),
     (
         "cargo +nightly miri test --manifest-path fuzz/Cargo.toml --no-default-features",
         &[
@@ -71,6 +72,10 @@ fn all(stages: &mut Stages) -> Result<(), String> {
     stages.run("torture, release", || each(&[(TORTURE, &[])]))?;
     stages.run("100,000 schedules of the simulator", || {
         let line = format!("{} --count {SCHEDULES}", sim::PROGRAM);
+        process::run(command(&line, &[])).map(Outcome::Done)
+    })?;
+    stages.run("100,000 schedules of the simulated Windows", || {
+        let line = format!("{} --kernel windows --count {SCHEDULES}", sim::PROGRAM);
         process::run(command(&line, &[])).map(Outcome::Done)
     })?;
     stages.run("fuzz targets", || each(FUZZ))?;

@@ -16,7 +16,7 @@ use crate::process::{self, Tally};
 use crate::stages::{Failure, Outcome};
 use prefix::Prefix;
 use request::Request;
-use suites::{BUILDING, BUILT};
+use suites::{BUILDING, BUILT, EXECUTABLE};
 use toolchain::Toolchain;
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
@@ -191,9 +191,9 @@ fn suites_in_wine(toolchain: Toolchain, request: &Request) -> Result<Tally, Fail
     let nothing = |why| (Tally::default(), why);
     let suites = request.suites().map_err(nothing)?;
     for suite in &suites {
-        let mut build = request.cargo_test(suite, toolchain);
-        build.arg("--no-run");
-        process::run_within(build, BUILDING)?;
+        for build in request.builds(suite, toolchain) {
+            process::run_within(build, BUILDING)?;
+        }
     }
     let prefix = Prefix::for_a_run().map_err(nothing)?;
     let variables = variables(toolchain, &prefix);
@@ -217,10 +217,18 @@ fn suites_in_wine(toolchain: Toolchain, request: &Request) -> Result<Tally, Fail
 
 fn variables(toolchain: Toolchain, prefix: &Prefix) -> Vec<(String, String)> {
     let runner = toolchain.target().replace('-', "_").to_ascii_uppercase();
-    let mut variables = vec![(
-        format!("CARGO_TARGET_{runner}_RUNNER"),
-        prefix.loader().to_string_lossy().into_owned(),
-    )];
+    let loader = prefix.loader().to_string_lossy().into_owned();
+    let command = prefix::target_directory()
+        .join(toolchain.target())
+        .join(EXECUTABLE);
+    let mut variables = vec![
+        (format!("CARGO_TARGET_{runner}_RUNNER"), loader.clone()),
+        ("EVERWATCH_WINE_LOADER".to_owned(), loader),
+        (
+            "EVERWATCH_WINE_EXE".to_owned(),
+            command.to_string_lossy().into_owned(),
+        ),
+    ];
     let others = prefix.variables().into_iter().chain(toolchain.variables());
     variables.extend(others.map(|(name, value)| (name.to_owned(), value)));
     variables

@@ -3,8 +3,11 @@
 mod facade;
 
 use std::fs;
+use std::sync::mpsc;
 
-use facade::{Scene, contents, names};
+use everwatch::pyinotify::WatchManager;
+
+use facade::{Log, PATIENCE, Scene, contents, eventually, names, temp};
 
 /// Makes, renames and removes files below the directory `name`. What comes and goes before anybody
 /// looks at it need not be told, so it is told in between.
@@ -218,4 +221,37 @@ fn s1_13_each_watch_has_its_own_ignored_paths() {
     let events = scene.events();
     assert_eq!(events.len(), 1);
     assert_eq!(events[0].pathname, other.join("child").join("f"));
+}
+
+#[test]
+fn s1_13_what_is_still_queued_when_a_path_is_no_longer_ignored_stays_hidden() {
+    let dir = temp();
+    let child = dir.path().join("child");
+    fs::create_dir(&child).expect("a directory");
+    let (log, (gate, opened)) = (Log::default(), mpsc::channel::<()>());
+    let kept = log.clone();
+    let manager = WatchManager::new(move |_, event| {
+        kept.push(event.clone());
+        if event.name == "wait" {
+            opened.recv_timeout(PATIENCE).expect("the gate opens");
+        }
+    });
+    let manager = manager.expect("a manager");
+    let watch = manager
+        .add_watch(dir.path(), names(), true)
+        .expect("watched");
+    watch.ignore_path(&child).expect("ignored");
+    fs::write(dir.path().join("wait"), "").expect("a file");
+    eventually("the handler waits", || log.len() == 1);
+    fs::write(child.join("hidden"), "").expect("a file");
+    watch.remove_ignored_path(&child).expect("restored");
+    fs::write(child.join("shown"), "").expect("a file");
+    gate.send(()).expect("the handler waits");
+    manager.sync().expect("the barrier is passed");
+    let told: Vec<_> = log
+        .take()
+        .into_iter()
+        .map(|(_, event)| event.name)
+        .collect();
+    assert_eq!(told, ["wait", "shown"]);
 }

@@ -58,6 +58,7 @@ fn handles_and_threads_are_given_back() {
             2 => drop(manager.add_watch(dir.path().join("absent"), names(), true)),
             _ => {
                 fs::write(dir.path().join("f"), "").expect("a file");
+                manager.sync().expect("the barrier is passed");
                 fs::remove_file(dir.path().join("f")).expect("removed");
                 manager.sync().expect("the barrier is passed");
                 assert_eq!(log.len(), 2);

@@ -2,7 +2,7 @@
 
 #![cfg(feature = "sim")]
 
-use everwatch::sys::sim;
+use everwatch::sys::sim::{self, Flavour};
 
 /// Schedules that failed, and why. What a number stands for changes with the simulator, so these
 /// are worth no more than any other once it does; bugs that can be told in a few calls are told in
@@ -45,6 +45,57 @@ fn schedules_that_once_failed_succeed() {
             panic!("{bug}:\n{failure}");
         }
     }
+}
+
+/// The same on Windows.
+const ONCE_FAILED_ON_WINDOWS: [(u64, &str); 9] = [
+    (8, "a name was looked at and found by another case"),
+    (
+        117,
+        "what was deleted by its short name was not told to be gone",
+    ),
+    (463, "completions that wait were taken for none"),
+    (
+        1616,
+        "a root whose name had changed its case was not guarded",
+    ),
+    (
+        5835,
+        "what was made at a name that something had left was not looked for",
+    ),
+    (
+        38212,
+        "a short name in a directory that could not be opened was forgotten",
+    ),
+    (
+        63414,
+        "a directory that came back was not compared, though it was away",
+    ),
+    (85287, "a root that was being deleted was called unreadable"),
+    (
+        sim::WILD + 17_618,
+        "a directory that moved to another root relied on the watch it had left",
+    ),
+];
+
+#[test]
+fn schedules_that_once_failed_on_windows_succeed() {
+    for (seed, bug) in ONCE_FAILED_ON_WINDOWS {
+        if let Err(failure) = sim::run(Flavour::Windows.first() + seed) {
+            panic!("{bug}:\n{failure}");
+        }
+    }
+}
+
+#[test]
+fn two_thousand_random_schedules_of_windows_end_with_equal_trees() {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let from = Flavour::Windows.first() + 1_000_000;
+    let (report, failures) = sim::search(from, 2_000, threads, |_| ());
+    if let Some(failure) = failures.first() {
+        panic!("{failure}");
+    }
+    assert!(report.overflows > 0 && report.folds > 0, "{report:?}");
 }
 
 #[test]

@@ -67,10 +67,25 @@ impl Handover {
             self.push(Parcel::Changes(tag, Arc::clone(lane), filled));
         }
         if turn.is_lost {
-            self.push(Parcel::Lost(tag));
+            self.push_lost(tag);
         }
         if let Some(code) = turn.failed {
             self.push(Parcel::Failed(tag, code));
+        }
+    }
+
+    /// Leaves that records were lost, unless that is the last that was left for the directory.
+    pub(crate) fn push_lost(&self, tag: Tag) {
+        let mut inbox = self.inbox();
+        let mut of_tag = inbox
+            .parcels
+            .iter()
+            .rev()
+            .filter(|parcel| parcel.tag() == Some(tag));
+        if !matches!(of_tag.next(), Some(Parcel::Lost(_))) {
+            inbox.parcels.push_back(Parcel::Lost(tag));
+            drop(inbox);
+            self.changed.notify_all();
         }
     }
 

@@ -156,10 +156,15 @@ pub(super) fn loader() -> Result<PathBuf, String> {
     find().ok_or_else(|| "Wine is installed, but its loader is not found".to_owned())
 }
 
-fn place() -> Result<PathBuf, String> {
+/// Where cargo builds, as an absolute path.
+pub(super) fn target_directory() -> PathBuf {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    let place = target.join("wine");
+    std::path::absolute(&target).unwrap_or(target)
+}
+
+fn place() -> Result<PathBuf, String> {
+    let place = target_directory().join("wine");
     fs::create_dir_all(&place)
         .and_then(|()| place.canonicalize())
         .map_err(|error| format!("cannot make {}: {error}", place.display()))

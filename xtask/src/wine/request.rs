@@ -2,8 +2,9 @@
 
 use std::process::Command;
 
-use super::suites::{SUITES, Suite};
+use super::suites::{COMMAND, Kind, PENDING, SUITES, Suite};
 use super::toolchain::Toolchain;
+use crate::process;
 
 /// More threads than this wait for each other: one Wine server serves them all, in one thread.
 const THREADS: usize = 4;
@@ -41,25 +42,45 @@ impl Request {
         request
     }
 
+    /// All that are expected to pass, or all of the packages that were named.
     pub(super) fn suites(&self) -> Result<Vec<&'static Suite>, String> {
-        let known = |name: &String| SUITES.iter().any(|suite| suite.package == name);
+        let all = || SUITES.iter().chain(PENDING);
+        let known = |name: &String| all().any(|suite| suite.package == name);
         if let Some(unknown) = self.packages.iter().find(|name| !known(name)) {
-            let names: Vec<&str> = SUITES.iter().map(|suite| suite.package).collect();
+            let mut names: Vec<&str> = all().map(|suite| suite.package).collect();
+            names.dedup();
             return Err(format!(
                 "{unknown} does not run under Wine; what does: {}",
                 names.join(", ")
             ));
         }
-        let is_wanted = |suite: &&Suite| {
-            self.packages.is_empty() || self.packages.iter().any(|name| name == suite.package)
-        };
-        Ok(SUITES.iter().filter(is_wanted).collect())
+        if self.packages.is_empty() {
+            return Ok(SUITES.iter().collect());
+        }
+        let is_named = |suite: &&Suite| self.packages.iter().any(|name| name == suite.package);
+        Ok(all().filter(is_named).collect())
+    }
+
+    /// What is built for one suite, and its tests last.
+    pub(super) fn builds(&self, suite: &Suite, toolchain: Toolchain) -> Vec<Command> {
+        let mut tests = self.cargo_test(suite, toolchain);
+        tests.arg("--no-run");
+        match suite.kind {
+            Kind::Tests => vec![tests],
+            Kind::Command => {
+                let line = format!("build {COMMAND}");
+                vec![toolchain.cargo(&line, toolchain.target()), tests]
+            }
+        }
     }
 
     /// `cargo test` for one suite.
     pub(super) fn cargo_test(&self, suite: &Suite, toolchain: Toolchain) -> Command {
         let line = format!("test -p {}", suite.package);
-        let mut test = toolchain.cargo(&line, toolchain.target());
+        let mut test = match suite.kind {
+            Kind::Tests => toolchain.cargo(&line, toolchain.target()),
+            Kind::Command => process::command(&format!("cargo {line}"), &[]),
+        };
         test.args(suite.arguments).args(&self.for_cargo);
         test
     }

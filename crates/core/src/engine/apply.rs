@@ -129,6 +129,10 @@ impl<K: Kernel> Engine<K> {
             {
                 self.look(dir, name, Cause::Notified);
             }
+            // What is gone was here before what the mirror has, which was seen early.
+            (Action::Removed, Some(child)) if self.mirror.is_dir(child) != is_dir => {
+                self.look(dir, name, Cause::Notified);
+            }
             (Action::Removed, Some(child)) => self.remove(child, Cause::Notified, true, false),
             (Action::Departed, Some(child)) => self.depart(child),
             (Action::MovedFrom, Some(child)) => self.on_moved_out(dir, child, name),

@@ -47,7 +47,7 @@ impl<K: Kernel> Engine<K> {
             self.count_gap(Some(gap), before);
         }
         if is_block(gap) {
-            if !self.resyncs.is_empty() {
+            if !self.resyncs.is_empty() || self.mirror.has(id, Mark::STALE) {
                 self.unseen_since.entry(id).or_insert(self.complete);
             }
         } else if before.is_some_and(is_block) {

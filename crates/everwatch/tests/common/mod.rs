@@ -1,10 +1,17 @@
 //! What the tests of this directory share: a tree to play in, a reader of feeds, and a replica that
 //! applies changes by the letter of the contract and remembers every change that does not fit.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(
+    dead_code,
+    unused_macros,
+    unused_imports,
+    reason = "each test binary uses its own part"
+)]
 
 pub(crate) mod capabilities;
+pub(crate) mod hands;
 pub(crate) mod held;
+pub(crate) mod models;
 #[cfg(unix)]
 pub(crate) mod role;
 

@@ -137,7 +137,7 @@ impl Reader {
                     None
                 }
                 Verdict::Lost => {
-                    self.handover.push(Parcel::Lost(self.tag));
+                    self.handover.push_lost(self.tag);
                     None
                 }
                 Verdict::Cancelled if cancelled < PATIENCE => None,

@@ -8,6 +8,7 @@ use crate::support::{Reader, Told, create, tree};
 crate::over_all_models!(
     s3_bug_2_after_an_overflow_the_read_goes_on,
     a_caller_who_does_not_collect_loses_nothing_or_is_told,
+    overflows_that_nobody_collects_are_told_once,
 );
 
 fn s3_bug_2_after_an_overflow_the_read_goes_on(model: Model) {
@@ -79,5 +80,23 @@ fn a_caller_who_does_not_collect_loses_nothing_or_is_told(model: Model) {
         told.retain(|name| name.starts_with("file-"));
         assert_eq!(told, names);
     }
+    reader.close();
+}
+
+fn overflows_that_nobody_collects_are_told_once(model: Model) {
+    let tree = tree();
+    let mut reader = Reader::new(model);
+    let settings = Settings {
+        bytes: 64,
+        ..Settings::default()
+    };
+    reader.arm(1, tree.path(), settings);
+    for number in 0..100 {
+        create(&tree.path().join(format!("{number:0>60}")));
+    }
+    reader.fence();
+    let told = reader.told.len();
+    assert!(reader.told.iter().all(|told| *told == Told::Lost(Tag(1))));
+    assert!((1..=4).contains(&told), "{told} times");
     reader.close();
 }

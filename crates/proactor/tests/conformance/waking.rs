@@ -76,11 +76,13 @@ fn no_ring_of_many_threads_is_lost(model: Model) {
                 }
             });
         }
-        while seen.load(Ordering::SeqCst) < 4 * 500 {
+        let end = Instant::now() + 2 * LONG;
+        while seen.load(Ordering::SeqCst) < 4 * 500 && Instant::now() < end {
             reader.reads.wait(Some(LONG));
             seen.store(rung.load(Ordering::SeqCst), Ordering::SeqCst);
         }
     });
+    assert_eq!(seen.into_inner(), 4 * 500);
     reader.close();
 }
 

@@ -17,6 +17,7 @@ crate::over_own_models!(
     c_3_a_read_is_cancelled_and_taken_back_before_its_handle_is_closed,
     s3_6_each_read_is_issued_again_before_its_records_are_told,
     s3_6_one_read_is_outstanding_and_two_buffers_take_turns,
+    a_fence_cancels_each_read_and_issues_another,
     s3_4_an_event_is_given_only_where_it_is_a_real_one,
 );
 
@@ -161,6 +162,33 @@ fn s3_6_one_read_is_outstanding_and_two_buffers_take_turns(model: Model) {
     }
     assert_eq!(buffers.len(), 2);
     assert!(outstanding.values().all(|count| *count == 0));
+}
+
+fn a_fence_cancels_each_read_and_issues_another(model: Model) {
+    let session = Session::open();
+    let tree = tree();
+    let mut reader = Reader::new(model.clone());
+    for tag in 0..3 {
+        reader.arm(tag, tree.path(), Settings::default());
+    }
+    let before = session.records().len();
+    reader.fence();
+    let records = session.records()[before..].to_vec();
+    let count = |call| records.iter().filter(|record| record.call == call).count();
+    match model {
+        // A blocking read is recorded when it is over; each is ended twice.
+        Model::Blocking => assert_eq!(count(Call::ReadDirectoryChanges), 6),
+        model => {
+            let cancel = if model == Model::Apc {
+                Call::CancelIo
+            } else {
+                Call::CancelIoEx
+            };
+            assert!(count(cancel) >= 3);
+            assert!(count(Call::ReadDirectoryChanges) >= 3);
+        }
+    }
+    reader.close();
 }
 
 fn s3_4_an_event_is_given_only_where_it_is_a_real_one(model: Model) {

@@ -181,6 +181,14 @@ fn s3_10_what_the_kernel_keeps_is_leaked_and_counted_and_the_end_comes(model: Mo
     assert!(start.elapsed() < Duration::from_secs(10));
     assert_eq!((closed.leaked, closed.stray_packets), (1, 0));
     session.mend();
+    // Memory that was freed would be the first to be given out again.
+    let read = session.records_of(Call::ReadDirectoryChanges)[0].arguments;
+    let later: Vec<Box<[u8; 64]>> = (0..1000).map(|_| Box::new([0; 64])).collect();
+    let addresses: Vec<usize> = later
+        .iter()
+        .map(|memory| memory.as_ptr() as usize)
+        .collect();
+    assert!(!addresses.contains(&read[3]), "the OVERLAPPED was freed");
     // Others are not harmed, and what still comes into the leaked memory hits nobody.
     let mut reader = Reader::new(model);
     reader.arm(1, tree.path(), Settings::default());

@@ -42,8 +42,7 @@ fn shrink(seed: u64) -> Failure {
 fn attempt(seed: u64, calls: usize, traces: bool) -> Result<Report, Failure> {
     match Flavour::of(seed).0 {
         Flavour::Linux => carry_out(Schedule::linux(seed, calls, traces)),
-        Flavour::Windows => carry_out(Schedule::windows(seed, calls, traces)),
-        Flavour::Wine => carry_out(Schedule::windows(seed, calls, traces)),
+        Flavour::Windows | Flavour::Wine => carry_out(Schedule::windows(seed, calls, traces)),
     }
 }
 

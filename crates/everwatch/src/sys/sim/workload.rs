@@ -37,6 +37,8 @@ pub(super) struct Workload {
     pub(super) makes_rules: bool,
     /// File systems are mounted and unmounted.
     pub(super) mounts: bool,
+    /// Two names are swapped by one call.
+    pub(super) exchanges: bool,
     /// A root may not turn into a link in another root: to one it is a directory, to the other not.
     pub(super) links_lead_nowhere: bool,
     /// Calls made.
@@ -54,6 +56,7 @@ impl Workload {
             scripts: Vec::new(),
             makes_rules: false,
             mounts: true,
+            exchanges: true,
             links_lead_nowhere: false,
             done: 0,
             limit,
@@ -166,6 +169,7 @@ impl Workload {
                 let found = self.entry(system, |found| system.disk.is_dir(found.inode))?;
                 self.rename(system, &found)
             }
+            Deed::Exchange if !self.exchanges => None,
             Deed::Exchange => {
                 let (one, other) = (self.entry(system, |_| true)?, self.entry(system, |_| true)?);
                 self.move_to(system, (one.dir, &one.name), (other.dir, &other.name), true)

@@ -305,10 +305,13 @@ impl<S: System> Kernel32<S> {
 
     fn end(&mut self, tag: Tag) {
         self.system.retire(tag);
-        if let Some(read) = self.reads.remove(&tag)
-            && self.tags.get(&read.identity) == Some(&tag)
-        {
-            self.tags.remove(&read.identity);
+        if let Some(read) = self.reads.remove(&tag) {
+            if self.tags.get(&read.identity) == Some(&tag) {
+                self.tags.remove(&read.identity);
+            }
+            if read.settings.deep && self.system.quirks().keeps_old_paths {
+                self.ledger.sights.lost();
+            }
         }
     }
 

@@ -56,6 +56,12 @@ impl Sights {
         }
     }
 
+    /// A read of all below was retired: nothing is known to be below its directory any more.
+    pub(super) fn lost(&mut self) {
+        self.seen.clear();
+        self.is_moving = true;
+    }
+
     /// Whether anything may have moved at all.
     pub(super) fn is_moving(&self) -> bool {
         self.is_moving

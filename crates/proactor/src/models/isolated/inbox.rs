@@ -48,10 +48,11 @@ pub(crate) struct Inbox {
 }
 
 fn weight(reply: &Reply) -> usize {
-    match reply {
+    let records = match reply {
         Reply::Changes { bytes, .. } => bytes.len(),
         _ => 0,
-    }
+    };
+    size_of::<Received>() + records
 }
 
 impl Inbox {
@@ -82,6 +83,10 @@ impl Inbox {
         contents.heard = Some(Instant::now());
         while contents.bytes >= BOUND && !contents.is_unbounded {
             contents = self.sleep(contents, None);
+        }
+        let last = contents.replies.back().map(|last| &last.reply);
+        if matches!(received.reply, Reply::Lost(_)) && last == Some(&received.reply) {
+            return;
         }
         contents.bytes += weight(&received.reply);
         contents.replies.push_back(received);

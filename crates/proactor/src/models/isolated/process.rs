@@ -2,17 +2,18 @@
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::os::windows::io::AsRawHandle;
+use std::os::windows::io::{AsHandle, AsRawHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use crate::models::isolated::frame::{Reply, Request};
 use crate::models::isolated::inbox::{Inbox, Received};
-use crate::native::calls::{Call, fault, record};
+use crate::native::calls::{self, Call, fault, record};
 use crate::native::job::Job;
 use crate::native::waits;
 
@@ -28,6 +29,8 @@ pub(crate) struct Process {
     child: Child,
     /// Closed to end the worker; the pipe is written by a thread, which a full pipe may block.
     requests: Option<Sender<Vec<u8>>>,
+    /// The same pipes as the threads', to end what these are in.
+    pipes: Vec<OwnedHandle>,
     threads: Vec<JoinHandle<()>>,
     _job: Option<Job>,
 }
@@ -60,10 +63,22 @@ impl Process {
         // Where there can be no job, the end of the pipe ends the worker.
         let job = Job::of(&child).ok();
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+        let mut pipes = Vec::new();
+        for pipe in [
+            stdin.as_ref().map(AsHandle::as_handle),
+            stdout.as_ref().map(AsHandle::as_handle),
+        ] {
+            pipes.extend(
+                pipe.map(|pipe| pipe.try_clone_to_owned())
+                    .transpose()
+                    .map_err(code)?,
+            );
+        }
         let (requests, queued) = channel::<Vec<u8>>();
         let mut process = Process {
             child,
             requests: Some(requests),
+            pipes,
             threads: Vec::new(),
             _job: job,
         };
@@ -128,13 +143,27 @@ impl Process {
         }
         if has_ended(ENDING_MILLISECONDS) {
             let _ = self.child.wait();
-            for thread in self.threads.drain(..) {
-                let _ = thread.join();
+        }
+        self.end_threads();
+        inbox.set_unbounded(false);
+    }
+}
+
+impl Process {
+    /// The pipes of a process that has ended end too, on Windows at once. Under Wine those of one
+    /// that was ended while it was loaded may not, and those of one that cannot be ended do not.
+    fn end_threads(&mut self) {
+        let deadline = Instant::now() + Duration::from_millis(u64::from(ENDING_MILLISECONDS));
+        while Instant::now() < deadline && !self.threads.iter().all(JoinHandle::is_finished) {
+            std::thread::sleep(Duration::from_millis(1));
+            for pipe in &self.pipes {
+                // SAFETY: the handle is open; null stands for all that is under way on the pipe.
+                let _ = unsafe { calls::cancel(pipe.as_raw_handle(), std::ptr::null()) };
             }
         }
-        // A process that the kernel cannot end keeps its pipes; the threads are left to them.
-        self.threads.clear();
-        inbox.set_unbounded(false);
+        for thread in self.threads.drain(..).filter(JoinHandle::is_finished) {
+            let _ = thread.join();
+        }
     }
 }
 

@@ -72,7 +72,8 @@ impl System {
     }
 
     pub(super) fn is_doomed(&self, ino: Ino) -> bool {
-        self.nt().doomed.iter().any(|&(_, doomed)| doomed == ino)
+        let nt = self.nt.as_ref();
+        nt.is_some_and(|nt| nt.doomed.iter().any(|&(_, doomed)| doomed == ino))
     }
 
     /// Waits for whoever holds one of these, or a directory above one.
@@ -340,7 +341,11 @@ impl System {
                 continue;
             }
             if let Some(path) = self.path_below(top, named) {
-                let note = Note { action, path };
+                let note = Note {
+                    action,
+                    cookie: 0,
+                    path,
+                };
                 let text = format!("{} {action} {}", tag.0, note.path.escape_ascii());
                 let fate = self.nt_mut().reads.tell(tag, note);
                 self.trace.note(|| format!("        told {text} {fate}"));

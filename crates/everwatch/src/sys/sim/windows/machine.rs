@@ -17,6 +17,7 @@ use super::super::system::Handle;
 use super::super::world::{Stage, World};
 use super::reads::{Done, Reads};
 use super::records::encode;
+use super::wine::{Server, pair};
 use crate::sys::windows::{Code, Kernel32, Quirks, Seam, Volume};
 
 const FILE_NOT_FOUND: Code = Code(2);
@@ -55,6 +56,10 @@ pub(in super::super) struct Machine {
     model: Model,
     /// What is complete and was not collected, and since when.
     waiting: BTreeMap<u64, FileTime>,
+    /// This is Wine.
+    server: Option<Server>,
+    /// When the server came by.
+    served: FileTime,
 }
 
 fn code(errno: Errno) -> Code {
@@ -67,16 +72,45 @@ fn code(errno: Errno) -> Code {
 }
 
 impl Machine {
-    pub(super) fn new(world: World, model: Model) -> Machine {
+    pub(super) fn new(world: World, model: Model, server: Option<Server>) -> Machine {
         Machine {
             world,
             model,
             waiting: BTreeMap::new(),
+            server,
+            served: 0,
         }
     }
 
-    fn reads(&mut self) -> &mut Reads {
-        &mut self.world.system.nt_mut().reads
+    fn reads(&self) -> &Reads {
+        match &self.server {
+            Some(server) => &server.reads,
+            None => &self.world.system.nt().reads,
+        }
+    }
+
+    fn reads_mut(&mut self) -> &mut Reads {
+        match &mut self.server {
+            Some(server) => &mut server.reads,
+            None => &mut self.world.system.nt_mut().reads,
+        }
+    }
+
+    /// What happens while the engine does not look.
+    fn pass(&mut self) {
+        self.world.others_run();
+        let now = self.world.system.disk.now;
+        let may_wait = now - self.served < LATENESS && self.model.tardiness > 0;
+        if self.server.is_some() && !(may_wait && self.world.timing.chance(self.model.tardiness)) {
+            self.serve();
+        }
+    }
+
+    fn serve(&mut self) {
+        self.served = self.world.system.disk.now;
+        if let Some(server) = &mut self.server {
+            server.run(&mut self.world.system);
+        }
     }
 
     fn find(&self, dir: Ino, name: &[u8]) -> Result<Ino, Code> {
@@ -115,20 +149,27 @@ impl Machine {
             ];
             return Err(self.world.reason(&reasons));
         }
-        Ok(Rc::new(self.world.system.open(ino)))
+        let handle = self.world.system.open(ino);
+        if let Some(server) = &mut self.server {
+            server.opened(&mut self.world.system, ino);
+        }
+        Ok(Rc::new(handle))
     }
 
     /// Delivers what one read completed with. Returns whether there was anything.
     fn deliver(&mut self, tag: Tag, deliver: &mut dyn FnMut(Tag, Completion<'_>)) -> bool {
-        let Some(done) = self.reads().take(tag) else {
+        let Some(done) = self.reads_mut().take(tag) else {
             return false;
         };
         self.world
             .note(|_| format!("completed {}: {done:?}", tag.0));
         match done {
-            Done::Changes(notes) => {
+            Done::Changes(mut notes) => {
                 let layout = self.model.layout;
-                let bytes = encode(&notes, layout, true);
+                if self.server.is_some() {
+                    pair(&mut notes);
+                }
+                let bytes = encode(&notes, layout, self.server.is_none());
                 deliver(
                     tag,
                     Completion::Changes {
@@ -148,11 +189,13 @@ impl Seam for Machine {
     type Dir = Rc<Handle>;
 
     fn quirks(&self) -> Quirks {
-        Quirks::default()
+        Quirks {
+            keeps_old_paths: self.server.is_some(),
+        }
     }
 
     fn open_root(&mut self, path: &Path) -> Result<Rc<Handle>, Code> {
-        self.world.others_run();
+        self.pass();
         let found = self.world.system.disk.resolve(&to_bytes(path), false);
         let opened = found.map_err(code).and_then(|ino| self.open(ino));
         self.world
@@ -161,12 +204,12 @@ impl Seam for Machine {
     }
 
     fn read_link(&mut self, path: &Path) -> Option<PathBuf> {
-        self.world.others_run();
+        self.pass();
         self.world.system.disk.link_at(&to_bytes(path)).map(to_path)
     }
 
     fn open_dir(&mut self, parent: &Rc<Handle>, name: &[u8]) -> Result<Rc<Handle>, Code> {
-        self.world.others_run();
+        self.pass();
         let opened = self.find(parent.ino, name).and_then(|ino| self.open(ino));
         self.world.note(|system| {
             let dir = system.disk.path_of(parent.ino);
@@ -177,12 +220,12 @@ impl Seam for Machine {
     }
 
     fn reopen(&mut self, dir: &Rc<Handle>) -> Result<Rc<Handle>, Code> {
-        self.world.others_run();
+        self.pass();
         self.open(dir.ino)
     }
 
     fn look(&mut self, dir: &Rc<Handle>) -> Result<Stat, Code> {
-        self.world.others_run();
+        self.pass();
         match self.world.fails() {
             true => Err(IO_DEVICE),
             false => Ok(self.world.system.disk.stat(dir.ino)),
@@ -190,7 +233,7 @@ impl Seam for Machine {
     }
 
     fn stat(&mut self, dir: &Rc<Handle>, name: &[u8]) -> Result<Stat, Code> {
-        self.world.others_run();
+        self.pass();
         let found = match self.world.fails() {
             true => Err(self.world.reason(&[IO_DEVICE, SHARING_VIOLATION])),
             false => self.find(dir.ino, name),
@@ -205,7 +248,7 @@ impl Seam for Machine {
     }
 
     fn spelling(&mut self, dir: &Rc<Handle>, name: &[u8]) -> Option<Vec<u8>> {
-        self.world.others_run();
+        self.pass();
         if self.world.fails() || self.find(dir.ino, name).is_err() {
             return None;
         }
@@ -221,7 +264,7 @@ impl Seam for Machine {
     }
 
     fn list(&mut self, dir: &Rc<Handle>, listing: &mut Listing) -> Result<(), Code> {
-        self.world.others_run();
+        self.pass();
         if self.world.fails() {
             return Err(self.world.reason(&[IO_DEVICE, UNEXP_NET_ERR]));
         }
@@ -230,7 +273,7 @@ impl Seam for Machine {
         let mut position = None;
         loop {
             if is_torn && self.world.timing.chance(300) {
-                self.world.others_run();
+                self.pass();
             }
             self.world.system.wait_for(dir.ino);
             let disk = &self.world.system.disk;
@@ -259,7 +302,7 @@ impl Seam for Machine {
     }
 
     fn read_file(&mut self, dir: &Rc<Handle>, name: &[u8], limit: usize) -> Result<Vec<u8>, Code> {
-        self.world.others_run();
+        self.pass();
         let ino = self.find(dir.ino, name)?;
         let inode = self.world.system.disk.inode(ino);
         match inode.content {
@@ -273,7 +316,7 @@ impl Seam for Machine {
     }
 
     fn volume(&mut self, _dir: &Rc<Handle>) -> Result<Volume, Code> {
-        self.world.others_run();
+        self.pass();
         match self.world.fails() {
             true => Err(IO_DEVICE),
             false => Ok(self.model.volume),
@@ -281,12 +324,12 @@ impl Seam for Machine {
     }
 
     fn clock(&mut self) -> FileTime {
-        self.world.others_run();
+        self.pass();
         self.world.system.disk.now
     }
 
     fn arm(&mut self, tag: Tag, dir: &Rc<Handle>, settings: Settings) -> Result<(), Code> {
-        self.world.others_run();
+        self.pass();
         let system = &mut self.world.system;
         let is_gone = system.is_doomed(dir.ino) || system.disk.inode(dir.ino).links == 0;
         let armed = if is_gone {
@@ -301,7 +344,10 @@ impl Seam for Machine {
             Err(Code(87))
         } else {
             let handle = self.world.system.open(dir.ino);
-            self.reads().arm(tag, settings, handle);
+            match &mut self.server {
+                Some(server) => server.arm(&mut self.world.system, tag, settings, handle),
+                None => self.reads_mut().arm(tag, settings, handle),
+            }
             Ok(())
         };
         self.world.note(|system| {
@@ -312,21 +358,24 @@ impl Seam for Machine {
     }
 
     fn retire(&mut self, tag: Tag) {
-        self.world.others_run();
+        self.pass();
         self.world.note(|_| format!("retire {}", tag.0));
-        self.reads().retire(tag);
+        match &mut self.server {
+            Some(server) => server.retire(&mut self.world.system, tag),
+            None => self.reads_mut().retire(tag),
+        }
     }
 
     fn collect(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) -> Collected {
-        self.world.others_run();
+        self.pass();
         if self.world.fails() {
             let code = self.world.reason(&READ_ENDS);
-            if let Some(dir) = self.reads().fail_any(code) {
+            if let Some(dir) = self.reads_mut().fail_any(code) {
                 self.world.note(|_| format!("the read of {} fails", dir.0));
             }
         }
         let mut collected = Collected::default();
-        for tag in self.reads().completed() {
+        for tag in self.reads_mut().completed() {
             let now = self.world.system.disk.now;
             let since = *self.waiting.entry(tag.0).or_insert(now);
             let may_wait = now - since < LATENESS;
@@ -357,8 +406,9 @@ impl Seam for Machine {
     }
 
     fn fence(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) {
-        self.world.others_run();
-        for tag in self.reads().completed() {
+        self.pass();
+        self.serve();
+        for tag in self.reads_mut().completed() {
             while self.deliver(tag, deliver) {}
             self.waiting.remove(&tag.0);
         }
@@ -375,26 +425,28 @@ impl Stage for Kernel32<Machine> {
     }
 
     fn is_idle(&self) -> bool {
-        self.world().system.nt().reads.is_idle()
+        self.system().reads().is_idle() && self.world().system.queue.len() == 0
     }
 
     fn is_limited(&self) -> bool {
-        self.world().system.nt().reads.is_limited()
+        self.system().reads().is_limited()
     }
 
     fn lift_limit(&mut self) {
-        self.system_mut().reads().limit(usize::MAX);
+        self.system_mut().reads_mut().limit(usize::MAX);
     }
 
     fn settled(&self) -> Option<u64> {
-        let nt = self.world().system.nt();
+        let Some(nt) = &self.world().system.nt else {
+            return Some(0);
+        };
         nt.doomed.is_empty().then_some(nt.buried)
     }
 
     fn check_what_is_held(&mut self, watches: u64, _is_certain: bool) -> Vec<String> {
         let wanted = self.reads_held();
         let system = &self.world().system;
-        let (held, opens) = (system.nt().reads.len(), system.disk.opens());
+        let (held, opens) = (self.system().reads().len(), system.disk.opens());
         let mut complaints = Vec::new();
         // The read has a handle of its own beside the one that it was armed with.
         if opens as usize != 2 * held {

@@ -18,5 +18,6 @@ mod records;
 #[cfg(test)]
 mod scenarios;
 mod setup;
+mod wine;
 
 pub(super) use calls::{Named, Nt};

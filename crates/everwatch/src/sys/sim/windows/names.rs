@@ -29,6 +29,10 @@ pub(in super::super) const DISTINCT_NAMES: [&[u8]; 9] = [
     b"e",
 ];
 
+/// Names that are the same to Linux and to Wine.
+pub(in super::super) const COMMON_NAMES: [&[u8]; 9] =
+    [b"a", b"b", b"c", b"d", b"e", b"f", b"g h", b".tmp", b"i"];
+
 /// Whether the entry is found under this name. `folds` is whether case does not matter and short
 /// names do.
 pub(in super::super) fn is_named(entry: &Dirent, name: &[u8], folds: bool) -> bool {

@@ -52,6 +52,8 @@ pub(in super::super) struct Reads {
     pub(super) slices: u32,
     /// Buffers have the size that was asked for, divided by this.
     pub(super) shrink: u32,
+    /// How often, out of a thousand, a read does not complete with the first half of a rename alone.
+    pub(super) patience: u32,
 }
 
 impl Reads {
@@ -62,6 +64,7 @@ impl Reads {
             random,
             slices,
             shrink: 1,
+            patience: 700,
         }
     }
 
@@ -138,7 +141,7 @@ impl Reads {
             read.used += size;
             let is_first_half = note.action == Note::OLD_NAME;
             read.notes.push_back(note);
-            if is_first_half && random.chance(700) {
+            if is_first_half && random.chance(self.patience) {
                 return fate;
             }
         }

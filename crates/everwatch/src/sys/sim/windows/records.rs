@@ -6,6 +6,9 @@ use everwatch_proactor::Layout;
 #[derive(Clone, Debug)]
 pub(in super::super) struct Note {
     pub(in super::super) action: u32,
+    /// What ties halves of a rename together before they are written down; 0 if they are beside each
+    /// other anyway.
+    pub(in super::super) cookie: u32,
     /// The path below the directory that is read, with `/` between the names.
     pub(in super::super) path: Vec<u8>,
 }
@@ -102,6 +105,7 @@ mod tests {
             .iter()
             .map(|path| Note {
                 action: Note::ADDED,
+                cookie: 0,
                 path: path.as_bytes().to_vec(),
             })
             .collect();

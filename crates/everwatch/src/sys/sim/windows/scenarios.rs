@@ -65,7 +65,7 @@ fn machine(habits: Habits, model: Model, shrink: u32, slices: u32) -> Windows {
     });
     let workload = Workload::new(Random::new(0, Stream::Workload), Mix::Everything, 0);
     let world = World::new(0, system, workload, Temper::PATIENT, timing);
-    Scenario::over(Kernel32::new(Machine::new(world, model), None))
+    Scenario::over(Kernel32::new(Machine::new(world, model, None), None))
 }
 
 fn plain() -> Windows {

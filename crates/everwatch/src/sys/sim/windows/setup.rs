@@ -5,6 +5,7 @@ use everwatch_core::filter::Filter;
 use everwatch_proactor::Layout;
 
 use super::super::disk::{Disk, Habits as DiskHabits};
+use super::super::flavour::Flavour;
 use super::super::mix::Mix;
 use super::super::queue::Queue;
 use super::super::random::{Random, Stream};
@@ -16,8 +17,9 @@ use super::super::workload::Workload;
 use super::super::world::{Temper, World};
 use super::calls::{Habits, Nt};
 use super::machine::{Machine, Model};
-use super::names::{DISTINCT_NAMES, NAMES};
+use super::names::{COMMON_NAMES, DISTINCT_NAMES, NAMES};
 use super::reads::Reads;
+use super::wine::Server;
 use crate::sys::windows::{Kernel32, Numbers, Volume};
 
 impl Schedule<Kernel32<Machine>> {
@@ -27,7 +29,8 @@ impl Schedule<Kernel32<Machine>> {
         traces: bool,
     ) -> Schedule<Kernel32<Machine>> {
         let mut setup = Random::new(seed, Stream::Setup);
-        let is_unique = setup.chance(700);
+        let is_wine = Flavour::of(seed).0 == Flavour::Wine;
+        let is_unique = setup.chance(700) && !is_wine;
         let habits = DiskHabits {
             reuses_numbers: !is_unique && setup.chance(700),
             has_births: true,
@@ -35,7 +38,7 @@ impl Schedule<Kernel32<Machine>> {
             lists_by_hash: setup.chance(700),
             replaces_in_place: false,
             tick: setup.pick(&[100, 100, 1_000_000, 10_000_000, 2_000_000_000]),
-            folds_names: true,
+            folds_names: !is_wine,
         };
         let mut temper = Temper {
             busy: setup.pick(&[0, 20, 100, 300]),
@@ -45,9 +48,12 @@ impl Schedule<Kernel32<Machine>> {
             haste: setup.pick(&[1_000, 30_000, 500_000, 5_000_000]),
         };
         let model = Model {
-            layout: setup.pick(&[Layout::Plain, Layout::Extended]),
+            layout: match is_wine {
+                true => Layout::Plain,
+                false => setup.pick(&[Layout::Plain, Layout::Extended]),
+            },
             volume: Volume {
-                is_remote: setup.chance(200),
+                is_remote: setup.chance(200) && !is_wine,
                 numbers: match is_unique {
                     true => Numbers::Unique,
                     false => Numbers::Reused,
@@ -62,7 +68,10 @@ impl Schedule<Kernel32<Machine>> {
             touches: setup.pick(&[0, 300, 1000]),
         };
         let gap = setup.chance(60).then_some(Gap::Chosen);
-        let limit = setup.pick(&[10_000, 10_000, 10_000, 10_000, 2, 1]);
+        let limit = match setup.pick(&[10_000, 10_000, 10_000, 10_000, 2, 1]) {
+            _ if is_wine => usize::MAX,
+            limit => limit,
+        };
         let shrink = setup.pick(&[1, 1, 1, 1000, 4000]);
         let lag = setup.pick(&[0, 100, 400]);
         let mix = setup.pick(&Mix::ALL);
@@ -79,6 +88,7 @@ impl Schedule<Kernel32<Machine>> {
         // A root is the entry of its name. Which one that is must not depend on the way to it.
         let has_spelling = has_inner || scopes.iter().any(|scope| scope.only.is_some());
         let names = match has_spelling || obeys_rules {
+            _ if is_wine => &COMMON_NAMES,
             true => &DISTINCT_NAMES,
             false => &NAMES,
         };
@@ -87,22 +97,31 @@ impl Schedule<Kernel32<Machine>> {
         }
         let timing = Random::new(seed, Stream::Timing);
         let disk = Disk::new(habits, BEGAN, gap);
-        let queue = Queue::new(0, 0);
+        let queue = Queue::new(usize::MAX, usize::MAX);
         let mut system = System::new(disk, queue, Trace::new(traces), timing.clone(), lag);
         let notices = Random::new(seed, Stream::Notices);
         let mut reads = Reads::new(limit, temper.slices, notices.clone());
         reads.shrink = shrink;
-        system.nt = Some(Nt {
-            reads,
-            doomed: Vec::new(),
-            buried: 0,
-            random: notices,
-            habits: kernel_habits,
-        });
+        reads.patience = if is_wine { 0 } else { reads.patience };
+        let server = match is_wine {
+            true => Some(Server::new(reads)),
+            false => {
+                system.nt = Some(Nt {
+                    reads,
+                    doomed: Vec::new(),
+                    buried: 0,
+                    random: notices,
+                    habits: kernel_habits,
+                });
+                None
+            }
+        };
         let restrict = |workload: &mut Workload| {
             workload.names = names;
             workload.makes_rules = obeys_rules;
             workload.mounts = false;
+            // Windows has no such call; of what Linux processes do it is the one that Wine cannot tell.
+            workload.exchanges = false;
             workload.links_lead_nowhere = has_inner;
         };
         let random = Random::new(seed, Stream::Workload);
@@ -120,8 +139,11 @@ impl Schedule<Kernel32<Machine>> {
             false => Filter::default(),
         };
         let world = World::new(seed, system, workload, temper, timing);
-        let kernel = Kernel32::new(Machine::new(world, model), gap);
+        let kernel = Kernel32::new(Machine::new(world, model, server), gap);
         let sync_rate = setup.pick(&[0, 0, 20, 100]);
-        Schedule::over(kernel, filter, (seed, calls), scopes, sync_rate)
+        let mut schedule = Schedule::over(kernel, filter, (seed, calls), scopes, sync_rate);
+        // Under Wine nothing keeps what is above a root from being renamed, and nobody tells.
+        schedule.fails |= is_wine;
+        schedule
     }
 }

@@ -1,0 +1,107 @@
+//! What watchers of each completion model hold, and that they hold nothing when they are closed.
+//!
+//! One test alone in its binary: it counts what the whole process holds.
+//!
+//! requirement: S1.16, S0 bug b
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::held::{Held, held, resident_kibibytes};
+use common::models::{MODELS, most_roots, options};
+use common::{changes, eventually, synced, temp};
+use everwatch::CompletionModel;
+
+/// More with EVERWATCH_SOAK=1: the full count takes longer than a test should.
+fn rounds() -> usize {
+    if std::env::var_os("EVERWATCH_SOAK").is_some() {
+        10_000
+    } else {
+        1_000
+    }
+}
+
+fn start_and_stop(model: CompletionModel, root: &Path) {
+    let watcher = options(model).build().expect("a watcher");
+    watcher.watch(root).expect("watched");
+    let mut feed = watcher.feed().expect("a feed");
+    fs::write(root.join("f"), "x").expect("written");
+    assert!(feed.next().is_some());
+    watcher.close();
+}
+
+/// Watches all `roots` at once, and sees a change in each.
+fn watch_all(model: CompletionModel, roots: &[PathBuf], threads_before: usize) {
+    let watcher = options(model).build().expect("a watcher");
+    for root in roots {
+        watcher.watch(root).expect("watched");
+    }
+    let threads = held().threads - threads_before;
+    let expected = match model {
+        CompletionModel::Blocking if cfg!(windows) => 1 + roots.len(),
+        CompletionModel::Event if cfg!(windows) => 1 + roots.len().div_ceil(63),
+        _ => 2,
+    };
+    // Under Wine, a thread of the system's own may come with the first of these.
+    assert!(threads <= expected + 2, "{model:?}: {threads} threads");
+    let mut feed = watcher.feed().expect("a feed");
+    for root in roots {
+        fs::write(root.join("f"), "x").expect("written");
+    }
+    let events = synced(&watcher, &mut feed);
+    let unseen = |root: &&PathBuf| !changes(&events).any(|change| change.path == root.join("f"));
+    assert_eq!(roots.iter().filter(unseen).count(), 0, "{model:?}");
+    watcher.close();
+}
+
+/// Waits until no more is held than before; the last thread may still be on its way out.
+fn assert_is_back(what: &str, before: Held) {
+    eventually(
+        &format!("{what}: {before:?} again, not {:?}", held()),
+        || held().is_within(before),
+    );
+}
+
+#[test]
+fn s1_16_s0_2_handles_threads_and_memory_are_back_after_many_starts_and_stops() {
+    let (dir, many) = (temp(), temp());
+    let roots: Vec<PathBuf> = (0..500)
+        .map(|at| many.path().join(at.to_string()))
+        .collect();
+    for root in &roots {
+        fs::create_dir(root).expect("a directory");
+    }
+    for &model in MODELS {
+        start_and_stop(model, dir.path());
+        let before = held();
+        for _ in 0..rounds() / 4 {
+            start_and_stop(model, dir.path());
+        }
+        let warm = resident_kibibytes();
+        for _ in 0..rounds() {
+            start_and_stop(model, dir.path());
+        }
+        assert_is_back(&format!("{model:?}, started and stopped"), before);
+        let grown = resident_kibibytes().saturating_sub(warm);
+        assert!(grown < 1024, "{model:?}: {grown} KiB more");
+
+        let roots = &roots[..most_roots(model)];
+        watch_all(model, roots, before.threads);
+        let warm = resident_kibibytes();
+        for _ in 0..4 {
+            watch_all(model, roots, before.threads);
+        }
+        assert_is_back(&format!("{model:?}, with many roots"), before);
+        let grown = resident_kibibytes().saturating_sub(warm);
+        assert!(grown < 2048, "{model:?}, with many roots: {grown} KiB more");
+        println!(
+            "{model:?}: {} cycles and 5 times {} roots; {:?} before and {:?} after",
+            rounds() * 5 / 4,
+            roots.len(),
+            before,
+            held()
+        );
+    }
+}
