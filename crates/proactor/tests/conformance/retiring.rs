@@ -18,7 +18,7 @@ crate::over_all_models!(
     s0_3_any_thread_may_retire,
     s3_bug_5_after_the_last_directory_has_gone_another_is_read,
     a_directory_that_starves_can_be_retired,
-    s0_7_a_reader_dropped_under_load_harms_nobody,
+    s0_7_s1_bug_9_a_reader_dropped_under_load_harms_nobody,
 );
 
 fn s1_14_s3_bug_1_after_retire_nothing_of_the_tag_is_told(model: Model) {
@@ -171,7 +171,7 @@ fn a_directory_that_starves_can_be_retired(model: Model) {
     reader.close();
 }
 
-fn s0_7_a_reader_dropped_under_load_harms_nobody(model: Model) {
+fn s0_7_s1_bug_9_a_reader_dropped_under_load_harms_nobody(model: Model) {
     let tree = tree();
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {

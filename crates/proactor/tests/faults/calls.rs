@@ -259,6 +259,31 @@ fn s0_5_s3_3_apcs_read_complete_and_are_cancelled_on_the_worker_alone() {
 }
 
 #[test]
+fn s1_7_two_thousand_directories_are_read_into_buffers_of_the_chosen_size() {
+    let session = Session::open();
+    let tree = tree();
+    let mut reader = Reader::new(support::port());
+    let small = Settings {
+        bytes: 4096,
+        ..Settings::default()
+    };
+    for tag in 0..2000 {
+        // Few directories, because Wine looks names up one by one; each read is one of its own.
+        let root = tree.path().join((tag % 100).to_string());
+        if tag < 100 {
+            std::fs::create_dir(&root).expect("a directory");
+        }
+        reader.arm(tag, &root, small);
+    }
+    let reads = session.records_of(Call::ReadDirectoryChanges);
+    assert_eq!(reads.len(), 2000);
+    assert!(reads.iter().all(|read| read.arguments[2] == 4096));
+    create(&tree.path().join("7").join("new"));
+    reader.until("twenty times", |told| told.len() >= 20);
+    reader.close();
+}
+
+#[test]
 fn s0_6_the_port_issues_and_completes_on_the_thread_of_its_caller() {
     let session = Session::open();
     let tree = tree();
