@@ -8,7 +8,7 @@
 //! Places are compared by the identity of the directory above and the name. Moves that were reported
 //! are told apart from what was seen after them by a count.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use everwatch_core::kernel::Identity;
 
@@ -33,6 +33,8 @@ pub(super) struct Sights {
     seen: HashMap<Identity, Sight>,
     /// When something was last renamed to this name, in whichever directory.
     arrivals: HashMap<Box<[u8]>, u64>,
+    /// Names that directories had when they were seen.
+    names: HashSet<Box<[u8]>>,
     /// Something was reported to be gone from its name.
     is_moving: bool,
     count: u64,
@@ -43,22 +45,26 @@ const MOST_ARRIVALS: usize = 100_000;
 
 impl Sights {
     /// Something left its name.
-    pub(super) fn left(&mut self) {
+    pub(super) fn left(&mut self, path: &[u8]) {
         self.is_moving = true;
+        // If it was a directory, the next one with the name may have its number, too.
+        if self.names.contains(last_name(path)) {
+            self.arrived(path);
+        }
     }
 
     /// Something was renamed to this path.
     pub(super) fn arrived(&mut self, path: &[u8]) {
         self.count += 1;
         if self.arrivals.len() < MOST_ARRIVALS {
-            let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
-            self.arrivals.insert(name.into(), self.count);
+            self.arrivals.insert(last_name(path).into(), self.count);
         }
     }
 
     /// A read of all below was retired: nothing is known to be below its directory any more.
     pub(super) fn lost(&mut self) {
         self.seen.clear();
+        self.names.clear();
         self.is_moving = true;
     }
 
@@ -75,9 +81,9 @@ impl Sights {
             arrival => arrival.copied(),
         };
         match self.seen.get(&identity) {
-            // Wine may have seen it when it was made, elsewhere. Of a move to where Wine had seen
-            // nothing yet there is no record but that it left.
-            None => self.is_moving,
+            // Wine may have seen it when it was made, elsewhere; or one that had its number, which
+            // it keeps when those above are forgotten, for as long as its server runs.
+            None => true,
             Some(seen) => {
                 seen.place != *place
                     || arrival.is_some_and(|arrival| arrival > seen.at)
@@ -89,6 +95,9 @@ impl Sights {
     /// The directory was seen at this place.
     pub(super) fn saw(&mut self, identity: Identity, place: Place, was_forgotten: bool) {
         self.count += 1;
+        if !self.names.contains(&place.name) {
+            self.names.insert(place.name.clone());
+        }
         let before = self.seen.get(&identity);
         let was_forgotten = was_forgotten || before.is_some_and(|before| before.was_forgotten);
         let at = self.count;
@@ -101,6 +110,10 @@ impl Sights {
             },
         );
     }
+}
+
+fn last_name(path: &[u8]) -> &[u8] {
+    path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
 }
 
 #[cfg(test)]
@@ -125,11 +138,21 @@ mod tests {
     #[test]
     fn a_directory_that_moved_since_it_was_seen_is_stale() {
         let mut sights = Sights::default();
-        assert!(!sights.is_stale(identity(2), &place(1, "a")));
+        assert!(sights.is_stale(identity(2), &place(1, "a")));
         sights.saw(identity(2), place(1, "a"), false);
         assert!(!sights.is_stale(identity(2), &place(1, "a")));
         assert!(sights.is_stale(identity(2), &place(1, "b")));
         sights.arrived(b"x/a");
+        assert!(sights.is_stale(identity(2), &place(1, "a")));
+    }
+
+    #[test]
+    fn a_directory_with_the_number_and_the_name_of_one_that_is_gone_is_stale() {
+        let mut sights = Sights::default();
+        sights.saw(identity(2), place(1, "a"), false);
+        sights.left(b"b");
+        assert!(!sights.is_stale(identity(2), &place(1, "a")));
+        sights.left(b"a");
         assert!(sights.is_stale(identity(2), &place(1, "a")));
     }
 
@@ -140,9 +163,6 @@ mod tests {
         sights.saw(identity(3), place(2, "s"), false);
         sights.saw(identity(2), place(1, "b"), true);
         assert!(sights.is_stale(identity(3), &place(2, "s")));
-        assert!(!sights.is_stale(identity(4), &place(2, "new")));
-        sights.left();
-        assert!(sights.is_stale(identity(4), &place(2, "new")));
         sights.saw(identity(3), place(2, "s"), true);
         assert!(!sights.is_stale(identity(3), &place(2, "s")));
     }

@@ -92,7 +92,7 @@ impl Tail {
                 Some(names) => {
                     match change.action {
                         Notified::NewName => ledger.sights.arrived(&path),
-                        Notified::OldName | Notified::Removed => ledger.sights.left(),
+                        Notified::OldName | Notified::Removed => ledger.sights.left(&path),
                         _ => {}
                     }
                     names.review(action, &path)
