@@ -20,7 +20,7 @@ const STYLE: &[Line] = &[
         &[],
     ),
     (
-        "cargo clippy --package everwatch-cli --test torture -- -D warnings",
+        "cargo clippy --package everwatch-cli --test torture --test wine -- -D warnings",
         &[],
     ),
 ];
