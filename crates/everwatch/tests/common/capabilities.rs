@@ -43,3 +43,8 @@ pub(crate) fn replaces_empty_directories() -> bool {
 pub(crate) fn tells_files_above_from_nothing() -> bool {
     cfg!(unix)
 }
+
+/// Whether each call that opens or lists goes through another process, which has one thread for all.
+pub(crate) fn calls_are_slow() -> bool {
+    is_wine()
+}
