@@ -6,6 +6,7 @@
 //! causes as well, alike for all subjects. Everybody's tree is listed once after it is armed, because
 //! Wine tells of a directory that was there before only when somebody has opened it since.
 
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,7 +40,7 @@ pub(crate) struct Arguments {
     /// What starts a program under Wine.
     #[arg(long, default_value = "wine")]
     loader: PathBuf,
-    /// Do a twentieth of everything, once.
+    /// Do a twentieth of everything.
     #[arg(long)]
     quick: bool,
     /// How often each subject goes through each workload.
@@ -83,14 +84,13 @@ const WORKLOADS: [(&str, usize, usize); 3] = [
     ("mix", 5_000, 10),
 ];
 
-/// What uses no more than this in each hundredth of a second is at rest: a subject may look around now
-/// and then for ever.
-const HARDLY_ANYTHING: Duration = Duration::from_micros(500);
+/// A subject that used hardly anything for so long has nothing left to do.
+const QUIET: Duration = Duration::from_millis(1_000);
+
+/// Hardly anything: a subject may look around now and then for ever.
+const HARDLY_ANYTHING: Duration = Duration::from_millis(15);
 
 const SAMPLE: Duration = Duration::from_millis(10);
-
-/// A subject that was at rest for so long has nothing left to do.
-const QUIET: Duration = Duration::from_millis(1_000);
 
 /// Nothing takes longer than this.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -145,21 +145,21 @@ impl Used {
 /// Waits until the subject and the server are at rest. Returns since when, and what was used by then.
 fn settle(subject: u32, server: u32) -> Result<(Instant, Used)> {
     let begun = Instant::now();
-    let mut last = (begun, Used::so_far(subject, server)?);
-    let mut before = last.1;
+    let mut samples = VecDeque::new();
     loop {
-        std::thread::sleep(SAMPLE);
-        let (now, used) = (Instant::now(), Used::so_far(subject, server)?);
-        if used.total().saturating_sub(before.total()) > HARDLY_ANYTHING {
-            last = (now, used);
-        } else if now - last.0 > QUIET {
-            return Ok(last);
+        let now = (Instant::now(), Used::so_far(subject, server)?);
+        samples.push_back(now);
+        while let Some(&(at, used)) = samples.front().filter(|first| now.0 - first.0 >= QUIET) {
+            if now.1.total().saturating_sub(used.total()) < HARDLY_ANYTHING {
+                return Ok((at, used));
+            }
+            samples.pop_front();
         }
-        before = used;
         ensure!(
             begun.elapsed() < PATIENCE,
             "the subject does not come to rest"
         );
+        std::thread::sleep(SAMPLE);
     }
 }
 
@@ -263,7 +263,7 @@ impl Stage<'_> {
              how the programs compare under Wine, and nothing about Windows.\n\n"
         );
         if self.scale.quick {
-            text.push_str("**A quick run: a twentieth of the work, once.**\n\n");
+            text.push_str("**A quick run: a twentieth of the work.**\n\n");
         }
         text.push_str("| | |\n|---|---|\n");
         for (name, value) in machine {
@@ -287,7 +287,7 @@ impl Stage<'_> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let rounds = if arguments.quick { 1 } else { arguments.rounds };
+    let rounds = arguments.rounds;
     let version = Command::new(&arguments.loader).arg("--version").output()?;
     let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
     let mut machine = machine::describe(&[]);

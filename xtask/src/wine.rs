@@ -159,7 +159,8 @@ fn target_directory() -> Result<PathBuf, String> {
 /// Builds what the bench under Wine needs, for both systems, and runs it.
 pub(crate) fn bench(arguments: &[String]) -> Result<(), String> {
     let toolchain = Toolchain::get()?;
-    let outside = format!("build --release --package everwatch-bench {WRITERS}");
+    let outside =
+        format!("build --release --package everwatch-bench --bin everwatch-bench {WRITERS}");
     process::run_plain(toolchain.cargo(&outside, toolchain.target()))?;
     let native = format!("cargo build --release {WRITERS}");
     process::run_plain(process::command(&native, &[]))?;

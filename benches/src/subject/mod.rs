@@ -34,6 +34,7 @@ pub(crate) enum Name {
     Watchman,
 }
 
+#[cfg(target_os = "linux")]
 impl Name {
     pub(crate) const ALL: [Name; 6] = [
         Name::Everwatch,
@@ -80,6 +81,7 @@ pub(crate) enum Intake {
     Stamp,
 }
 
+#[cfg(target_os = "linux")]
 impl Intake {
     pub(crate) fn argument(self) -> &'static str {
         match self {

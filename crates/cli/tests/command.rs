@@ -1,5 +1,7 @@
 //! What `everwatch watch` prints, in each format.
 
+#![cfg(unix)]
+
 mod common;
 
 use std::ffi::OsStr;

@@ -1,5 +1,7 @@
 //! How the command ends: by a signal, or because nobody reads any more.
 
+#![cfg(unix)]
+
 mod common;
 
 use std::fs;

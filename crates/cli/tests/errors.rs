@@ -2,13 +2,20 @@
 
 mod common;
 
+#[cfg(unix)]
 use std::ffi::{OsStr, OsString};
 use std::fs;
+#[cfg(unix)]
 use std::os::unix::ffi::OsStrExt;
+#[cfg(unix)]
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::process::{Command, Stdio};
+use std::process::Command;
+#[cfg(unix)]
+use std::process::Stdio;
 
-use common::{COMMAND, everwatch, said, temp};
+#[cfg(unix)]
+use common::COMMAND;
+use common::{everwatch, said, temp};
 use insta::assert_snapshot;
 
 /// The one line that the command says about what is wrong.
@@ -75,6 +82,7 @@ fn what_is_wrong_with_flags_is_one_line_that_says_what_to_do() {
     assert_snapshot!(lines.join("\n"));
 }
 
+#[cfg(unix)]
 #[test]
 fn paths_that_cannot_be_watched_are_one_line_that_says_what_to_do() {
     let dir = temp();
@@ -96,6 +104,7 @@ fn paths_that_cannot_be_watched_are_one_line_that_says_what_to_do() {
     );
 }
 
+#[cfg(unix)]
 #[test]
 fn a_missing_path_with_odd_characters_is_still_one_harmless_line() {
     for order in ["watch", "doctor"] {
@@ -118,6 +127,7 @@ fn one_bad_path_among_good_ones_is_named() {
     assert!(line.contains(&*missing.to_string_lossy()), "{line}");
 }
 
+#[cfg(unix)]
 #[test]
 fn an_unreadable_path_is_one_line_that_says_what_to_do() {
     let dir = temp();
@@ -148,6 +158,7 @@ fn an_unreadable_path_is_one_line_that_says_what_to_do() {
     assert_snapshot!(line);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_working_directory_that_is_gone_is_one_line() {
     let dir = temp();
@@ -159,6 +170,7 @@ fn a_working_directory_that_is_gone_is_one_line() {
     complaint(&mut command);
 }
 
+#[cfg(unix)]
 #[test]
 fn output_that_cannot_be_written_is_one_line() {
     let dir = temp();
@@ -181,6 +193,7 @@ fn output_that_cannot_be_written_is_one_line() {
     assert_eq!(err, expected);
 }
 
+#[cfg(unix)]
 #[test]
 fn the_exit_code_is_right_even_if_nobody_can_be_told() {
     let full = || {
@@ -233,4 +246,24 @@ fn a_time_beyond_all_measure_is_refused_or_waited_for() {
             assert!(matches!(said.code, Some(0 | 2)), "{flag} {time}: {said:?}");
         }
     }
+}
+
+#[cfg(windows)]
+#[test]
+fn windows_paths_that_cannot_be_watched_are_one_line_that_says_what_to_do() {
+    let dir = temp();
+    fs::write(dir.path().join("file"), "").expect("a file");
+    let mut lines = Vec::new();
+    for order in ["watch", "doctor"] {
+        for name in ["missing", "file/below", "", "new\nline", "Q:\\"] {
+            let mut command = everwatch([order, name]);
+            let line = complaint(command.current_dir(dir.path()));
+            lines.push(format!("{order} {name:?}\n    {line}"));
+        }
+    }
+    assert_snapshot!(
+        lines
+            .join("\n")
+            .replace(&*dir.path().to_string_lossy(), "[DIR]")
+    );
 }

@@ -4,6 +4,8 @@
 //! goes on; and then what a consumer of its lines believes is what is on disk, except where the
 //! coverage says that changes are not seen.
 
+#![cfg(unix)]
+
 mod common;
 
 use std::fs;

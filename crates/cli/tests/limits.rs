@@ -1,5 +1,7 @@
 //! What the command says about the limit of watches, which is set in a user namespace of its own.
 
+#![cfg(unix)]
+
 mod common;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! What is different when a person looks: colours, short paths, a count while a large tree is armed.
 
+#![cfg(unix)]
+
 mod common;
 
 use std::fs::{self, File};

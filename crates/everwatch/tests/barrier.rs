@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{
-    Load, PATIENCE, Replica, armed, changes, differences, eventually, memory, structure, synced,
-    temp, waiting, walk,
+    Load, PATIENCE, Replica, armed, capabilities, changes, differences, eventually, hands, memory,
+    structure, synced, temp, waiting, walk,
 };
 use everwatch::{Backend, ChangeKind, Options};
 
@@ -27,18 +27,18 @@ fn what_four_threads_did_before_the_barrier_is_delivered() {
             for thread in 0..4 {
                 scope.spawn(move || {
                     let own = root.join(format!("t{thread}"));
-                    fs::create_dir_all(own.join("a/b")).expect("directories");
+                    hands::create_dir_all(&own.join("a/b")).expect("directories");
                     for at in 0..50 {
                         let path = own.join(format!("a/b/{round}-{at}"));
                         fs::write(&path, "x").expect("a file");
                         match at % 3 {
-                            0 => fs::rename(&path, own.join(format!("m{round}-{at}"))),
-                            1 => fs::remove_file(&path),
+                            0 => hands::rename(&path, &own.join(format!("m{round}-{at}"))),
+                            1 => hands::remove_file(&path),
                             _ => Ok(()),
                         }
                         .expect("moved or removed");
                     }
-                    fs::rename(own.join("a"), own.join(format!("a{round}"))).expect("moved");
+                    hands::rename(&own.join("a"), &own.join(format!("a{round}"))).expect("moved");
                 });
             }
         });
@@ -236,8 +236,8 @@ fn the_barrier_is_passed_while_others_never_stop_changing_the_tree() {
         // The writers do rest, so that a barrier that waits for them fails this test.
         if begin.elapsed() < PATIENCE {
             let path = own.join(format!("busy{writer}"));
-            fs::write(&path, "x").expect("a file");
-            fs::remove_file(&path).expect("removed");
+            hands::write(&path, "x").expect("a file");
+            hands::remove_file(&path).expect("removed");
         }
     });
     let mut slowest = Duration::ZERO;
@@ -253,7 +253,11 @@ fn the_barrier_is_passed_while_others_never_stop_changing_the_tree() {
         );
     }
     drop(load);
-    assert!(slowest < PATIENCE / 4, "a barrier took {slowest:?}");
+    let most = match capabilities::calls_are_slow() {
+        true => PATIENCE * 3 / 4,
+        false => PATIENCE / 4,
+    };
+    assert!(slowest < most, "a barrier took {slowest:?}");
 }
 
 #[test]

@@ -12,7 +12,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use common::{
-    Load, PATIENCE, Replica, armed, differences, eventually, memory, structure, temp, waiting, walk,
+    Load, PATIENCE, Replica, armed, differences, eventually, hands, memory, structure, temp,
+    waiting, walk,
 };
 use everwatch::{ErrorKind, Event, Feed, Options, Watcher};
 use futures_core::Stream;
@@ -25,10 +26,10 @@ fn load_on(root: &Path, threads: usize) -> Load {
     let root = root.to_owned();
     Load::new(threads, move |thread, round| {
         let dir = root.join(format!("load{thread}/d{}", round % 50));
-        fs::create_dir_all(dir.join("x/y")).expect("directories");
-        fs::write(dir.join("x/y/f"), "x").expect("a file");
-        fs::rename(dir.join("x"), dir.join("z")).expect("moved");
-        fs::remove_dir_all(&dir).expect("removed");
+        hands::create_dir_all(&dir.join("x/y")).expect("directories");
+        hands::write(&dir.join("x/y/f"), "x").expect("a file");
+        hands::rename(&dir.join("x"), &dir.join("z")).expect("moved");
+        hands::remove_dir_all(&dir).expect("removed");
     })
 }
 

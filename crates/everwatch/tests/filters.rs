@@ -16,10 +16,11 @@ use tempfile::TempDir;
 
 /// A watched tree of which consumers see a part.
 struct Scene {
-    dir: TempDir,
     watcher: Watcher,
     feed: Feed,
     replica: Replica,
+    /// Removed last, when nothing of it is watched any more.
+    dir: TempDir,
 }
 
 impl Scene {
@@ -68,6 +69,10 @@ impl Scene {
             .tree
             .keys()
             .map(|path| short(path).display().to_string());
+        let names = names.map(|name| match cfg!(windows) {
+            true => name.replace('\\', "/"),
+            false => name,
+        });
         names.filter(|name| !name.ends_with(".gitignore")).collect()
     }
 }
@@ -139,9 +144,11 @@ fn hidden_directories_cost_no_watch_and_no_entry() {
         scene.watcher.counters().entries == 3
     });
     let counters = scene.watcher.counters();
+    // On Windows one read is for all that is below the root.
+    let of_directories = usize::from(!cfg!(windows));
     assert_eq!(
         counters.watches,
-        guards.watches.max(1) + 1,
+        guards.watches.max(1) + of_directories as u64,
         "{counters:?} and {guards:?}"
     );
     assert!(counters.listings <= 4, "{counters:?}");
@@ -327,9 +334,10 @@ fn rules_of_the_same_repository_above_the_root_count() {
 
 /// A watched directory `repo/root` of a repository `repo`, and what its feed tells.
 struct Repository {
-    dir: TempDir,
     watcher: Watcher,
     feed: Feed,
+    /// Removed last, when nothing of it is watched any more.
+    dir: TempDir,
 }
 
 impl Repository {

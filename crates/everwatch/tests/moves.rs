@@ -5,14 +5,16 @@ mod common;
 use std::fs;
 
 use common::{
-    Replica, armed, changes, differences, disk, lines, memory, structure, synced, temp, walk,
+    Replica, armed, assert_told, capabilities, changes, differences, disk, hands, lines, memory,
+    structure, synced, temp, walk,
 };
 use everwatch::{ChangeKind, Feed, FileType, Watcher};
 
 struct Scene {
-    dir: tempfile::TempDir,
     watcher: Watcher,
     feed: Feed,
+    /// Removed last, when nothing of it is watched any more.
+    dir: tempfile::TempDir,
 }
 
 impl Scene {
@@ -85,8 +87,20 @@ fn a_move_across_two_roots_is_one_move() {
     watcher.watch(&two).expect("watched");
     fs::rename(one.join("f"), two.join("g")).expect("moved");
     fs::rename(one.join("d"), two.join("d")).expect("moved");
-    let seen = lines(dir.path(), &synced(&watcher, &mut feed));
-    assert_eq!(seen, ["moved one/f -> two/g", "moved one/d/ -> two/d/"]);
+    let mut seen = lines(dir.path(), &synced(&watcher, &mut feed));
+    if capabilities::tells_entries_by_number() {
+        assert_eq!(seen, ["moved one/f -> two/g", "moved one/d/ -> two/d/"]);
+    } else {
+        seen.sort();
+        let expected = [
+            "created two/d/",
+            "created two/d/e/",
+            "created two/g",
+            "removed one/d/",
+            "removed one/f",
+        ];
+        assert_eq!(seen, expected);
+    }
     fs::write(two.join("d/e/new"), "").expect("a file");
     let seen = lines(dir.path(), &synced(&watcher, &mut feed));
     assert_eq!(seen, ["created two/d/e/new"]);
@@ -111,10 +125,15 @@ fn what_happens_below_a_directory_before_and_after_its_move_has_the_path_of_that
     // Read late, the first file is not found under its old path and is reported once more.
     let mut lines = scene.lines();
     lines.retain(|line| line != "modified x/e/before");
-    assert_eq!(
-        lines,
-        ["created d/e/before", "moved d/ -> x/", "created x/e/after"]
-    );
+    if capabilities::tells_what_was_gone_when_read() {
+        let expected = ["created d/e/before", "moved d/ -> x/", "created x/e/after"];
+        assert_eq!(lines, expected);
+    } else {
+        lines.sort();
+        let both = ["created x/e/after", "created x/e/before", "moved d/ -> x/"];
+        let in_time = ["created d/e/before", "created x/e/after", "moved d/ -> x/"];
+        assert!(lines == both || lines == in_time, "{lines:?}");
+    }
 }
 
 #[test]
@@ -143,7 +162,13 @@ fn a_move_onto_an_existing_file_replaces_it_in_one_change() {
 #[test]
 fn a_move_onto_an_empty_directory_replaces_it_in_one_change() {
     let mut scene = Scene::with(&["d", "e"], &["d/f"]);
-    scene.rename("d", "e");
+    let result = fs::rename(scene.path("d"), scene.path("e"));
+    if !capabilities::replaces_empty_directories() {
+        result.expect_err("refused");
+        assert_eq!(scene.lines(), [""; 0]);
+        return;
+    }
+    result.expect("moved");
     assert_eq!(scene.lines(), ["moved d/ -> e/"]);
     fs::write(scene.path("e/new"), "").expect("a file");
     assert_eq!(scene.lines(), ["created e/new"]);
@@ -329,10 +354,8 @@ fn a_removed_directory_and_a_new_one_with_its_inode_number_are_not_a_move() {
         scene.structure();
         fs::remove_dir(scene.path(&old)).expect("removed");
         fs::create_dir(scene.path(&new)).expect("a directory");
-        assert_eq!(
-            scene.structure(),
-            [format!("removed {old}/"), format!("created {new}/")]
-        );
+        let expected = [format!("removed {old}/"), format!("created {new}/")];
+        assert_told(scene.structure(), &expected.each_ref().map(String::as_str));
     }
 }
 
@@ -341,10 +364,10 @@ fn a_file_that_was_replaced_in_the_way_editors_do_is_not_gone_in_between() {
     let mut scene = Scene::with(&[], &["text"]);
     fs::write(scene.path("text.tmp"), "2").expect("a file");
     scene.rename("text.tmp", "text");
-    assert_eq!(
-        scene.structure(),
-        ["created text.tmp", "moved text.tmp -> text"]
-    );
+    let seen = scene.structure();
+    let was_late = seen.is_empty() && !capabilities::tells_what_was_gone_when_read();
+    let expected = ["created text.tmp", "moved text.tmp -> text"];
+    assert!(was_late || seen == expected, "{seen:?}");
 }
 
 #[test]
@@ -405,14 +428,14 @@ fn names_used_again_by_directories_in_quick_succession_are_not_mixed_up() {
         let mut replica = Replica::of(walk(root));
         for round in 0..9 {
             let (sub, other) = (root.join(format!("d{round}")), root.join("moved"));
-            fs::create_dir_all(sub.join("x/y")).expect("directories");
-            fs::write(sub.join("x/y/f"), "1").expect("a file");
-            fs::rename(&sub, &other).expect("moved");
-            fs::write(other.join("x/g"), "2").expect("a file");
+            hands::create_dir_all(&sub.join("x/y")).expect("directories");
+            hands::write(&sub.join("x/y/f"), "1").expect("a file");
+            hands::rename(&sub, &other).expect("moved");
+            hands::write(&other.join("x/g"), "2").expect("a file");
             if round % 8 == 0 {
-                fs::rename(&other, root.join(format!("kept{attempt}-{round}"))).expect("moved");
+                hands::rename(&other, &root.join(format!("kept{attempt}-{round}"))).expect("moved");
             } else {
-                fs::remove_dir_all(&other).expect("removed");
+                hands::remove_dir_all(&other).expect("removed");
             }
         }
         let events = synced(&watcher, &mut feed);
@@ -453,9 +476,10 @@ fn a_directory_moved_into_one_that_was_just_made_keeps_its_contents() {
         let moves = changes(&events)
             .filter(|c| matches!(c.kind, ChangeKind::Moved { .. }))
             .count();
-        assert_eq!(
-            moves,
-            1,
+        // Where numbers do not tell, what arrives before its new directory is watched is created.
+        let least = usize::from(capabilities::tells_entries_by_number());
+        assert!(
+            (least..=1).contains(&moves),
             "round {round}: {:?}",
             lines(scene.dir.path(), &events)
         );
@@ -472,7 +496,7 @@ fn a_file_made_right_after_a_directory_was_removed_is_created_once() {
         fs::remove_dir(scene.path(&old)).expect("removed");
         fs::write(scene.path(&new), "").expect("a file");
         let expected = [format!("removed {old}/"), format!("created {new}")];
-        assert_eq!(scene.structure(), expected, "round {round}");
+        assert_told(scene.structure(), &expected.each_ref().map(String::as_str));
     }
 }
 
@@ -490,9 +514,10 @@ fn a_directory_made_right_after_a_file_of_its_name_was_removed_is_created_once()
         let told = scene.structure();
         let created = format!("created {name}/");
         let times = told.iter().filter(|line| **line == created).count();
-        assert_eq!(
-            (times, told.last()),
-            (1, Some(&created)),
+        // Where numbers do not tell, one directory may look like the other.
+        let is_same = told.is_empty() && !capabilities::tells_entries_by_number();
+        assert!(
+            is_same || (times, told.last()) == (1, Some(&created)),
             "round {round}: {told:?}"
         );
     }

@@ -66,7 +66,7 @@ mod tests {
     const CAPACITY: u32 = 4096;
 
     #[test]
-    fn s2_7_a_completion_is_judged_by_status_and_intent_never_by_its_bytes_alone() {
+    fn s2_7_s0_bug_c_a_completion_is_judged_by_status_and_intent_never_by_its_bytes_alone() {
         let changes = |bytes| Verdict::Changes { bytes };
         let failed = |code| Verdict::Failed { code };
         let (lost, cancelled) = (Verdict::Lost, Verdict::Cancelled);

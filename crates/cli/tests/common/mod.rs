@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+#[cfg(windows)]
+pub(crate) mod console;
 pub(crate) mod replica;
 
 use std::ffi::OsStr;
@@ -12,8 +14,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
 pub(crate) use rustix::process::Signal;
-use rustix::process::{Pid, kill_process};
 use tempfile::TempDir;
 
 /// Longer than anything here takes on a busy machine; only a failing test waits as long.
@@ -30,6 +32,9 @@ pub(crate) fn temp() -> TempDir {
 
 /// A directory in memory where there is one, for large trees: a busy disk takes its time.
 pub(crate) fn memory() -> TempDir {
+    if cfg!(windows) {
+        return temp();
+    }
     let builder = || {
         let mut builder = tempfile::Builder::new();
         builder.prefix("everwatch-");
@@ -99,7 +104,9 @@ impl Session {
 
     /// Runs a command whose last root is `probe`, and waits until that one is armed.
     pub(crate) fn start(command: &mut Command, probe: TempDir) -> Session {
-        let name = probe.path().to_string_lossy().into_owned();
+        let place = probe.path().to_owned();
+        // In JSON lines, a path of Windows is escaped.
+        let name = place.file_name().unwrap_or_default().to_string_lossy();
         let mut session = Session::bare(command);
         session.probe = Some(probe);
         let begin = Instant::now();
@@ -110,7 +117,7 @@ impl Session {
                 "was not armed: {:?}",
                 session.err()
             );
-            let path = |kind: &str, at: usize| Path::new(&name).join(format!("probe-{kind}{at}"));
+            let path = |kind: &str, at: usize| place.join(format!("probe-{kind}{at}"));
             attempt += 1;
             // One change of each kind that --only may ask for, and a net effect for --settle, which
             // needs longer and longer quiet.
@@ -125,6 +132,8 @@ impl Session {
 
     /// Runs a command without a probe.
     pub(crate) fn bare(command: &mut Command) -> Session {
+        #[cfg(windows)]
+        console::apart(command);
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -136,7 +145,7 @@ impl Session {
         (1..=attempts).any(|at| {
             ["moves", "goes", "stays"]
                 .iter()
-                .any(|kind| self.out_contains(&format!("/probe-{kind}{at}")))
+                .any(|kind| self.out_contains(&format!("probe-{kind}{at}")))
         })
     }
 
@@ -200,7 +209,9 @@ impl Session {
         }
     }
 
+    #[cfg(unix)]
     pub(crate) fn signal(&self, signal: Signal) {
+        use rustix::process::{Pid, kill_process};
         let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         kill_process(id.expect("a process"), signal).expect("the child is ours");
     }
@@ -211,7 +222,10 @@ impl Session {
 
     /// Ends the command as a person would, and returns what it said without the probe's part.
     pub(crate) fn stop(self) -> Said {
+        #[cfg(unix)]
         self.signal(Signal::INT);
+        #[cfg(windows)]
+        console::interrupt(self.id());
         self.wait()
     }
 

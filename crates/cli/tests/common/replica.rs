@@ -1,8 +1,6 @@
 //! A consumer that knows nothing but the JSON lines.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -157,8 +155,19 @@ fn path(line: &Value, name: &str) -> PathBuf {
                 .as_bytes()
                 .chunks(2)
                 .map(|two| digit(&two[0]) << 4 | digit(&two[1]));
-            OsString::from_vec(bytes.collect()).into()
+            of_bytes(bytes.collect())
         }
         None => line[name].as_str().expect("a path").into(),
     }
+}
+
+#[cfg(unix)]
+fn of_bytes(bytes: Vec<u8>) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt;
+    std::ffi::OsString::from_vec(bytes).into()
+}
+
+#[cfg(windows)]
+fn of_bytes(bytes: Vec<u8>) -> PathBuf {
+    panic!("a name that is no text was made by nobody here: {bytes:?}")
 }

@@ -51,6 +51,26 @@ fn everything_at_once_by_a_windows_writer_converges() {
 }
 
 #[test]
+fn a_storm_of_renames_and_files_that_come_and_go_converge() {
+    let Some(wine) = Wine::here() else { return };
+    let (seeds, scale) = if is_soak() { (5, 40) } else { (1, 5) };
+    for seed in 1..=seeds {
+        for (plan, writer) in [
+            (Plan::RenameStorm, PACED),
+            (Plan::RenameStorm, Writer::Windows),
+            (Plan::Churn, PACED),
+            (Plan::Churn, Writer::Windows),
+        ] {
+            let run = Run {
+                writers: 2,
+                ..Run::of(plan, seed, writer, scale)
+            };
+            run.check(&wine);
+        }
+    }
+}
+
+#[test]
 fn a_run_described_by_the_environment_converges() {
     let Some(wine) = Wine::here() else { return };
     let words = std::env::var("EVERWATCH_RUN").unwrap_or_else(|_| "operations=200".to_owned());

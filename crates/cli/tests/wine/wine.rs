@@ -28,11 +28,28 @@ impl Wine {
             return None;
         };
         let loader = std::env::var_os("EVERWATCH_WINE_LOADER").unwrap_or_else(|| "wine".into());
-        Some(Wine {
+        let wine = Wine {
             command: command.into(),
             loader,
             _turn: TURN.lock().unwrap_or_else(PoisonError::into_inner),
-        })
+        };
+        wine.warm_up();
+        Some(wine)
+    }
+
+    /// The first program in a prefix starts Wine's services, which stay and keep its standard error
+    /// open: whoever reads that to its end would wait for them.
+    fn warm_up(&self) {
+        let mut first = self.everwatch();
+        first
+            .arg("--version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        assert!(
+            first.status().is_ok_and(|status| status.success()),
+            "{} does not run under Wine",
+            self.command.display()
+        );
     }
 
     fn program(&self, program: &Path) -> Command {

@@ -1,9 +1,50 @@
-//! What this system does differently, found out at run time. A test that needs to know asks here, by
-//! name, and still asserts what holds.
+//! What systems do differently, found out at run time. A test that needs to know asks here, by name,
+//! and still asserts what holds.
 
 use std::path::Path;
 
 /// Whether this is Wine: a Windows program sees the tools that come with it.
 pub(crate) fn is_wine() -> bool {
     cfg!(windows) && Path::new(r"C:\windows\system32\winecfg.exe").exists()
+}
+
+/// Whether a removal is told before what happened after it elsewhere. On Windows it may be the first
+/// half of a move to another directory, so it waits for the second for a moment.
+pub(crate) fn tells_removals_in_order() -> bool {
+    cfg!(unix)
+}
+
+/// Whether an entry is told of that was gone again, or elsewhere, when its record was read. On Windows
+/// records do not say what kind of entry they are about, so it has to be looked at.
+pub(crate) fn tells_what_was_gone_when_read() -> bool {
+    cfg!(unix)
+}
+
+/// Whether what is below a directory is known to be unchanged when the directory has moved. Wine loses
+/// sight of what is below, so it is compared, and files are told of as modified where nothing proves
+/// that they are not.
+pub(crate) fn follows_moved_directories() -> bool {
+    !is_wine()
+}
+
+/// Whether no number of an entry is used for another one, as on NTFS. What inotify says makes up for it;
+/// under Wine nothing does. Then a move that is seen at one end only, or by two roots, is a removal and a
+/// creation, and an entry that is made again may look like the one that was removed.
+pub(crate) fn tells_entries_by_number() -> bool {
+    !is_wine()
+}
+
+/// Whether a directory can be renamed onto an empty one.
+pub(crate) fn replaces_empty_directories() -> bool {
+    !is_wine()
+}
+
+/// Whether opening a path below a file fails in another way than opening one that is missing.
+pub(crate) fn tells_files_above_from_nothing() -> bool {
+    cfg!(unix)
+}
+
+/// Whether each call that opens or lists goes through another process, which has one thread for all.
+pub(crate) fn calls_are_slow() -> bool {
+    is_wine()
 }

@@ -159,8 +159,8 @@ macro_rules! over_all_models {
             }
 
             #[test]
-            fn s2_4_many_roots_take_few_threads_and_leave_nothing_behind() {
-                let name = concat!(stringify!($model), "::s2_4_many_roots_take_few_threads_and_leave_nothing_behind");
+            fn s2_4_s1_bug_11_many_roots_take_few_threads_and_leave_nothing_behind() {
+                let name = concat!(stringify!($model), "::s2_4_s1_bug_11_many_roots_take_few_threads_and_leave_nothing_behind");
                 alone(name, || many_roots(&support::$model(), $roots, $threads));
             }
         }

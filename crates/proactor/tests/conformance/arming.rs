@@ -7,7 +7,7 @@ use crate::support::{LONG, Reader, Told, create, subdirectory, tree};
 
 crate::over_all_models!(
     s1_1_a_file_created_on_the_next_line_is_told_a_thousand_times,
-    s1_4_records_come_in_the_order_of_the_kernel_and_none_is_missing,
+    s1_4_s3_1_records_come_in_the_order_of_the_kernel_and_none_is_missing,
     a_deep_read_tells_of_what_is_below,
     a_read_that_is_not_deep_tells_of_its_own_entries_alone,
     a_filter_keeps_out_what_it_does_not_name,
@@ -31,7 +31,7 @@ fn s1_1_a_file_created_on_the_next_line_is_told_a_thousand_times(model: Model) {
     reader.close();
 }
 
-fn s1_4_records_come_in_the_order_of_the_kernel_and_none_is_missing(model: Model) {
+fn s1_4_s3_1_records_come_in_the_order_of_the_kernel_and_none_is_missing(model: Model) {
     let tree = tree();
     let mut reader = Reader::new(model);
     reader.arm(1, tree.path(), Settings::default());

@@ -5,6 +5,7 @@
 mod arming;
 mod fencing;
 mod overflow;
+mod replacing;
 mod retiring;
 mod support;
 mod waking;

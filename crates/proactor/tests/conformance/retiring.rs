@@ -10,18 +10,18 @@ use everwatch_proactor::{Model, Settings, Tag};
 use crate::support::{Reader, create, subdirectory, tree};
 
 crate::over_all_models!(
-    s1_14_after_retire_nothing_of_the_tag_is_told,
+    s1_14_s3_bug_1_after_retire_nothing_of_the_tag_is_told,
     s2_3_after_retire_the_directory_can_be_removed_and_made_again_at_once,
     s0_13_retiring_twice_or_for_nothing_does_nothing,
-    s0_2_an_idle_reader_closes_at_once_with_none_one_and_many_roots,
+    s0_2_s3_bug_4_s3_10_an_idle_reader_closes_at_once_with_none_one_and_many_roots,
     s2_2_closing_from_another_thread_during_traffic_is_quick,
     s0_3_any_thread_may_retire,
     s3_bug_5_after_the_last_directory_has_gone_another_is_read,
     a_directory_that_starves_can_be_retired,
-    s0_7_a_reader_dropped_under_load_harms_nobody,
+    s0_7_s1_bug_9_a_reader_dropped_under_load_harms_nobody,
 );
 
-fn s1_14_after_retire_nothing_of_the_tag_is_told(model: Model) {
+fn s1_14_s3_bug_1_after_retire_nothing_of_the_tag_is_told(model: Model) {
     let tree = tree();
     let mut reader = Reader::new(model);
     reader.arm(1, tree.path(), Settings::default());
@@ -70,7 +70,7 @@ fn s0_13_retiring_twice_or_for_nothing_does_nothing(model: Model) {
     reader.close();
 }
 
-fn s0_2_an_idle_reader_closes_at_once_with_none_one_and_many_roots(model: Model) {
+fn s0_2_s3_bug_4_s3_10_an_idle_reader_closes_at_once_with_none_one_and_many_roots(model: Model) {
     let tree = tree();
     let roots: Vec<_> = (0..130)
         .map(|number| subdirectory(tree.path(), &number.to_string()))
@@ -171,7 +171,7 @@ fn a_directory_that_starves_can_be_retired(model: Model) {
     reader.close();
 }
 
-fn s0_7_a_reader_dropped_under_load_harms_nobody(model: Model) {
+fn s0_7_s1_bug_9_a_reader_dropped_under_load_harms_nobody(model: Model) {
     let tree = tree();
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {

@@ -9,7 +9,7 @@ use everwatch_proactor::{Model, Settings, Tag};
 use crate::support::{Reader, Told, create, subdirectory, tree};
 
 crate::over_own_models!(
-    s3_bug_3_a_read_that_failed_is_told_and_does_not_keep_the_end_waiting,
+    s3_bug_3_s0_bug_c_a_read_that_failed_is_told_and_does_not_keep_the_end_waiting,
     s3_bug_3_an_overflow_that_comes_as_an_error_is_an_overflow,
     s0_10_a_read_that_others_cancelled_goes_on_and_is_not_told,
     a_read_that_others_always_cancel_is_given_up,
@@ -19,7 +19,7 @@ crate::over_own_models!(
     s3_10_what_the_kernel_keeps_is_leaked_and_counted_and_the_end_comes,
 );
 
-fn s3_bug_3_a_read_that_failed_is_told_and_does_not_keep_the_end_waiting(model: Model) {
+fn s3_bug_3_s0_bug_c_a_read_that_failed_is_told_and_does_not_keep_the_end_waiting(model: Model) {
     let session = Session::open();
     for (error, status) in [(5, 0xc000_0056), (64, 0xc000_00c9), (0x2e9, 0x10b)] {
         let tree = tree();

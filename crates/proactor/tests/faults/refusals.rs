@@ -14,7 +14,7 @@ use crate::support::{self, Reader, create, tree};
 
 crate::over_own_models!(
     s1_2_a_failed_open_is_the_result_of_arm,
-    s1_2_a_failed_arm_is_the_result_of_arm_and_closes_the_handle_once,
+    s1_2_s0_bug_d_a_failed_arm_is_the_result_of_arm_and_closes_the_handle_once,
     s0_15_a_large_buffer_for_a_directory_on_the_network_is_refused,
     a_file_system_without_extended_records_is_read_in_plain_ones,
     extended_records_are_asked_for_where_windows_has_them,
@@ -40,7 +40,7 @@ fn s1_2_a_failed_open_is_the_result_of_arm(model: Model) {
     reader.close();
 }
 
-fn s1_2_a_failed_arm_is_the_result_of_arm_and_closes_the_handle_once(model: Model) {
+fn s1_2_s0_bug_d_a_failed_arm_is_the_result_of_arm_and_closes_the_handle_once(model: Model) {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(model);

@@ -1,4 +1,7 @@
 //! What the `isolated` model is for: a worker that dies, hangs, lies or never was one.
+//!
+//! Every test that starts a worker holds a `Session` for all of its time, so that no other's worker
+//! is taken for its own.
 #![cfg(windows)]
 
 #[path = "../conformance/support.rs"]
@@ -190,6 +193,7 @@ fn a_directory_that_is_another_by_the_time_of_the_restart_has_failed() {
 
 #[test]
 fn s0_bug_f_a_path_that_leads_to_another_directory_is_refused() {
+    let _session = Session::open();
     let tree = tree();
     let one = subdirectory(tree.path(), "one");
     let other = subdirectory(tree.path(), "other");
@@ -254,6 +258,7 @@ fn a_worker_that_says_nothing_is_given_up() {
 
 #[test]
 fn a_caller_who_collects_late_loses_nothing() {
+    let _session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(isolated());
     let settings = Settings {
@@ -329,6 +334,7 @@ fn s0_bug_b_a_worker_dies_with_its_parent() {
 
 #[test]
 fn s0_bug_e_records_come_whole_however_many() {
+    let _session = Session::open();
     let tree = tree();
     let mut reads = reads(isolated()).expect("a reader");
     let directory = open(tree.path());

@@ -86,9 +86,9 @@ impl Sights {
             arrival => arrival.copied(),
         };
         match self.seen.get(&identity) {
-            // Wine may have seen it when it was made, elsewhere. Of a move to where Wine had seen
-            // nothing yet there is no record but that it left.
-            None => self.is_moving,
+            // Wine may have seen it when it was made, elsewhere; or one that had its number, which
+            // it keeps when those above are forgotten, for as long as its server runs.
+            None => true,
             Some(seen) => {
                 seen.place != *place
                     || arrival.is_some_and(|arrival| arrival > seen.at)
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn a_directory_that_moved_since_it_was_seen_is_stale() {
         let mut sights = Sights::default();
-        assert!(!sights.is_stale(identity(2), &place(1, "a")));
+        assert!(sights.is_stale(identity(2), &place(1, "a")));
         sights.saw(identity(2), place(1, "a"), false);
         assert!(!sights.is_stale(identity(2), &place(1, "a")));
         assert!(sights.is_stale(identity(2), &place(1, "b")));
@@ -168,9 +168,6 @@ mod tests {
         sights.saw(identity(3), place(2, "s"), false);
         sights.saw(identity(2), place(1, "b"), true);
         assert!(sights.is_stale(identity(3), &place(2, "s")));
-        assert!(!sights.is_stale(identity(4), &place(2, "new")));
-        sights.left(b"x");
-        assert!(sights.is_stale(identity(4), &place(2, "new")));
         sights.saw(identity(3), place(2, "s"), true);
         assert!(!sights.is_stale(identity(3), &place(2, "s")));
     }

@@ -201,7 +201,8 @@ impl IsolatedReads {
             Reply::Failed(tag, code) => Told::Failed(tag, code),
             answer => return self.answered(answer, number, wanted),
         };
-        if self.roots.contains_key(&told.tag()) {
+        let root = self.roots.get(&told.tag());
+        if root.is_some_and(|root| !root.has_failed) {
             self.tell(told);
         }
         None
@@ -343,6 +344,15 @@ impl IsolatedReads {
         };
         self.inbox.set_unbounded(false);
         answer
+    }
+
+    fn stop(&mut self) {
+        match self.process.take() {
+            Some(process) if self.has_answered => process.end(&self.inbox),
+            // It is still being loaded, and has nothing open.
+            Some(process) => process.kill(&self.inbox),
+            None => {}
+        }
     }
 
     fn next_told(&mut self) -> Option<Told> {
@@ -511,12 +521,13 @@ impl DirectoryReads for IsolatedReads {
     }
 
     fn close(mut self: Box<Self>) -> Closed {
-        match self.process.take() {
-            Some(process) if self.has_answered => process.end(&self.inbox),
-            // It is still being loaded, and has nothing open.
-            Some(process) => process.kill(&self.inbox),
-            None => {}
-        }
+        self.stop();
         self.counts
+    }
+}
+
+impl Drop for IsolatedReads {
+    fn drop(&mut self) {
+        self.stop();
     }
 }

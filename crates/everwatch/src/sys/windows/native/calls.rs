@@ -47,8 +47,12 @@ const INVALID_NAME: Code = Code(123);
 /// ERROR_DELETE_PENDING.
 const DELETE_PENDING: Code = Code(303);
 
-/// Bytes that a path and its length take at most.
-const LONGEST_NAME: usize = 4 + 2 * 0x8000;
+/// ERROR_MORE_DATA.
+const MORE_DATA: Code = Code(234);
+
+/// Room for a path and its length, in numbers of four bytes: of most, and of the longest there is.
+const USUAL_NAME: usize = 256;
+const LONGEST_NAME: usize = 1 + 0x4000;
 
 /// ERROR_NO_MORE_FILES.
 const NO_MORE_FILES: u32 = 18;
@@ -240,16 +244,22 @@ pub(super) fn query<T: Information>(handle: &OwnedHandle) -> Result<T, Code> {
 
 /// NtQueryInformationFile: the path on its volume of what is open, as WTF-8 with `/` between the names.
 pub(super) fn name(handle: &OwnedHandle) -> Result<Vec<u8>, Code> {
-    let mut buffer = vec![0_u32; LONGEST_NAME / size_of::<u32>()];
+    match name_within(handle, &mut [0; USUAL_NAME]) {
+        Err(MORE_DATA) => name_within(handle, &mut vec![0; LONGEST_NAME]),
+        name => name,
+    }
+}
+
+/// The buffer is made of numbers as it begins with one: the length of the name in bytes.
+fn name_within(handle: &OwnedHandle, buffer: &mut [u32]) -> Result<Vec<u8>, Code> {
     let mut status = IO_STATUS_BLOCK::default();
-    // SAFETY: the handle is open and synchronous, and the size is that of the buffer, which is aligned
-    // for the number that it begins with.
+    // SAFETY: the handle is open and synchronous, and the size is that of the buffer.
     check_status(unsafe {
         NtQueryInformationFile(
             handle.as_raw_handle(),
             &raw mut status,
             buffer.as_mut_ptr().cast::<c_void>(),
-            size_of_val(&*buffer) as u32,
+            size_of_val(buffer) as u32,
             FileNameInformation,
         )
     })?;

@@ -12,6 +12,7 @@ use std::ffi::OsString;
 use std::os::windows::io::AsHandle;
 use std::path::{Component, Path, PathBuf, Prefix};
 use std::sync::Arc;
+use std::time::Duration;
 
 use everwatch_core::kernel::{FileTime, Listing, Stat};
 use everwatch_proactor::{Collected, Completion, DirectoryReads, Settings, Tag};
@@ -41,6 +42,31 @@ impl Native {
             reads,
             entries: vec![0; LIST_BUFFER],
             is_wine: calls::is_wine(),
+        }
+    }
+}
+
+/// How often in a row Wine has to have nothing before it is taken to have heard of everything, with a
+/// pause of so long in between, and how often it is asked at most.
+const QUIET_ROUNDS: u32 = 8;
+const ROUND: Duration = Duration::from_millis(1);
+const MOST_ROUNDS: u32 = 200;
+
+impl Native {
+    /// Wine hears of changes from the system below it, in its own time. There is no way to ask whether
+    /// it has heard of all, so this makes a fence likely to be right and not sure.
+    fn let_wine_hear(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) {
+        let mut quiet = 0;
+        for _ in 0..MOST_ROUNDS {
+            if quiet == QUIET_ROUNDS {
+                return;
+            }
+            std::thread::sleep(ROUND);
+            let collected = self.reads.collect(deliver);
+            quiet = match collected.delivered {
+                0 => quiet + 1,
+                _ => 0,
+            };
         }
     }
 }
@@ -150,6 +176,9 @@ impl System for Native {
     }
 
     fn fence(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) {
+        if self.is_wine {
+            self.let_wine_hear(deliver);
+        }
         self.reads.fence(deliver);
     }
 }
