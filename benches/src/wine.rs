@@ -23,7 +23,7 @@ use crate::replica::Replica;
 use crate::report::{self, WINE};
 use crate::service::{Outcome, Request};
 use crate::subject::{Armed, Name};
-use crate::workload::{Place, Scale};
+use crate::workload::Place;
 
 /// What the run needs, which `cargo xtask bench wine` builds.
 #[derive(clap::Args, Debug)]
@@ -40,9 +40,9 @@ pub(crate) struct Arguments {
     /// What starts a program under Wine.
     #[arg(long, default_value = "wine")]
     loader: PathBuf,
-    /// Do a twentieth of everything.
-    #[arg(long)]
-    quick: bool,
+    /// Do so many percent of everything.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u8).range(1..=100))]
+    share: u8,
     /// How often each subject goes through each workload.
     #[arg(long, default_value_t = 3)]
     rounds: u64,
@@ -84,11 +84,12 @@ const WORKLOADS: [(&str, usize, usize); 3] = [
     ("mix", 5_000, 10),
 ];
 
-/// A subject that used hardly anything for so long has nothing left to do.
-const QUIET: Duration = Duration::from_millis(1_000);
+/// A subject that used hardly anything for so long has nothing left to do: long enough for one that
+/// waits for a processor of a busy machine.
+const QUIET: Duration = Duration::from_secs(3);
 
 /// Hardly anything: a subject may look around now and then for ever.
-const HARDLY_ANYTHING: Duration = Duration::from_millis(15);
+const HARDLY_ANYTHING: Duration = Duration::from_millis(30);
 
 const SAMPLE: Duration = Duration::from_millis(10);
 
@@ -166,11 +167,14 @@ fn settle(subject: u32, server: u32) -> Result<(Instant, Used)> {
 /// One run of everything.
 struct Stage<'a> {
     arguments: &'a Arguments,
-    scale: Scale,
     figures: Figures,
 }
 
 impl Stage<'_> {
+    fn share(&self, operations: usize) -> usize {
+        operations * usize::from(self.arguments.share) / 100
+    }
+
     fn writer(&self, writer: Writer, what: &str, seed: u64, count: usize) -> Command {
         let mut command = match writer {
             Writer::Windows => {
@@ -213,7 +217,7 @@ impl Stage<'_> {
         helper.hear::<Armed>()?;
         let (subject, server) = (helper.id(), server()?);
         let (_, before) = settle(subject, server)?;
-        let mut writing = self.writer(writer, what, round + 1, self.scale.of(operations));
+        let mut writing = self.writer(writer, what, round + 1, self.share(operations));
         writing.args(areas.iter().map(|area| match writer {
             Writer::Windows => outside(area),
             _ => area.into(),
@@ -262,9 +266,6 @@ impl Stage<'_> {
              native writers do faster than it reads, and says nothing of it. These figures say \
              how the programs compare under Wine, and nothing about Windows.\n\n"
         );
-        if self.scale.quick {
-            text.push_str("**A quick run: a twentieth of the work.**\n\n");
-        }
         text.push_str("| | |\n|---|---|\n");
         for (name, value) in machine {
             text.push_str(&format!("| {name} | {value} |\n"));
@@ -273,7 +274,7 @@ impl Stage<'_> {
         for (what, operations, dirs) in WORKLOADS {
             text.push_str(&format!(
                 "### {what}\n\n{} operations over {dirs} directories.\n\n",
-                count(self.scale.of(operations) as f64)
+                count(self.share(operations) as f64)
             ));
             for writer in Writer::ALL {
                 let table = (what, writer.title());
@@ -295,9 +296,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     machine.push(("Wine".to_owned(), version));
     let mut stage = Stage {
         arguments,
-        scale: Scale {
-            quick: arguments.quick,
-        },
         figures: Figures::default(),
     };
     for round in 0..rounds {
