@@ -61,9 +61,9 @@ impl<K: Kernel> Engine<K> {
         if let Some(node) = self.root(id).and_then(|root| root.node) {
             self.read_outer_rules(node);
         }
-        // A part of the way that went meanwhile has most likely taken the root with it.
         // To look at hundreds of roots takes long where a look goes over a network, so it is rarer then.
         let crowd = 1 + u32::try_from(self.roots.len() / CROWD).unwrap_or(u32::MAX);
+        // A part of the way that went meanwhile has most likely taken the root with it.
         let pause = if is_stable {
             self.pace.poll.saturating_mul(crowd)
         } else {
