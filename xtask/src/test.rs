@@ -2,7 +2,7 @@
 
 use crate::process::{self, Tally, command};
 use crate::stages::{Failure, Outcome, Stages};
-use crate::{arguments, guarantees, machine, models, sim, wine};
+use crate::{arguments, guarantees, machine, models, requirements, sim, wine};
 
 /// The suite that runs the command against the real file system.
 pub(crate) const TORTURE: &str = "cargo test --release --package everwatch-cli --test torture";
@@ -64,6 +64,7 @@ fn all(stages: &mut Stages) -> Result<(), String> {
     stages.run("guarantees name tests that exist", || {
         check(guarantees::run(&[]))
     })?;
+    stages.run("requirements have tests", || check(requirements::run(&[])))?;
     stages.run("documentation", || each(DOCS))?;
     stages.run("tests", || each(TESTS))?;
     stages.run("models of hand-over and closing", || {

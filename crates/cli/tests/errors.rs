@@ -79,7 +79,11 @@ fn what_is_wrong_with_flags_is_one_line_that_says_what_to_do() {
             )
         })
         .collect();
-    assert_snapshot!(lines.join("\n"));
+    // Windows has one more.
+    let text = lines
+        .join("\n")
+        .replace("inotify, windows, poll", "inotify, poll");
+    assert_snapshot!(text);
 }
 
 #[cfg(unix)]
@@ -243,7 +247,11 @@ fn a_time_beyond_all_measure_is_refused_or_waited_for() {
                 "{flag} {time}: {}",
                 said.err
             );
-            assert!(matches!(said.code, Some(0 | 2)), "{flag} {time}: {said:?}");
+            let is_killed = cfg!(windows) && said.code.is_none();
+            assert!(
+                is_killed || matches!(said.code, Some(0 | 2)),
+                "{flag} {time}: {said:?}"
+            );
         }
     }
 }

@@ -144,9 +144,11 @@ fn hidden_directories_cost_no_watch_and_no_entry() {
         scene.watcher.counters().entries == 3
     });
     let counters = scene.watcher.counters();
+    // On Windows one read is for all that is below the root.
+    let of_directories = usize::from(!cfg!(windows));
     assert_eq!(
         counters.watches,
-        guards.watches.max(1) + 1,
+        guards.watches.max(1) + of_directories as u64,
         "{counters:?} and {guards:?}"
     );
     assert!(counters.listings <= 4, "{counters:?}");

@@ -67,6 +67,12 @@ pub(super) const SUITES: &[Suite] = &[
         ],
         limit: Duration::from_secs(600),
     },
+    Suite {
+        package: "everwatch-cli",
+        kind: Kind::Command,
+        arguments: &["--release", "--test", "wine", "--", "convergence", "models"],
+        limit: Duration::from_secs(600),
+    },
 ];
 
 /// Suites some of whose tests do not pass yet: they are run only if their package is named.

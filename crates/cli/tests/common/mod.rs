@@ -221,12 +221,24 @@ impl Session {
     }
 
     /// Ends the command as a person would, and returns what it said without the probe's part.
+    #[cfg(unix)]
     pub(crate) fn stop(self) -> Said {
-        #[cfg(unix)]
         self.signal(Signal::INT);
-        #[cfg(windows)]
-        console::interrupt(self.id());
         self.wait()
+    }
+
+    /// Ends the command as a person would. Where no console sends events it is killed, and has no code:
+    /// what it is to have printed has to be expected before.
+    #[cfg(windows)]
+    pub(crate) fn stop(mut self) -> Said {
+        if console::interrupt(self.id()) {
+            return self.wait();
+        }
+        self.child.kill().expect("the child is ours");
+        Said {
+            code: None,
+            ..self.wait()
+        }
     }
 
     /// Waits until the command has ended.

@@ -20,6 +20,9 @@ use crate::mirror::{Mark, NodeId};
 use crate::path::to_bytes;
 use crate::record::Moment;
 
+/// As many roots whose way cannot be watched are looked at in each poll interval.
+const CROWD: usize = 50;
+
 /// Symbolic links that are followed on the way to a root, as many as Linux follows.
 const MOST_LINKS: usize = 40;
 
@@ -58,9 +61,11 @@ impl<K: Kernel> Engine<K> {
         if let Some(node) = self.root(id).and_then(|root| root.node) {
             self.read_outer_rules(node);
         }
+        // To look at hundreds of roots takes long where a look goes over a network, so it is rarer then.
+        let crowd = 1 + u32::try_from(self.roots.len() / CROWD).unwrap_or(u32::MAX);
         // A part of the way that went meanwhile has most likely taken the root with it.
         let pause = if is_stable {
-            self.pace.poll
+            self.pace.poll.saturating_mul(crowd)
         } else {
             Duration::ZERO
         };

@@ -43,3 +43,15 @@ pub(crate) fn replaces_empty_directories() -> bool {
 pub(crate) fn tells_files_above_from_nothing() -> bool {
     cfg!(unix)
 }
+
+/// Whether each call that opens or lists goes through another process, which has one thread for all.
+pub(crate) fn calls_are_slow() -> bool {
+    is_wine()
+}
+
+/// Whether the name of a removed directory is free at once, or at least when it is said that it is
+/// removed. Under Wine it stays, and nobody is told, until whoever has it open closes it: a watched
+/// root is open.
+pub(crate) fn lets_go_of_removed_directories() -> bool {
+    !is_wine()
+}

@@ -309,8 +309,17 @@ impl<S: System> Kernel32<S> {
             if self.tags.get(&read.identity) == Some(&tag) {
                 self.tags.remove(&read.identity);
             }
-            if read.settings.deep && self.system.quirks().keeps_old_paths {
+            if !self.system.quirks().keeps_old_paths {
+                return;
+            }
+            let is_below = self.ledger.sights.contains(read.identity);
+            let is_deep = |read: &Read<S::Dir>| read.settings.deep;
+            if is_below || is_deep(&read) || !self.reads.values().any(is_deep) {
                 self.ledger.sights.lost();
+            }
+            if is_below && !self.reads.is_empty() {
+                // To reads of what is above it, all below it is lost now.
+                self.early.push(Record::LOST);
             }
         }
     }

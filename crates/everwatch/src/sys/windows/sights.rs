@@ -61,7 +61,12 @@ impl Sights {
         }
     }
 
-    /// A read of all below was retired: nothing is known to be below its directory any more.
+    /// Whether the directory was seen below another one.
+    pub(super) fn contains(&self, identity: Identity) -> bool {
+        self.seen.contains_key(&identity)
+    }
+
+    /// A read was retired: nothing is known to be below its directory any more.
     pub(super) fn lost(&mut self) {
         self.seen.clear();
         self.names.clear();

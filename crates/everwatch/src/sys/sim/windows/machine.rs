@@ -14,11 +14,11 @@ use everwatch_proactor::{Collected, Completion, Layout, Settings, Tag};
 use super::super::disk::{Content, Errno, Ino};
 use super::super::rules;
 use super::super::system::Handle;
-use super::super::world::{Stage, World};
+use super::super::world::World;
 use super::reads::{Done, Reads};
 use super::records::encode;
 use super::wine::{Server, pair};
-use crate::sys::windows::{Code, Kernel32, Quirks, Seam, Volume};
+use crate::sys::windows::{Code, Quirks, Seam, Volume};
 
 const FILE_NOT_FOUND: Code = Code(2);
 const TOO_MANY_OPEN_FILES: Code = Code(4);
@@ -52,7 +52,7 @@ pub(super) struct Model {
 
 #[derive(Debug)]
 pub(in super::super) struct Machine {
-    world: World,
+    pub(super) world: World,
     model: Model,
     /// What is complete and was not collected, and since when.
     waiting: BTreeMap<u64, FileTime>,
@@ -82,14 +82,14 @@ impl Machine {
         }
     }
 
-    fn reads(&self) -> &Reads {
+    pub(super) fn reads(&self) -> &Reads {
         match &self.server {
             Some(server) => &server.reads,
             None => &self.world.system.nt().reads,
         }
     }
 
-    fn reads_mut(&mut self) -> &mut Reads {
+    pub(super) fn reads_mut(&mut self) -> &mut Reads {
         match &mut self.server {
             Some(server) => &mut server.reads,
             None => &mut self.world.system.nt_mut().reads,
@@ -412,52 +412,6 @@ impl Seam for Machine {
             while self.deliver(tag, deliver) {}
             self.waiting.remove(&tag.0);
         }
-    }
-}
-
-impl Stage for Kernel32<Machine> {
-    fn world(&self) -> &World {
-        &self.system().world
-    }
-
-    fn world_mut(&mut self) -> &mut World {
-        &mut self.system_mut().world
-    }
-
-    fn is_idle(&self) -> bool {
-        self.system().reads().is_idle() && self.world().system.queue.len() == 0
-    }
-
-    fn is_limited(&self) -> bool {
-        self.system().reads().is_limited()
-    }
-
-    fn lift_limit(&mut self) {
-        self.system_mut().reads_mut().limit(usize::MAX);
-    }
-
-    fn settled(&self) -> Option<u64> {
-        let Some(nt) = &self.world().system.nt else {
-            return Some(0);
-        };
-        nt.doomed.is_empty().then_some(nt.buried)
-    }
-
-    fn check_what_is_held(&mut self, watches: u64, _is_certain: bool) -> Vec<String> {
-        let wanted = self.reads_held();
-        let system = &self.world().system;
-        let (held, opens) = (self.system().reads().len(), system.disk.opens());
-        let mut complaints = Vec::new();
-        // The read has a handle of its own beside the one that it was armed with.
-        if opens as usize != 2 * held {
-            complaints.push(format!("{opens} handles are open for {held} reads"));
-        }
-        if held != wanted || held as u64 > watches {
-            complaints.push(format!(
-                "{held} reads in the kernel, {wanted} in the host, {watches} watches in the engine"
-            ));
-        }
-        complaints
     }
 }
 

@@ -16,8 +16,11 @@ pub(super) mod names;
 mod reads;
 mod records;
 #[cfg(test)]
+mod root_scenarios;
+#[cfg(test)]
 mod scenarios;
 mod setup;
+mod stage;
 mod wine;
 
 pub(super) use calls::{Named, Nt};

@@ -4,7 +4,7 @@
 use everwatch_core::kernel::Kernel as _;
 use everwatch_proactor::Layout;
 
-use super::super::disk::{Disk, Habits as DiskHabits, Ino};
+use super::super::disk::{Disk, Habits as DiskHabits};
 use super::super::mix::Mix;
 use super::super::queue::Queue;
 use super::super::random::{Random, Stream};
@@ -20,13 +20,13 @@ use super::reads::Reads;
 use crate::sys::windows::{Kernel32, Numbers, Volume};
 
 /// Never shortened, never doomed, every directory touched.
-const PLAIN: Habits = Habits {
+pub(super) const PLAIN: Habits = Habits {
     dooms: 0,
     shortens: 0,
     touches: 1000,
 };
 
-const LOCAL: Model = Model {
+pub(super) const LOCAL: Model = Model {
     layout: Layout::Extended,
     volume: Volume {
         is_remote: false,
@@ -36,11 +36,11 @@ const LOCAL: Model = Model {
     shortness: 0,
 };
 
-type Windows = Scenario<Kernel32<Machine>>;
+pub(super) type Windows = Scenario<Kernel32<Machine>>;
 
 /// A patient machine with the directories `/w/in` and `/w/out`. Buffers are so many times smaller than
 /// asked for, and reads complete in pieces so often.
-fn machine(habits: Habits, model: Model, shrink: u32, slices: u32) -> Windows {
+pub(super) fn machine(habits: Habits, model: Model, shrink: u32, slices: u32) -> Windows {
     let disk_habits = DiskHabits {
         reuses_numbers: model.volume.numbers == Numbers::Reused,
         has_births: true,
@@ -68,7 +68,7 @@ fn machine(habits: Habits, model: Model, shrink: u32, slices: u32) -> Windows {
     Scenario::over(Kernel32::new(Machine::new(world, model, None), None))
 }
 
-fn plain() -> Windows {
+pub(super) fn plain() -> Windows {
     machine(PLAIN, LOCAL, 1, 0)
 }
 
@@ -81,7 +81,7 @@ fn shortening() -> Windows {
 }
 
 /// Without what is told of directories whose entries changed.
-fn of(told: Vec<String>, word: &str) -> Vec<String> {
+pub(super) fn of(told: Vec<String>, word: &str) -> Vec<String> {
     told.into_iter()
         .filter(|change| change.starts_with(word))
         .collect()
@@ -296,120 +296,6 @@ fn s1_10_a_deleted_directory_is_told_as_one() {
         }
     }
     assert!(!told.is_empty());
-}
-
-#[test]
-fn a_deleted_root_ends_its_read_and_is_found_again() {
-    for dooms in [0, 1000] {
-        let habits = Habits { dooms, ..PLAIN };
-        let mut scenario = machine(habits, LOCAL, 1, 0).watched();
-        scenario.create("/w/in/a");
-        scenario.sync();
-        scenario.remove("/w/in/a");
-        scenario.rmdir("/w/in");
-        let told = scenario.rest();
-        assert!(told.contains(&"removed /w/in".to_owned()), "{told:?}");
-        scenario.mkdir("/w/in");
-        scenario.create("/w/in/b");
-        let told = scenario.rest();
-        assert!(told.contains(&"created /w/in/b".to_owned()), "{told:?}");
-    }
-}
-
-#[test]
-fn s2_3_a_deleted_root_is_let_go_of() {
-    let habits = Habits {
-        dooms: 1000,
-        ..PLAIN
-    };
-    let mut scenario = machine(habits, LOCAL, 1, 0).watched();
-    scenario.sync();
-    scenario.rmdir("/w/in");
-    let there = |scenario: &mut Windows| scenario.system().disk.resolve(b"/w/in", false).is_ok();
-    assert!(there(&mut scenario), "as long as it is open");
-    scenario.rest();
-    scenario.system().reap();
-    assert!(!there(&mut scenario));
-}
-
-#[test]
-fn a_renamed_root_tells_nothing_and_its_parent_does() {
-    let mut scenario = plain().watched();
-    scenario.create("/w/in/a");
-    scenario.sync();
-    scenario.rename("/w/in", "/w/else");
-    scenario.create("/w/else/b");
-    assert_eq!(scenario.rest(), ["removed /w/in"]);
-    scenario.rename("/w/else", "/w/in");
-    let mut told = scenario.rest();
-    told.sort();
-    assert_eq!(
-        told,
-        ["created /w/in", "created /w/in/a", "created /w/in/b"]
-    );
-}
-
-#[test]
-fn the_root_may_change_its_case_and_is_guarded_all_the_same() {
-    let mut scenario = plain().watched();
-    scenario.rename("/w/in", "/w/IN");
-    scenario.create("/w/IN/a");
-    assert_eq!(scenario.sync(), ["created /w/in/a"]);
-    scenario.rename("/w/IN", "/w/else");
-    assert_eq!(scenario.rest(), ["removed /w/in"]);
-}
-
-#[test]
-fn a_directory_that_held_the_root_cannot_be_renamed_while_it_is_watched() {
-    let mut scenario = plain().watched();
-    assert!(scenario.try_rename("/w", "/v").is_err());
-    assert!(scenario.try_rename("/w/out", "/w/else").is_ok());
-}
-
-#[test]
-fn reads_that_fail_are_begun_again_after_a_while() {
-    for code in [64, 59, 1] {
-        let mut scenario = plain().watched();
-        scenario.create("/w/in/a");
-        scenario.sync();
-        let reads = scenario.system().nt_mut().reads.dirs();
-        for (_, dir, _) in reads {
-            scenario.system().nt_mut().reads.fail_all(dir, code);
-        }
-        scenario.create("/w/in/b");
-        let told = scenario.sync();
-        assert!(
-            told.contains(&"created /w/in/b".to_owned()),
-            "{code}: {told:?}"
-        );
-        scenario.system().disk.now += 3_000_000_000;
-        scenario.sync();
-        scenario.system().disk.now += 3_000_000_000;
-        scenario.sync();
-        scenario.create("/w/in/c");
-        scenario.sync();
-        let armed: Vec<Ino> = scenario
-            .system()
-            .nt()
-            .reads
-            .dirs()
-            .iter()
-            .map(|read| read.1)
-            .collect();
-        let root = scenario.system().disk.resolve(b"/w/in", false);
-        assert!(armed.contains(&root.expect("it is there")), "{code}");
-    }
-}
-
-#[test]
-fn s0_1_a_machine_that_gives_no_read_is_polled_and_says_so() {
-    let mut scenario = plain();
-    scenario.system().nt_mut().reads.limit(0);
-    let mut scenario = scenario.watched();
-    scenario.create("/w/in/a");
-    assert_eq!(scenario.sync(), ["created /w/in/a"]);
-    let coverage = scenario.engine.coverage();
-    assert!(coverage.iter().any(|subtree| subtree.gap.is_some()));
 }
 
 #[test]

@@ -27,7 +27,7 @@ const LIST_BUFFER: usize = 64 * 1024 / 8;
 
 /// How late a completion may be handed over, in nanoseconds. It makes more files reported than changed
 /// when records are lost, and nothing else.
-const LATENESS: FileTime = 250_000_000;
+const LATENESS: FileTime = 1_000_000_000;
 
 /// See the module head.
 pub(crate) struct Native {
