@@ -8,9 +8,7 @@ mod request;
 mod suites;
 mod toolchain;
 
-use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 
 use crate::process::{self, Tally};
 use crate::stages::{Failure, Outcome};
@@ -26,9 +24,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         ["run", program, rest @ ..] | ["--", "run", program, rest @ ..] => {
             program_in_wine(program, rest)
         }
-        ["torture", rest @ ..] | ["--", "torture", rest @ ..] => torture(Toolchain::get()?, rest)
-            .map(drop)
-            .map_err(|(_, why)| why),
         ["run"] | ["--", "run"] => Err("run wants a program behind it".to_owned()),
         words => suites_in_wine(Toolchain::get()?, &Request::of(words))
             .map(drop)
@@ -45,15 +40,7 @@ pub(crate) fn stage() -> Result<Outcome, Failure> {
     if let Err(why) = prefix::loader() {
         return Ok(Outcome::Skipped(why));
     }
-    let suites = suites_in_wine(toolchain, &Request::of(&[]))?;
-    let add = |tally: Tally| Tally {
-        passed: suites.passed + tally.passed,
-        failed: suites.failed + tally.failed,
-    };
-    match torture(toolchain, &[]) {
-        Ok(tally) => Ok(Outcome::Done(add(tally))),
-        Err((tally, why)) => Err((add(tally), why)),
-    }
+    suites_in_wine(toolchain, &Request::of(&[])).map(Outcome::Done)
 }
 
 /// How often a part of a package is run under Wine, each time with the features it is built with: a
@@ -117,45 +104,6 @@ fn program_in_wine(program: &str, arguments: &[&str]) -> Result<(), String> {
 /// The writers of the suite that runs the command for Windows, as a program.
 const WRITERS: &str = "--package everwatch-cli --example workload";
 
-/// After this time the suite of the command hangs; the full matrix takes far longer.
-const TORTURE: Duration = Duration::from_secs(900);
-
-/// Runs the command for Windows and compares what it tells with the disk. The tests are native: it is
-/// what they start that runs under Wine.
-fn torture(toolchain: Toolchain, arguments: &[&str]) -> Result<Tally, Failure> {
-    let nothing = |why| (Tally::default(), why);
-    let build = format!("build --release {WRITERS} --bin everwatch");
-    process::run_within(toolchain.cargo(&build, toolchain.target()), BUILDING)?;
-    const TEST: &str = "cargo test --release --package everwatch-cli --test wine";
-    process::run_within(process::command(&format!("{TEST} --no-run"), &[]), BUILDING)?;
-    let prefix = Prefix::for_a_run().map_err(nothing)?;
-    let directory = target_directory().map_err(nothing)?;
-    let mut test = process::command(&format!("{TEST} --"), &[]);
-    test.args(arguments)
-        .env_remove("DISPLAY")
-        .envs(prefix.variables())
-        .env("EVERWATCH_WINE_LOADER", prefix.loader())
-        .env(
-            "EVERWATCH_WINE_EXE",
-            directory
-                .join(toolchain.target())
-                .join("release/everwatch.exe"),
-        );
-    if std::env::var_os("EVERWATCH_SOAK").is_some() {
-        process::run_plain(test).map_err(nothing)?;
-        return Ok(Tally::default());
-    }
-    process::run_within(test, TORTURE)
-}
-
-/// Where cargo builds.
-fn target_directory() -> Result<PathBuf, String> {
-    let directory =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    std::path::absolute(&directory)
-        .map_err(|error| format!("{} is no directory: {error}", directory.display()))
-}
-
 /// Builds what the bench under Wine needs, for both systems, and runs it.
 pub(crate) fn bench(arguments: &[String]) -> Result<(), String> {
     let toolchain = Toolchain::get()?;
@@ -165,7 +113,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<(), String> {
     let native = format!("cargo build --release {WRITERS}");
     process::run_plain(process::command(&native, &[]))?;
     let prefix = Prefix::for_a_run()?;
-    let target = target_directory()?;
+    let target = prefix::target_directory();
     let windows = target.join(toolchain.target()).join("release");
     let mut bench = process::command(
         "cargo run --release --quiet --package everwatch-bench -- wine",

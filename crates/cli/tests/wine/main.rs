@@ -7,7 +7,7 @@
 //!
 //! | to do | run |
 //! |---|---|
-//! | everything that is needed, and this | `cargo xtask wine` |
+//! | everything that is needed, and this | `cargo xtask wine -p everwatch-cli` |
 //! | the command and the writers for Windows | `cargo build --release -p everwatch-cli --bin everwatch --example workload --target x86_64-pc-windows-gnu` |
 //! | the suite | `EVERWATCH_WINE_EXE=target/…/everwatch.exe cargo test --release -p everwatch-cli --test wine` |
 //! | the full matrix | `EVERWATCH_SOAK=1` with it |
