@@ -55,3 +55,9 @@ pub(crate) fn calls_are_slow() -> bool {
 pub(crate) fn lets_go_of_removed_directories() -> bool {
     !is_wine()
 }
+
+/// Whether a process is as small as before when hundreds of reads at once have ended. Under Wine it keeps
+/// some 4 KiB for each, and why is not known; one read after the other leaves nothing.
+pub(crate) fn gives_memory_of_many_reads_back() -> bool {
+    !is_wine()
+}
