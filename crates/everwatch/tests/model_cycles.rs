@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use common::held::{Held, held, resident_kibibytes};
 use common::models::{MODELS, most_roots, options};
-use common::{changes, eventually, synced, temp};
+use common::{capabilities, changes, eventually, synced, temp};
 use everwatch::CompletionModel;
 
 /// More with EVERWATCH_SOAK=1: the full count takes longer than a test should.
@@ -19,7 +19,7 @@ fn rounds() -> usize {
     if std::env::var_os("EVERWATCH_SOAK").is_some() {
         10_000
     } else {
-        10
+        1_000
     }
 }
 
@@ -90,13 +90,16 @@ fn s1_16_s0_2_handles_threads_and_memory_are_back_after_many_starts_and_stops() 
         let roots = &roots[..most_roots(model)];
         watch_all(model, roots, before.threads);
         let warm = resident_kibibytes();
-        for _ in 0..12 {
+        for _ in 0..4 {
             watch_all(model, roots, before.threads);
-            println!("DBG {} KiB", resident_kibibytes());
         }
         assert_is_back(&format!("{model:?}, with many roots"), before);
         let grown = resident_kibibytes().saturating_sub(warm);
-        assert!(grown < 2048, "{model:?}, with many roots: {grown} KiB more");
+        let most = match capabilities::gives_memory_of_many_reads_back() {
+            true => 2048,
+            false => 4 * 8 * roots.len() as u64,
+        };
+        assert!(grown < most, "{model:?}, with many roots: {grown} KiB more");
         println!(
             "{model:?}: {} cycles and 5 times {} roots; {:?} before and {:?} after",
             rounds() * 5 / 4,

@@ -149,7 +149,12 @@ fn a_chain_of_moves_ends_at_the_last_name() {
         "moved d/ -> e/",
         "moved e/ -> g/",
     ];
-    assert_eq!(scene.lines(), expected);
+    let mut seen = scene.lines();
+    if !capabilities::tells_what_was_gone_when_read() {
+        // It is found under its last name when the record of its first is read.
+        seen.retain(|line| line != "created a");
+    }
+    assert_eq!(seen, expected);
 }
 
 #[test]

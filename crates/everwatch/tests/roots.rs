@@ -8,9 +8,10 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use common::{
-    Replica, armed, differences, eventually, lines, structure, synced, temp, until, waiting, walk,
+    Replica, armed, capabilities, differences, eventually, hands, lines, structure, synced, temp,
+    until, waiting, walk,
 };
-use everwatch::{Event, Gap, Options, State, Watcher};
+use everwatch::{ChangeKind, Event, Gap, Options, State, Watcher};
 
 fn is_gone(event: &Event, root: &Path) -> bool {
     matches!(event, Event::Coverage(subtree)
@@ -20,6 +21,25 @@ fn is_gone(event: &Event, root: &Path) -> bool {
 fn is_live(event: &Event, root: &Path) -> bool {
     matches!(event, Event::Coverage(subtree)
         if subtree.path == root && subtree.state == State::Live)
+}
+
+/// Removes the directory, or renames it where a removal of what is watched is told of to nobody.
+fn take_away(path: &Path, away: &Path) {
+    match capabilities::lets_go_of_removed_directories() {
+        true => fs::remove_dir_all(path).expect("removed"),
+        false => hands::rename(path, away).expect("moved"),
+    }
+}
+
+/// Asserts that these lines were told of roots that overlap, in this order where there is one.
+#[track_caller]
+fn assert_told_of_roots(mut seen: Vec<String>, expected: &[&str]) {
+    let mut expected = expected.to_vec();
+    if !capabilities::orders_records_of_different_roots() {
+        seen.sort();
+        expected.sort_unstable();
+    }
+    assert_eq!(seen, expected);
 }
 
 #[test]
@@ -41,11 +61,7 @@ fn a_root_inside_another_is_reported_once_whichever_came_first() {
         fs::write(inner.join("deep/f"), "x").expect("a file");
         fs::write(dir.path().join("a/g"), "").expect("a file");
         let seen = structure(dir.path(), &synced(&watcher, &mut feed));
-        assert_eq!(
-            seen,
-            ["created a/inner/deep/f", "created a/g"],
-            "{outer_is_first}"
-        );
+        assert_told_of_roots(seen, &["created a/inner/deep/f", "created a/g"]);
         fs::rename(&inner, dir.path().join("moved")).expect("moved");
         fs::write(dir.path().join("moved/deep/h"), "").expect("a file");
         let seen = structure(dir.path(), &synced(&watcher, &mut feed));
@@ -101,7 +117,15 @@ fn unwatching_one_of_two_overlapping_roots_changes_nothing_for_the_other() {
         watcher
             .unwatch(if keep_inner { outer_root } else { inner_root })
             .expect("unwatched");
-        assert_eq!(synced(&watcher, &mut feed), [], "the tree did not change");
+        let mut told = synced(&watcher, &mut feed);
+        if !capabilities::is_sure_of_what_was_just_written() {
+            told.retain(|event| {
+                !event
+                    .change()
+                    .is_some_and(|change| change.kind == ChangeKind::Modified)
+            });
+        }
+        assert_eq!(told, [], "the tree did not change");
         fs::write(inner.join("deep/f"), "").expect("a file");
         fs::write(dir.path().join("a/g"), "").expect("a file");
         let seen = structure(dir.path(), &synced(&watcher, &mut feed));
@@ -110,7 +134,7 @@ fn unwatching_one_of_two_overlapping_roots_changes_nothing_for_the_other() {
         } else {
             &["created a/inner/deep/f", "created a/g"]
         };
-        assert_eq!(seen, expected);
+        assert_told_of_roots(seen, expected);
     }
 }
 
@@ -394,7 +418,7 @@ fn a_file_as_a_root_whose_directory_goes_and_comes_back_is_reported_again() {
     fs::create_dir(dir.path().join("d")).expect("a directory");
     fs::write(&file, "").expect("a file");
     let (watcher, mut feed) = armed(&file);
-    fs::remove_dir_all(dir.path().join("d")).expect("removed");
+    take_away(&dir.path().join("d"), &dir.path().join("away"));
     let events = until(&mut feed, "the root is gone", |event| is_gone(event, &file));
     assert_eq!(structure(dir.path(), &events), ["removed d/file"]);
     fs::create_dir(dir.path().join("d")).expect("a directory");
@@ -423,7 +447,7 @@ fn a_root_that_goes_is_lost_and_live_again_when_it_is_back() {
     fs::create_dir_all(root.join("a")).expect("directories");
     let (watcher, mut feed) = armed(&root);
     for round in 0..20 {
-        fs::remove_dir_all(&root).expect("removed");
+        take_away(&root, &dir.path().join(format!("away{round}")));
         until(&mut feed, "the root is gone", |event| is_gone(event, &root));
         assert_eq!(states(&watcher), [(State::Lost, Some(Gap::RootGone))]);
         fs::create_dir_all(root.join("a/b")).expect("directories");

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use common::held::resident_kibibytes;
 use common::{
-    PATIENCE, Replica, armed, changes, differences, eventually, lines, memory, structure, synced,
-    temp, waiting, walk,
+    PATIENCE, Replica, armed, changes, differences, eventually, hands, lines, memory, structure,
+    synced, temp, waiting, walk,
 };
 use everwatch::{ErrorKind, Feed, Options, Watcher};
 
@@ -273,7 +273,7 @@ fn what_settles_is_told_once_by_its_net_effect() {
     for round in 0..10 {
         fs::write(dir.path().join("text"), round.to_string()).expect("written");
         fs::write(dir.path().join("text.tmp"), round.to_string()).expect("a file");
-        fs::rename(dir.path().join("text.tmp"), dir.path().join("text")).expect("replaced");
+        hands::rename(&dir.path().join("text.tmp"), &dir.path().join("text")).expect("replaced");
         fs::write(dir.path().join("old"), round.to_string()).expect("written");
     }
     fs::create_dir_all(dir.path().join("d/e")).expect("directories");

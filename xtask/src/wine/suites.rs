@@ -68,6 +68,27 @@ pub(super) const SUITES: &[Suite] = &[
         limit: Duration::from_secs(600),
     },
     Suite {
+        package: "everwatch",
+        kind: Kind::Tests,
+        arguments: &[
+            "--test", "arming", "--test", "closing", "--test", "filters", "--test", "moves",
+            "--test", "roots", "--test", "stalled",
+        ],
+        limit: Duration::from_secs(1200),
+    },
+    Suite {
+        package: "everwatch",
+        kind: Kind::Tests,
+        arguments: &["--test", "models"],
+        limit: Duration::from_secs(1200),
+    },
+    Suite {
+        package: "everwatch-cli",
+        kind: Kind::Tests,
+        arguments: &["--test", "windows", "--test", "doctor", "--test", "errors"],
+        limit: Duration::from_secs(300),
+    },
+    Suite {
         package: "everwatch-cli",
         kind: Kind::Command,
         arguments: &["--release", "--test", "wine"],
@@ -93,8 +114,8 @@ pub(super) const EXECUTABLE: &str = "release/everwatch.exe";
 pub(super) const BUILT: &[&str] = &[
     "-p everwatch-core -p everwatch-proactor --all-targets --all-features",
     "-p everwatch -p everwatch-cli --lib --bins",
-    "-p everwatch --test requirements_s0 --test requirements_s1 --test requirements_s2 \
-     --test requirements_s3 --test requirements_bugs --test readiness --test threads",
+    "-p everwatch --tests",
+    "-p everwatch-cli --tests",
 ];
 
 /// How long a crate may take to be compiled.

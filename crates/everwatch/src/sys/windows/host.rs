@@ -107,18 +107,18 @@ impl<S: System> Kernel32<S> {
         self.gap.is_some()
     }
 
-    #[cfg(any(test, feature = "sim"))]
+    #[cfg(all(any(test, feature = "sim"), not(windows)))]
     pub(crate) fn system(&self) -> &S {
         &self.system
     }
 
-    #[cfg(any(test, feature = "sim"))]
+    #[cfg(all(any(test, feature = "sim"), not(windows)))]
     pub(crate) fn system_mut(&mut self) -> &mut S {
         &mut self.system
     }
 
     /// How many reads are armed.
-    #[cfg(any(test, feature = "sim"))]
+    #[cfg(all(any(test, feature = "sim"), not(windows)))]
     pub(crate) fn reads_held(&self) -> usize {
         self.reads.len()
     }

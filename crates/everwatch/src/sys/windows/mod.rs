@@ -19,9 +19,9 @@ mod sights;
 mod system;
 mod tail;
 
-#[cfg(any(test, feature = "sim"))]
+#[cfg(all(any(test, feature = "sim"), not(windows)))]
 pub(crate) use host::Kernel32;
-#[cfg(any(test, feature = "sim"))]
+#[cfg(all(any(test, feature = "sim"), not(windows)))]
 pub(crate) use system::{Code, Numbers, Quirks, System as Seam, Volume};
 
 #[cfg(windows)]
