@@ -137,7 +137,17 @@ fn variables(prefix: &Path) -> Vec<(&'static str, String)> {
         ("WINEDEBUG", "-all".to_owned()),
         // No .NET and no browser: their installers would open windows.
         ("WINEDLLOVERRIDES", "mscoree,mshtml=".to_owned()),
+        // Tests that compare snapshots ask cargo where they are, and there is none in Wine.
+        ("INSTA_WORKSPACE_ROOT", workspace()),
     ]
+}
+
+/// Where the repository is, which is where this runs.
+fn workspace() -> String {
+    std::env::current_dir().map_or_else(
+        |_| ".".to_owned(),
+        |directory| directory.to_string_lossy().into_owned(),
+    )
 }
 
 fn quiet(command: &mut Command) -> &mut Command {
