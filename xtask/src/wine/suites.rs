@@ -70,7 +70,7 @@ pub(super) const SUITES: &[Suite] = &[
     Suite {
         package: "everwatch-cli",
         kind: Kind::Command,
-        arguments: &["--release", "--test", "wine", "--", "convergence", "models"],
+        arguments: &["--release", "--test", "wine"],
         limit: Duration::from_secs(600),
     },
 ];
@@ -98,12 +98,6 @@ pub(super) const PENDING: &[Suite] = &[
         kind: Kind::Tests,
         arguments: &["--test", "windows", "--test", "doctor", "--test", "errors"],
         limit: Duration::from_secs(300),
-    },
-    Suite {
-        package: "everwatch-cli",
-        kind: Kind::Command,
-        arguments: &["--release", "--test", "wine"],
-        limit: Duration::from_secs(900),
     },
     Suite {
         package: "everwatch",
