@@ -107,6 +107,12 @@ impl<S: System> Kernel32<S> {
         self.gap.is_some()
     }
 
+    /// Whether the next drain has something that nobody will be woken for.
+    #[cfg(windows)]
+    pub(super) fn has_early(&self) -> bool {
+        !self.early.is_empty()
+    }
+
     #[cfg(all(any(test, feature = "sim"), not(windows)))]
     pub(crate) fn system(&self) -> &S {
         &self.system
@@ -232,12 +238,7 @@ impl<S: System> Kernel32<S> {
         // Both report on what happens now. To tell a change twice does no harm.
         self.tags.insert(successor.identity, next);
         self.reads.insert(next, successor);
-        let mut early = std::mem::take(&mut self.early);
-        let (reads, ledger) = (&mut self.reads, &mut self.ledger);
-        self.system.fence(&mut |tag, completion| {
-            deliver(reads, ledger, tag, &completion, &mut early);
-        });
-        self.early = early;
+        self.fence();
         self.system.retire(tag);
         self.reads.remove(&tag);
         Ok(())
@@ -306,6 +307,7 @@ impl<S: System> Kernel32<S> {
     fn end(&mut self, tag: Tag) {
         self.system.retire(tag);
         if let Some(read) = self.reads.remove(&tag) {
+            self.ledger.forget(read.tail.watch());
             if self.tags.get(&read.identity) == Some(&tag) {
                 self.tags.remove(&read.identity);
             }
@@ -520,7 +522,6 @@ impl<S: System> Kernel for Kernel32<S> {
         for tag in ended {
             self.end(tag);
         }
-        self.ledger.forget(watch);
     }
 
     fn drain(&mut self, backlog: &mut Backlog) -> Result<Drained, Fault> {

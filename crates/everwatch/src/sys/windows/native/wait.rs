@@ -62,7 +62,9 @@ impl Host {
 
     /// Blocks until there is something to do, or for `timeout`.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> Woken {
-        self.system.reads.wait(timeout);
+        if !self.has_early() {
+            self.system.reads.wait(timeout);
+        }
         Woken::default()
     }
 
