@@ -90,6 +90,8 @@
     )
 )]
 
+#[cfg(windows)]
+mod call;
 mod completion;
 mod error;
 pub mod notify;
@@ -109,6 +111,8 @@ pub mod native;
 #[cfg(all(windows, not(feature = "seam")))]
 mod no_seam;
 #[cfg(windows)]
+mod proactor;
+#[cfg(windows)]
 mod reading;
 #[cfg(windows)]
 mod reads;
@@ -122,5 +126,10 @@ pub use verdict::{Verdict, verdict};
 
 #[cfg(windows)]
 pub use models::isolated::serve_isolated;
+#[cfg(windows)]
+pub use proactor::{
+    Cancelled, Ended, Endpoint, Operation, Packets, Polled, Proactor, Remote, Runner, Sleep,
+    Stream, Submission,
+};
 #[cfg(windows)]
 pub use reads::{DirectoryReads, Waker, reads};

@@ -6,30 +6,7 @@ use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::System::IO::{LPOVERLAPPED_COMPLETION_ROUTINE, OVERLAPPED};
 use windows_sys::core::BOOL;
 
-#[derive(Clone, Copy)]
-pub(crate) enum Call {
-    AssignProcessToJobObject,
-    CancelIo,
-    CancelIoEx,
-    CancelSynchronousIo,
-    CloseHandle,
-    Completion,
-    CreateEvent,
-    CreateFile,
-    CreateIoCompletionPort,
-    CreateJobObject,
-    GetFileInformation,
-    GetQueuedCompletionStatusEx,
-    IsRemote,
-    NtOpenFile,
-    PostQueuedCompletionStatus,
-    QueueUserApc,
-    ReadDirectoryChanges,
-    SetEvent,
-    SpawnThread,
-    SpawnWorker,
-    WaitForMultipleObjects,
-}
+pub(crate) use crate::call::Call;
 
 pub(crate) type Arguments = [usize; 5];
 

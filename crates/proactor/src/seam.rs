@@ -12,34 +12,7 @@ use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::System::IO::{LPOVERLAPPED_COMPLETION_ROUTINE, OVERLAPPED};
 use windows_sys::core::BOOL;
 
-/// The calls, by their Win32 names.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[allow(missing_docs)]
-#[non_exhaustive]
-pub enum Call {
-    AssignProcessToJobObject,
-    CancelIo,
-    CancelIoEx,
-    CancelSynchronousIo,
-    CloseHandle,
-    /// Not a call: the completion of a read has been taken.
-    Completion,
-    CreateEvent,
-    CreateFile,
-    CreateIoCompletionPort,
-    CreateJobObject,
-    GetFileInformation,
-    GetQueuedCompletionStatusEx,
-    IsRemote,
-    NtOpenFile,
-    PostQueuedCompletionStatus,
-    QueueUserApc,
-    ReadDirectoryChanges,
-    SetEvent,
-    SpawnThread,
-    SpawnWorker,
-    WaitForMultipleObjects,
-}
+pub use crate::call::Call;
 
 /// See [`Record::arguments`].
 pub type Arguments = [usize; 5];

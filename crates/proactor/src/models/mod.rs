@@ -21,7 +21,7 @@ use crate::settings::{LARGEST_REMOTE_BUFFER, Settings};
 /// The most completions that one `collect` looks at.
 const BOUND: usize = 256;
 /// A wait that failed is tried again after this long, so that it cannot take all of a processor.
-const AFTER_A_FAILED_WAIT: Duration = Duration::from_millis(10);
+pub(crate) const AFTER_A_FAILED_WAIT: Duration = Duration::from_millis(10);
 /// How long a cancelled read may stay in the kernel before it is given up and leaked.
 pub(crate) const RETURN_LIMIT: Duration = Duration::from_secs(5);
 

@@ -18,13 +18,17 @@ use windows_sys::Win32::Foundation::{
 use windows_sys::Win32::Storage::FileSystem::{
     CreateFileW, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, FILE_FLAG_OVERLAPPED,
     FILE_LIST_DIRECTORY, FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE, OPEN_EXISTING,
-    ReadDirectoryChangesW, ReadDirectoryNotifyExtendedInformation, SYNCHRONIZE,
+    ReadDirectoryChangesW, ReadDirectoryNotifyExtendedInformation, ReadFile, SYNCHRONIZE,
+    SetFileCompletionNotificationModes, WriteFile,
 };
 use windows_sys::Win32::System::IO::{
     CancelIo, CancelIoEx, CreateIoCompletionPort, GetQueuedCompletionStatusEx, IO_STATUS_BLOCK,
     LPOVERLAPPED_COMPLETION_ROUTINE, OVERLAPPED, OVERLAPPED_ENTRY, PostQueuedCompletionStatus,
 };
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleW, GetProcAddress};
+use windows_sys::Win32::System::WindowsProgramming::{
+    FILE_SKIP_COMPLETION_PORT_ON_SUCCESS, FILE_SKIP_SET_EVENT_ON_HANDLE,
+};
 use windows_sys::core::BOOL;
 
 use crate::native::handle::Handle;
@@ -378,20 +382,91 @@ pub(crate) unsafe fn dequeue(
     }
 }
 
-/// Puts a packet without an OVERLAPPED into a port.
+/// Has operations on `handle` that are complete when their call returns post no packet.
 ///
 /// # Safety
-/// `port` must be an open port.
-pub(crate) unsafe fn post(port: HANDLE, key: usize) -> Result<(), u32> {
+/// `handle` must be open.
+pub(crate) unsafe fn skip_packets_on_success(handle: HANDLE) -> Result<(), u32> {
+    if let Some(error) = fault(Call::SetNotificationModes) {
+        return noted(Call::SetNotificationModes, handle, [0; 5], Err(error));
+    }
+    let modes = FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | FILE_SKIP_SET_EVENT_ON_HANDLE;
+    // SAFETY: the handle is open.
+    let result = outcome(unsafe { SetFileCompletionNotificationModes(handle, modes as u8) });
+    noted(Call::SetNotificationModes, handle, [0; 5], result)
+}
+
+/// Puts a packet into a port.
+///
+/// # Safety
+/// `port` must be an open port. If there is an OVERLAPPED, whoever takes the packet knows what it is.
+pub(crate) unsafe fn post(
+    port: HANDLE,
+    key: usize,
+    overlapped: *mut OVERLAPPED,
+) -> Result<(), u32> {
     if let Some(error) = fault(Call::PostQueuedCompletionStatus) {
         return Err(error);
     }
-    // SAFETY: the port is open; there is no OVERLAPPED.
-    let result = outcome(unsafe { PostQueuedCompletionStatus(port, 0, key, null()) });
+    // SAFETY: the port is open; the address is carried, not followed.
+    let result = outcome(unsafe { PostQueuedCompletionStatus(port, 0, key, overlapped) });
     noted(
         Call::PostQueuedCompletionStatus,
         port,
         [key, 0, 0, 0, 0],
         result,
     )
+}
+
+/// Reads from a pipe or a file into memory that the kernel may write to until the packet of `overlapped`
+/// was dequeued. The number of bytes, if the read is complete.
+///
+/// # Safety
+/// The handle is open and overlapped; OVERLAPPED and buffer stay where they are until then.
+pub(crate) unsafe fn read_file(
+    handle: HANDLE,
+    buffer: (*mut u8, u32),
+    overlapped: *mut OVERLAPPED,
+) -> Result<u32, u32> {
+    let arguments = [
+        overlapped as usize,
+        buffer.0 as usize,
+        buffer.1 as usize,
+        0,
+        0,
+    ];
+    if let Some(error) = fault(Call::ReadFile) {
+        noted(Call::ReadFile, handle, arguments, Err(error))?;
+    }
+    // SAFETY: as demanded of the caller.
+    let result = outcome(unsafe { ReadFile(handle, buffer.0, buffer.1, null_mut(), overlapped) });
+    noted(Call::ReadFile, handle, arguments, result)?;
+    // SAFETY: the call is complete. A packet that comes all the same says the same number.
+    Ok(unsafe { (&raw const (*overlapped).InternalHigh).read_volatile() } as u32)
+}
+
+/// Writes to a pipe or a file. The number of bytes, if the write is complete.
+///
+/// # Safety
+/// Those of [`read_file`].
+pub(crate) unsafe fn write_file(
+    handle: HANDLE,
+    buffer: (*const u8, u32),
+    overlapped: *mut OVERLAPPED,
+) -> Result<u32, u32> {
+    let arguments = [
+        overlapped as usize,
+        buffer.0 as usize,
+        buffer.1 as usize,
+        0,
+        0,
+    ];
+    if let Some(error) = fault(Call::WriteFile) {
+        noted(Call::WriteFile, handle, arguments, Err(error))?;
+    }
+    // SAFETY: as demanded of the caller.
+    let result = outcome(unsafe { WriteFile(handle, buffer.0, buffer.1, null_mut(), overlapped) });
+    noted(Call::WriteFile, handle, arguments, result)?;
+    // SAFETY: the call is complete. A packet that comes all the same says the same number.
+    Ok(unsafe { (&raw const (*overlapped).InternalHigh).read_volatile() } as u32)
 }

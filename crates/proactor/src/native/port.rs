@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use windows_sys::Win32::Foundation::STATUS_PENDING;
+use windows_sys::Win32::Foundation::{HANDLE, STATUS_PENDING};
 use windows_sys::Win32::System::IO::{OVERLAPPED, OVERLAPPED_ENTRY};
 
 use crate::native::calls;
@@ -74,10 +74,32 @@ impl CompletionPort {
         unsafe { calls::associate(self.handle.raw(), directory.handle().raw(), key) }
     }
 
+    /// [`CompletionPort::associate`] for any handle.
+    ///
+    /// # Safety
+    /// The handle is open.
+    pub(crate) unsafe fn associate_raw(&self, handle: HANDLE, key: usize) -> Result<(), u32> {
+        // SAFETY: the port is open, and so is the handle.
+        unsafe { calls::associate(self.handle.raw(), handle, key) }
+    }
+
+    /// Puts the packet of an operation into the port whose end somebody else than the kernel tells.
+    ///
+    /// # Safety
+    /// The operation of `overlapped` waits for a packet of this key, and nobody else posts it.
+    pub(crate) unsafe fn post_packet(
+        &self,
+        key: usize,
+        overlapped: *mut OVERLAPPED,
+    ) -> Result<(), u32> {
+        // SAFETY: the port is open.
+        unsafe { calls::post(self.handle.raw(), key, overlapped) }
+    }
+
     /// Puts a packet of no operation into the port. Any thread may do it.
     pub fn post(&self, key: usize) -> Result<(), u32> {
         // SAFETY: the port is open.
-        unsafe { calls::post(self.handle.raw(), key) }
+        unsafe { calls::post(self.handle.raw(), key, std::ptr::null_mut()) }
     }
 
     /// Waits for packets and hands each to `take`; returns how many there were. `None` waits for

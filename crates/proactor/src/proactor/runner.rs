@@ -1,0 +1,87 @@
+//! A proactor on a thread of its own, for those whose futures run elsewhere.
+
+use std::fmt;
+use std::thread::JoinHandle;
+
+use super::{Proactor, Remote};
+use crate::completion::Closed;
+use crate::error::{Error, Stage};
+use crate::native::waits;
+
+/// A thread that polls a [`Proactor`]. Futures of its operations may run on any executor.
+///
+/// ```no_run
+/// # fn main() -> Result<(), everwatch_proactor::Error> {
+/// use everwatch_proactor::Runner;
+///
+/// let runner = Runner::start()?;
+/// let remote = runner.remote();
+/// // Hand `remote` to tokio tasks, smol tasks, threads...
+/// # drop(remote);
+/// let closed = runner.close();
+/// assert_eq!(closed.stray_packets, 0);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Runner {
+    remote: Remote,
+    thread: Option<JoinHandle<Closed>>,
+}
+
+impl fmt::Debug for Runner {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Runner")
+    }
+}
+
+impl Runner {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// No completion port or no thread could be made.
+    pub fn start() -> Result<Runner, Error> {
+        let mut proactor = Proactor::new()?;
+        let remote = proactor.remote();
+        let thread = waits::spawn("everwatch-proactor", move || {
+            while !proactor.remote().is_closed() {
+                proactor.poll(None);
+            }
+            proactor.close()
+        });
+        let thread = thread.map_err(|code| Error {
+            stage: Stage::Start,
+            code,
+        })?;
+        Ok(Runner {
+            remote,
+            thread: Some(thread),
+        })
+    }
+
+    /// The way to the proactor.
+    pub fn remote(&self) -> Remote {
+        self.remote.clone()
+    }
+
+    /// Ends all operations and the thread; blocks as long as [`Proactor::close`] does. From the thread
+    /// itself, that is from a waker that it wakes, only the end is asked for.
+    pub fn close(mut self) -> Closed {
+        self.stop()
+    }
+
+    fn stop(&mut self) -> Closed {
+        self.remote.close();
+        match self.thread.take() {
+            Some(thread) if thread.thread().id() != std::thread::current().id() => {
+                thread.join().unwrap_or_default()
+            }
+            _ => Closed::default(),
+        }
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

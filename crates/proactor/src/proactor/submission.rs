@@ -1,0 +1,109 @@
+//! The future of one operation.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::operation::{Ended, Erased, Operation};
+use super::remote::Remote;
+use super::table::{Found, OperationId};
+
+enum State {
+    Flying(OperationId),
+    /// Complete when the call returned, or refused by it.
+    Landed(Erased, Ended),
+    /// Its output was given, or there will be none.
+    Over,
+}
+
+/// An operation that was issued. It runs whether or not this is polled.
+///
+/// Dropped, it asks the kernel to end the operation, which lives on in the proactor until its packet was
+/// dequeued: nothing is freed early, and nothing is waited for. What it brings all the same is kept where
+/// the operation says so ([`Operation::abandon`]).
+///
+/// It never gives anything if the kernel kept the operation beyond the close of the proactor.
+#[must_use = "dropping it cancels the operation"]
+pub struct Submission<O: Operation> {
+    remote: Remote,
+    state: State,
+    operation: PhantomData<fn() -> O>,
+}
+
+impl<O: Operation> Unpin for Submission<O> {}
+
+impl<O: Operation> fmt::Debug for Submission<O> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self.state {
+            State::Flying(_) => "Submission(in flight)",
+            State::Landed(..) => "Submission(complete)",
+            State::Over => "Submission(over)",
+        })
+    }
+}
+
+impl<O: Operation> Submission<O> {
+    pub(super) fn flying(remote: Remote, id: OperationId) -> Submission<O> {
+        Submission {
+            remote,
+            state: State::Flying(id),
+            operation: PhantomData,
+        }
+    }
+
+    pub(super) fn landed(remote: Remote, operation: Erased, ended: Ended) -> Submission<O> {
+        Submission {
+            remote,
+            state: State::Landed(operation, ended),
+            operation: PhantomData,
+        }
+    }
+
+    /// Asks for the operation to end. The future still gives its output: what was transferred, if it
+    /// succeeded before, or the error of a cancelled operation. Harmless when it has ended, and twice.
+    pub fn cancel(&self) {
+        if let State::Flying(id) = self.state {
+            self.remote.cancel(id);
+        }
+    }
+
+    /// Whether the operation is complete. A packet that nobody has dequeued does not count.
+    pub(crate) fn is_at_once(&self) -> bool {
+        matches!(self.state, State::Landed(..))
+    }
+}
+
+impl<O: Operation> Future for Submission<O> {
+    type Output = O::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<O::Output> {
+        let (operation, ended) = match std::mem::replace(&mut self.state, State::Over) {
+            State::Flying(id) => match self.remote.claim(id, context.waker()) {
+                Found::Landed(operation, ended) => (operation, ended),
+                Found::Flying(_replaced) => {
+                    self.state = State::Flying(id);
+                    return Poll::Pending;
+                }
+                Found::Lost => return Poll::Pending,
+            },
+            State::Landed(operation, ended) => (operation, ended),
+            State::Over => return Poll::Pending,
+        };
+        // SAFETY: it has landed, and is what was submitted.
+        let operation = unsafe { operation.take::<O>() };
+        Poll::Ready(operation.finish(ended))
+    }
+}
+
+impl<O: Operation> Drop for Submission<O> {
+    fn drop(&mut self) {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Flying(id) => self.remote.abandon(id),
+            // SAFETY: it has landed.
+            State::Landed(operation, ended) => unsafe { operation.abandon(ended) },
+            State::Over => {}
+        }
+    }
+}

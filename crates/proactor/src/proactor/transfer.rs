@@ -1,0 +1,115 @@
+//! Reads and writes by ReadFile and WriteFile.
+
+use std::io;
+use std::sync::Arc;
+
+use windows_sys::Win32::Foundation::{
+    ERROR_BROKEN_PIPE, ERROR_HANDLE_EOF, ERROR_PIPE_NOT_CONNECTED,
+};
+use windows_sys::Win32::System::IO::{OVERLAPPED, OVERLAPPED_0, OVERLAPPED_0_0};
+
+use super::endpoint::Endpoint;
+use super::operation::{Ended, Operation};
+use super::turn::Turn;
+use crate::native::calls;
+
+/// A result, and the buffer that went into the operation.
+pub(super) type WithBuffer = (io::Result<usize>, Vec<u8>);
+
+fn at(offset: u64) -> OVERLAPPED {
+    OVERLAPPED {
+        Anonymous: OVERLAPPED_0 {
+            Anonymous: OVERLAPPED_0_0 {
+                Offset: offset as u32,
+                OffsetHigh: (offset >> 32) as u32,
+            },
+        },
+        ..OVERLAPPED::default()
+    }
+}
+
+/// Fills a buffer up to its capacity.
+pub(super) struct Read {
+    pub(super) endpoint: Arc<Endpoint>,
+    /// Empty, until the kernel has filled it.
+    pub(super) buffer: Vec<u8>,
+    /// Where a file is read; 0 elsewhere.
+    pub(super) offset: u64,
+    /// Of streams: what was read keeps its order.
+    pub(super) turn: Option<Turn>,
+}
+
+impl Read {
+    /// The buffer, with what was read in it.
+    fn fill(&mut self, ended: Ended) -> io::Result<usize> {
+        let read = match ended.error {
+            ERROR_BROKEN_PIPE | ERROR_HANDLE_EOF | ERROR_PIPE_NOT_CONNECTED => 0,
+            _ => ended.bytes()?,
+        };
+        let read = read.min(self.buffer.capacity());
+        // SAFETY: the kernel has written so many bytes, and there is room for them.
+        unsafe { self.buffer.set_len(read) };
+        Ok(read)
+    }
+}
+
+// SAFETY: the buffer is heap memory of the operation and is not touched before `finish`.
+unsafe impl Operation for Read {
+    type Output = WithBuffer;
+
+    fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.endpoint
+    }
+
+    unsafe fn issue(&mut self, overlapped: *mut OVERLAPPED) -> Result<u32, u32> {
+        let room = u32::try_from(self.buffer.capacity()).unwrap_or(u32::MAX);
+        let buffer = (self.buffer.as_mut_ptr(), room);
+        // SAFETY: the endpoint is open, and the table keeps OVERLAPPED and operation.
+        unsafe {
+            overlapped.write(at(self.offset));
+            calls::read_file(self.endpoint.raw(), buffer, overlapped)
+        }
+    }
+
+    fn finish(mut self, ended: Ended) -> WithBuffer {
+        (self.fill(ended), self.buffer)
+    }
+
+    fn abandon(mut self, ended: Ended) {
+        if self.fill(ended).is_ok()
+            && let Some(turn) = &self.turn
+        {
+            turn.keep(&self.buffer);
+        }
+    }
+}
+
+/// Writes all of a buffer, or less where the system does.
+pub(super) struct Write {
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) buffer: Vec<u8>,
+    pub(super) offset: u64,
+}
+
+// SAFETY: the buffer is heap memory of the operation and is not touched before `finish`.
+unsafe impl Operation for Write {
+    type Output = WithBuffer;
+
+    fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.endpoint
+    }
+
+    unsafe fn issue(&mut self, overlapped: *mut OVERLAPPED) -> Result<u32, u32> {
+        let length = u32::try_from(self.buffer.len()).unwrap_or(u32::MAX);
+        let buffer = (self.buffer.as_ptr(), length);
+        // SAFETY: the endpoint is open, and the table keeps OVERLAPPED and operation.
+        unsafe {
+            overlapped.write(at(self.offset));
+            calls::write_file(self.endpoint.raw(), buffer, overlapped)
+        }
+    }
+
+    fn finish(self, ended: Ended) -> WithBuffer {
+        (ended.bytes(), self.buffer)
+    }
+}

@@ -1,0 +1,77 @@
+//! Whose turn it is to read from a stream.
+//!
+//! One read of a stream is in flight at a time, because the bytes of two could change places. A read whose
+//! future was dropped has the turn until its packet was dequeued; what it brought all the same is kept, and
+//! is the first that the next one gets. So nothing that was read is ever lost.
+
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+#[derive(Default)]
+struct Contents {
+    is_taken: bool,
+    /// What reads that nobody waited for have brought.
+    leftover: Vec<u8>,
+    waiting: Vec<Waker>,
+}
+
+/// See the module head.
+#[derive(Default)]
+pub(super) struct Incoming(Mutex<Contents>);
+
+impl Incoming {
+    fn contents(&self) -> MutexGuard<'_, Contents> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the turn. Those who wait get it in no particular order.
+    pub(super) async fn turn(self: &Arc<Incoming>) -> Turn {
+        poll_fn(|context| {
+            let waker = context.waker().clone();
+            let mut contents = self.contents();
+            if contents.is_taken {
+                if !contents.waiting.iter().any(|other| other.will_wake(&waker)) {
+                    contents.waiting.push(waker);
+                }
+                return Poll::Pending;
+            }
+            contents.is_taken = true;
+            Poll::Ready(Turn {
+                incoming: Arc::clone(self),
+            })
+        })
+        .await
+    }
+}
+
+/// The right to read. Given back when it is dropped.
+pub(super) struct Turn {
+    incoming: Arc<Incoming>,
+}
+
+impl Turn {
+    /// Moves what was kept to the end of `buffer`, as far as there is room in it. How many bytes.
+    pub(super) fn take_leftover(&self, buffer: &mut Vec<u8>) -> usize {
+        let leftover = &mut self.incoming.contents().leftover;
+        let count = leftover.len().min(buffer.capacity() - buffer.len());
+        buffer.extend(leftover.drain(..count));
+        count
+    }
+
+    /// Keeps what a read brought for the next one.
+    pub(super) fn keep(&self, bytes: &[u8]) {
+        self.incoming.contents().leftover.extend_from_slice(bytes);
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let waiting = {
+            let mut contents = self.incoming.contents();
+            contents.is_taken = false;
+            std::mem::take(&mut contents.waiting)
+        };
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}

@@ -1,0 +1,5 @@
+//! The completion loop: operations that are awaited, cancelled, dropped, and closed over.
+#![cfg(windows)]
+
+mod submitting;
+mod support;
