@@ -26,14 +26,20 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 /// How packets come.
 pub(crate) trait Source {
+    /// The key of the next directory, which is the `count`-th: one that was never used.
+    fn key(&mut self, count: usize) -> usize {
+        count
+    }
+
     /// Readies a directory so that the packets of its read come here, with this key.
     fn attach(&mut self, directory: &DirHandle, key: usize) -> Result<Via, u32>;
 
     /// The read of an attached directory has been issued.
     fn issued(&mut self, _key: usize, _read: &ChangeRead<Pending>) {}
 
-    /// The directory is no longer read; its packets no longer come.
-    fn detach(&mut self, _key: usize) {}
+    /// The directory is no longer read. No packet of it comes any more, but that of a read that was
+    /// abandoned may.
+    fn detach(&mut self, _key: usize, _is_abandoned: bool) {}
 
     /// Asks for a read to end; its packet still comes.
     fn cancel(&self, read: &ChangeRead<Pending>) -> Result<(), u32> {
@@ -98,9 +104,11 @@ impl<S: Source> Desk<S> {
         settings: Settings,
         lane: Arc<Lane>,
     ) -> Result<(), u32> {
-        let key = self.next_key;
+        let key = self.source.key(self.next_key);
         self.next_key += 1;
-        let via = self.source.attach(&directory, key)?;
+        let via = self.source.attach(&directory, key).inspect_err(|_| {
+            self.source.detach(key, false);
+        })?;
         match Reading::start(directory, settings, key, via) {
             Ok(reading) => {
                 self.keys.insert(tag, key);
@@ -112,7 +120,7 @@ impl<S: Source> Desk<S> {
                 Ok(())
             }
             Err(error) => {
-                self.source.detach(key);
+                self.source.detach(key, false);
                 Err(error)
             }
         }
@@ -221,7 +229,7 @@ impl<S: Source> Desk<S> {
             self.counts.leaked += 1;
             self.abandoned.insert(key);
         }
-        self.source.detach(key);
+        self.source.detach(key, self.abandoned.contains(&key));
     }
 
     pub(crate) fn retire(&mut self, tag: Tag) {

@@ -84,7 +84,7 @@ impl Source for Events {
         }
     }
 
-    fn detach(&mut self, key: usize) {
+    fn detach(&mut self, key: usize, _: bool) {
         self.watched.retain(|watched| watched.key != key);
         self.handles.truncate(1);
         let events = self.watched.iter().map(|watched| watched.event.raw());

@@ -1,66 +1,76 @@
-//! One completion port, and no thread but the caller's.
+//! One proactor, polled by the caller's own thread.
 
 use std::collections::VecDeque;
 use std::os::windows::io::BorrowedHandle;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::completion::{Closed, Collected, Completion};
 use crate::desk::{Desk, Source};
 use crate::error::{Error, Stage};
 use crate::lane::{Lane, Loan};
-use crate::models::{AFTER_A_FAILED_WAIT, BOUND, check};
-use crate::native::{CompletionPort, DirHandle, Packet, Via};
+use crate::models::{BOUND, add, check};
+use crate::native::{DirHandle, Packet, Via};
+use crate::proactor::{Proactor, Remote, Route};
 use crate::reading::Turn;
 use crate::reads::{DirectoryReads, Ring, Waker};
 use crate::settings::{Settings, Tag};
 
-/// The key of the waker's packets; no directory has it.
-const RING: usize = 0;
+/// Packets of directories that the proactor has dequeued.
+#[derive(Default)]
+struct Inbox(Mutex<VecDeque<Packet>>);
 
-/// Posts one packet however often it is rung before that is taken.
-struct Bell {
-    port: Arc<CompletionPort>,
-    is_posted: AtomicBool,
+impl Inbox {
+    fn packets(&self) -> MutexGuard<'_, VecDeque<Packet>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl Ring for Bell {
-    fn ring(&self) {
-        if !self.is_posted.swap(true, Ordering::AcqRel) && self.port.post(RING).is_err() {
-            self.is_posted.store(false, Ordering::Release);
-        }
+impl Route for Inbox {
+    fn arrived(&self, packet: Packet) {
+        self.packets().push_back(packet);
     }
 }
 
 struct Packets {
-    port: Arc<CompletionPort>,
-    bell: Arc<Bell>,
-    /// A ring that was taken from the port and has not ended a wait yet.
+    proactor: Proactor,
+    inbox: Arc<Inbox>,
+    /// A ring that ended a poll and has not ended a wait yet.
     is_rung: bool,
 }
 
 impl Source for Packets {
+    fn key(&mut self, _: usize) -> usize {
+        self.proactor
+            .remote()
+            .add_route(Arc::clone(&self.inbox) as Arc<dyn Route>)
+    }
+
     fn attach(&mut self, directory: &DirHandle, key: usize) -> Result<Via, u32> {
-        self.port.associate(directory, key)?;
+        self.proactor.remote().port().associate(directory, key)?;
         Ok(Via::Packet)
     }
 
-    fn pump(&mut self, timeout: Option<Duration>, arrived: &mut VecDeque<Packet>) -> usize {
-        let mut is_rung = false;
-        let count = self.port.dequeue(timeout, |packet| match packet.key() {
-            RING => is_rung = true,
-            _ => arrived.push_back(packet),
-        });
-        if is_rung {
-            self.bell.is_posted.store(false, Ordering::Release);
-            self.is_rung = true;
+    fn detach(&mut self, key: usize, is_abandoned: bool) {
+        // The packet of a read that was given up may still come, and is no stray.
+        if !is_abandoned {
+            self.proactor.remote().remove_route(key);
         }
-        count.unwrap_or_else(|_| {
-            std::thread::sleep(AFTER_A_FAILED_WAIT);
-            0
-        })
+    }
+
+    fn pump(&mut self, timeout: Option<Duration>, arrived: &mut VecDeque<Packet>) -> usize {
+        self.is_rung |= self.proactor.poll(timeout).is_woken;
+        let mut packets = self.inbox.packets();
+        let count = packets.len();
+        arrived.append(&mut packets);
+        count
+    }
+}
+
+impl Ring for Remote {
+    fn ring(&self) {
+        self.wake();
     }
 }
 
@@ -71,23 +81,21 @@ pub(crate) struct PortReads {
 
 impl PortReads {
     pub(crate) fn new() -> Result<PortReads, Error> {
-        let port = CompletionPort::new().map_err(|code| Error {
-            stage: Stage::Start,
-            code,
-        })?;
-        let port = Arc::new(port);
-        let bell = Arc::new(Bell {
-            port: Arc::clone(&port),
-            is_posted: AtomicBool::new(false),
-        });
         let source = Packets {
-            port,
-            bell,
+            proactor: Proactor::new()?,
+            inbox: Arc::default(),
             is_rung: false,
         };
         Ok(PortReads {
             desk: Desk::new(source),
         })
+    }
+
+    fn stop(&mut self) -> Closed {
+        self.desk.stop();
+        let mut counts = self.desk.counts;
+        add(&mut counts, self.desk.source.proactor.stop());
+        counts
     }
 }
 
@@ -158,17 +166,16 @@ impl DirectoryReads for PortReads {
     }
 
     fn waker(&self) -> Waker {
-        Waker(Arc::clone(&self.desk.source.bell) as Arc<dyn Ring>)
+        Waker(Arc::new(self.desk.source.proactor.remote()))
     }
 
     fn close(mut self: Box<Self>) -> Closed {
-        self.desk.stop();
-        self.desk.counts
+        self.stop()
     }
 }
 
 impl Drop for PortReads {
     fn drop(&mut self) {
-        self.desk.stop();
+        self.stop();
     }
 }

@@ -36,7 +36,6 @@ mod turn;
 pub use endpoint::{Endpoint, Packets};
 pub use operation::{Cancelled, Ended, Operation};
 pub use remote::Remote;
-#[expect(unused_imports, reason = "directory reads come next")]
 pub(crate) use remote::Route;
 pub use runner::Runner;
 pub use stream::Stream;
@@ -208,7 +207,8 @@ impl Proactor {
         self.stop()
     }
 
-    fn stop(&mut self) -> Closed {
+    /// [`Proactor::close`], after which it takes in nothing more.
+    pub(crate) fn stop(&mut self) -> Closed {
         if !self.is_closed {
             self.is_closed = true;
             self.remote.close();
