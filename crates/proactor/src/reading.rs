@@ -9,7 +9,7 @@ const ERROR_NOTIFY_ENUM_DIR: u32 = 1022;
 const ERROR_OPERATION_ABORTED: u32 = 995;
 
 /// So many reads in a row that others cancelled, and the directory is given up.
-const PATIENCE: u32 = 16;
+pub(crate) const PATIENCE: u32 = 16;
 
 enum State {
     Pending(ChangeRead<Pending>),

@@ -26,7 +26,7 @@ pub(crate) const AFTER_A_FAILED_WAIT: Duration = Duration::from_millis(10);
 pub(crate) const RETURN_LIMIT: Duration = Duration::from_secs(5);
 
 /// What all models refuse alike.
-fn check(
+pub(crate) fn check(
     is_tag_in_use: bool,
     directory: BorrowedHandle<'_>,
     settings: &Settings,

@@ -239,7 +239,7 @@ impl ChangeRead<Idle> {
     }
 }
 
-fn is_layout_refused(error: u32) -> bool {
+pub(crate) fn is_layout_refused(error: u32) -> bool {
     matches!(
         error,
         ERROR_INVALID_FUNCTION

@@ -37,6 +37,10 @@ impl DirHandle {
     pub(crate) fn handle(&self) -> &Handle {
         &self.handle
     }
+
+    pub(crate) fn into_handle(self) -> Handle {
+        self.handle
+    }
 }
 
 impl AsHandle for DirHandle {

@@ -14,7 +14,7 @@ pub(crate) mod waits;
 pub(crate) use blocking::{BlockingDirectory, BlockingRead};
 pub use buffer::{Buffer, Filled};
 pub use change_read::{ChangeRead, Idle, Pending, Ready, State, leaked};
-pub(crate) use change_read::{Via, packet_of};
+pub(crate) use change_read::{Via, is_layout_refused, packet_of};
 pub use directory::DirHandle;
 pub(crate) use port::milliseconds;
 pub use port::{CompletionPort, Packet};

@@ -1,7 +1,8 @@
 //! A handle that operations run on.
 
-use std::os::windows::io::AsRawSocket;
-use std::os::windows::io::{AsRawHandle, OwnedHandle, OwnedSocket, RawHandle};
+use std::os::windows::io::{
+    AsRawHandle, AsRawSocket, IntoRawHandle, OwnedHandle, OwnedSocket, RawHandle,
+};
 
 use windows_sys::Win32::Foundation::HANDLE;
 
@@ -51,8 +52,16 @@ impl Endpoint {
         packets: Packets,
     ) -> std::io::Result<Endpoint> {
         // SAFETY: it is open and was the owner's alone.
-        let handle =
-            unsafe { Handle::own(std::os::windows::io::IntoRawHandle::into_raw_handle(handle)) };
+        let handle = unsafe { Handle::own(handle.into_raw_handle()) };
+        Endpoint::of_own(remote, handle, packets)
+    }
+
+    /// [`Endpoint::of_handle`] for one that this crate opened.
+    pub(crate) fn of_own(
+        remote: &Remote,
+        handle: Handle,
+        packets: Packets,
+    ) -> std::io::Result<Endpoint> {
         let raw = handle.raw();
         Endpoint::attach(remote, raw, Owned::Handle(handle), packets)
     }

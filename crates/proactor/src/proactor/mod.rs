@@ -22,6 +22,7 @@
 //!
 //! Operations live on when the thread that issued them ends.
 
+mod changes;
 mod endpoint;
 mod operation;
 mod remote;
@@ -33,6 +34,7 @@ mod timers;
 mod transfer;
 mod turn;
 
+pub use changes::DirectoryChanges;
 pub use endpoint::{Endpoint, Packets};
 pub use operation::{Cancelled, Ended, Operation};
 pub use remote::Remote;
@@ -253,7 +255,7 @@ impl Drop for Aftermath {
         struct Rest<'a>(std::vec::Drain<'a, Landing>);
         impl Drop for Rest<'_> {
             fn drop(&mut self) {
-                while let Some(landing) = self.0.next() {
+                for landing in self.0.by_ref() {
                     let rest = std::panic::AssertUnwindSafe(landing);
                     // A second panic while the first unwinds would end the process.
                     let _ = std::panic::catch_unwind(move || conclude({ rest }.0));
@@ -261,7 +263,7 @@ impl Drop for Aftermath {
             }
         }
         let mut rest = Rest(self.landings.drain(..));
-        while let Some(landing) = rest.0.next() {
+        for landing in rest.0.by_ref() {
             conclude(landing);
         }
     }

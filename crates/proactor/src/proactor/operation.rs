@@ -20,13 +20,21 @@ pub struct Ended {
     pub error: u32,
     /// How many bytes were transferred.
     pub bytes: u32,
+    /// The NTSTATUS of the packet; 0 if there was none.
+    pub status: u32,
 }
 
 impl Ended {
-    pub(crate) const CANCELLED: Ended = Ended {
-        error: ERROR_OPERATION_ABORTED,
-        bytes: 0,
-    };
+    pub(crate) const CANCELLED: Ended = Ended::refused(ERROR_OPERATION_ABORTED);
+
+    /// Over without a packet.
+    pub(crate) const fn refused(error: u32) -> Ended {
+        Ended {
+            error,
+            bytes: 0,
+            status: 0,
+        }
+    }
 
     /// The number of bytes, or the error.
     pub fn bytes(self) -> std::io::Result<usize> {

@@ -108,10 +108,7 @@ impl Remote {
             let mut ledger = self.shared.ledger();
             if ledger.is_closed {
                 drop(ledger);
-                let ended = Ended {
-                    error: ERROR_ABANDONED_WAIT_0,
-                    bytes: 0,
-                };
+                let ended = Ended::refused(ERROR_ABANDONED_WAIT_0);
                 return Submission::landed(self.clone(), erased, ended);
             }
             ledger.table.insert(erased, key)
@@ -133,8 +130,11 @@ impl Remote {
         match ledger.table.withdraw(id) {
             Some(operation) => {
                 drop(ledger);
-                let bytes = issued.unwrap_or(0);
-                Submission::landed(self.clone(), operation, Ended { error, bytes })
+                let ended = Ended {
+                    bytes: issued.unwrap_or(0),
+                    ..Ended::refused(error)
+                };
+                Submission::landed(self.clone(), operation, ended)
             }
             None => Submission::flying(self.clone(), id),
         }

@@ -69,9 +69,16 @@ impl<O: Operation> Submission<O> {
         }
     }
 
-    /// Whether the operation is complete. A packet that nobody has dequeued does not count.
-    pub(crate) fn is_at_once(&self) -> bool {
-        matches!(self.state, State::Landed(..))
+    /// The output, if the call refused the operation or completed it. A packet does not count.
+    pub(crate) fn at_once(mut self) -> Result<O::Output, Submission<O>> {
+        match std::mem::replace(&mut self.state, State::Over) {
+            // SAFETY: it has landed, and is what was submitted.
+            State::Landed(operation, ended) => Ok(unsafe { operation.take::<O>() }.finish(ended)),
+            other => {
+                self.state = other;
+                Err(self)
+            }
+        }
     }
 }
 

@@ -176,6 +176,7 @@ impl Table {
         let ended = Ended {
             error: calls::error_of(status as u32),
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+            status: status as u32,
         };
         Ok(self.end(number, ended))
     }

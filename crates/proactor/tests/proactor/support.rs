@@ -76,3 +76,11 @@ impl Drop for Clean {
         }
     }
 }
+
+/// How often a race is run: `EVERWATCH_SOAK=1` asks for all of them.
+pub(crate) fn rounds() -> u32 {
+    match std::env::var_os("EVERWATCH_SOAK") {
+        Some(_) => 100_000,
+        None => 2_000,
+    }
+}
