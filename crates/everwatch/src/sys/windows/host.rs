@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use everwatch_core::coverage::Gap;
 use everwatch_core::kernel::{
@@ -108,10 +109,12 @@ impl<S: System> Kernel32<S> {
         self.gap.is_some()
     }
 
-    /// Whether the next drain has something that nobody will be woken for.
-    #[cfg(windows)]
-    pub(super) fn has_early(&self) -> bool {
-        !self.early.is_empty()
+    /// Blocks until there is something to drain, or somebody rings, or for `timeout`. What was taken
+    /// from a read that was replaced is there already, and nobody will be woken for it.
+    pub(crate) fn sleep(&mut self, timeout: Option<Duration>) {
+        if self.early.is_empty() {
+            self.system.wait(timeout);
+        }
     }
 
     #[cfg(all(any(test, feature = "sim"), not(windows)))]

@@ -63,9 +63,7 @@ impl Host {
 
     /// Blocks until there is something to do, or for `timeout`.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> Woken {
-        if !self.has_early() {
-            self.system.reads.wait(timeout);
-        }
+        self.sleep(timeout);
         Woken::default()
     }
 
