@@ -125,6 +125,27 @@ fn s1_11_a_move_between_directories_is_one_change() {
 }
 
 #[test]
+fn a_tree_that_moves_to_another_root_is_listed_as_often_as_a_flat_one() {
+    let mut scenario = plain().watched();
+    scenario.join("/w/out", true);
+    let mut path = "/w/in".to_owned();
+    for _ in 0..50 {
+        path.push_str("/d");
+        scenario.mkdir(&path);
+    }
+    scenario.sync();
+    let before = scenario.engine.counters().listings;
+    scenario.rename("/w/in/d", "/w/out/d");
+    assert_eq!(scenario.sync(), ["moved /w/in/d -> /w/out/d"]);
+    let listings = scenario.engine.counters().listings - before;
+    // Once for the new root, and once more because it is a move by inference.
+    assert!(
+        (50..=105).contains(&listings),
+        "{listings} for 50 directories"
+    );
+}
+
+#[test]
 fn s1_11_the_halves_of_a_rename_in_two_buffers_are_one_change() {
     for seed in 0..20 {
         let mut scenario = machine(PLAIN, LOCAL, 1, 1000).watched();
