@@ -23,14 +23,6 @@ fn is_live(event: &Event, root: &Path) -> bool {
         if subtree.path == root && subtree.state == State::Live)
 }
 
-/// Removes the directory, or renames it where a removal of what is watched is told of to nobody.
-fn take_away(path: &Path, away: &Path) {
-    match capabilities::lets_go_of_removed_directories() {
-        true => fs::remove_dir_all(path).expect("removed"),
-        false => hands::rename(path, away).expect("moved"),
-    }
-}
-
 /// Asserts that these lines were told of roots that overlap, in this order where there is one.
 #[track_caller]
 fn assert_told_of_roots(mut seen: Vec<String>, expected: &[&str]) {
@@ -418,7 +410,7 @@ fn a_file_as_a_root_whose_directory_goes_and_comes_back_is_reported_again() {
     fs::create_dir(dir.path().join("d")).expect("a directory");
     fs::write(&file, "").expect("a file");
     let (watcher, mut feed) = armed(&file);
-    take_away(&dir.path().join("d"), &dir.path().join("away"));
+    hands::take_away(&dir.path().join("d"), &dir.path().join("away"));
     let events = until(&mut feed, "the root is gone", |event| is_gone(event, &file));
     assert_eq!(structure(dir.path(), &events), ["removed d/file"]);
     fs::create_dir(dir.path().join("d")).expect("a directory");
@@ -447,7 +439,7 @@ fn a_root_that_goes_is_lost_and_live_again_when_it_is_back() {
     fs::create_dir_all(root.join("a")).expect("directories");
     let (watcher, mut feed) = armed(&root);
     for round in 0..20 {
-        take_away(&root, &dir.path().join(format!("away{round}")));
+        hands::take_away(&root, &dir.path().join(format!("away{round}")));
         until(&mut feed, "the root is gone", |event| is_gone(event, &root));
         assert_eq!(states(&watcher), [(State::Lost, Some(Gap::RootGone))]);
         fs::create_dir_all(root.join("a/b")).expect("directories");

@@ -230,8 +230,10 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// The directory and what is below it relied on a watch that is no more, or is not above it now.
+    /// Work is taken from its end, so children are put there first: the listing of a stale directory
+    /// makes those below it stale, and what was compared before it would be compared again.
     pub(super) fn lose_watch_above(&mut self, top: NodeId) {
-        for id in self.mirror.subtree(top) {
+        for id in self.mirror.subtree(top).into_iter().rev() {
             if self.mirror.is_dir(id) && (id == top || self.mirror.watch(id).is_some()) {
                 self.unwatch(id);
                 self.mirror.set(id, Mark::STALE);

@@ -9,7 +9,7 @@ use std::io::{Error, ErrorKind, Result};
 use std::path::Path;
 use std::time::Instant;
 
-use super::PATIENCE;
+use super::{PATIENCE, capabilities};
 
 pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
     patiently(|| fs::rename(from, to))
@@ -28,6 +28,14 @@ pub(crate) fn remove_dir(path: &Path) -> Result<()> {
 pub(crate) fn remove_dir_all(path: &Path) -> Result<()> {
     patiently(|| gone_is_fine(fs::remove_dir_all(path)))?;
     vanish(path)
+}
+
+/// Removes the directory, or renames it where a removal of what is watched is told of to nobody.
+pub(crate) fn take_away(path: &Path, away: &Path) {
+    match capabilities::lets_go_of_removed_directories() {
+        true => fs::remove_dir_all(path).expect("removed"),
+        false => rename(path, away).expect("moved"),
+    }
 }
 
 pub(crate) fn create_dir_all(path: &Path) -> Result<()> {

@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use everwatch_core::coverage::Gap;
 use everwatch_core::kernel::{
@@ -17,6 +18,7 @@ use everwatch_core::kernel::{
 use everwatch_core::record::{Action, Backlog, Record};
 use everwatch_proactor::{Completion, Filter, Settings, Tag};
 
+use super::faults::{fault, fault_of_entry, unarmed};
 use super::sights::Place;
 use super::system::{Code, Numbers, System};
 use super::tail::{Ledger, Tail};
@@ -107,10 +109,12 @@ impl<S: System> Kernel32<S> {
         self.gap.is_some()
     }
 
-    /// Whether the next drain has something that nobody will be woken for.
-    #[cfg(windows)]
-    pub(super) fn has_early(&self) -> bool {
-        !self.early.is_empty()
+    /// Blocks until there is something to drain, or somebody rings, or for `timeout`. What was taken
+    /// from a read that was replaced is there already, and nobody will be woken for it.
+    pub(crate) fn sleep(&mut self, timeout: Option<Duration>) {
+        if self.early.is_empty() {
+            self.system.wait(timeout);
+        }
     }
 
     #[cfg(all(any(test, feature = "sim"), not(windows)))]
@@ -354,56 +358,6 @@ fn deliver<D>(
             read.is_short = true;
             read.tail.lose(backlog);
         }
-    }
-}
-
-/// What it means that a read could not be armed on an open directory.
-fn unarmed(code: Code) -> Fault {
-    let fault = fault(code);
-    match fault.kind {
-        // It could be opened for that, so it is not the rights: it is being deleted.
-        FaultKind::Denied => Fault {
-            kind: FaultKind::Other,
-            ..fault
-        },
-        _ => fault,
-    }
-}
-
-/// What a Win32 error means to the engine.
-pub(super) fn fault(code: Code) -> Fault {
-    let kind = match code.0 {
-        // FILE_NOT_FOUND, PATH_NOT_FOUND, INVALID_DRIVE, BAD_NETPATH, BAD_NET_NAME, INVALID_NAME,
-        // BAD_PATHNAME, DELETE_PENDING
-        2 | 3 | 15 | 53 | 67 | 123 | 161 | 303 => FaultKind::NotFound,
-        // DIRECTORY, STOPPED_ON_SYMLINK, CANT_ACCESS_FILE, CANT_RESOLVE_FILENAME
-        267 | 681 | 1920 | 1921 => FaultKind::NotDirectory,
-        // ACCESS_DENIED. Not SHARING_VIOLATION: of its end there is no record.
-        5 => FaultKind::Denied,
-        // TOO_MANY_OPEN_FILES
-        4 => FaultKind::OpenFiles,
-        // NOT_ENOUGH_MEMORY, OUTOFMEMORY, NO_SYSTEM_RESOURCES, NOT_ENOUGH_QUOTA, WORKING_SET_QUOTA
-        8 | 14 | 1450 | 1453 | 1816 => FaultKind::WatchLimit,
-        // INVALID_FUNCTION, NOT_SUPPORTED
-        1 | 50 => FaultKind::Unsupported,
-        _ => FaultKind::Other,
-    };
-    Fault {
-        kind,
-        code: code.0.cast_signed(),
-    }
-}
-
-/// What a Win32 error means for a name that a record or a listing had: that it is one that cannot be
-/// asked for, as other systems make them, is no proof that there is nothing.
-fn fault_of_entry(code: Code) -> Fault {
-    match code.0 {
-        // INVALID_NAME
-        123 => Fault {
-            kind: FaultKind::Other,
-            code: code.0.cast_signed(),
-        },
-        _ => fault(code),
     }
 }
 

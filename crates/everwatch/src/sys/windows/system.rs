@@ -5,6 +5,7 @@
 //! entries are opened relative to it, one name at a time, and never through a reparse point.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use everwatch_core::kernel::{FileTime, Listing, Stat};
 use everwatch_proactor::{Collected, Completion, Settings, Tag};
@@ -88,6 +89,10 @@ pub(crate) trait System {
 
     /// Delivers what has been read; each read has been issued again before. Never blocks.
     fn collect(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) -> Collected;
+
+    /// Blocks until [`System::collect`] has something, or somebody rings, or for `timeout`. It may return
+    /// before.
+    fn wait(&mut self, timeout: Option<Duration>);
 
     /// How long, in nanoseconds, something may have been complete that no call of
     /// [`System::collect`] delivers. Nothing waits where completions come by the thread that collects.

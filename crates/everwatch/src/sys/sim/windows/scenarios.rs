@@ -1,7 +1,10 @@
 //! What is documented of Windows, behaviour by behaviour, told in a few calls. The numbers in the names
 //! are those of the requirements.
 
-use everwatch_core::kernel::Kernel as _;
+use std::path::Path;
+
+use everwatch_core::kernel::{Kernel as _, Purpose};
+use everwatch_core::record::Backlog;
 use everwatch_proactor::Layout;
 
 use super::super::disk::{Disk, Habits as DiskHabits};
@@ -118,6 +121,27 @@ fn s1_11_a_move_between_directories_is_one_change() {
     assert_eq!(
         scenario.sync(),
         ["created /w/in/b/e/g", "moved /w/in/b/e/f -> /w/in/f"]
+    );
+}
+
+#[test]
+fn a_tree_that_moves_to_another_root_is_listed_as_often_as_a_flat_one() {
+    let mut scenario = plain().watched();
+    scenario.join("/w/out", true);
+    let mut path = "/w/in".to_owned();
+    for _ in 0..50 {
+        path.push_str("/d");
+        scenario.mkdir(&path);
+    }
+    scenario.sync();
+    let before = scenario.engine.counters().listings;
+    scenario.rename("/w/in/d", "/w/out/d");
+    assert_eq!(scenario.sync(), ["moved /w/in/d -> /w/out/d"]);
+    let listings = scenario.engine.counters().listings - before;
+    // Once for the new root, and once more because it is a move by inference.
+    assert!(
+        (50..=105).contains(&listings),
+        "{listings} for 50 directories"
     );
 }
 
@@ -313,6 +337,24 @@ fn s1_17_what_happens_while_a_read_is_replaced_is_told() {
     );
     let reads = scenario.system().nt().reads.len();
     assert_eq!(reads, 2, "the root's, and that of the directory above");
+}
+
+#[test]
+fn s1_17_what_a_replaced_read_had_is_not_waited_for() {
+    let mut scenario = plain();
+    scenario.mkdir("/w/in/a");
+    let kernel = scenario.engine.kernel_mut();
+    let root = kernel.open_root(Path::new("/w/in")).expect("it is there");
+    kernel.watch(&root, Purpose::Root).expect("watched");
+    scenario.create("/w/in/f");
+    let kernel = scenario.engine.kernel_mut();
+    let below = kernel.open_dir(&root, b"a").expect("it is there");
+    kernel.watch(&below, Purpose::Entries).expect("watched");
+    assert!(kernel.is_idle(), "no read will complete by itself");
+    kernel.sleep(None);
+    let mut backlog = Backlog::default();
+    kernel.drain(&mut backlog).expect("drained");
+    assert_eq!(backlog.front().map(|record| record.name), Some(&b"f"[..]));
 }
 
 #[test]

@@ -169,6 +169,10 @@ impl System for Native {
         self.reads.collect(deliver)
     }
 
+    fn wait(&mut self, timeout: Option<Duration>) {
+        self.reads.wait(timeout);
+    }
+
     fn lateness(&self) -> FileTime {
         // A completion is handed over by the thread that issued the read, which may have to wait for a
         // processor; under Wine, by way of other processes.

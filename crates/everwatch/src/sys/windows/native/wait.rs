@@ -9,7 +9,8 @@ use everwatch_proactor::{Model, Waker, reads};
 
 use super::Native;
 use crate::options::{Backend, CompletionModel, Options};
-use crate::sys::windows::host::{Kernel32, fault};
+use crate::sys::windows::faults::fault;
+use crate::sys::windows::host::Kernel32;
 use crate::sys::windows::system::Code;
 
 /// Windows, as the engine sees it.
@@ -62,9 +63,7 @@ impl Host {
 
     /// Blocks until there is something to do, or for `timeout`.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> Woken {
-        if !self.has_early() {
-            self.system.reads.wait(timeout);
-        }
+        self.sleep(timeout);
         Woken::default()
     }
 
