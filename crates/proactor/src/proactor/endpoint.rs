@@ -53,6 +53,15 @@ impl Endpoint {
         // SAFETY: it is open and was the owner's alone.
         let handle =
             unsafe { Handle::own(std::os::windows::io::IntoRawHandle::into_raw_handle(handle)) };
+        Endpoint::of_own(remote, handle, packets)
+    }
+
+    /// [`Endpoint::of_handle`] for a handle of this crate's own.
+    pub(super) fn of_own(
+        remote: &Remote,
+        handle: Handle,
+        packets: Packets,
+    ) -> std::io::Result<Endpoint> {
         let raw = handle.raw();
         Endpoint::attach(remote, raw, Owned::Handle(handle), packets)
     }

@@ -23,7 +23,9 @@
 //! Operations live on when the thread that issued them ends.
 
 mod endpoint;
+mod file;
 mod operation;
+mod pipe;
 mod remote;
 mod runner;
 mod stream;
@@ -34,7 +36,12 @@ mod transfer;
 mod turn;
 
 pub use endpoint::{Endpoint, Packets};
+pub use file::File;
 pub use operation::{Cancelled, Ended, Operation};
+pub use pipe::{
+    AcceptPipe, MessagePart, PipeAccess, PipeInstance, PipeMode, PipeOptions, PipeServer,
+    PipeStream, connect_pipe,
+};
 pub use remote::Remote;
 #[expect(unused_imports, reason = "directory reads come next")]
 pub(crate) use remote::Route;
