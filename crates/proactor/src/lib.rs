@@ -128,8 +128,9 @@ pub use verdict::{Verdict, verdict};
 pub use models::isolated::serve_isolated;
 #[cfg(windows)]
 pub use proactor::{
-    Cancelled, DirectoryChanges, Ended, Endpoint, Operation, Packets, Polled, Proactor, Remote,
-    Runner, Sleep, Stream, Submission,
+    AcceptPipe, Cancelled, DirectoryChanges, Ended, Endpoint, File, MessagePart, Operation,
+    Packets, PipeAccess, PipeInstance, PipeMode, PipeOptions, PipeServer, PipeStream, Polled,
+    Proactor, Remote, Runner, Sleep, Stream, Submission, connect_pipe,
 };
 #[cfg(windows)]
 pub use reads::{DirectoryReads, Waker, reads};

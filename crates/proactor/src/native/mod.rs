@@ -7,8 +7,10 @@ mod change_read;
 mod directory;
 pub(crate) mod handle;
 pub(crate) mod job;
+pub(crate) mod pipes;
 mod port;
 pub(crate) mod probe;
+pub(crate) mod security;
 pub(crate) mod waits;
 
 pub(crate) use blocking::{BlockingDirectory, BlockingRead};

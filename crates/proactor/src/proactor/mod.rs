@@ -24,7 +24,9 @@
 
 mod changes;
 mod endpoint;
+mod file;
 mod operation;
+mod pipe;
 mod remote;
 mod runner;
 mod stream;
@@ -36,7 +38,12 @@ mod turn;
 
 pub use changes::DirectoryChanges;
 pub use endpoint::{Endpoint, Packets};
+pub use file::File;
 pub use operation::{Cancelled, Ended, Operation};
+pub use pipe::{
+    AcceptPipe, MessagePart, PipeAccess, PipeInstance, PipeMode, PipeOptions, PipeServer,
+    PipeStream, connect_pipe,
+};
 pub use remote::Remote;
 pub(crate) use remote::Route;
 pub use runner::Runner;

@@ -246,6 +246,10 @@ impl Remote {
         }
     }
 
+    pub(super) fn let_run(&self, id: OperationId) -> Option<(Erased, Ended)> {
+        self.shared.ledger().table.let_run(id)
+    }
+
     pub(super) fn abandon(&self, id: OperationId) {
         let landing = self.shared.ledger().table.abandon(id);
         if let Some(landing) = landing {

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::endpoint::Endpoint;
-use super::transfer::{Read, Write};
+use super::transfer::{Arrival, Read, Write};
 use super::turn::Incoming;
 
 /// A connection: what pipes and sockets have in common. Cheap to clone; reads and writes may be in flight
@@ -14,6 +14,8 @@ use super::turn::Incoming;
 pub struct Stream {
     endpoint: Arc<Endpoint>,
     incoming: Arc<Incoming>,
+    /// Reads that bring nothing are not its end: the peer has written nothing, in so many bytes.
+    has_empty_reads: bool,
 }
 
 impl fmt::Debug for Stream {
@@ -31,6 +33,16 @@ impl Stream {
         Stream {
             endpoint: Arc::new(endpoint),
             incoming: Arc::new(Incoming::default()),
+            has_empty_reads: false,
+        }
+    }
+
+    /// One over a pipe, whose end is an error of its own. A write of no bytes is read as no bytes.
+    pub(super) fn over_pipe(endpoint: Arc<Endpoint>) -> Stream {
+        Stream {
+            endpoint,
+            incoming: Arc::new(Incoming::default()),
+            has_empty_reads: true,
         }
     }
 
@@ -48,11 +60,23 @@ impl Stream {
     /// # Errors
     /// What ReadFile says. The buffer comes back in any case.
     pub async fn read(&self, mut buffer: Vec<u8>) -> (io::Result<usize>, Vec<u8>) {
+        loop {
+            let (arrival, returned) = self.receive(buffer).await;
+            buffer = returned;
+            match arrival {
+                Ok(Arrival::Bytes { count: 0, .. })
+                    if self.has_empty_reads && buffer.capacity() > 0 => {}
+                arrival => return (arrival.map(Arrival::count), buffer),
+            }
+        }
+    }
+
+    /// [`Stream::read`], with what is to be known of messages.
+    pub(super) async fn receive(&self, mut buffer: Vec<u8>) -> (io::Result<Arrival>, Vec<u8>) {
         buffer.clear();
         let turn = self.incoming.turn().await;
-        let kept = turn.take_leftover(&mut buffer);
-        if kept > 0 || buffer.capacity() == 0 {
-            return (Ok(kept), buffer);
+        if let Some(arrival) = turn.take_kept(&mut buffer) {
+            return (Ok(arrival), buffer);
         }
         let operation = Read {
             endpoint: Arc::clone(&self.endpoint),

@@ -80,6 +80,18 @@ impl<O: Operation> Submission<O> {
             }
         }
     }
+
+    /// Gives the future up without asking for the end: the operation goes on, and tells by
+    /// [`Operation::abandon`] how it ended. The output, if it has ended already.
+    pub(crate) fn let_run(mut self) -> Option<O::Output> {
+        let (operation, ended) = match std::mem::replace(&mut self.state, State::Over) {
+            State::Flying(id) => self.remote.let_run(id)?,
+            State::Landed(operation, ended) => (operation, ended),
+            State::Over => return None,
+        };
+        // SAFETY: it has landed, and is what was submitted.
+        Some(unsafe { operation.take::<O>() }.finish(ended))
+    }
 }
 
 impl<O: Operation> Future for Submission<O> {

@@ -263,6 +263,21 @@ impl Table {
         }
     }
 
+    /// The future of an operation is gone, and leaves it running. One that has landed is taken out.
+    pub(super) fn let_run(&mut self, id: OperationId) -> Option<(Erased, Ended)> {
+        match self.slot(id).map(|slot| &mut slot.state)? {
+            State::Flying { is_abandoned, .. } => {
+                *is_abandoned = true;
+                None
+            }
+            State::Landed(..) => match self.release(id.slot) {
+                State::Landed(operation, ended) => Some((operation, ended)),
+                _ => None,
+            },
+            State::Free | State::Lost => None,
+        }
+    }
+
     /// Asks for all operations to end.
     pub(super) fn cancel_all(&mut self) -> Vec<Landing> {
         let numbers = 0..self.slots.len() as u32;

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use windows_sys::Win32::Foundation::{
-    ERROR_BROKEN_PIPE, ERROR_HANDLE_EOF, ERROR_PIPE_NOT_CONNECTED,
+    ERROR_BROKEN_PIPE, ERROR_HANDLE_EOF, ERROR_MORE_DATA, ERROR_PIPE_NOT_CONNECTED,
 };
 use windows_sys::Win32::System::IO::{OVERLAPPED, OVERLAPPED_0, OVERLAPPED_0_0};
 
@@ -15,6 +15,28 @@ use crate::native::calls;
 
 /// A result, and the buffer that went into the operation.
 pub(super) type WithBuffer = (io::Result<usize>, Vec<u8>);
+
+/// What a read came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Arrival {
+    /// There is nothing more, and never will be.
+    End,
+    /// Bytes, or none at all: an empty message.
+    Bytes {
+        count: usize,
+        /// Of a message: there is no more of it.
+        is_last: bool,
+    },
+}
+
+impl Arrival {
+    pub(super) fn count(self) -> usize {
+        match self {
+            Arrival::End => 0,
+            Arrival::Bytes { count, .. } => count,
+        }
+    }
+}
 
 fn at(offset: u64) -> OVERLAPPED {
     OVERLAPPED {
@@ -41,21 +63,24 @@ pub(super) struct Read {
 
 impl Read {
     /// The buffer, with what was read in it.
-    fn fill(&mut self, ended: Ended) -> io::Result<usize> {
-        let read = match ended.error {
-            ERROR_BROKEN_PIPE | ERROR_HANDLE_EOF | ERROR_PIPE_NOT_CONNECTED => 0,
-            _ => ended.bytes()?,
+    fn fill(&mut self, ended: Ended) -> io::Result<Arrival> {
+        let (count, is_last) = match ended.error {
+            ERROR_BROKEN_PIPE | ERROR_HANDLE_EOF | ERROR_PIPE_NOT_CONNECTED => {
+                return Ok(Arrival::End);
+            }
+            ERROR_MORE_DATA => (ended.bytes as usize, false),
+            _ => (ended.bytes()?, true),
         };
-        let read = read.min(self.buffer.capacity());
+        let count = count.min(self.buffer.capacity());
         // SAFETY: the kernel has written so many bytes, and there is room for them.
-        unsafe { self.buffer.set_len(read) };
-        Ok(read)
+        unsafe { self.buffer.set_len(count) };
+        Ok(Arrival::Bytes { count, is_last })
     }
 }
 
 // SAFETY: the buffer is heap memory of the operation and is not touched before `finish`.
 unsafe impl Operation for Read {
-    type Output = WithBuffer;
+    type Output = (io::Result<Arrival>, Vec<u8>);
 
     fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
@@ -71,15 +96,15 @@ unsafe impl Operation for Read {
         }
     }
 
-    fn finish(mut self, ended: Ended) -> WithBuffer {
+    fn finish(mut self, ended: Ended) -> Self::Output {
         (self.fill(ended), self.buffer)
     }
 
     fn abandon(mut self, ended: Ended) {
-        if self.fill(ended).is_ok()
+        if let Ok(Arrival::Bytes { is_last, .. }) = self.fill(ended)
             && let Some(turn) = &self.turn
         {
-            turn.keep(&self.buffer);
+            turn.keep(self.buffer, is_last);
         }
     }
 }

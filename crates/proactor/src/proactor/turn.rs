@@ -2,17 +2,29 @@
 //!
 //! One read of a stream is in flight at a time, because the bytes of two could change places. A read whose
 //! future was dropped has the turn until its packet was dequeued; what it brought all the same is kept, and
-//! is the first that the next one gets. So nothing that was read is ever lost.
+//! is the first that the next one gets. So nothing that was read is ever lost. Messages keep their bounds.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
+
+use super::transfer::Arrival;
+
+/// What one read has brought.
+struct Kept {
+    bytes: Vec<u8>,
+    /// How many of them were handed out.
+    taken: usize,
+    /// See [`Arrival::Bytes`].
+    is_last: bool,
+}
 
 #[derive(Default)]
 struct Contents {
     is_taken: bool,
     /// What reads that nobody waited for have brought.
-    leftover: Vec<u8>,
+    kept: VecDeque<Kept>,
     waiting: Vec<Waker>,
 }
 
@@ -51,17 +63,30 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// Moves what was kept to the end of `buffer`, as far as there is room in it. How many bytes.
-    pub(super) fn take_leftover(&self, buffer: &mut Vec<u8>) -> usize {
-        let leftover = &mut self.incoming.contents().leftover;
-        let count = leftover.len().min(buffer.capacity() - buffer.len());
-        buffer.extend(leftover.drain(..count));
-        count
+    /// Moves what one read has left to the end of `buffer`, as far as there is room in it; nothing if
+    /// nothing was kept.
+    pub(super) fn take_kept(&self, buffer: &mut Vec<u8>) -> Option<Arrival> {
+        let kept = &mut self.incoming.contents().kept;
+        let first = kept.front_mut()?;
+        let rest = &first.bytes[first.taken..];
+        let count = rest.len().min(buffer.capacity() - buffer.len());
+        buffer.extend_from_slice(&rest[..count]);
+        let is_all = count == rest.len();
+        let is_last = is_all && first.is_last;
+        first.taken += count;
+        if is_all {
+            kept.pop_front();
+        }
+        Some(Arrival::Bytes { count, is_last })
     }
 
     /// Keeps what a read brought for the next one.
-    pub(super) fn keep(&self, bytes: &[u8]) {
-        self.incoming.contents().leftover.extend_from_slice(bytes);
+    pub(super) fn keep(&self, bytes: Vec<u8>, is_last: bool) {
+        self.incoming.contents().kept.push_back(Kept {
+            bytes,
+            taken: 0,
+            is_last,
+        });
     }
 }
 
