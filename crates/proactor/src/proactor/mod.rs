@@ -44,12 +44,14 @@ pub use pipe::{
     AcceptPipe, MessagePart, PipeAccess, PipeInstance, PipeMode, PipeOptions, PipeServer,
     PipeStream, connect_pipe,
 };
+pub(crate) use pipe::{Toward, pair};
 pub use remote::Remote;
 pub(crate) use remote::Route;
 pub use runner::Runner;
 pub use stream::Stream;
 pub use submission::Submission;
 pub use timers::Sleep;
+pub(crate) use transfer::{Read, Write};
 
 use std::fmt;
 use std::future::Future;

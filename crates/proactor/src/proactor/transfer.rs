@@ -14,11 +14,11 @@ use super::turn::Turn;
 use crate::native::calls;
 
 /// A result, and the buffer that went into the operation.
-pub(super) type WithBuffer = (io::Result<usize>, Vec<u8>);
+pub(crate) type WithBuffer = (io::Result<usize>, Vec<u8>);
 
 /// What a read came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Arrival {
+pub(crate) enum Arrival {
     /// There is nothing more, and never will be.
     End,
     /// Bytes, or none at all: an empty message.
@@ -30,7 +30,7 @@ pub(super) enum Arrival {
 }
 
 impl Arrival {
-    pub(super) fn count(self) -> usize {
+    pub(crate) fn count(self) -> usize {
         match self {
             Arrival::End => 0,
             Arrival::Bytes { count, .. } => count,
@@ -51,14 +51,14 @@ fn at(offset: u64) -> OVERLAPPED {
 }
 
 /// Fills a buffer up to its capacity.
-pub(super) struct Read {
-    pub(super) endpoint: Arc<Endpoint>,
+pub(crate) struct Read {
+    pub(crate) endpoint: Arc<Endpoint>,
     /// Empty, until the kernel has filled it.
-    pub(super) buffer: Vec<u8>,
+    pub(crate) buffer: Vec<u8>,
     /// Where a file is read; 0 elsewhere.
-    pub(super) offset: u64,
+    pub(crate) offset: u64,
     /// Of streams: what was read keeps its order.
-    pub(super) turn: Option<Turn>,
+    pub(crate) turn: Option<Turn>,
 }
 
 impl Read {
@@ -110,10 +110,10 @@ unsafe impl Operation for Read {
 }
 
 /// Writes all of a buffer, or less where the system does.
-pub(super) struct Write {
-    pub(super) endpoint: Arc<Endpoint>,
-    pub(super) buffer: Vec<u8>,
-    pub(super) offset: u64,
+pub(crate) struct Write {
+    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) buffer: Vec<u8>,
+    pub(crate) offset: u64,
 }
 
 // SAFETY: the buffer is heap memory of the operation and is not touched before `finish`.

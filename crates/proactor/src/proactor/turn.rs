@@ -58,7 +58,7 @@ impl Incoming {
 }
 
 /// The right to read. Given back when it is dropped.
-pub(super) struct Turn {
+pub(crate) struct Turn {
     incoming: Arc<Incoming>,
 }
 

@@ -73,6 +73,13 @@ fn write(to: &mut Vec<u8>, kind: u32, tag: u64, number: u64, payload: &[u8]) {
     to.extend_from_slice(payload);
 }
 
+/// How long the frame is that the bytes begin with, if all of it is there.
+pub(crate) fn whole(bytes: &[u8]) -> Option<usize> {
+    let header = bytes.get(..HEADER)?;
+    let length = HEADER.checked_add(word(header, 4) as usize)?;
+    (bytes.len() >= length).then_some(length)
+}
+
 /// The next frame; `None` at the end of the pipe.
 fn read(from: &mut impl Read) -> io::Result<Option<Frame>> {
     let mut header = [0; HEADER];
@@ -282,6 +289,8 @@ mod tests {
         ];
         for reply in replies {
             let bytes = reply.encode(4);
+            assert_eq!(whole(&bytes), Some(bytes.len()));
+            assert_eq!(whole(&bytes[..bytes.len() - 1]), None);
             let (read, _) = Reply::read(&mut bytes.as_slice()).unwrap().unwrap();
             assert_eq!(read, reply);
             for end in 1..bytes.len() {

@@ -13,7 +13,7 @@
 //! bounded time.
 
 mod frame;
-mod inbox;
+mod line;
 mod process;
 mod worker;
 
@@ -34,17 +34,21 @@ use windows_sys::Win32::Foundation::{
 use crate::completion::{Closed, Collected, Completion};
 use crate::error::{Error, Stage};
 use crate::models::isolated::frame::{Reply, Request};
-use crate::models::isolated::inbox::{Inbox, Received, Woken};
+use crate::models::isolated::line::{Line, Numbered};
 use crate::models::isolated::process::Process;
-use crate::models::{BOUND, check};
+use crate::models::{BOUND, add, check};
 use crate::native::probe::{self, Identity};
-use crate::reads::{DirectoryReads, Ring, Waker};
+use crate::proactor::Proactor;
+use crate::reads::{DirectoryReads, Waker};
 use crate::settings::{Layout, Settings, Tag};
 
 /// How long a worker may take to answer before it counts as hung.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// The same for the first answer: a new program may be looked through by a scanner first.
 const START_LIMIT: Duration = Duration::from_secs(15);
+/// How long the pipes of a worker that was ended may take to end. Those of one that hangs in the kernel do
+/// not.
+const ENDING_LIMIT: Duration = Duration::from_millis(500);
 /// A worker from which nothing was heard for so long is asked whether it is there.
 const PING_AFTER: Duration = Duration::from_secs(2);
 /// So many workers in a row that lived no longer than [`LONG_LIFE`], and none is started again by
@@ -85,9 +89,13 @@ impl Told {
 pub(crate) struct IsolatedReads {
     program: PathBuf,
     arguments: Vec<OsString>,
-    inbox: Arc<Inbox>,
+    proactor: Proactor,
     /// `None` when too many have died.
     process: Option<Process>,
+    /// The pipes to the worker, or to the last one.
+    line: Option<Line>,
+    /// A ring that ended a poll and has not ended a wait yet.
+    is_rung: bool,
     /// The number of the current worker; the first is 1.
     worker: u64,
     born: Instant,
@@ -119,8 +127,10 @@ impl IsolatedReads {
         let mut reads = IsolatedReads {
             program,
             arguments,
-            inbox: Arc::new(Inbox::default()),
+            proactor: Proactor::new()?,
             process: None,
+            line: None,
+            is_rung: false,
             worker: 0,
             born: Instant::now(),
             number: 0,
@@ -143,8 +153,10 @@ impl IsolatedReads {
         self.worker += 1;
         self.asked.clear();
         self.has_answered = false;
-        let process = Process::start(&self.program, &self.arguments, self.worker, &self.inbox)?;
+        let remote = self.proactor.remote();
+        let (process, line) = Process::start(&remote, &self.program, &self.arguments, self.worker)?;
         self.process = Some(process);
+        self.line = Some(line);
         self.born = Instant::now();
         self.ask(&Request::Ping, None);
         Ok(())
@@ -155,8 +167,8 @@ impl IsolatedReads {
         if self.asked.is_empty() {
             self.since = Instant::now();
         }
-        if let Some(process) = &self.process {
-            process.ask(request, self.number);
+        if let (Some(_), Some(line)) = (&self.process, &mut self.line) {
+            line.ask(&request.encode(self.number));
             self.asked.push_back(Asked {
                 number: self.number,
                 tag,
@@ -175,15 +187,7 @@ impl IsolatedReads {
     }
 
     /// Acts on one reply. An answer to what somebody waits for is returned.
-    fn interpret(&mut self, received: Received, wanted: u64) -> Option<Reply> {
-        let Received {
-            worker,
-            reply,
-            number,
-        } = received;
-        if worker != self.worker {
-            return None;
-        }
+    fn interpret(&mut self, (reply, number): Numbered, wanted: u64) -> Option<Reply> {
         let told = match reply {
             Reply::Changes {
                 tag,
@@ -213,6 +217,11 @@ impl IsolatedReads {
             && let Some(root) = self.roots.get_mut(&tag)
         {
             root.has_failed = true;
+        }
+        if let (Told::Lost(tag), Some(Told::Lost(last))) = (&told, self.told.back())
+            && tag == last
+        {
+            return;
         }
         self.told.push_back(told);
     }
@@ -251,12 +260,39 @@ impl IsolatedReads {
         } else {
             START_LIMIT
         };
-        Some(
-            self.inbox
-                .heard()
-                .map_or(self.since, |heard| heard.max(self.since))
-                + limit,
-        )
+        Some(self.heard() + limit)
+    }
+
+    /// When the worker was last heard, or first asked.
+    fn heard(&self) -> Instant {
+        let heard = self.line.as_ref().and_then(|line| line.heard);
+        heard.map_or(self.since, |heard| heard.max(self.since))
+    }
+
+    /// The next thing that the worker has said.
+    fn received(&mut self) -> Option<Numbered> {
+        let line = self.line.as_mut()?;
+        if !line.has_news() {
+            line.advance();
+        }
+        line.take()
+    }
+
+    /// Waits until there is something to take, the worker has gone, or the time is over.
+    fn pump(&mut self, timeout: Option<Duration>) {
+        if let Some(line) = &mut self.line {
+            line.advance();
+            if line.has_news() || line.has_ended() {
+                return;
+            }
+        }
+        self.is_rung |= self.proactor.poll(timeout).is_woken;
+    }
+
+    fn set_unbounded(&mut self, is_unbounded: bool) {
+        if let Some(line) = &mut self.line {
+            line.is_unbounded = is_unbounded;
+        }
     }
 
     /// Starts another worker if this one has died or hangs.
@@ -267,7 +303,11 @@ impl IsolatedReads {
         let is_hung = self
             .deadline()
             .is_some_and(|deadline| Instant::now() >= deadline);
-        if !is_hung && !self.inbox.has_ended(self.worker) {
+        let has_gone = self
+            .line
+            .as_ref()
+            .is_none_or(|line| line.has_ended() && !line.has_news());
+        if !is_hung && !has_gone {
             return Ok(());
         }
         let culprit = self.asked.front().and_then(|asked| asked.tag);
@@ -280,12 +320,22 @@ impl IsolatedReads {
     fn replace_worker(&mut self, culprit: Option<Tag>) {
         self.counts.workers_lost += 1;
         if let Some(process) = self.process.take() {
-            process.kill(&self.inbox);
+            process.kill();
         }
         // What it still said is true, and older than what comes.
-        while let Some(received) = self.inbox.take() {
+        self.set_unbounded(true);
+        let end = Instant::now() + ENDING_LIMIT;
+        while let Some(line) = &mut self.line {
+            line.advance();
+            if line.has_ended() || Instant::now() >= end {
+                break;
+            }
+            self.is_rung |= self.proactor.poll(Some(ENDING_LIMIT)).is_woken;
+        }
+        while let Some(received) = self.received() {
             self.interpret(received, 0);
         }
+        self.line = None;
         self.asked.clear();
         if let Some(tag) = culprit.filter(|tag| self.roots.contains_key(tag)) {
             self.tell(Told::Failed(tag, ERROR_SEM_TIMEOUT));
@@ -319,9 +369,9 @@ impl IsolatedReads {
 
     /// Waits for the answer to a request.
     fn answer_to(&mut self, number: u64) -> Result<Reply, WorkerLost> {
-        self.inbox.set_unbounded(true);
+        self.set_unbounded(true);
         let answer = loop {
-            if let Some(received) = self.inbox.take() {
+            if let Some(received) = self.received() {
                 match self.interpret(received, number) {
                     Some(answer) => break Ok(answer),
                     None => continue,
@@ -340,24 +390,33 @@ impl IsolatedReads {
                     is_dumb: true,
                 });
             }
-            self.inbox.wait(self.worker, left, false);
+            self.pump(left);
         };
-        self.inbox.set_unbounded(false);
+        self.set_unbounded(false);
         answer
     }
 
-    fn stop(&mut self) {
+    fn stop(&mut self) -> Closed {
+        // The end of its requests is what ends a worker.
+        self.line = None;
+        let end = Instant::now() + ENDING_LIMIT;
+        while self.proactor.remote().in_flight() > 0 && Instant::now() < end {
+            self.proactor.poll(Some(ENDING_LIMIT));
+        }
         match self.process.take() {
-            Some(process) if self.has_answered => process.end(&self.inbox),
+            Some(process) if self.has_answered => process.end(),
             // It is still being loaded, and has nothing open.
-            Some(process) => process.kill(&self.inbox),
+            Some(process) => process.kill(),
             None => {}
         }
+        let mut counts = self.counts;
+        add(&mut counts, self.proactor.stop());
+        counts
     }
 
     fn next_told(&mut self) -> Option<Told> {
         while self.told.is_empty() {
-            let received = self.inbox.take()?;
+            let received = self.received()?;
             self.interpret(received, 0);
         }
         self.told.pop_front()
@@ -466,8 +525,7 @@ impl DirectoryReads for IsolatedReads {
         let mut is_lost = self.process.is_none();
         loop {
             let fenced = self
-                .inbox
-                .take()
+                .received()
                 .and_then(|received| self.interpret(received, number));
             while let Some(told) = self.told.pop_front() {
                 deliver_one(&told, deliver);
@@ -478,51 +536,42 @@ impl DirectoryReads for IsolatedReads {
             if is_over || Instant::now() >= end {
                 return;
             }
-            self.inbox
-                .wait(self.worker, Some(Duration::from_millis(50)), false);
+            self.pump(Some(Duration::from_millis(50)));
         }
     }
 
     fn wait(&mut self, timeout: Option<Duration>) {
         let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        while self.told.is_empty() {
+        loop {
             let _ = self.look_after();
+            while self.told.is_empty()
+                && let Some(received) = self.received()
+            {
+                self.interpret(received, 0);
+            }
             let now = Instant::now();
-            if self.process.is_some() && self.asked.is_empty() {
-                let heard = self
-                    .inbox
-                    .heard()
-                    .map_or(self.since, |heard| heard.max(self.since));
-                if now >= heard + PING_AFTER {
-                    self.ask(&Request::Ping, None);
-                }
+            if !self.told.is_empty()
+                || std::mem::take(&mut self.is_rung)
+                || end.is_some_and(|end| now >= end)
+            {
+                return;
             }
-            let (worker, patience) = match self.process {
-                Some(_) => (self.worker, Some(PING_AFTER)),
-                None => (u64::MAX, None),
-            };
+            let is_idle = self.process.is_some() && self.asked.is_empty();
+            if is_idle && now >= self.heard() + PING_AFTER {
+                self.ask(&Request::Ping, None);
+            }
             let left = end.map(|end| end.saturating_duration_since(now));
-            let time = [left, patience].into_iter().flatten().min();
-            match self.inbox.wait(worker, time, true) {
-                Woken::Ring => return,
-                Woken::Time if left.is_some() && left == time => return,
-                Woken::Time => {}
-                Woken::News => {
-                    if let Some(received) = self.inbox.take() {
-                        self.interpret(received, 0);
-                    }
-                }
-            }
+            let patience = self.process.is_some().then_some(PING_AFTER);
+            self.pump([left, patience].into_iter().flatten().min());
         }
     }
 
     fn waker(&self) -> Waker {
-        Waker(Arc::clone(&self.inbox) as Arc<dyn Ring>)
+        Waker(Arc::new(self.proactor.remote()))
     }
 
     fn close(mut self: Box<Self>) -> Closed {
-        self.stop();
-        self.counts
+        self.stop()
     }
 }
 

@@ -1,21 +1,17 @@
 //! One worker process: started, spoken to, and ended whatever it hangs in.
 
 use std::ffi::OsString;
-use std::io::Write;
-use std::os::windows::io::{AsHandle, AsRawHandle, OwnedHandle};
+use std::io;
+use std::os::windows::io::AsRawHandle;
 use std::os::windows::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::process::{Child, Command};
 
-use crate::models::isolated::frame::{Reply, Request};
-use crate::models::isolated::inbox::{Inbox, Received};
-use crate::native::calls::{self, Call, fault, record};
+use crate::models::isolated::line::Line;
+use crate::native::calls::{Call, fault, record};
 use crate::native::job::Job;
 use crate::native::waits;
+use crate::proactor::{Remote, Toward, pair};
 
 /// Its own hidden console: no window, and no Ctrl-C that was meant for the parent.
 const CREATE_NO_WINDOW: u32 = 0x0800_0000;
@@ -23,34 +19,34 @@ const CREATE_NO_WINDOW: u32 = 0x0800_0000;
 const GRACE_MILLISECONDS: u32 = 100;
 /// How long the system may take to end it.
 const ENDING_MILLISECONDS: u32 = 500;
+/// The pipes' own buffers in bytes.
+const REQUESTS: u32 = 64 * 1024;
+const REPLIES: u32 = 256 * 1024;
 
 /// A running worker. Ended when dropped, and by the job if this process ends first.
 pub(crate) struct Process {
     child: Child,
-    /// Closed to end the worker; the pipe is written by a thread, which a full pipe may block.
-    requests: Option<Sender<Vec<u8>>>,
-    /// The same pipes as the threads', to end what these are in.
-    pipes: Vec<OwnedHandle>,
-    threads: Vec<JoinHandle<()>>,
     _job: Option<Job>,
 }
 
 impl Process {
-    /// Starts this worker, whose replies go to the inbox.
+    /// Starts this worker, and opens the line to it.
     pub(crate) fn start(
+        remote: &Remote,
         program: &Path,
         arguments: &[OsString],
         worker: u64,
-        inbox: &Arc<Inbox>,
-    ) -> Result<Process, u32> {
+    ) -> Result<(Process, Line), u32> {
         if let Some(error) = fault(Call::SpawnWorker) {
             return Err(error);
         }
-        let code = |error: std::io::Error| error.raw_os_error().unwrap_or(0).cast_unsigned();
-        let mut child = Command::new(program)
+        let code = |error: io::Error| error.raw_os_error().unwrap_or(0).cast_unsigned();
+        let (requests, stdin) = pair(remote, Toward::Other, REQUESTS).map_err(code)?;
+        let (replies, stdout) = pair(remote, Toward::Own, REPLIES).map_err(code)?;
+        let child = Command::new(program)
             .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdin(stdin)
+            .stdout(stdout)
             .creation_flags(CREATE_NO_WINDOW)
             .spawn()
             .map_err(code)?;
@@ -62,107 +58,29 @@ impl Process {
         );
         // Where there can be no job, the end of the pipe ends the worker.
         let job = Job::of(&child).ok();
-        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let mut pipes = Vec::new();
-        for pipe in [
-            stdin.as_ref().map(AsHandle::as_handle),
-            stdout.as_ref().map(AsHandle::as_handle),
-        ] {
-            pipes.extend(
-                pipe.map(|pipe| pipe.try_clone_to_owned())
-                    .transpose()
-                    .map_err(code)?,
-            );
-        }
-        let (requests, queued) = channel::<Vec<u8>>();
-        let mut process = Process {
-            child,
-            requests: Some(requests),
-            pipes,
-            threads: Vec::new(),
-            _job: job,
-        };
-        process
-            .threads
-            .push(waits::spawn("everwatch-asks", move || {
-                if let Some(mut stdin) = stdin {
-                    while let Ok(request) = queued.recv() {
-                        if stdin.write_all(&request).is_err() {
-                            return;
-                        }
-                    }
-                }
-            })?);
-        let inbox = Arc::clone(inbox);
-        process
-            .threads
-            .push(waits::spawn("everwatch-hears", move || {
-                if let Some(mut stdout) = stdout {
-                    while let Ok(Some((reply, number))) = Reply::read(&mut stdout) {
-                        inbox.put(Received {
-                            worker,
-                            reply,
-                            number,
-                        });
-                    }
-                }
-                inbox.end(worker);
-            })?);
-        Ok(process)
+        let process = Process { child, _job: job };
+        Ok((process, Line::new(&requests, &replies)))
     }
 
-    /// Sends a request, some time; nothing if the worker has gone.
-    pub(crate) fn ask(&self, request: &Request, number: u64) {
-        if let Some(requests) = &self.requests {
-            let _ = requests.send(request.encode(number));
-        }
+    /// Whether it ends within the time.
+    fn ends_within(&self, milliseconds: u32) -> bool {
+        // SAFETY: the handle of a child is open for as long as the child is held.
+        let waited = unsafe { waits::wait_for_one(&[self.child.as_raw_handle()], milliseconds) };
+        waited.is_ok_and(|ended| ended.is_some())
     }
 
-    /// Lets the worker end by itself for a while, and then ends it.
-    pub(crate) fn end(mut self, inbox: &Inbox) {
-        self.requests = None;
-        self.finish(inbox, GRACE_MILLISECONDS);
+    /// Lets a worker whose requests have ended end by itself for a while, and then ends it.
+    pub(crate) fn end(self) {
+        if !self.ends_within(GRACE_MILLISECONDS) {
+            self.kill();
+        }
     }
 
     /// Ends the worker.
-    pub(crate) fn kill(mut self, inbox: &Inbox) {
-        self.requests = None;
-        self.finish(inbox, 0);
-    }
-
-    fn finish(&mut self, inbox: &Inbox, grace: u32) {
-        inbox.set_unbounded(true);
-        let handle = self.child.as_raw_handle();
-        let has_ended = |milliseconds| {
-            // SAFETY: the handle of a child is open for as long as the child is held.
-            let waited = unsafe { waits::wait_for_one(&[handle], milliseconds) };
-            waited.is_ok_and(|ended| ended.is_some())
-        };
-        if !has_ended(grace) {
-            let _ = self.child.kill();
-        }
-        if has_ended(ENDING_MILLISECONDS) {
+    pub(crate) fn kill(mut self) {
+        let _ = self.child.kill();
+        if self.ends_within(ENDING_MILLISECONDS) {
             let _ = self.child.wait();
-        }
-        self.end_threads();
-        inbox.set_unbounded(false);
-    }
-}
-
-impl Process {
-    /// The pipes of a process that has ended end too, on Windows at once. Under Wine those of one
-    /// that was ended while it was loaded may not, and those of one that cannot be ended do not.
-    fn end_threads(&mut self) {
-        let deadline = Instant::now() + Duration::from_millis(u64::from(ENDING_MILLISECONDS));
-        while Instant::now() < deadline && !self.threads.iter().all(JoinHandle::is_finished) {
-            std::thread::sleep(Duration::from_millis(1));
-            for pipe in &self.pipes {
-                // SAFETY: the handle is open; null stands for all that is under way on the pipe.
-                let _ = unsafe { calls::cancel(pipe.as_raw_handle(), std::ptr::null()) };
-            }
-        }
-        for thread in self.threads.drain(..).filter(JoinHandle::is_finished) {
-            let _ = thread.join();
         }
     }
 }

@@ -18,11 +18,13 @@ mod accept;
 mod client;
 mod name;
 mod options;
+mod pair;
 mod server;
 
 pub use accept::{AcceptPipe, PipeInstance};
 pub use client::connect_pipe;
 pub use options::{PipeAccess, PipeMode, PipeOptions};
+pub(crate) use pair::{Toward, pair};
 pub use server::PipeServer;
 
 use std::io;
