@@ -157,12 +157,14 @@ fn s2_2_a_cancel_that_fails_once_is_asked_for_again(model: Model) {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(model.clone());
-    for call in cancels(&model) {
-        session.fail(*call, 0, 8);
-    }
     // A thread that is not in its read again yet leaves without a cancel.
     for round in 0..100 {
         reader.arm(1, tree.path(), Settings::default());
+        if session.is_spent() {
+            for call in cancels(&model) {
+                session.fail(*call, 0, 8);
+            }
+        }
         reader.reads.retire(Tag(1));
         if session.is_spent() {
             break;
