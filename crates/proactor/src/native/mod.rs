@@ -7,8 +7,11 @@ mod change_read;
 mod directory;
 pub(crate) mod handle;
 pub(crate) mod job;
+mod lookup;
 mod port;
 pub(crate) mod probe;
+pub(crate) mod thread_pool_wait;
+pub(crate) mod wait_packets;
 pub(crate) mod waits;
 
 pub(crate) use blocking::{BlockingDirectory, BlockingRead};

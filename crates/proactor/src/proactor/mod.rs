@@ -32,6 +32,7 @@ mod table;
 mod timers;
 mod transfer;
 mod turn;
+mod wait;
 
 pub use endpoint::{Endpoint, Packets};
 pub use operation::{Cancelled, Ended, Operation};
@@ -42,6 +43,7 @@ pub use runner::Runner;
 pub use stream::Stream;
 pub use submission::Submission;
 pub use timers::Sleep;
+pub use wait::HandleWait;
 
 use std::fmt;
 use std::future::Future;

@@ -1,5 +1,11 @@
 //! The completion loop: operations that are awaited, cancelled, dropped, and closed over.
 #![cfg(windows)]
 
+#[path = "../baseline/census.rs"]
+mod census;
+mod fake_packets;
 mod submitting;
 mod support;
+mod waits;
+
+use support::{alone, settles};
