@@ -1,8 +1,9 @@
 //! Stands for the three functions of wait completion packets, which Wine does not have: it keeps their
 //! rules, refuses what they refuse, and posts real packets into the real port.
 //!
-//! One thread looks which of the handles that are waited for are signalled. What it finds stays in a queue
-//! of the fake for one round, as a packet does in that of a port, and can be taken out of it by a cancel.
+//! One thread looks which of the handles that are waited for are signalled. Some of what it finds stays in
+//! a queue of the fake for one round, as a packet does in that of a port, and can be taken out of it by a
+//! cancel; some is in the port at once.
 
 use std::collections::HashMap;
 use std::ffi::c_void;
@@ -16,7 +17,7 @@ use windows_sys::Win32::Foundation::{
     HANDLE, NTSTATUS, STATUS_CANCELLED, STATUS_INVALID_PARAMETER, STATUS_PENDING, STATUS_SUCCESS,
     WAIT_FAILED, WAIT_TIMEOUT,
 };
-use windows_sys::Win32::System::IO::PostQueuedCompletionStatus;
+use windows_sys::Win32::System::IO::{OVERLAPPED, PostQueuedCompletionStatus};
 use windows_sys::Win32::System::Threading::WaitForMultipleObjects;
 
 use crate::support::event;
@@ -147,6 +148,17 @@ fn signalled(handles: &[usize]) -> Option<usize> {
     (found != WAIT_TIMEOUT).then_some(found as usize)
 }
 
+fn post(association: &mut Association) {
+    association.stage = Stage::Posted;
+    let (port, context) = (
+        association.port as HANDLE,
+        association.context as *mut OVERLAPPED,
+    );
+    // SAFETY: the port is open for as long as an operation is in flight.
+    let is_fine = unsafe { PostQueuedCompletionStatus(port, 0, association.key, context) };
+    assert_ne!(is_fine, 0);
+}
+
 /// Posts what is in the queue, and puts into it what is signalled.
 fn go_round(contents: &mut Contents) {
     let mut waiting = Vec::new();
@@ -155,13 +167,8 @@ fn go_round(contents: &mut Contents) {
             Stage::Posted => {}
             Stage::Waiting => waiting.push((*packet, association.target)),
             Stage::Queued => {
-                association.stage = Stage::Posted;
+                post(association);
                 contents.tally.posted += 1;
-                let (port, context) = (association.port as HANDLE, association.context as *mut _);
-                // SAFETY: the port is open for as long as an operation is in flight.
-                let is_fine =
-                    unsafe { PostQueuedCompletionStatus(port, 0, association.key, context) };
-                assert_ne!(is_fine, 0);
             }
         }
     }
@@ -173,7 +180,13 @@ fn go_round(contents: &mut Contents) {
                 break;
             };
             let found = contents.associations.get_mut(&rest[first].0);
-            found.expect("it waits").stage = Stage::Queued;
+            let found = found.expect("it waits");
+            found.stage = Stage::Queued;
+            // Some get through at once.
+            if contents.tally.posted.is_multiple_of(2) {
+                post(found);
+                contents.tally.posted += 1;
+            }
             rest = &rest[first + 1..];
         }
     }

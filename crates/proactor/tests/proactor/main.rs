@@ -7,5 +7,6 @@ mod fake_packets;
 mod submitting;
 mod support;
 mod waits;
+mod ways;
 
 use support::{alone, settles};
