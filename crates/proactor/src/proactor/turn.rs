@@ -8,6 +8,8 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
+use super::aftermath::Aftermath;
+
 #[derive(Default)]
 struct Contents {
     is_taken: bool,
@@ -72,6 +74,7 @@ impl Drop for Turn {
             contents.is_taken = false;
             std::mem::take(&mut contents.waiting)
         };
-        waiting.into_iter().for_each(Waker::wake);
+        let mut aftermath = Aftermath::default();
+        aftermath.wake(waiting);
     }
 }

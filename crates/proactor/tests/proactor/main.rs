@@ -3,10 +3,12 @@
 
 #[path = "../baseline/census.rs"]
 mod census;
+mod endings;
 mod fake_packets;
 mod submitting;
 mod support;
 mod waits;
+mod wakers;
 mod ways;
 
 use support::{alone, settles};

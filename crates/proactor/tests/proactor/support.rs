@@ -30,6 +30,10 @@ pub(crate) fn pipe_name() -> String {
 
 /// Both ends of a pipe with so small a buffer that a large write waits for its reader.
 pub(crate) fn pair(remote: &Remote) -> (Stream, Stream) {
+    pair_that(remote, Packets::OfPending)
+}
+
+pub(crate) fn pair_that(remote: &Remote, packets: Packets) -> (Stream, Stream) {
     let name = pipe_name();
     let mut wide: Vec<u16> = std::ffi::OsStr::new(&name).encode_wide().collect();
     wide.push(0);
@@ -54,9 +58,8 @@ pub(crate) fn pair(remote: &Remote) -> (Stream, Stream) {
         .write(true)
         .custom_flags(FILE_FLAG_OVERLAPPED);
     let client = options.open(&name).expect("the server's end is there");
-    let stream = |handle| {
-        Stream::new(Endpoint::of_handle(remote, handle, Packets::OfPending).expect("attached"))
-    };
+    let stream =
+        |handle| Stream::new(Endpoint::of_handle(remote, handle, packets).expect("attached"));
     (stream(server), stream(client.into()))
 }
 
