@@ -25,6 +25,7 @@
 mod aftermath;
 mod endpoint;
 mod operation;
+mod process;
 mod remote;
 mod runner;
 mod stream;
@@ -37,6 +38,7 @@ mod wait;
 
 pub use endpoint::{Endpoint, Packets};
 pub use operation::{Cancelled, Ended, Operation};
+pub use process::{Child, Start};
 pub use remote::Remote;
 #[expect(unused_imports, reason = "directory reads come next")]
 pub(crate) use remote::Route;

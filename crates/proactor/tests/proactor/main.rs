@@ -5,6 +5,7 @@
 mod census;
 mod endings;
 mod fake_packets;
+mod processes;
 mod submitting;
 mod support;
 mod waits;
