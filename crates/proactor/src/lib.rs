@@ -128,8 +128,8 @@ pub use verdict::{Verdict, verdict};
 pub use models::isolated::serve_isolated;
 #[cfg(windows)]
 pub use proactor::{
-    Cancelled, Child, Ended, Endpoint, HandleWait, Operation, Packets, Polled, Proactor, Remote,
-    Runner, Sleep, Start, Stream, Submission,
+    Cancelled, Child, ConsoleEvent, CtrlC, Ended, Endpoint, HandleWait, Operation, Packets, Polled,
+    Proactor, Remote, Runner, Sleep, Start, Stream, Submission,
 };
 #[cfg(windows)]
 pub use reads::{DirectoryReads, Waker, reads};

@@ -214,6 +214,12 @@ pub(crate) fn completion() -> Option<(u32, u32)> {
     Some(planned)
 }
 
+/// Calls the handler of the process for events of the console with this one, as the system does. Whether
+/// somebody listens. Those that end a process when their handler has returned end nothing here.
+pub fn console_event(kind: u32) -> bool {
+    crate::native::console::happened(kind)
+}
+
 /// Whether a test has put something in the place of what is looked up by name.
 pub(crate) fn has_stand_ins() -> bool {
     IS_OPEN.load(Ordering::Relaxed) && !state().exports.is_empty()

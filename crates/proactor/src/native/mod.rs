@@ -5,6 +5,7 @@ mod buffer;
 pub(crate) mod calls;
 mod change_read;
 pub(crate) mod child_pipe;
+pub(crate) mod console;
 mod current_user;
 mod directory;
 pub(crate) mod handle;

@@ -23,6 +23,7 @@
 //! Operations live on when the thread that issued them ends.
 
 mod aftermath;
+mod ctrl_c;
 mod endpoint;
 mod operation;
 mod process;
@@ -36,6 +37,7 @@ mod transfer;
 mod turn;
 mod wait;
 
+pub use ctrl_c::{ConsoleEvent, CtrlC};
 pub use endpoint::{Endpoint, Packets};
 pub use operation::{Cancelled, Ended, Operation};
 pub use process::{Child, Start};

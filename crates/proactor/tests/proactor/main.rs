@@ -3,6 +3,7 @@
 
 #[path = "../baseline/census.rs"]
 mod census;
+mod console;
 mod endings;
 mod fake_packets;
 mod processes;
