@@ -128,9 +128,10 @@ pub use verdict::{Verdict, verdict};
 pub use models::isolated::serve_isolated;
 #[cfg(windows)]
 pub use proactor::{
-    AcceptPipe, Cancelled, DirectoryChanges, Ended, Endpoint, File, MessagePart, Operation,
-    Packets, PipeAccess, PipeInstance, PipeMode, PipeOptions, PipeServer, PipeStream, Polled,
-    Proactor, Remote, Runner, Sleep, Stream, Submission, connect_pipe,
+    AcceptPipe, Cancelled, Child, ConsoleEvent, CtrlC, DirectoryChanges, Ended, Endpoint, File,
+    HandleWait, MessagePart, Operation, Packets, PipeAccess, PipeInstance, PipeMode, PipeOptions,
+    PipeServer, PipeStream, Polled, Proactor, Remote, Runner, Sleep, Start, Stream, Submission,
+    connect_pipe,
 };
 #[cfg(windows)]
 pub use reads::{DirectoryReads, Waker, reads};

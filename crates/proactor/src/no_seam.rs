@@ -1,6 +1,7 @@
 //! What the edge sees of the seam when there is none: nothing is recorded and nothing fails.
 
-use std::ffi::c_void;
+use std::ffi::{CStr, c_void};
+use std::ptr::NonNull;
 
 use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::System::IO::{LPOVERLAPPED_COMPLETION_ROUTINE, OVERLAPPED};
@@ -33,5 +34,13 @@ pub(crate) fn completion() -> Option<(u32, u32)> {
 }
 
 pub(crate) fn extended() -> Option<ReadExtended> {
+    None
+}
+
+pub(crate) fn has_stand_ins() -> bool {
+    false
+}
+
+pub(crate) fn stand_in(_: &CStr) -> Option<Option<NonNull<c_void>>> {
     None
 }

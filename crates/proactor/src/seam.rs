@@ -4,7 +4,8 @@
 //! A session sees the whole process, so there is one at a time; tests without one do not belong
 //! into the same process.
 
-use std::ffi::c_void;
+use std::ffi::{CStr, CString, c_void};
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -56,6 +57,8 @@ struct State {
     faults: Vec<(Call, usize, u32)>,
     /// What the next completions are to look like: how many pass before, Win32 error, NTSTATUS.
     completions: Vec<(usize, u32, u32)>,
+    /// What a look-up by name finds: the name, and an address, which is 0 for nothing.
+    exports: Vec<(CString, usize)>,
 }
 
 impl State {
@@ -66,6 +69,7 @@ impl State {
             extended: None,
             faults: Vec::new(),
             completions: Vec::new(),
+            exports: Vec::new(),
         }
     }
 }
@@ -111,6 +115,17 @@ impl Session {
     /// Has this function called for `ReadDirectoryChangesExW`, whether or not there is one.
     pub fn extend(&self, function: ReadExtended) {
         state().extended = Some(function);
+    }
+
+    /// Has this function found under a name that is looked up in ntdll while the program runs; null for
+    /// a system that does not have it.
+    ///
+    /// # Safety
+    /// It is the address of a function of the signature that the one of this name has.
+    pub unsafe fn export(&self, name: &CStr, function: *const c_void) {
+        let mut state = state();
+        state.exports.retain(|(other, _)| **other != *name);
+        state.exports.push((name.to_owned(), function as usize));
     }
 
     /// After `passing` more of them, the next completed read looks as if it had ended so.
@@ -197,4 +212,25 @@ pub(crate) fn completion() -> Option<(u32, u32)> {
     let planned = (*error, *status);
     state.completions.remove(0);
     Some(planned)
+}
+
+/// Calls the handler of the process for events of the console with this one, as the system does. Whether
+/// somebody listens. Those that end a process when their handler has returned end nothing here.
+pub fn console_event(kind: u32) -> bool {
+    crate::native::console::happened(kind)
+}
+
+/// Whether a test has put something in the place of what is looked up by name.
+pub(crate) fn has_stand_ins() -> bool {
+    IS_OPEN.load(Ordering::Relaxed) && !state().exports.is_empty()
+}
+
+/// What is to be found under this name; none for what the system has.
+pub(crate) fn stand_in(name: &CStr) -> Option<Option<NonNull<c_void>>> {
+    if !IS_OPEN.load(Ordering::Relaxed) {
+        return None;
+    }
+    let state = state();
+    let (_, address) = state.exports.iter().find(|(other, _)| **other == *name)?;
+    Some(NonNull::new(*address as *mut c_void))
 }

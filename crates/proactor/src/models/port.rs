@@ -94,7 +94,7 @@ impl PortReads {
     fn stop(&mut self) -> Closed {
         self.desk.stop();
         let mut counts = self.desk.counts;
-        add(&mut counts, self.desk.source.proactor.stop());
+        add(&mut counts, self.desk.source.proactor.end());
         counts
     }
 }

@@ -36,10 +36,12 @@ use crate::settings::{Layout, Settings};
 
 #[cfg(not(feature = "seam"))]
 pub(crate) use crate::no_seam::{
-    Arguments, Call, ReadExtended, completion, extended, fault, record,
+    Arguments, Call, ReadExtended, completion, extended, fault, has_stand_ins, record, stand_in,
 };
 #[cfg(feature = "seam")]
-pub(crate) use crate::seam::{Arguments, Call, ReadExtended, completion, extended, fault, record};
+pub(crate) use crate::seam::{
+    Arguments, Call, ReadExtended, completion, extended, fault, has_stand_ins, record, stand_in,
+};
 
 const ACCESS: u32 = FILE_LIST_DIRECTORY | SYNCHRONIZE;
 const SHARE: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;

@@ -1,4 +1,4 @@
-//! A job that ends its process when this one ends.
+//! A job that ends its process, and all that this one has started, when it is closed.
 
 use std::os::windows::io::AsRawHandle;
 use std::process::Child;
@@ -7,15 +7,15 @@ use std::ptr::null;
 use windows_sys::Win32::System::JobObjects::{
     AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
     JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JobObjectExtendedLimitInformation,
-    SetInformationJobObject,
+    SetInformationJobObject, TerminateJobObject,
 };
 
 use crate::native::calls::{Call, fault, last_error, noted, outcome};
 use crate::native::handle::Handle;
 
-/// A job with one process in it, which is ended with the job's last handle.
+/// A job with one process and its descendants in it, which are ended with the job's last handle.
 #[derive(Debug)]
-pub(crate) struct Job(#[allow(dead_code)] Handle);
+pub(crate) struct Job(Handle);
 
 impl Job {
     /// Puts a child into a job of its own.
@@ -54,5 +54,15 @@ impl Job {
             result,
         )?;
         Ok(job)
+    }
+
+    /// Ends all processes of the job: the child, and what it has started.
+    pub(crate) fn terminate(&self, code: u32) -> Result<(), u32> {
+        if let Some(error) = fault(Call::TerminateJobObject) {
+            return noted(Call::TerminateJobObject, self.0.raw(), [0; 5], Err(error));
+        }
+        // SAFETY: the handle is open.
+        let result = outcome(unsafe { TerminateJobObject(self.0.raw(), code) });
+        noted(Call::TerminateJobObject, self.0.raw(), [0; 5], result)
     }
 }

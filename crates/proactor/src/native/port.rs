@@ -68,6 +68,10 @@ impl CompletionPort {
         Ok(CompletionPort { handle })
     }
 
+    pub(crate) fn raw(&self) -> HANDLE {
+        self.handle.raw()
+    }
+
     /// From now on the reads of `directory` complete here, under `key`. Once per handle.
     pub fn associate(&self, directory: &DirHandle, key: usize) -> Result<(), u32> {
         // SAFETY: both handles are open for as long as their owners.

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use windows_sys::Win32::Foundation::{HANDLE, WAIT_FAILED, WAIT_OBJECT_0, WAIT_TIMEOUT};
 use windows_sys::Win32::System::IO::CancelSynchronousIo;
 use windows_sys::Win32::System::Threading::{
-    CreateEventW, QueueUserAPC, SetEvent, SleepEx, WaitForMultipleObjects,
+    CreateEventW, QueueUserAPC, SetEvent, SleepEx, WaitForMultipleObjects, WaitForSingleObject,
 };
 
 use crate::native::calls::{Call, fault, last_error, noted, outcome, record};
@@ -75,6 +75,16 @@ pub(crate) unsafe fn wait_for_one(
         WAIT_TIMEOUT => Ok(None),
         WAIT_FAILED => Err(last_error()),
         signalled => Ok(Some((signalled - WAIT_OBJECT_0) as usize)),
+    }
+}
+
+/// Whether a handle is signalled now.
+pub(crate) fn is_signalled(handle: HANDLE) -> std::io::Result<bool> {
+    // SAFETY: a handle that is not open is refused, and nothing else happens with it.
+    match unsafe { WaitForSingleObject(handle, 0) } {
+        WAIT_OBJECT_0 => Ok(true),
+        WAIT_FAILED => Err(std::io::Error::last_os_error()),
+        _ => Ok(false),
     }
 }
 

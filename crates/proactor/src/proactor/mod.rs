@@ -22,11 +22,14 @@
 //!
 //! Operations live on when the thread that issued them ends.
 
+mod aftermath;
 mod changes;
+mod ctrl_c;
 mod endpoint;
 mod file;
 mod operation;
 mod pipe;
+mod process;
 mod remote;
 mod runner;
 mod stream;
@@ -35,8 +38,10 @@ mod table;
 mod timers;
 mod transfer;
 mod turn;
+mod wait;
 
 pub use changes::DirectoryChanges;
+pub use ctrl_c::{ConsoleEvent, CtrlC};
 pub use endpoint::{Endpoint, Packets};
 pub use file::File;
 pub use operation::{Cancelled, Ended, Operation};
@@ -45,6 +50,7 @@ pub use pipe::{
     PipeStream, connect_pipe,
 };
 pub(crate) use pipe::{Toward, pair};
+pub use process::{Child, Start};
 pub use remote::Remote;
 pub(crate) use remote::Route;
 pub use runner::Runner;
@@ -52,9 +58,12 @@ pub use stream::Stream;
 pub use submission::Submission;
 pub use timers::Sleep;
 pub(crate) use transfer::{Read, Write};
+pub use wait::HandleWait;
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -65,8 +74,8 @@ use crate::completion::Closed;
 use crate::error::{Error, Stage};
 use crate::models::{AFTER_A_FAILED_WAIT, RETURN_LIMIT};
 use crate::native::{CompletionPort, Packet};
-use remote::{BELL, Shared, conclude};
-use table::Landing;
+use aftermath::Aftermath;
+use remote::{BELL, Shared};
 
 /// After this long without their packets, cancelled operations are asked again to end.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
@@ -169,7 +178,7 @@ impl Proactor {
         let mut routed = Vec::new();
         for packet in arrived.drain(..) {
             match ledger.table.land(packet) {
-                Ok(landing) => aftermath.landings.push(landing),
+                Ok(landing) => aftermath.add([landing]),
                 Err(packet) => match ledger.routes.get(&packet.key()) {
                     Some(route) => routed.push((Arc::clone(route), packet)),
                     None => ledger.stray_packets += 1,
@@ -185,8 +194,7 @@ impl Proactor {
             route.arrived(packet);
         }
         let timers = due.len();
-        let wakes = due.into_iter().map(|waker| Landing::Wake(Some(waker)));
-        aftermath.landings.extend(wakes);
+        aftermath.wake(due);
         timers
     }
 
@@ -214,29 +222,55 @@ impl Proactor {
     /// Ends all operations: takes in nothing more, cancels what is in flight, and dequeues until nothing
     /// is, for at most five seconds. What the kernel keeps longer is leaked, and counted. Futures that
     /// still wait are woken, and give the error of a cancelled operation.
+    ///
+    /// # Panics
+    /// With the panic of a waker, when everything is done.
     pub fn close(mut self) -> Closed {
-        self.stop()
+        let panic = self.stop();
+        if let Some(panic) = panic {
+            resume_unwind(panic);
+        }
+        self.closed()
     }
 
-    /// [`Proactor::close`], after which it takes in nothing more.
-    pub(crate) fn stop(&mut self) -> Closed {
-        if !self.is_closed {
-            self.is_closed = true;
-            self.remote.close();
-            let deadline = Instant::now() + RETURN_LIMIT;
-            while self.remote.in_flight() > 0 && Instant::now() < deadline {
-                self.poll(Some(ASK_AGAIN));
-                let landings = self.remote.shared.ledger().table.cancel_all();
-                drop(Aftermath { landings });
-            }
-            // Packets that nobody waits for any more.
-            while self.poll(Some(Duration::ZERO)).packets > 0 {}
+    /// [`Proactor::close`] for those whose wakers do not panic.
+    pub(crate) fn end(&mut self) -> Closed {
+        let _ = self.stop();
+        self.closed()
+    }
+
+    /// Returns the panic of a waker.
+    fn stop(&mut self) -> Option<Panic> {
+        if self.is_closed {
+            return None;
+        }
+        self.is_closed = true;
+        let mut panics = Panics::default();
+        panics.keep(|| self.remote.close());
+        let deadline = Instant::now() + RETURN_LIMIT;
+        while self.remote.in_flight() > 0 && Instant::now() < deadline {
+            panics.keep(|| self.poll(Some(ASK_AGAIN)));
+            let mut aftermath = Aftermath::default();
+            aftermath.add(self.remote.shared.ledger().table.cancel_all());
+            panics.keep(|| drop(aftermath));
+        }
+        // Packets that nobody waits for any more.
+        while panics
+            .keep(|| self.poll(Some(Duration::ZERO)))
+            .is_none_or(|polled| polled.packets > 0)
+        {}
+        let mut aftermath = Aftermath::default();
+        {
             let mut ledger = self.remote.shared.ledger();
             let (lost, wakers) = ledger.table.lose_all();
             ledger.leaked += lost;
-            drop(ledger);
-            wakers.into_iter().for_each(Waker::wake);
+            aftermath.wake(wakers);
         }
+        panics.keep(|| drop(aftermath));
+        panics.first
+    }
+
+    fn closed(&self) -> Closed {
         let ledger = self.remote.shared.ledger();
         Closed {
             leaked: ledger.leaked,
@@ -246,34 +280,32 @@ impl Proactor {
     }
 }
 
-impl Drop for Proactor {
-    fn drop(&mut self) {
-        self.stop();
+type Panic = Box<dyn Any + Send>;
+
+/// The first panic of several steps, each of which is taken.
+#[derive(Default)]
+struct Panics {
+    first: Option<Panic>,
+}
+
+impl Panics {
+    fn keep<T>(&mut self, step: impl FnOnce() -> T) -> Option<T> {
+        match catch_unwind(AssertUnwindSafe(step)) {
+            Ok(value) => Some(value),
+            Err(panic) => {
+                self.first.get_or_insert(panic);
+                None
+            }
+        }
     }
 }
 
-/// What is to be done when the lock is given up. A waker that panics does not keep the others from being
-/// woken: they are while it unwinds.
-#[derive(Default)]
-struct Aftermath {
-    landings: Vec<Landing>,
-}
-
-impl Drop for Aftermath {
+impl Drop for Proactor {
     fn drop(&mut self) {
-        struct Rest<'a>(std::vec::Drain<'a, Landing>);
-        impl Drop for Rest<'_> {
-            fn drop(&mut self) {
-                for landing in self.0.by_ref() {
-                    let rest = std::panic::AssertUnwindSafe(landing);
-                    // A second panic while the first unwinds would end the process.
-                    let _ = std::panic::catch_unwind(move || conclude({ rest }.0));
-                }
-            }
-        }
-        let mut rest = Rest(self.landings.drain(..));
-        for landing in rest.0.by_ref() {
-            conclude(landing);
+        if let Some(panic) = self.stop()
+            && !std::thread::panicking()
+        {
+            resume_unwind(panic);
         }
     }
 }

@@ -12,6 +12,7 @@ use windows_sys::Win32::Foundation::{
 };
 use windows_sys::Win32::System::IO::OVERLAPPED;
 
+use super::aftermath::Aftermath;
 use super::operation::{Ended, Erased, Operation};
 use super::submission::Submission;
 use super::table::{Found, Landing, OperationId, Table};
@@ -125,6 +126,13 @@ impl Remote {
         let mut ledger = self.shared.ledger();
         if error == ERROR_IO_PENDING {
             ledger.table.issued(id);
+            // A close that came while the call was made could not end it.
+            let landing = match ledger.is_closed {
+                true => ledger.table.cancel(id),
+                false => None,
+            };
+            drop(ledger);
+            landing.into_iter().for_each(conclude);
             return Submission::flying(self.clone(), id);
         }
         match ledger.table.withdraw(id) {
@@ -176,15 +184,15 @@ impl Remote {
     /// [`Proactor::close`](super::Proactor::close) waits for them. May be called from anywhere, also from
     /// what a completion has woken.
     pub fn close(&self) {
-        let landings = {
+        let mut aftermath = Aftermath::default();
+        {
             let mut ledger = self.shared.ledger();
             ledger.is_closed = true;
-            ledger.table.cancel_all()
-        };
-        landings.into_iter().for_each(conclude);
-        let wakers = self.shared.ledger().timers.all();
-        wakers.into_iter().for_each(Waker::wake);
+            aftermath.add(ledger.table.cancel_all());
+            aftermath.wake(ledger.timers.all());
+        }
         self.wake();
+        drop(aftermath);
     }
 
     /// Whether it was closed.

@@ -1,6 +1,7 @@
 //! A proactor on a thread of its own, for those whose futures run elsewhere.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 
 use super::{Proactor, Remote};
@@ -8,7 +9,8 @@ use crate::completion::Closed;
 use crate::error::{Error, Stage};
 use crate::native::waits;
 
-/// A thread that polls a [`Proactor`]. Futures of its operations may run on any executor.
+/// A thread that polls a [`Proactor`]. Futures of its operations may run on any executor. It goes on after a
+/// waker that panics.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), everwatch_proactor::Error> {
@@ -44,9 +46,11 @@ impl Runner {
         let remote = proactor.remote();
         let thread = waits::spawn("everwatch-proactor", move || {
             while !proactor.remote().is_closed() {
-                proactor.poll(None);
+                // The panic hook has told of the panic of a waker, which is nobody else's affair.
+                let _ = catch_unwind(AssertUnwindSafe(|| proactor.poll(None)));
             }
-            proactor.close()
+            let _ = proactor.stop();
+            proactor.closed()
         });
         let thread = thread.map_err(|code| Error {
             stage: Stage::Start,

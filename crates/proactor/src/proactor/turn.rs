@@ -9,6 +9,7 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
+use super::aftermath::Aftermath;
 use super::transfer::Arrival;
 
 /// What one read has brought.
@@ -97,6 +98,7 @@ impl Drop for Turn {
             contents.is_taken = false;
             std::mem::take(&mut contents.waiting)
         };
-        waiting.into_iter().for_each(Waker::wake);
+        let mut aftermath = Aftermath::default();
+        aftermath.wake(waiting);
     }
 }

@@ -1,15 +1,22 @@
-//! A pair of connected streams, and a proactor that has to end clean.
+//! A pair of connected streams, a proactor that has to end clean, events, and tests in a process of
+//! their own.
 
 use std::os::windows::ffi::OsStrExt;
 use std::os::windows::fs::OpenOptionsExt;
-use std::os::windows::io::{FromRawHandle, OwnedHandle};
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::pin::Pin;
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use everwatch_proactor::{Endpoint, Packets, Proactor, Remote, Stream};
 use windows_sys::Win32::Foundation::INVALID_HANDLE_VALUE;
 use windows_sys::Win32::Storage::FileSystem::{FILE_FLAG_OVERLAPPED, PIPE_ACCESS_DUPLEX};
 use windows_sys::Win32::System::Pipes::{CreateNamedPipeW, PIPE_TYPE_BYTE};
+use windows_sys::Win32::System::Threading::{CreateEventW, SetEvent};
+
+use crate::census::Census;
 
 /// A pipe name that nobody else has.
 pub(crate) fn pipe_name() -> String {
@@ -23,6 +30,10 @@ pub(crate) fn pipe_name() -> String {
 
 /// Both ends of a pipe with so small a buffer that a large write waits for its reader.
 pub(crate) fn pair(remote: &Remote) -> (Stream, Stream) {
+    pair_that(remote, Packets::OfPending)
+}
+
+pub(crate) fn pair_that(remote: &Remote, packets: Packets) -> (Stream, Stream) {
     let name = pipe_name();
     let mut wide: Vec<u16> = std::ffi::OsStr::new(&name).encode_wide().collect();
     wide.push(0);
@@ -47,9 +58,8 @@ pub(crate) fn pair(remote: &Remote) -> (Stream, Stream) {
         .write(true)
         .custom_flags(FILE_FLAG_OVERLAPPED);
     let client = options.open(&name).expect("the server's end is there");
-    let stream = |handle| {
-        Stream::new(Endpoint::of_handle(remote, handle, Packets::OfPending).expect("attached"))
-    };
+    let stream =
+        |handle| Stream::new(Endpoint::of_handle(remote, handle, packets).expect("attached"));
     (stream(server), stream(client.into()))
 }
 
@@ -77,10 +87,80 @@ impl Drop for Clean {
     }
 }
 
-/// How often a race is run: `EVERWATCH_SOAK=1` asks for all of them.
-pub(crate) fn rounds() -> u32 {
-    match std::env::var_os("EVERWATCH_SOAK") {
-        Some(_) => 100_000,
-        None => 2_000,
+/// An event that stays set.
+pub(crate) fn event() -> OwnedHandle {
+    // SAFETY: no name and no security descriptor.
+    unsafe {
+        let raw = CreateEventW(std::ptr::null(), 1, 0, std::ptr::null());
+        assert!(!raw.is_null());
+        OwnedHandle::from_raw_handle(raw)
     }
+}
+
+pub(crate) fn set(event: &OwnedHandle) {
+    // SAFETY: the handle is open.
+    assert_ne!(unsafe { SetEvent(event.as_raw_handle()) }, 0);
+}
+
+/// 2,000 rounds of a race, or all 100,000.
+pub(crate) fn rounds() -> u64 {
+    cycles(2_000, 100_000)
+}
+
+pub(crate) fn cycles(few: u64, all: u64) -> u64 {
+    if std::env::var_os("EVERWATCH_SOAK").is_some() {
+        all
+    } else {
+        few
+    }
+}
+
+const ALONE: &str = "EVERWATCH_PROACTOR_ALONE";
+
+/// Runs the test of this name in a child, where nothing else runs, or here if this is the child.
+pub(crate) fn alone(name: &str, body: impl FnOnce()) {
+    if std::env::var_os(ALONE).is_some() {
+        return body();
+    }
+    let output = child_test(name).output().expect("a child");
+    let text = String::from_utf8_lossy(&output.stdout);
+    print!("{text}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert!(text.contains("1 passed"), "{name} is no test");
+}
+
+/// This program again, which runs one test in itself.
+pub(crate) fn child_test(name: &str) -> Command {
+    let program = std::env::current_exe().expect("the path of this program");
+    let mut command = Command::new(program);
+    command
+        .args([name, "--exact", "--nocapture", "--test-threads=1"])
+        .env(ALONE, "1");
+    command
+}
+
+/// Whether this is a child of [`child_test`].
+pub(crate) fn is_alone() -> bool {
+    std::env::var_os(ALONE).is_some()
+}
+
+/// The counts are at the baseline again, at the latest after a while: the system ends threads and
+/// processes after it has told of their end.
+pub(crate) fn settles(baseline: &Census, what: &str) {
+    let end = Instant::now() + Duration::from_secs(5);
+    loop {
+        let now = Census::take();
+        if now.is_no_more_than(baseline) {
+            println!("{what}: from {baseline:?} to {now:?}");
+            return;
+        }
+        assert!(Instant::now() < end, "{what}: from {baseline:?} to {now:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Polls a future once, with a waker that does nothing.
+pub(crate) fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
 }

@@ -410,7 +410,7 @@ impl IsolatedReads {
             None => {}
         }
         let mut counts = self.counts;
-        add(&mut counts, self.proactor.stop());
+        add(&mut counts, self.proactor.end());
         counts
     }
 
