@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use crate::models::isolated::frame::{self, Reply};
-use crate::proactor::{Endpoint, Operation, PipeStream, Read, Remote, Submission, Write};
+use crate::proactor::{Endpoint, Operation, Read, Remote, Stream, Submission, Write};
 
 /// So many bytes of replies wait here before no more are read.
 const BOUND: usize = 8 * 1024 * 1024;
@@ -60,10 +60,10 @@ fn now<O: Operation>(submission: &mut Submission<O>) -> Option<O::Output> {
 }
 
 impl Line {
-    pub(crate) fn new(requests: &PipeStream, replies: &PipeStream) -> Line {
+    pub(crate) fn new(requests: &Stream, replies: &Stream) -> Line {
         Line {
-            requests: Arc::clone(requests.stream().endpoint()),
-            replies: Arc::clone(replies.stream().endpoint()),
+            requests: Arc::clone(requests.endpoint()),
+            replies: Arc::clone(replies.endpoint()),
             writing: None,
             queued: Vec::new(),
             reading: None,

@@ -3,20 +3,23 @@
 //! std's `Command` does the work, with handles of this crate for what is to be a stream. The child is created
 //! suspended, put into its job and only then let go, so that nothing that it starts can be outside of it.
 
+use std::fs::File;
 use std::io;
 use std::os::windows::io::{IntoRawHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use super::child::Child;
-use crate::native::child_pipe::{Direction, child_pipe};
 use crate::native::handle::Handle;
 use crate::native::job::Job;
 use crate::native::process;
-use crate::proactor::{Endpoint, Packets, Remote, Stream};
+use crate::proactor::{Remote, Stream, Toward, pair};
 
 const CREATE_SUSPENDED: u32 = 0x0000_0004;
 const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+
+/// What the system keeps of each pipe while nobody reads, in bytes.
+const PIPE_BYTES: u32 = 64 * 1024;
 
 /// The exit code of a child that could not be started to the end.
 const NEVER_RAN: u32 = 1;
@@ -110,17 +113,16 @@ impl Start {
     /// What CreateProcess, the pipes and the job say. No child is left behind then.
     pub fn spawn(mut self, remote: &Remote) -> io::Result<Child> {
         let command = &mut self.command;
-        let stream = |is_wanted: bool, direction| -> io::Result<Option<(Stream, OwnedHandle)>> {
+        let stream = |is_wanted: bool, toward| -> io::Result<Option<(Stream, File)>> {
             if !is_wanted {
                 return Ok(None);
             }
-            let (ours, theirs) = child_pipe(direction)?;
-            let endpoint = Endpoint::of_handle(remote, ours, Packets::OfPending)?;
-            Ok(Some((Stream::new(endpoint), theirs)))
+            let (ours, theirs) = pair(remote, toward, PIPE_BYTES)?;
+            Ok(Some((ours.stream().clone(), theirs)))
         };
-        let stdin = stream(self.stdin, Direction::ToChild)?;
-        let stdout = stream(self.stdout, Direction::FromChild)?;
-        let stderr = stream(self.stderr, Direction::FromChild)?;
+        let stdin = stream(self.stdin, Toward::Other)?;
+        let stdout = stream(self.stdout, Toward::Own)?;
+        let stderr = stream(self.stderr, Toward::Own)?;
         let stdin = stdin.map(|(stream, theirs)| {
             command.stdin(Stdio::from(theirs));
             stream
