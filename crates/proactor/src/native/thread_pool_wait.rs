@@ -2,13 +2,18 @@
 //! completion packets.
 //!
 //! One word decides between the callback and a cancel, so that a cancel is exact and blocks for nothing.
-//! The memory that the callback uses lives until it is certain that none runs or will: disarm, wait for a
-//! callback that is under way, close. That takes as long as a callback does, which tells one packet and
-//! nothing else: it takes no lock of the proactor, runs no waker, and so it never is the one that closes.
+//!
+//! A wait is closed as the system demands: disarmed, then a callback that is under way is waited for, then closed.
+//! That takes as long as a callback does, which tells one packet and nothing else: it takes no lock of the
+//! proactor, runs no waker, and so it never is the one that closes. But memory does not depend on it: a
+//! callback knows its wait by a number that is used once, and one that comes too late finds nothing. Under
+//! Wine it does come (a wait that is satisfied while it is disarmed is called back after the close).
 
+use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::ptr::null;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use windows_sys::Win32::Foundation::HANDLE;
@@ -52,25 +57,31 @@ impl Notice {
     }
 }
 
+/// The notices of all waits that are not closed, by number.
+static NOTICES: Mutex<BTreeMap<usize, Arc<Notice>>> = Mutex::new(BTreeMap::new());
+
+/// Held for a look-up, never while something is told.
+fn notices() -> MutexGuard<'static, BTreeMap<usize, Arc<Notice>>> {
+    NOTICES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// See the head of the module.
 pub(crate) struct ThreadPoolWait {
     wait: PTP_WAIT,
-    /// From a box. Shared with the callback until the wait is closed.
-    notice: *mut Notice,
+    number: usize,
+    notice: Arc<Notice>,
 }
-
-// SAFETY: a wait is a number that the pool knows; what the notice has is Send and Sync.
-unsafe impl Send for ThreadPoolWait {}
 
 unsafe extern "system" fn signalled(
     _: PTP_CALLBACK_INSTANCE,
-    notice: *mut c_void,
+    number: *mut c_void,
     _: PTP_WAIT,
     _: u32,
 ) {
-    // SAFETY: the notice is freed after the wait was closed, with no callback under way.
-    let notice = unsafe { &*notice.cast::<Notice>() };
-    if notice.decide(TOLD) {
+    let notice = notices().get(&(number as usize)).cloned();
+    if let Some(notice) = notice
+        && notice.decide(TOLD)
+    {
         tell_surely(&*notice.tell);
     }
 }
@@ -82,20 +93,19 @@ impl ThreadPoolWait {
     /// # Safety
     /// The target is open for as long as the wait exists.
     pub(crate) unsafe fn start(target: HANDLE, tell: Tell) -> Result<ThreadPoolWait, u32> {
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
         if let Some(error) = fault(Call::CreateThreadpoolWait) {
             return Err(error);
         }
-        let notice = Box::into_raw(Box::new(Notice {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let notice = Arc::new(Notice {
             state: AtomicU8::new(WAITING),
             tell,
-        }));
-        // SAFETY: the notice outlives the wait; the default environment is that of the process.
-        let wait = unsafe { CreateThreadpoolWait(Some(signalled), notice.cast(), null()) };
+        });
+        // SAFETY: the context is a number; the default environment is that of the process.
+        let wait = unsafe { CreateThreadpoolWait(Some(signalled), number as *mut c_void, null()) };
         if wait == 0 {
-            let error = last_error();
-            // SAFETY: nobody else has it.
-            drop(unsafe { Box::from_raw(notice) });
-            return Err(error);
+            return Err(last_error());
         }
         record(
             Call::CreateThreadpoolWait,
@@ -103,7 +113,12 @@ impl ThreadPoolWait {
             [target as usize, 0, 0, 0, 0],
             0,
         );
-        let started = ThreadPoolWait { wait, notice };
+        notices().insert(number, Arc::clone(&notice));
+        let started = ThreadPoolWait {
+            wait,
+            number,
+            notice,
+        };
         started.arm(target);
         Ok(started)
     }
@@ -117,9 +132,7 @@ impl ThreadPoolWait {
 
     /// Ends the wait. Whether nothing was told, and nothing will be.
     pub(crate) fn cancel(&self) -> bool {
-        // SAFETY: freed by the drop alone.
-        let notice = unsafe { &*self.notice };
-        notice.decide(CANCELLED) || notice.state.load(Ordering::Acquire) == CANCELLED
+        self.notice.decide(CANCELLED) || self.notice.state.load(Ordering::Acquire) == CANCELLED
     }
 }
 
@@ -134,12 +147,37 @@ impl Drop for ThreadPoolWait {
             0,
         );
         record(Call::CloseThreadpoolWait, self.wait as usize, [0; 5], 0);
-        // SAFETY: the wait is disarmed, so that no callback starts after the one that is waited for; this
-        // is no callback. Nobody uses wait or notice afterwards.
+        // SAFETY: the wait was not closed, and nobody uses it afterwards; this is no callback.
         unsafe {
             WaitForThreadpoolWaitCallbacks(self.wait, 1);
             CloseThreadpoolWait(self.wait);
-            drop(Box::from_raw(self.notice));
         }
+        let removed = notices().remove(&self.number);
+        drop(removed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::native::waits::Event;
+
+    #[test]
+    fn s4_7_a_callback_that_comes_after_the_close_finds_nothing() {
+        let event = Event::new().expect("an event");
+        let told = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&told);
+        let tell: Tell = Box::new(move || {
+            count.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        });
+        // SAFETY: the event outlives the wait.
+        let wait = unsafe { ThreadPoolWait::start(event.raw(), tell) }.expect("a wait");
+        let number = wait.number as *mut c_void;
+        drop(wait);
+        assert_eq!(Arc::strong_count(&told), 1, "the notice is gone");
+        // SAFETY: it is sound with any number.
+        unsafe { signalled(0, number, 0, 0) };
+        assert_eq!(told.load(Ordering::SeqCst), 0);
     }
 }

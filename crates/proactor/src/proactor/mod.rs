@@ -17,10 +17,27 @@
 //!   is leaked, and counted.
 //!
 //! One thread polls ([`Proactor::poll`], [`Proactor::block_on`], or a [`Runner`]'s); operations are
-//! submitted and awaited from any. Wakers are std's and are woken without a lock held. One that panics
-//! ends the poll with its panic after all others were woken.
+//! submitted and awaited from any. Wakers are std's and are woken without a lock held.
 //!
-//! Operations live on when the thread that issued them ends.
+//! How things end:
+//!
+//! - *A close from inside*: a waker, or a task in [`Proactor::block_on`], may call [`Remote::close`]. It
+//!   blocks for nothing: operations are asked to end, and whoever polls goes on and takes their packets, so
+//!   that those who wait get the error of a cancelled operation. [`Proactor::close`] takes the proactor, which
+//!   the loop has, so it cannot be called from inside; [`Runner::close`] on the runner's own thread only asks
+//!   for the end. An operation whose call is under way meanwhile is asked to end when it returns.
+//! - *A waker that panics*: all others of the same poll or close are woken before its panic goes on, out of
+//!   the poll or the close, with nothing lost: the proactor can be polled again, and a close is finished
+//!   first. A runner goes on by itself. Of two panics the first goes on, and a panic that is on its way
+//!   through a proactor's drop stays the only one.
+//! - *A task that panics*: its panic goes out of `block_on`. What it waited for was dropped with it, and is
+//!   cancelled; the proactor can be used again.
+//! - *A thread that ends*: operations live on when the thread that issued them ends, whether or not somebody
+//!   waits for them.
+//! - *Ctrl-C*: ends the process, as ever, unless somebody listens ([`Remote::ctrl_c`]). What the kernel has of
+//!   a process that ends it gives up with it; children end with their jobs ([`Child`]).
+//! - *The kernel keeps something*: what does not come back within five seconds of a close is leaked and
+//!   counted. Its future never ends.
 
 mod aftermath;
 mod changes;

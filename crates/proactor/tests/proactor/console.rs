@@ -68,9 +68,9 @@ fn press(child: &Child, mark: &str) {
         "for file in $(grep -la '[e]{rest}' /proc/[0-9]*/cmdline); \
          do file=${{file#/proc/}}; kill -INT ${{file%/cmdline}}; done 2>/dev/null"
     );
-    // Wine has no handle of such a process, so that there is nothing to wait for.
     let pressed = Command::new(r"Z:\bin\sh").args(["-c", &script]).spawn();
-    pressed.expect("a shell of Linux");
+    // Wine has no handle of such a process, so that this is no wait.
+    let _ = pressed.expect("a shell of Linux").wait();
 }
 
 #[test]
@@ -89,11 +89,8 @@ fn ctrl_c_reaches_who_listens_and_ends_who_does_not() {
         .expect("a child");
     let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     let mut next = |wanted: &str| {
-        let found = lines.by_ref().map(|line| line.expect("a line"));
-        found
-            .skip_while(|line| !line.starts_with(wanted))
-            .next()
-            .expect("a line")
+        let mut found = lines.by_ref().map(|line| line.expect("a line"));
+        found.find(|line| line.starts_with(wanted)).expect("a line")
     };
     next("listening");
     let name = if is_wine() {

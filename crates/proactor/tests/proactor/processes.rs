@@ -43,10 +43,10 @@ fn plays_its_part() {
         }
         ("live", _) => std::thread::sleep(Duration::from_secs(600)),
         ("parent", _) => {
-            let child = part_of("live").spawn().expect("a child");
+            let mut child = part_of("live").spawn().expect("a child");
             println!("grandchild {}", child.id());
             output.flush().expect("written");
-            std::thread::sleep(Duration::from_secs(600));
+            child.wait().expect("its end");
         }
         other => panic!("{other:?}"),
     }
@@ -347,7 +347,7 @@ fn children_leave_nothing_behind() {
             let mut context = Context::from_waker(Waker::noop());
             assert!(status.as_mut().poll(&mut context).is_pending());
             drop(status);
-            if number % 3 == 0 {
+            if number.is_multiple_of(3) {
                 child.kill().expect("killed");
             }
             child.stdin = None;

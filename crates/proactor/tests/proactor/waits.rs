@@ -227,7 +227,7 @@ fn many_handles(count: usize, most_threads: usize) {
             threads <= most_threads,
             "{threads} threads for {count} handles"
         );
-        let third = |number: usize| number % 3 == 0;
+        let third = |number: usize| number.is_multiple_of(3);
         let thirds = events
             .iter()
             .enumerate()
