@@ -27,6 +27,7 @@ pub enum Call {
     GetQueuedCompletionStatusEx,
     IsRemote,
     NtOpenFile,
+    PeekNamedPipe,
     PostQueuedCompletionStatus,
     QueueUserApc,
     ReadDirectoryChanges,

@@ -2,5 +2,7 @@
 #![cfg(windows)]
 
 mod directories;
+mod files;
+mod pipes;
 mod submitting;
 mod support;

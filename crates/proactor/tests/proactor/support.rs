@@ -1,15 +1,14 @@
-//! A pair of connected streams, and a proactor that has to end clean.
+//! Pairs of connected pipes, and a proactor that has to end clean.
 
-use std::os::windows::ffi::OsStrExt;
-use std::os::windows::fs::OpenOptionsExt;
-use std::os::windows::io::{FromRawHandle, OwnedHandle};
+use std::future::Future;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use everwatch_proactor::{Endpoint, Packets, Proactor, Remote, Stream};
-use windows_sys::Win32::Foundation::INVALID_HANDLE_VALUE;
-use windows_sys::Win32::Storage::FileSystem::{FILE_FLAG_OVERLAPPED, PIPE_ACCESS_DUPLEX};
-use windows_sys::Win32::System::Pipes::{CreateNamedPipeW, PIPE_TYPE_BYTE};
+use everwatch_proactor::{
+    PipeInstance, PipeMode, PipeOptions, PipeStream, Proactor, Remote, Stream, connect_pipe,
+};
 
 /// A pipe name that nobody else has.
 pub(crate) fn pipe_name() -> String {
@@ -21,36 +20,44 @@ pub(crate) fn pipe_name() -> String {
     format!(r"\\.\pipe\everwatch-test-{}-{number}", time.as_nanos())
 }
 
-/// Both ends of a pipe with so small a buffer that a large write waits for its reader.
-pub(crate) fn pair(remote: &Remote) -> (Stream, Stream) {
+/// What a future gives that has to be ready when it is polled for the first time.
+pub(crate) fn at_once<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("it has to wait"),
+    }
+}
+
+/// How often a race is run: `EVERWATCH_SOAK=1` runs all of it.
+pub(crate) fn rounds(few: usize, all: usize) -> usize {
+    match std::env::var_os("EVERWATCH_SOAK") {
+        Some(_) => all,
+        None => few,
+    }
+}
+
+/// Options with so small a buffer that a large write waits for its reader.
+pub(crate) fn narrow(mode: PipeMode) -> PipeOptions {
+    PipeOptions {
+        mode,
+        buffer: 4096,
+        ..PipeOptions::default()
+    }
+}
+
+/// Both ends of a pipe, the server's first.
+pub(crate) fn pipe(remote: &Remote, mode: PipeMode) -> (PipeStream, PipeStream) {
     let name = pipe_name();
-    let mut wide: Vec<u16> = std::ffi::OsStr::new(&name).encode_wide().collect();
-    wide.push(0);
-    // SAFETY: the name ends with a zero.
-    let server = unsafe {
-        let raw = CreateNamedPipeW(
-            wide.as_ptr(),
-            PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED,
-            PIPE_TYPE_BYTE,
-            1,
-            4096,
-            4096,
-            0,
-            std::ptr::null(),
-        );
-        assert_ne!(raw, INVALID_HANDLE_VALUE);
-        OwnedHandle::from_raw_handle(raw)
-    };
-    let mut options = std::fs::OpenOptions::new();
-    options
-        .read(true)
-        .write(true)
-        .custom_flags(FILE_FLAG_OVERLAPPED);
-    let client = options.open(&name).expect("the server's end is there");
-    let stream = |handle| {
-        Stream::new(Endpoint::of_handle(remote, handle, Packets::OfPending).expect("attached"))
-    };
-    (stream(server), stream(client.into()))
+    let instance = PipeInstance::first(remote, &name, &narrow(mode)).expect("an instance");
+    let client = at_once(connect_pipe(remote, &name)).expect("the server's end is there");
+    let server = at_once(instance.accept()).expect("the client is there");
+    (server, client)
+}
+
+/// Both ends of a stream of bytes.
+pub(crate) fn pair(remote: &Remote) -> (Stream, Stream) {
+    let (server, client) = pipe(remote, PipeMode::Bytes);
+    (server.into(), client.into())
 }
 
 /// A proactor whose end is looked at: nothing leaked, nothing stray.
@@ -63,6 +70,19 @@ impl Clean {
 
     pub(crate) fn get(&mut self) -> &mut Proactor {
         self.0.as_mut().expect("it is there until the end")
+    }
+
+    pub(crate) fn remote(&self) -> Remote {
+        self.0.as_ref().expect("it is there until the end").remote()
+    }
+
+    /// Polls until the kernel has nothing.
+    pub(crate) fn settle(&mut self) {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while self.remote().in_flight() > 0 {
+            assert!(std::time::Instant::now() < deadline, "it ends in time");
+            self.get().poll(Some(std::time::Duration::from_millis(10)));
+        }
     }
 }
 
