@@ -28,14 +28,6 @@ pub(crate) fn at_once<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// How often a race is run: `EVERWATCH_SOAK=1` runs all of it.
-pub(crate) fn rounds(few: usize, all: usize) -> usize {
-    match std::env::var_os("EVERWATCH_SOAK") {
-        Some(_) => all,
-        None => few,
-    }
-}
-
 /// Options with so small a buffer that a large write waits for its reader.
 pub(crate) fn narrow(mode: PipeMode) -> PipeOptions {
     PipeOptions {
