@@ -27,9 +27,19 @@ fn begin_and_drop(future: impl Future) {
         .poll(&mut Context::from_waker(Waker::noop()));
 }
 
+/// Has a read begin, and drops it after its peer has written and before its packet was dequeued.
+fn drop_with_bytes_in(ends: (&PipeStream, &PipeStream), room: usize) {
+    let mut context = Context::from_waker(Waker::noop());
+    let mut read = Box::pin(ends.0.read(Vec::with_capacity(room)));
+    let _ = read.as_mut().poll(&mut context);
+    begin_and_drop(ends.1.write(vec![0xee; room]));
+}
+
 /// Lets a pipe's peer do what dropped operations waited for, before or after their packets are dequeued.
 fn come_late(proactor: &mut Clean, (server, client): &(PipeStream, PipeStream), round: usize) {
     let room = [1, 16, 100, 1000, 5000][round % 5];
+    drop_with_bytes_in((server, client), room);
+    drop_with_bytes_in((client, server), room);
     begin_and_drop(server.read(Vec::with_capacity(room)));
     if round % 3 == 0 {
         proactor.get().poll(Some(Duration::ZERO));
