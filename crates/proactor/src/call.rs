@@ -32,6 +32,7 @@ pub enum Call {
     GetQueuedCompletionStatusEx,
     IsRemote,
     NtOpenFile,
+    PeekNamedPipe,
     PostQueuedCompletionStatus,
     QueueUserApc,
     ReadDirectoryChanges,

@@ -12,7 +12,7 @@ use windows_sys::Win32::System::IO::OVERLAPPED;
 use windows_sys::Win32::System::Pipes::{
     ConnectNamedPipe, CreateNamedPipeW, DisconnectNamedPipe, GetNamedPipeClientProcessId,
     GetNamedPipeInfo, PIPE_READMODE_BYTE, PIPE_READMODE_MESSAGE, PIPE_REJECT_REMOTE_CLIENTS,
-    PIPE_TYPE_BYTE, PIPE_TYPE_MESSAGE, PIPE_UNLIMITED_INSTANCES, PIPE_WAIT,
+    PIPE_TYPE_BYTE, PIPE_TYPE_MESSAGE, PIPE_UNLIMITED_INSTANCES, PIPE_WAIT, PeekNamedPipe,
     SetNamedPipeHandleState,
 };
 
@@ -135,6 +135,22 @@ pub(crate) unsafe fn connect(handle: HANDLE, overlapped: *mut OVERLAPPED) -> Res
     // SAFETY: as demanded of the caller.
     let result = outcome(unsafe { ConnectNamedPipe(handle, overlapped) });
     noted(Call::ConnectNamedPipe, handle, arguments, result)
+}
+
+/// How many bytes are there to be read.
+///
+/// # Safety
+/// The handle is open.
+pub(crate) unsafe fn waiting(handle: HANDLE) -> Result<u32, u32> {
+    if let Some(error) = fault(Call::PeekNamedPipe) {
+        noted(Call::PeekNamedPipe, handle, [0; 5], Err(error))?;
+    }
+    let mut bytes = 0;
+    let (none, total) = (null_mut(), &raw mut bytes);
+    // SAFETY: as demanded of the caller; all pointers but that of the total may be null.
+    let result = outcome(unsafe { PeekNamedPipe(handle, null_mut(), 0, none, total, none) });
+    noted(Call::PeekNamedPipe, handle, [0; 5], result)?;
+    Ok(bytes)
 }
 
 /// Ends the connection, and throws away what the client has not read.

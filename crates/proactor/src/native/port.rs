@@ -12,6 +12,9 @@ use crate::native::handle::Handle;
 /// The longest time that is not "for ever".
 const LONGEST: u32 = u32::MAX - 1;
 
+/// The most packets that are taken at once.
+const MOST_PACKETS: usize = 64;
+
 /// A completion port. Handles are associated with it by a key, which comes back with each packet.
 #[derive(Debug)]
 pub struct CompletionPort {
@@ -111,12 +114,24 @@ impl CompletionPort {
     pub fn dequeue(
         &self,
         timeout: Option<Duration>,
+        take: impl FnMut(Packet),
+    ) -> Result<usize, u32> {
+        self.dequeue_some(MOST_PACKETS, timeout, take)
+    }
+
+    /// [`CompletionPort::dequeue`], of at most so many packets. To ask for more than can be there has a
+    /// price where the system looks for each packet in turn, as Wine does.
+    pub(crate) fn dequeue_some(
+        &self,
+        most: usize,
+        timeout: Option<Duration>,
         mut take: impl FnMut(Packet),
     ) -> Result<usize, u32> {
-        let mut entries = [OVERLAPPED_ENTRY::default(); 64];
+        let mut entries = [OVERLAPPED_ENTRY::default(); MOST_PACKETS];
+        let entries = &mut entries[..most.clamp(1, MOST_PACKETS)];
         let timeout = timeout.map_or(u32::MAX, milliseconds);
         // SAFETY: the port is open.
-        let count = unsafe { calls::dequeue(self.handle.raw(), &mut entries, timeout)? };
+        let count = unsafe { calls::dequeue(self.handle.raw(), entries, timeout)? };
         for entry in &entries[..count] {
             take(Packet {
                 key: entry.lpCompletionKey,

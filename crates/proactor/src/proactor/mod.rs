@@ -85,6 +85,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use crate::completion::Closed;
@@ -160,18 +161,28 @@ impl Proactor {
     pub fn poll(&mut self, timeout: Option<Duration>) -> Polled {
         let shared = Arc::clone(&self.remote.shared);
         shared.is_waiting.store(true, Ordering::SeqCst);
+        let (first, most) = {
+            let ledger = shared.ledger();
+            // Directory reads are not in the table, and may have any number of packets.
+            let most = match ledger.routes.is_empty() {
+                true => ledger.table.flying(),
+                false => usize::MAX,
+            };
+            (ledger.timers.first(), most)
+        };
         let timeout = if shared.is_rung.load(Ordering::SeqCst) {
             Some(Duration::ZERO)
         } else {
-            let first = shared.ledger().timers.first();
             let left = first.map(|first| first.saturating_duration_since(Instant::now()));
             [timeout, left].into_iter().flatten().min()
         };
         let mut arrived = std::mem::take(&mut self.arrived);
-        let dequeued = shared.port.dequeue(timeout, |packet| match packet.key() {
-            BELL => shared.is_posted.store(false, Ordering::SeqCst),
-            _ => arrived.push(packet),
-        });
+        let dequeued = shared
+            .port
+            .dequeue_some(most, timeout, |packet| match packet.key() {
+                BELL => shared.is_posted.store(false, Ordering::SeqCst),
+                _ => arrived.push(packet),
+            });
         shared.is_waiting.store(false, Ordering::SeqCst);
         if dequeued.is_err() {
             std::thread::sleep(AFTER_A_FAILED_WAIT);
@@ -222,6 +233,7 @@ impl Proactor {
         let signal = Arc::new(Signal {
             is_set: AtomicBool::new(true),
             remote: self.remote.clone(),
+            thread: std::thread::current().id(),
         });
         let waker = Waker::from(Arc::clone(&signal));
         let mut context = Context::from_waker(&waker);
@@ -331,6 +343,8 @@ impl Drop for Proactor {
 struct Signal {
     is_set: AtomicBool,
     remote: Remote,
+    /// The one that polls. It looks at the signal before it waits, so nothing has to end its wait.
+    thread: ThreadId,
 }
 
 impl Wake for Signal {
@@ -339,7 +353,7 @@ impl Wake for Signal {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if !self.is_set.swap(true, Ordering::AcqRel) {
+        if !self.is_set.swap(true, Ordering::AcqRel) && std::thread::current().id() != self.thread {
             self.remote.wake();
         }
     }

@@ -4,62 +4,21 @@
 //! else. `EVERWATCH_SOAK=1` runs all 10,000 cycles instead of a few.
 #![cfg(windows)]
 
+#[allow(dead_code)]
+mod alone;
 mod census;
 #[path = "../conformance/support.rs"]
 #[allow(dead_code)]
 mod support;
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use everwatch_proactor::notify::Action;
 use everwatch_proactor::{Model, Settings, Tag};
 
+use alone::{alone, cycles, settles};
 use census::Census;
 use support::{Reader, create, subdirectory, tree};
-
-const ALONE: &str = "EVERWATCH_BASELINE_ALONE";
-
-/// Runs the test of this name in a child, or here if this is the child.
-fn alone(name: &str, body: impl FnOnce()) {
-    if std::env::var_os(ALONE).is_some() {
-        return body();
-    }
-    let program = std::env::current_exe().expect("the path of this program");
-    let output = Command::new(program)
-        .args([name, "--exact", "--nocapture", "--test-threads=1"])
-        .env(ALONE, "1")
-        .output()
-        .expect("a child");
-    let text = String::from_utf8_lossy(&output.stdout);
-    print!("{text}");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
-    assert!(text.contains("1 passed"), "{name} is no test");
-}
-
-fn cycles(few: u64, all: u64) -> u64 {
-    if std::env::var_os("EVERWATCH_SOAK").is_some() {
-        all
-    } else {
-        few
-    }
-}
-
-/// The counts are at the baseline again, at the latest after a while: the system ends threads and
-/// processes after it has told of their end.
-fn settles(baseline: &Census, what: &str) {
-    let end = Instant::now() + Duration::from_secs(5);
-    loop {
-        let now = Census::take();
-        if now.is_no_more_than(baseline) {
-            println!("{what}: from {baseline:?} to {now:?}");
-            return;
-        }
-        assert!(Instant::now() < end, "{what}: from {baseline:?} to {now:?}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
 
 fn starts_and_stops(model: &Model, count: u64) {
     let tree = tree();

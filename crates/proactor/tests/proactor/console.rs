@@ -16,7 +16,8 @@ use windows_sys::Win32::System::Console::{
 };
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress};
 
-use crate::support::{Clean, alone, child_test, pipe_name};
+use crate::alone::{alone, child_test};
+use crate::support::{Clean, pipe_name};
 
 const PART: &str = "EVERWATCH_PROACTOR_LISTENS";
 const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
@@ -232,7 +233,7 @@ fn an_event_and_a_cancel_at_the_same_time_leave_no_packet() {
             });
             let mut context = Context::from_waker(Waker::noop());
             let mut heard = 0;
-            let rounds = crate::support::rounds();
+            let rounds = crate::alone::rounds();
             for round in 0..rounds {
                 let mut next = Box::pin(ctrl_c.next());
                 if next.as_mut().poll(&mut context).is_ready() {

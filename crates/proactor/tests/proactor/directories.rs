@@ -13,7 +13,8 @@ use everwatch_proactor::notify::{Action, changes};
 use everwatch_proactor::{Completion, DirectoryChanges, Remote, Settings};
 use tempfile::TempDir;
 
-use crate::support::{Clean, pair, rounds};
+use crate::alone::rounds;
+use crate::support::{Clean, pair};
 
 fn tree() -> TempDir {
     tempfile::Builder::new()

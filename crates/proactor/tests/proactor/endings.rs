@@ -18,8 +18,9 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 use windows_sys::Win32::System::IO::{OVERLAPPED, PostQueuedCompletionStatus};
 
+use crate::alone::{alone, cycles, settles};
 use crate::census::Census;
-use crate::support::{Clean, alone, cycles, event, pair, pair_that, poll_once, set, settles};
+use crate::support::{Clean, event, pair, pair_that, poll_once, set};
 use crate::wakers::{Counter, does, panics};
 
 /// Long enough for whatever does not hang.

@@ -12,8 +12,9 @@ use everwatch_proactor::seam::{Call, Session};
 use everwatch_proactor::{Child, Start, Stream};
 use windows_sys::Win32::System::Threading::{OpenProcess, PROCESS_SYNCHRONIZE};
 
+use crate::alone::{alone, child_test, cycles, rounds, settles};
 use crate::census::Census;
-use crate::support::{Clean, alone, child_test, cycles, poll_once, rounds, settles};
+use crate::support::{Clean, poll_once};
 
 const PART: &str = "EVERWATCH_PROACTOR_PART";
 

@@ -1,22 +1,17 @@
-//! A pair of connected streams, a proactor that has to end clean, events, and tests in a process of
-//! their own.
+//! Pairs of connected pipes, a proactor that has to end clean, and events.
 
-use std::os::windows::ffi::OsStrExt;
-use std::os::windows::fs::OpenOptionsExt;
+use std::future::Future;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
-use std::pin::Pin;
-use std::process::Command;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use everwatch_proactor::{Endpoint, Packets, Proactor, Remote, Stream};
-use windows_sys::Win32::Foundation::INVALID_HANDLE_VALUE;
-use windows_sys::Win32::Storage::FileSystem::{FILE_FLAG_OVERLAPPED, PIPE_ACCESS_DUPLEX};
-use windows_sys::Win32::System::Pipes::{CreateNamedPipeW, PIPE_TYPE_BYTE};
+use everwatch_proactor::{
+    Packets, PipeInstance, PipeMode, PipeOptions, PipeStream, Proactor, Remote, Stream,
+    connect_pipe,
+};
 use windows_sys::Win32::System::Threading::{CreateEventW, SetEvent};
-
-use crate::census::Census;
 
 /// A pipe name that nobody else has.
 pub(crate) fn pipe_name() -> String {
@@ -28,39 +23,46 @@ pub(crate) fn pipe_name() -> String {
     format!(r"\\.\pipe\everwatch-test-{}-{number}", time.as_nanos())
 }
 
-/// Both ends of a pipe with so small a buffer that a large write waits for its reader.
-pub(crate) fn pair(remote: &Remote) -> (Stream, Stream) {
-    pair_that(remote, Packets::OfPending)
+/// What a future gives that has to be ready when it is polled for the first time.
+pub(crate) fn at_once<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("it has to wait"),
+    }
 }
 
-pub(crate) fn pair_that(remote: &Remote, packets: Packets) -> (Stream, Stream) {
+/// Options with so small a buffer that a large write waits for its reader.
+pub(crate) fn narrow(mode: PipeMode) -> PipeOptions {
+    PipeOptions {
+        mode,
+        buffer: 4096,
+        ..PipeOptions::default()
+    }
+}
+
+/// Both ends of a pipe, the server's first.
+pub(crate) fn pipe(remote: &Remote, mode: PipeMode) -> (PipeStream, PipeStream) {
     let name = pipe_name();
-    let mut wide: Vec<u16> = std::ffi::OsStr::new(&name).encode_wide().collect();
-    wide.push(0);
-    // SAFETY: the name ends with a zero.
-    let server = unsafe {
-        let raw = CreateNamedPipeW(
-            wide.as_ptr(),
-            PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED,
-            PIPE_TYPE_BYTE,
-            1,
-            4096,
-            4096,
-            0,
-            std::ptr::null(),
-        );
-        assert_ne!(raw, INVALID_HANDLE_VALUE);
-        OwnedHandle::from_raw_handle(raw)
+    let instance = PipeInstance::first(remote, &name, &narrow(mode)).expect("an instance");
+    let client = at_once(connect_pipe(remote, &name)).expect("the server's end is there");
+    let server = at_once(instance.accept()).expect("the client is there");
+    (server, client)
+}
+
+/// Both ends of a stream of bytes.
+pub(crate) fn pair(remote: &Remote) -> (Stream, Stream) {
+    let (server, client) = pipe(remote, PipeMode::Bytes);
+    (server.into(), client.into())
+}
+
+/// Both ends of a stream whose operations post packets like these.
+pub(crate) fn pair_that(remote: &Remote, packets: Packets) -> (Stream, Stream) {
+    let mode = match packets {
+        Packets::Always => PipeMode::Messages,
+        Packets::OfPending => PipeMode::Bytes,
     };
-    let mut options = std::fs::OpenOptions::new();
-    options
-        .read(true)
-        .write(true)
-        .custom_flags(FILE_FLAG_OVERLAPPED);
-    let client = options.open(&name).expect("the server's end is there");
-    let stream =
-        |handle| Stream::new(Endpoint::of_handle(remote, handle, packets).expect("attached"));
-    (stream(server), stream(client.into()))
+    let (server, client) = pipe(remote, mode);
+    (server.into(), client.into())
 }
 
 /// A proactor whose end is looked at: nothing leaked, nothing stray.
@@ -73,6 +75,19 @@ impl Clean {
 
     pub(crate) fn get(&mut self) -> &mut Proactor {
         self.0.as_mut().expect("it is there until the end")
+    }
+
+    pub(crate) fn remote(&self) -> Remote {
+        self.0.as_ref().expect("it is there until the end").remote()
+    }
+
+    /// Polls until the kernel has nothing.
+    pub(crate) fn settle(&mut self) {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while self.remote().in_flight() > 0 {
+            assert!(std::time::Instant::now() < deadline, "it ends in time");
+            self.get().poll(Some(std::time::Duration::from_millis(10)));
+        }
     }
 }
 
@@ -100,64 +115,6 @@ pub(crate) fn event() -> OwnedHandle {
 pub(crate) fn set(event: &OwnedHandle) {
     // SAFETY: the handle is open.
     assert_ne!(unsafe { SetEvent(event.as_raw_handle()) }, 0);
-}
-
-/// 2,000 rounds of a race, or all 100,000.
-pub(crate) fn rounds() -> u64 {
-    cycles(2_000, 100_000)
-}
-
-pub(crate) fn cycles(few: u64, all: u64) -> u64 {
-    if std::env::var_os("EVERWATCH_SOAK").is_some() {
-        all
-    } else {
-        few
-    }
-}
-
-const ALONE: &str = "EVERWATCH_PROACTOR_ALONE";
-
-/// Runs the test of this name in a child, where nothing else runs, or here if this is the child.
-pub(crate) fn alone(name: &str, body: impl FnOnce()) {
-    if std::env::var_os(ALONE).is_some() {
-        return body();
-    }
-    let output = child_test(name).output().expect("a child");
-    let text = String::from_utf8_lossy(&output.stdout);
-    print!("{text}");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
-    assert!(text.contains("1 passed"), "{name} is no test");
-}
-
-/// This program again, which runs one test in itself.
-pub(crate) fn child_test(name: &str) -> Command {
-    let program = std::env::current_exe().expect("the path of this program");
-    let mut command = Command::new(program);
-    command
-        .args([name, "--exact", "--nocapture", "--test-threads=1"])
-        .env(ALONE, "1");
-    command
-}
-
-/// Whether this is a child of [`child_test`].
-pub(crate) fn is_alone() -> bool {
-    std::env::var_os(ALONE).is_some()
-}
-
-/// The counts are at the baseline again, at the latest after a while: the system ends threads and
-/// processes after it has told of their end.
-pub(crate) fn settles(baseline: &Census, what: &str) {
-    let end = Instant::now() + Duration::from_secs(5);
-    loop {
-        let now = Census::take();
-        if now.is_no_more_than(baseline) {
-            println!("{what}: from {baseline:?} to {now:?}");
-            return;
-        }
-        assert!(Instant::now() < end, "{what}: from {baseline:?} to {now:?}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// Polls a future once, with a waker that does nothing.

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use everwatch_proactor::HandleWait;
 use everwatch_proactor::seam::Call;
 
+use crate::alone::{alone, child_test, is_alone, rounds, settles};
 use crate::census::Census;
 use crate::fake_packets::Fake;
-use crate::support::{Clean, alone, child_test, event, is_alone, poll_once, rounds, set, settles};
+use crate::support::{Clean, event, poll_once, set};
 
 const ABORTED: i32 = 995;
 

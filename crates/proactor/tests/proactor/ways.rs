@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use everwatch_proactor::HandleWait;
 use everwatch_proactor::seam::{Call, Record, Session};
 
+use crate::alone::alone;
 use crate::fake_packets::Fake;
-use crate::support::{Clean, alone, event, poll_once, set};
+use crate::support::{Clean, event, poll_once, set};
 
 const NO_SYSTEM_RESOURCES: u32 = 1450;
 

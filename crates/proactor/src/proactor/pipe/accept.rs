@@ -18,7 +18,7 @@ use crate::proactor::operation::{Ended, Operation};
 use crate::proactor::remote::Remote;
 use crate::proactor::submission::Submission;
 
-/// How many clients that came and left before they were accepted one accept passes over.
+/// How many clients that came and left without a word before they were accepted one accept passes over.
 const MOST_GONE: usize = 1000;
 
 /// The server's end of a pipe that no client has got yet. Clients connect to it from now on, also before it
@@ -127,8 +127,13 @@ unsafe impl Operation for AcceptPipe {
         for _ in 0..MOST_GONE {
             // SAFETY: the endpoint is open, and the table keeps the OVERLAPPED.
             match unsafe { pipes::connect(handle, overlapped) } {
-                // A client came and left. The instance is to be freed of it.
+                // A client came and left. What it wrote is there still; where it wrote nothing, the
+                // instance is to be freed of it.
                 Err(ERROR_NO_DATA) => {
+                    // SAFETY: the endpoint is open.
+                    if unsafe { pipes::waiting(handle) }.is_ok_and(|bytes| bytes > 0) {
+                        return Err(ERROR_PIPE_CONNECTED);
+                    }
                     // SAFETY: the endpoint is open.
                     unsafe { pipes::disconnect(handle) }?;
                     // SAFETY: the call failed, so the kernel does not know it any more.

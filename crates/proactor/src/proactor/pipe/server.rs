@@ -23,7 +23,7 @@ use crate::proactor::remote::Remote;
 
 /// A pipe's name and the instances that listen at it. Cheap to clone; the last clone closes it to new
 /// clients, and to those who are connected and were not asked for. Clients who were handed out keep their
-/// connections.
+/// connections; until the last of these ends, others find the pipe busy and not missing.
 #[derive(Clone)]
 pub struct PipeServer {
     owner: Arc<Owner>,

@@ -1,0 +1,625 @@
+//! Named pipes: servers, clients and what goes over them.
+
+use std::future::Future;
+use std::io::ErrorKind;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use everwatch_proactor::{
+    MessagePart, PipeInstance, PipeMode, PipeOptions, PipeServer, PipeStream, connect_pipe,
+};
+
+use crate::alone::rounds;
+use crate::support::{Clean, at_once, narrow, pipe, pipe_name};
+
+const WHOLE: fn(usize) -> Option<MessagePart> = |bytes| {
+    Some(MessagePart {
+        bytes,
+        is_last: true,
+    })
+};
+
+fn looking() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}
+
+fn one_at_a_time() -> PipeOptions {
+    PipeOptions {
+        listening: 1,
+        ..PipeOptions::default()
+    }
+}
+
+#[test]
+fn s4_1_connecting_to_a_busy_pipe_waits_until_there_is_room() {
+    let mut proactor = Clean::new();
+    let remote = proactor.remote();
+    let name = pipe_name();
+    let options = PipeOptions::default();
+    let first = PipeInstance::first(&remote, &name, &options).expect("an instance");
+    let _client = at_once(connect_pipe(&remote, &name)).expect("it listens");
+    let mut late = pin!(connect_pipe(&remote, &name));
+    let begun = Instant::now();
+    proactor.get().block_on(async {
+        // 1, 2, 4, 8 ms: at least four attempts find it busy.
+        assert!(late.as_mut().poll(&mut looking()).is_pending());
+        while begun.elapsed() < Duration::from_millis(20) {
+            remote.sleep(Duration::from_millis(1)).await.expect("slept");
+            assert!(late.as_mut().poll(&mut looking()).is_pending());
+        }
+        let second = PipeInstance::further(&remote, &name, &options).expect("another instance");
+        let client = late.await.expect("there is room");
+        let server = at_once(second.accept()).expect("it is there");
+        client.write(b"hello".to_vec()).await.0.expect("written");
+        let (read, bytes) = server.read(Vec::with_capacity(10)).await;
+        assert_eq!((read.expect("read"), &*bytes), (5, &b"hello"[..]));
+    });
+    drop(first);
+}
+
+#[test]
+fn s4_1_connecting_blocks_nobody_and_is_given_up_at_any_attempt() {
+    let mut proactor = Clean::new();
+    let remote = proactor.remote();
+    let name = pipe_name();
+    let options = PipeOptions::default();
+    let instance = PipeInstance::first(&remote, &name, &options).expect("an instance");
+    let client = at_once(connect_pipe(&remote, &name)).expect("it listens");
+    for time in [0, 1, 2, 5, 10, 40, 120] {
+        let mut late = Box::pin(connect_pipe(&remote, &name));
+        let begun = Instant::now();
+        proactor.get().block_on(async {
+            let mut sleep = remote.sleep(Duration::from_millis(time));
+            std::future::poll_fn(|context| {
+                assert!(late.as_mut().poll(context).is_pending(), "it is busy");
+                pin!(&mut sleep).poll(context)
+            })
+            .await
+            .expect("slept");
+        });
+        drop(late);
+        assert!(begun.elapsed() < Duration::from_millis(time + 1000));
+        assert_eq!(remote.in_flight(), 0);
+    }
+    // Nobody who was given up has taken anybody's place.
+    drop(client);
+    drop(instance);
+    let _instance = PipeInstance::first(&remote, &name, &options).expect("an instance");
+    at_once(connect_pipe(&remote, &name)).expect("it listens");
+}
+
+#[test]
+fn s4_1_nothing_but_a_busy_pipe_is_tried_again() {
+    let proactor = Clean::new();
+    let nobody = at_once(connect_pipe(&proactor.remote(), pipe_name()));
+    assert_eq!(nobody.expect_err("nobody").kind(), ErrorKind::NotFound);
+    for wrong in ["", "name", r"\\.\pipe\", r"C:\pipe\name"] {
+        let error = at_once(connect_pipe(&proactor.remote(), wrong)).expect_err("no name");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        let options = PipeOptions::default();
+        let error = PipeServer::bind(&proactor.remote(), wrong, options).expect_err("no name");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    }
+}
+
+#[test]
+fn s4_1_connecting_ends_when_the_proactor_closes() {
+    let proactor = Clean::new();
+    let remote = proactor.remote();
+    let name = pipe_name();
+    let options = PipeOptions::default();
+    let _instance = PipeInstance::first(&remote, &name, &options).expect("an instance");
+    let _client = at_once(connect_pipe(&remote, &name)).expect("it listens");
+    let mut late = pin!(connect_pipe(&remote, &name));
+    assert!(late.as_mut().poll(&mut looking()).is_pending());
+    drop(proactor);
+    let Poll::Ready(Err(error)) = late.as_mut().poll(&mut looking()) else {
+        panic!("there is no proactor to wait by");
+    };
+    assert_eq!(error.raw_os_error(), Some(735));
+}
+
+#[test]
+fn s4_2_a_client_that_is_there_is_accepted_at_once_and_nothing_registered() {
+    let mut proactor = Clean::new();
+    let remote = proactor.remote();
+    for round in 0..rounds() / 4 {
+        let name = pipe_name();
+        let options = PipeOptions::default();
+        let instance = PipeInstance::first(&remote, &name, &options).expect("an instance");
+        if round % 2 == 0 {
+            let _client = at_once(connect_pipe(&remote, &name)).expect("it listens");
+            let accept = instance.accept();
+            assert_eq!(remote.in_flight(), 0);
+            at_once(accept).expect("it is there");
+        } else {
+            let accept = instance.accept();
+            assert_eq!(remote.in_flight(), 1);
+            let _client = at_once(connect_pipe(&remote, &name)).expect("it listens");
+            proactor.get().block_on(accept).expect("it came");
+        }
+        assert_eq!(remote.in_flight(), 0);
+    }
+    assert_eq!(proactor.get().poll(Some(Duration::ZERO)).packets, 0);
+}
+
+#[test]
+fn s4_2_a_client_that_came_and_left_is_passed_over() {
+    let mut proactor = Clean::new();
+    let remote = proactor.remote();
+    let name = pipe_name();
+    let options = PipeOptions::default();
+    let instance = PipeInstance::first(&remote, &name, &options).expect("an instance");
+    drop(at_once(connect_pipe(&remote, &name)).expect("it listens"));
+    let accept = instance.accept();
+    assert_eq!(remote.in_flight(), 1, "it waits for the next one");
+    let client = at_once(connect_pipe(&remote, &name)).expect("it listens again");
+    proactor.get().block_on(async {
+        let server = accept.await.expect("the second client");
+        client.write(b"second".to_vec()).await.0.expect("written");
+        let (read, bytes) = server.read(Vec::with_capacity(10)).await;
+        assert_eq!((read.expect("read"), &*bytes), (6, &b"second"[..]));
+    });
+}
+
+#[test]
+fn s4_2_a_client_that_wrote_and_left_is_accepted_for_what_it_wrote() {
+    let mut proactor = Clean::new();
+    let remote = proactor.remote();
+    let name = pipe_name();
+    let options = PipeOptions::default();
+    let instance = PipeInstance::first(&remote, &name, &options).expect("an instance");
+    let client = at_once(connect_pipe(&remote, &name)).expect("it listens");
+    at_once(client.write(b"and gone".to_vec()))
+        .0
+        .expect("written");
+    drop(client);
+    let server = at_once(instance.accept()).expect("its words are there");
+    proactor.get().block_on(async {
+        let (read, bytes) = server.read(Vec::with_capacity(10)).await;
+        assert_eq!((read.expect("read"), &*bytes), (8, &b"and gone"[..]));
+        let (read, _) = server.read(Vec::with_capacity(10)).await;
+        assert_eq!(read.expect("the end"), 0);
+    });
+}
+
+#[test]
+fn s4_3_a_pending_accept_completes_later_with_the_pipe() {
+    let mut proactor = Clean::new();
+    let remote = proactor.remote();
+    let name = pipe_name();
+    let server = PipeServer::bind(&remote, &name, one_at_a_time()).expect("a server");
+    let mut accept = pin!(server.accept());
+    assert!(accept.as_mut().poll(&mut looking()).is_pending());
+    assert_eq!(remote.in_flight(), 1);
+    let client = at_once(connect_pipe(&remote, &name)).expect("it listens");
+    proactor.get().block_on(async {
+        let server = accept.await.expect("a client");
+        assert_eq!(
+            server.client_process_id().expect("a process"),
+            std::process::id()
+        );
+        server.write(b"hello".to_vec()).await.0.expect("written");
+        let (read, bytes) = client.read(Vec::with_capacity(10)).await;
+        assert_eq!((read.expect("read"), &*bytes), (5, &b"hello"[..]));
+    });
+}
+
+#[test]
+fn s4_3_a_pending_accept_can_be_cancelled() {
+    let mut proactor = Clean::new();
+    let remote = proactor.remote();
+    let options = PipeOptions::default();
+    let instance = PipeInstance::first(&remote, pipe_name(), &options).expect("an instance");
+    let accept = instance.accept();
+    accept.cancel();
+    accept.cancel();
+    let error = proactor.get().block_on(accept).expect_err("no client came");
+    assert_eq!(error.raw_os_error(), Some(995));
+    let instance = PipeInstance::first(&remote, pipe_name(), &options).expect("an instance");
+    drop(instance.accept());
+    proactor.settle();
+}
+
+#[test]
+fn s4_3_a_dropped_accept_loses_no_client() {
+    let mut proactor = Clean::new();
+    let remote = proactor.remote();
+    let name = pipe_name();
+    let server = PipeServer::bind(&remote, &name, one_at_a_time()).expect("a server");
+    for round in 0..20_u8 {
+        let mut accept = Box::pin(server.accept());
+        assert!(accept.as_mut().poll(&mut looking()).is_pending());
+        let client = at_once(connect_pipe(&remote, &name)).expect("it listens");
+        if round % 2 == 0 {
+            proactor.get().poll(Some(Duration::from_secs(10)));
+        }
+        drop(accept);
+        proactor.get().block_on(async {
+            let server = server.accept().await.expect("the client is still there");
+            client.write(vec![round]).await.0.expect("written");
+            let (read, bytes) = server.read(Vec::with_capacity(10)).await;
+            assert_eq!((read.expect("read"), bytes), (1, vec![round]));
+        });
+    }
+}
+
+#[test]
+fn an_accept_that_was_told_of_a_client_and_is_dropped_tells_the_next() {
+    let mut proactor = Clean::new();
+    let remote = proactor.remote();
+    let name = pipe_name();
+    let server = PipeServer::bind(&remote, &name, one_at_a_time()).expect("a server");
+    let mut first = Box::pin(server.accept());
+    assert!(first.as_mut().poll(&mut looking()).is_pending());
+    let mut second = Box::pin(server.accept());
+    let client = connect_pipe(&remote, &name);
+    proactor.get().block_on(async {
+        let mut first = Some(first);
+        let mut client = Some(Box::pin(client));
+        let mut pause = remote.sleep(Duration::from_millis(20));
+        std::future::poll_fn(|context| {
+            let second = second.as_mut().poll(context);
+            if client.take().is_some_and(|client| at_once(client).is_err()) {
+                panic!("it listens");
+            }
+            // By then the first one was woken for the client.
+            if pin!(&mut pause).poll(context).is_ready() {
+                first.take();
+            }
+            second
+        })
+        .await
+        .expect("the client that the first one left");
+    });
+}
+
+#[test]
+fn s4_4_reading_a_broken_pipe_is_its_end_at_once() {
+    for mode in [PipeMode::Bytes, PipeMode::Messages] {
+        let proactor = Clean::new();
+        let (server, client) = pipe(&proactor.remote(), mode);
+        drop(client);
+        let (read, _) = at_once(server.read(Vec::with_capacity(10)));
+        assert_eq!(read.expect("the end"), 0);
+        let (read, _) = at_once(server.read_message(Vec::with_capacity(10)));
+        assert_eq!(read.expect("the end"), None);
+        assert_eq!(proactor.remote().in_flight(), 0);
+        let (written, bytes) = at_once(server.write(b"nobody".to_vec()));
+        assert_eq!(written.expect_err("nobody reads").raw_os_error(), Some(232));
+        assert_eq!(bytes, b"nobody");
+    }
+}
+
+#[test]
+fn s4_4_the_end_that_comes_while_a_read_waits_is_no_error() {
+    for mode in [PipeMode::Bytes, PipeMode::Messages] {
+        let mut proactor = Clean::new();
+        let (server, client) = pipe(&proactor.remote(), mode);
+        let mut read = pin!(server.read(Vec::with_capacity(10)));
+        assert!(read.as_mut().poll(&mut looking()).is_pending());
+        drop(client);
+        let (read, _) = proactor.get().block_on(read);
+        assert_eq!(read.expect("the end"), 0);
+    }
+}
+
+#[test]
+fn s4_11_an_operation_stays_until_its_packet_is_dequeued() {
+    let mut proactor = Clean::new();
+    let remote = proactor.remote();
+    let (server, client) = pipe(&remote, PipeMode::Bytes);
+    {
+        let mut read = pin!(server.read(Vec::with_capacity(10)));
+        assert!(read.as_mut().poll(&mut looking()).is_pending());
+        at_once(client.write(b"done".to_vec())).0.expect("written");
+    }
+    // The future is gone, and the read complete; nobody has said so yet.
+    assert_eq!(remote.in_flight(), 1);
+    assert_eq!(
+        proactor.get().poll(Some(Duration::from_secs(10))).packets,
+        1
+    );
+    assert_eq!(remote.in_flight(), 0);
+}
+
+#[test]
+fn messages_keep_their_bounds_and_come_in_parts_where_there_is_no_room() {
+    let mut proactor = Clean::new();
+    let (server, client) = pipe(&proactor.remote(), PipeMode::Messages);
+    assert_eq!(client.mode(), PipeMode::Messages);
+    proactor.get().block_on(async {
+        for is_there_already in [true, false] {
+            let send = async {
+                for message in [&b"first"[..], b"", b"second one", b"third"] {
+                    client.write(message.to_vec()).await.0.expect("written");
+                }
+            };
+            let receive = async {
+                let mut got = Vec::new();
+                for _ in 0..7 {
+                    let (part, bytes) = server.read_message(Vec::with_capacity(4)).await;
+                    let part = part.expect("read").expect("not the end");
+                    assert_eq!(part.bytes, bytes.len());
+                    got.push((
+                        String::from_utf8(bytes).expect("what was sent"),
+                        part.is_last,
+                    ));
+                }
+                let expected = [
+                    ("firs", false),
+                    ("t", true),
+                    ("", true),
+                    ("seco", false),
+                    ("nd o", false),
+                    ("ne", true),
+                    ("thir", false),
+                ];
+                let expected = expected.map(|(text, is_last)| (text.to_owned(), is_last));
+                assert_eq!(got, expected);
+                let (part, bytes) = server.read_message(Vec::with_capacity(4)).await;
+                assert_eq!((part.expect("read"), &*bytes), (WHOLE(1), &b"d"[..]));
+            };
+            if is_there_already {
+                send.await;
+                receive.await;
+            } else {
+                smol::future::zip(receive, send).await;
+            }
+        }
+    });
+}
+
+#[test]
+fn a_dropped_read_of_a_message_leaves_it_with_its_bounds() {
+    let mut proactor = Clean::new();
+    let (server, client) = pipe(&proactor.remote(), PipeMode::Messages);
+    let (mut first, mut second) = {
+        let mut read = pin!(server.read_message(Vec::with_capacity(4)));
+        assert!(read.as_mut().poll(&mut looking()).is_pending());
+        let mut writes =
+            [b"message".to_vec(), Vec::new()].map(|bytes| Box::pin(client.write(bytes)));
+        for write in &mut writes {
+            assert!(
+                write.as_mut().poll(&mut looking()).is_pending(),
+                "its packet is asked for"
+            );
+        }
+        writes.into()
+    };
+    proactor.get().block_on(async {
+        first.as_mut().await.0.expect("written");
+        second.as_mut().await.0.expect("written");
+        for expected in [("mes", false), ("s", false), ("age", true), ("", true)] {
+            let (part, bytes) = server.read_message(Vec::with_capacity(3)).await;
+            let part = part.expect("read").expect("not the end");
+            assert_eq!((&*bytes, part.is_last), (expected.0.as_bytes(), expected.1));
+        }
+    });
+}
+
+#[test]
+fn empty_writes_of_others_are_not_the_end_of_a_stream_of_bytes() {
+    let mut proactor = Clean::new();
+    let (server, client) = pipe(&proactor.remote(), PipeMode::Messages);
+    proactor.get().block_on(async {
+        client.write(Vec::new()).await.0.expect("written");
+        client.write(b"more".to_vec()).await.0.expect("written");
+        let (read, bytes) = server.read(Vec::with_capacity(10)).await;
+        assert_eq!((read.expect("read"), &*bytes), (4, &b"more"[..]));
+    });
+}
+
+#[test]
+fn what_was_written_before_a_close_is_read_after_it() {
+    for mode in [PipeMode::Bytes, PipeMode::Messages] {
+        let mut proactor = Clean::new();
+        let (server, client) = pipe(&proactor.remote(), mode);
+        proactor.get().block_on(async {
+            server.write(vec![7; 3000]).await.0.expect("written");
+            drop(server);
+            let (read, bytes) = client.read(Vec::with_capacity(4096)).await;
+            assert_eq!((read.expect("read"), bytes), (3000, vec![7; 3000]));
+            let (read, _) = client.read(Vec::with_capacity(4096)).await;
+            assert_eq!(read.expect("the end"), 0);
+        });
+    }
+}
+
+#[test]
+fn a_server_that_disconnects_ends_the_connection_for_all_clones() {
+    let mut proactor = Clean::new();
+    let (server, client) = pipe(&proactor.remote(), PipeMode::Bytes);
+    let other = server.clone();
+    proactor.get().block_on(async {
+        server.write(b"unread".to_vec()).await.0.expect("written");
+        other.disconnect().expect("disconnected");
+        let (read, _) = client.read(Vec::with_capacity(10)).await;
+        assert_eq!(read.expect("the end"), 0);
+        let (read, _) = server.read(Vec::with_capacity(10)).await;
+        assert_eq!(read.expect("the end"), 0);
+    });
+}
+
+#[test]
+fn a_server_listens_again_before_anybody_asks_for_its_client() {
+    let mut proactor = Clean::new();
+    let remote = proactor.remote();
+    let name = pipe_name();
+    let server = PipeServer::bind(&remote, &name, one_at_a_time()).expect("a server");
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        clients.push(at_once(connect_pipe(&remote, &name)).expect("one listens"));
+        assert_eq!(
+            proactor.get().poll(Some(Duration::from_secs(10))).packets,
+            1
+        );
+        assert_eq!(remote.in_flight(), 1, "the next one listens");
+    }
+    for _ in 0..20 {
+        at_once(server.accept()).expect("they have all arrived");
+    }
+    assert!(pin!(server.accept()).poll(&mut looking()).is_pending());
+}
+
+#[test]
+fn clients_beyond_the_backlog_wait_until_somebody_is_asked_for() {
+    let mut proactor = Clean::new();
+    let remote = proactor.remote();
+    let name = pipe_name();
+    let options = PipeOptions {
+        listening: 1,
+        backlog: 3,
+        ..PipeOptions::default()
+    };
+    let server = PipeServer::bind(&remote, &name, options).expect("a server");
+    for _ in 0..3 {
+        let client = at_once(connect_pipe(&remote, &name)).expect("one listens");
+        proactor.get().poll(Some(Duration::from_secs(10)));
+        std::mem::forget(client);
+    }
+    let client = at_once(connect_pipe(&remote, &name)).expect("the last one that listens");
+    proactor.get().poll(Some(Duration::from_millis(100)));
+    let mut late = pin!(connect_pipe(&remote, &name));
+    assert!(late.as_mut().poll(&mut looking()).is_pending());
+    proactor.get().block_on(async {
+        for _ in 0..4 {
+            server.accept().await.expect("it waited");
+        }
+        late.await.expect("there is room");
+        server.accept().await.expect("it came");
+    });
+    drop(client);
+}
+
+#[test]
+fn a_closed_server_lets_its_clients_go_on_and_takes_no_others() {
+    let mut proactor = Clean::new();
+    let remote = proactor.remote();
+    let name = pipe_name();
+    let server = PipeServer::bind(&remote, &name, PipeOptions::default()).expect("a server");
+    let client = at_once(connect_pipe(&remote, &name)).expect("it listens");
+    let served = proactor.get().block_on(server.accept()).expect("a client");
+    let unasked = at_once(connect_pipe(&remote, &name)).expect("it listens");
+    proactor.get().poll(Some(Duration::from_secs(10)));
+    drop(server);
+    proactor.settle();
+    let (read, _) = at_once(unasked.read(Vec::with_capacity(10)));
+    assert_eq!(read.expect("the end"), 0);
+    {
+        let mut late = pin!(connect_pipe(&remote, &name));
+        assert!(
+            late.as_mut().poll(&mut looking()).is_pending(),
+            "it is busy"
+        );
+    }
+    proactor.get().block_on(async {
+        served.write(b"still".to_vec()).await.0.expect("written");
+        let (read, bytes) = client.read(Vec::with_capacity(10)).await;
+        assert_eq!((read.expect("read"), &*bytes), (5, &b"still"[..]));
+    });
+    drop((served, client, unasked));
+    let late = at_once(connect_pipe(&remote, &name)).expect_err("nobody is there any more");
+    assert_eq!(late.kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn all_who_wait_for_clients_hear_of_the_close_of_the_proactor() {
+    let proactor = Clean::new();
+    let remote = proactor.remote();
+    let server = PipeServer::bind(&remote, pipe_name(), one_at_a_time()).expect("a server");
+    let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(server.accept())).collect();
+    for accept in &mut waiting {
+        assert!(accept.as_mut().poll(&mut looking()).is_pending());
+    }
+    drop(proactor);
+    for accept in waiting {
+        let error = at_once(accept).expect_err("the proactor is gone");
+        assert!(matches!(error.raw_os_error(), Some(735 | 995)), "{error}");
+    }
+}
+
+#[test]
+fn a_thousand_clients_that_come_at_once_are_all_served() {
+    const CLIENTS: u32 = 1000;
+    let mut proactor = Clean::new();
+    let remote = proactor.remote();
+    let name = Rc::new(pipe_name());
+    let server = PipeServer::bind(&remote, &*name, PipeOptions::default()).expect("a server");
+    let executor = smol::LocalExecutor::new();
+    let serve = async {
+        let mut serving = Vec::new();
+        for _ in 0..CLIENTS {
+            let pipe = server.accept().await.expect("a client");
+            serving.push(executor.spawn(echo(pipe)));
+        }
+        for pipe in serving {
+            pipe.await;
+        }
+    };
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|number| {
+            let (remote, name) = (remote.clone(), Rc::clone(&name));
+            executor.spawn(async move {
+                let pipe = connect_pipe(&remote, &*name).await.expect("not refused");
+                let sent = number.to_le_bytes().to_vec();
+                pipe.write(sent.clone()).await.0.expect("written");
+                let (read, bytes) = pipe.read(Vec::with_capacity(16)).await;
+                assert_eq!((read.expect("read"), bytes), (4, sent));
+            })
+        })
+        .collect();
+    proactor.get().block_on(executor.run(async {
+        serve.await;
+        for client in clients {
+            client.await;
+        }
+    }));
+    drop(server);
+    proactor.settle();
+}
+
+async fn echo(pipe: PipeStream) {
+    let (read, bytes) = pipe.read(Vec::with_capacity(16)).await;
+    assert_eq!(read.expect("read"), 4);
+    pipe.write(bytes).await.0.expect("written");
+}
+
+#[test]
+fn a_write_that_finds_no_room_waits_for_its_reader() {
+    let mut proactor = Clean::new();
+    let (server, client) = pipe(&proactor.remote(), PipeMode::Bytes);
+    let sent: Vec<u8> = (0..100_000_u32).map(|at| at as u8).collect();
+    let mut write = pin!(client.write(sent.clone()));
+    assert!(write.as_mut().poll(&mut looking()).is_pending());
+    proactor.get().block_on(async {
+        let receive = async {
+            let mut received = Vec::new();
+            while received.len() < 100_000 {
+                let (read, bytes) = server.read(Vec::with_capacity(7000)).await;
+                assert!(read.expect("read") > 0);
+                received.extend(bytes);
+            }
+            received
+        };
+        let (received, (written, _)) = smol::future::zip(receive, write).await;
+        assert_eq!(written.expect("written"), 100_000);
+        assert!(received == sent);
+    });
+}
+
+#[test]
+fn both_ends_of_a_narrow_pipe_are_narrow() {
+    let proactor = Clean::new();
+    let name = pipe_name();
+    let remote = proactor.remote();
+    let instance = PipeInstance::first(&remote, &name, &narrow(PipeMode::Bytes));
+    let client = at_once(connect_pipe(&remote, &name)).expect("it listens");
+    let server = at_once(instance.expect("an instance").accept()).expect("it is there");
+    for end in [&client, &server] {
+        let mut write = pin!(end.write(vec![0; 5000]));
+        assert!(write.as_mut().poll(&mut looking()).is_pending());
+    }
+}
