@@ -38,6 +38,10 @@ pub(crate) fn take_away(path: &Path, away: &Path) {
     }
 }
 
+pub(crate) fn create_dir(path: &Path) -> Result<()> {
+    patiently(|| fs::create_dir(path))
+}
+
 pub(crate) fn create_dir_all(path: &Path) -> Result<()> {
     patiently(|| fs::create_dir_all(path))
 }
