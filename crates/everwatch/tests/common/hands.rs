@@ -17,7 +17,8 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
 
 /// What is gone is removed: here something that was removed before may have stayed until now.
 pub(crate) fn remove_file(path: &Path) -> Result<()> {
-    gone_is_fine(patiently(|| gone_is_fine(fs::remove_file(path))))
+    patiently(|| gone_is_fine(fs::remove_file(path)))?;
+    vanish(path)
 }
 
 pub(crate) fn remove_dir(path: &Path) -> Result<()> {
