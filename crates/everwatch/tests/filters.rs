@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use common::{Replica, eventually, structure, synced, temp, until};
+use common::{Replica, eventually, hands, structure, synced, temp, until};
 use everwatch::{Backend, ErrorKind, Event, Feed, Options, Watcher};
 use tempfile::TempDir;
 
@@ -374,11 +374,12 @@ fn rules_above_the_root_that_change_take_effect() {
         .open(top.join(".gitignore"))
         .expect("opened");
     rules.write_all(b"a\n").expect("written");
+    drop(rules);
     assert_eq!(repo.told(), ["removed a"]);
     fs::write(top.join("new"), "a\n").expect("a file");
-    fs::rename(top.join("new"), top.join(".gitignore")).expect("replaced");
+    hands::rename(&top.join("new"), &top.join(".gitignore")).expect("replaced");
     assert_eq!(repo.told(), ["created a.log"]);
-    fs::remove_file(top.join(".gitignore")).expect("removed");
+    hands::remove_file(&top.join(".gitignore")).expect("removed");
     assert_eq!(repo.told(), ["created a"]);
 }
 

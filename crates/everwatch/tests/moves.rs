@@ -510,12 +510,13 @@ fn a_directory_made_right_after_a_file_of_its_name_was_removed_is_created_once()
     let mut scene = Scene::with(&[], &[]);
     for round in 0..200 {
         let name = format!("x{round}");
-        fs::create_dir(scene.path(&name)).expect("a directory");
+        let path = scene.path(&name);
+        fs::create_dir(&path).expect("a directory");
         scene.structure();
-        fs::remove_dir(scene.path(&name)).expect("removed");
-        fs::write(scene.path(&name), "x").expect("a file");
-        fs::remove_file(scene.path(&name)).expect("removed");
-        fs::create_dir(scene.path(&name)).expect("a directory");
+        hands::remove_dir(&path).expect("removed");
+        hands::write(&path, "x").expect("a file");
+        hands::remove_file(&path).expect("removed");
+        hands::create_dir(&path).expect("a directory");
         let told = scene.structure();
         let created = format!("created {name}/");
         let times = told.iter().filter(|line| **line == created).count();

@@ -105,7 +105,7 @@ fn link(path: &Path) {
     #[cfg(unix)]
     std::os::unix::fs::symlink("nowhere", path).expect("a link");
     #[cfg(windows)]
-    fs::write(path, "in its place").expect("a file");
+    hands::write(path, "in its place").expect("a file");
 }
 
 /// As [`link`], another one.
@@ -116,7 +116,7 @@ fn pipe(path: &Path) {
         mknodat(CWD, path, FileType::Fifo, Mode::RWXU, 0).expect("a pipe");
     }
     #[cfg(windows)]
-    fs::create_dir(path).expect("a directory in its place");
+    hands::create_dir(path).expect("a directory in its place");
 }
 
 #[test]
@@ -128,9 +128,9 @@ fn odd_names_of_files_are_reported_as_they_are() {
         fs::write(&path, "x").expect("a file");
         let mut seen = told_in_time(&watcher, &mut feed);
         let moved = dir.path().join("moved");
-        fs::rename(&path, &moved).expect("moved");
+        hands::rename(&path, &moved).expect("moved");
         seen.extend(told_in_time(&watcher, &mut feed));
-        fs::rename(&moved, &path).expect("moved back");
+        hands::rename(&moved, &path).expect("moved back");
         seen.extend(told_in_time(&watcher, &mut feed));
         hands::remove_file(&path).expect("removed");
         seen.extend(synced(&watcher, &mut feed));
@@ -257,13 +257,13 @@ fn a_name_that_changes_its_kind_is_removed_and_created() {
     let (watcher, mut feed) = armed(dir.path());
     let mut replica = Replica::default();
     let make: [fn(&Path); 5] = [
-        |path| fs::write(path, "").expect("a file"),
+        |path| hands::write(path, "").expect("a file"),
         |path| {
-            fs::create_dir(path).expect("a directory");
+            hands::create_dir(path).expect("a directory");
             fs::write(path.join("below"), "").expect("a file");
         },
         link,
-        |path| fs::create_dir_all(path.join("a/b")).expect("directories"),
+        |path| hands::create_dir_all(&path.join("a/b")).expect("directories"),
         pipe,
     ];
     for round in 0..40 {
@@ -319,7 +319,7 @@ fn a_root_whose_directory_is_replaced_by_a_file_is_gone() {
         |event| matches!(event, Event::Coverage(subtree) if subtree.gap == Some(everwatch::Gap::RootGone)),
     );
     hands::remove_file(&root).expect("removed");
-    fs::create_dir(&root).expect("a directory");
+    hands::create_dir(&root).expect("a directory");
     until(
         &mut feed,
         "the root is back",

@@ -56,8 +56,10 @@ pub(crate) fn lets_go_of_removed_directories() -> bool {
     !is_wine()
 }
 
-/// Whether a process is as small as before when hundreds of reads at once have ended. Under Wine it keeps
-/// some 4 KiB for each, and why is not known; one read after the other leaves nothing.
+/// Whether a process is as small as before when hundreds of reads at once have ended. Under Wine each
+/// pending read has a room of the size of its buffer in the heap of the C library, of which it touches a
+/// page. That heap does not grow from one time to the next, but other pages of it are touched each time,
+/// and they stay. One read after the other leaves nothing.
 pub(crate) fn gives_memory_of_many_reads_back() -> bool {
     !is_wine()
 }

@@ -17,7 +17,8 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
 
 /// What is gone is removed: here something that was removed before may have stayed until now.
 pub(crate) fn remove_file(path: &Path) -> Result<()> {
-    gone_is_fine(patiently(|| gone_is_fine(fs::remove_file(path))))
+    patiently(|| gone_is_fine(fs::remove_file(path)))?;
+    vanish(path)
 }
 
 pub(crate) fn remove_dir(path: &Path) -> Result<()> {
@@ -36,6 +37,10 @@ pub(crate) fn take_away(path: &Path, away: &Path) {
         true => fs::remove_dir_all(path).expect("removed"),
         false => rename(path, away).expect("moved"),
     }
+}
+
+pub(crate) fn create_dir(path: &Path) -> Result<()> {
+    patiently(|| fs::create_dir(path))
 }
 
 pub(crate) fn create_dir_all(path: &Path) -> Result<()> {

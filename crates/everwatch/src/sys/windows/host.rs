@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+#[cfg(any(windows, test))]
 use std::time::Duration;
 
 use everwatch_core::coverage::Gap;
@@ -111,6 +112,7 @@ impl<S: System> Kernel32<S> {
 
     /// Blocks until there is something to drain, or somebody rings, or for `timeout`. What was taken
     /// from a read that was replaced is there already, and nobody will be woken for it.
+    #[cfg(any(windows, test))]
     pub(crate) fn sleep(&mut self, timeout: Option<Duration>) {
         if self.early.is_empty() {
             self.system.wait(timeout);

@@ -5,6 +5,7 @@
 //! entries are opened relative to it, one name at a time, and never through a reparse point.
 
 use std::path::{Path, PathBuf};
+#[cfg(any(windows, test))]
 use std::time::Duration;
 
 use everwatch_core::kernel::{FileTime, Listing, Stat};
@@ -92,6 +93,7 @@ pub(crate) trait System {
 
     /// Blocks until [`System::collect`] has something, or somebody rings, or for `timeout`. It may return
     /// before.
+    #[cfg(any(windows, test))]
     fn wait(&mut self, timeout: Option<Duration>);
 
     /// How long, in nanoseconds, something may have been complete that no call of
