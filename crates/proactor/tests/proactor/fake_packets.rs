@@ -59,7 +59,7 @@ pub(crate) struct Tally {
     pub(crate) removed: usize,
     /// Cancelled too late.
     pub(crate) late: usize,
-    /// What no caller may do.
+    /// What the caller here may not do.
     pub(crate) misused: usize,
 }
 
@@ -124,7 +124,11 @@ unsafe extern "system" fn cancel(packet: HANDLE, removes_signalled: u8) -> NTSTA
     match association.stage {
         Stage::Waiting => tally.ended += 1,
         Stage::Queued if removes_signalled != 0 => tally.removed += 1,
-        Stage::Queued => return STATUS_PENDING,
+        // Allowed, and not what is wanted: the packet would come.
+        Stage::Queued => {
+            tally.misused += 1;
+            return STATUS_PENDING;
+        }
         Stage::Posted => {
             tally.late += 1;
             // In the queue where the fake cannot take it out, or dequeued.
