@@ -11,7 +11,7 @@ use crate::report::Run;
 use crate::scenario::{Scenario, Stage};
 use crate::subject::{Intake, Name};
 use crate::workload::{Place, Scale};
-use crate::{machine, report, scenario, service, wine};
+use crate::{machine, pipes, report, scenario, service, wine};
 
 /// Measures Everwatch, notify 8.2, notify 9, Watchman (if installed) and a bare system call loop.
 #[derive(Parser, Debug)]
@@ -44,6 +44,9 @@ struct Arguments {
 enum Part {
     /// Everwatch and notify for Windows, under Wine: `cargo xtask bench wine` builds what this needs
     Wine(wine::Arguments),
+    /// Named pipes of Everwatch, tokio and compio, under Wine: `cargo xtask bench pipes` builds what
+    /// this needs
+    Pipes(pipes::Arguments),
     #[command(hide = true)]
     Subject {
         name: Name,
@@ -66,6 +69,7 @@ pub(crate) fn main() -> Result<()> {
     let arguments = Arguments::parse();
     match arguments.part {
         Some(Part::Wine(arguments)) => wine::run(&arguments),
+        Some(Part::Pipes(arguments)) => pipes::run(&arguments),
         Some(Part::Subject { name, intake, root }) => service::serve(name, &root, intake),
         Some(Part::Crawl { root }) => scenario::serve_crawl(&root, false),
         Some(Part::CrawlAndLook { root }) => scenario::serve_crawl(&root, true),

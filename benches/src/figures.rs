@@ -74,7 +74,8 @@ impl Metric {
     }
 }
 
-fn time(seconds: f64) -> String {
+/// A time as people read it.
+pub(crate) fn time(seconds: f64) -> String {
     match seconds {
         0.0 => "0".to_owned(),
         ..0.001 => format!("{:.0} µs", seconds * 1e6),
@@ -181,7 +182,8 @@ impl Figures {
     }
 }
 
-fn middle(values: &[f64]) -> Option<f64> {
+/// The median.
+pub(crate) fn middle(values: &[f64]) -> Option<f64> {
     let sorted = sorted(values);
     let upper = *sorted.get(sorted.len() / 2)?;
     let lower = *sorted.get((sorted.len() - 1) / 2)?;

@@ -126,7 +126,7 @@ fn load() -> String {
 }
 
 /// All versions of a package that the lock file names.
-fn locked(package: &str) -> Vec<String> {
+pub(crate) fn locked(package: &str) -> Vec<String> {
     let name = format!("name = \"{package}\"");
     let lines: Vec<&str> = LOCK.lines().collect();
     lines

@@ -12,6 +12,8 @@
 
 #[cfg(target_os = "linux")]
 mod command;
+#[cfg(windows)]
+mod echo;
 #[cfg(target_os = "linux")]
 mod figures;
 #[cfg(target_os = "linux")]
@@ -20,6 +22,8 @@ mod machine;
 mod mix;
 #[cfg(target_os = "linux")]
 mod observer;
+#[cfg(target_os = "linux")]
+mod pipes;
 #[cfg_attr(not(target_os = "linux"), path = "process_elsewhere.rs")]
 mod process;
 mod replica;

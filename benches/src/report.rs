@@ -74,28 +74,56 @@ pub(crate) fn write(run: &Run<'_>) -> String {
     text
 }
 
-/// What the section of the bench under Wine begins with. It is the last one.
+/// What the section of the bench under Wine begins with.
 pub(crate) const WINE: &str = "## Under Wine";
 
-/// A file's text before that section, and the section itself.
-fn halves(path: &Path) -> (String, String) {
-    let mut text = fs::read_to_string(path).unwrap_or_default();
-    let at = text.find(WINE).unwrap_or(text.len());
-    let wine = text.split_off(at);
-    (text, wine)
+/// And that of pipes.
+pub(crate) const PIPES: &str = "## Pipes under Wine";
+
+/// The sections that are measured by themselves, in the order in which they end the file.
+const APART: [&str; 2] = [WINE, PIPES];
+
+/// The section of this heading, with the newline that ends its last line.
+fn section<'a>(text: &'a str, heading: &str) -> Option<&'a str> {
+    let begin = text.find(&format!("{heading}\n"))?;
+    let text = &text[begin..];
+    let end = text.find("\n## ").map_or(text.len(), |at| at + 1);
+    Some(&text[..end])
 }
 
-/// Writes all but the section of the bench under Wine, which stays.
-pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let (_, wine) = halves(path);
-    let gap = if wine.is_empty() { "" } else { "\n" };
-    fs::write(path, format!("{text}{gap}{wine}"))
+/// The text before all sections that are measured by themselves, and then these.
+fn join<'a>(body: &str, sections: impl IntoIterator<Item = &'a str>) -> String {
+    let mut text = format!("{}\n", body.trim_end());
+    for section in sections {
+        text.push('\n');
+        text.push_str(section.trim_end());
+        text.push('\n');
+    }
+    text
 }
 
-/// Writes that section, and nothing else.
-pub(crate) fn replace_wine(path: &Path, wine: &str) -> io::Result<()> {
-    let (text, _) = halves(path);
-    fs::write(path, format!("{}\n\n{wine}", text.trim_end()))
+/// Writes all but the sections that are measured by themselves, which stay.
+pub(crate) fn replace(path: &Path, body: &str) -> io::Result<()> {
+    let old = fs::read_to_string(path).unwrap_or_default();
+    let kept = APART
+        .iter()
+        .filter_map(|heading| self::section(&old, heading));
+    fs::write(path, join(body, kept))
+}
+
+/// Writes one of those sections, and nothing else.
+pub(crate) fn replace_section(path: &Path, heading: &str, section: &str) -> io::Result<()> {
+    let old = fs::read_to_string(path).unwrap_or_default();
+    let begin = APART
+        .iter()
+        .filter_map(|apart| old.find(&format!("{apart}\n")))
+        .min();
+    let body = &old[..begin.unwrap_or(old.len())];
+    let sections = APART.iter().filter_map(|apart| match *apart == heading {
+        true => Some(section),
+        false => self::section(&old, apart),
+    });
+    fs::write(path, join(body, sections))
 }
 
 /// Writing to a string cannot fail.
@@ -175,4 +203,26 @@ pub(crate) fn write_table(text: &mut String, figures: &Figures, table: Table, pr
         text.push('\n');
     }
     text.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_is_replaced_and_the_others_stay() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let is = |expected: &str| {
+            assert_eq!(fs::read_to_string(file.path()).expect("text"), expected);
+        };
+        let pipes = format!("{PIPES}\n\npipes\n");
+        let wine = format!("{WINE}\n\nwine\n\n### part\n");
+        fs::write(file.path(), "# Head\n\n## One\n").expect("written");
+        replace_section(file.path(), PIPES, &pipes).expect("written");
+        is(&format!("# Head\n\n## One\n\n{pipes}"));
+        replace_section(file.path(), WINE, &wine).expect("written");
+        is(&format!("# Head\n\n## One\n\n{wine}\n{pipes}"));
+        replace(file.path(), "# New\n").expect("written");
+        is(&format!("# New\n\n{wine}\n{pipes}"));
+    }
 }

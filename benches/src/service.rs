@@ -32,11 +32,18 @@ pub(crate) struct Outcome {
     pub(crate) repairs: Vec<u64>,
 }
 
-/// `subject NAME INTAKE ROOT`.
+/// `subject NAME INTAKE ROOT`, or on Windows an end of a pipe.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn main() -> Result<()> {
     use clap::ValueEnum as _;
     let arguments: Vec<String> = std::env::args().collect();
+    #[cfg(windows)]
+    if let [_, word, rest @ ..] = &arguments[..]
+        && word == "pipe"
+    {
+        let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+        return crate::echo::main(&rest);
+    }
     match &arguments[..] {
         [_, word, name, intake, root] if word == "subject" => {
             let name = Name::from_str(name, false).map_err(anyhow::Error::msg)?;

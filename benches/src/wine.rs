@@ -103,7 +103,7 @@ fn outside(path: &Path) -> OsString {
 }
 
 /// The server of the prefix.
-fn server() -> Result<u32> {
+pub(crate) fn server() -> Result<u32> {
     let prefix = std::env::var("WINEPREFIX").context("WINEPREFIX is not set")?;
     let wanted = format!("WINEPREFIX={prefix}");
     for entry in fs::read_dir("/proc")?.flatten() {
@@ -317,7 +317,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             }
         }
         if let Some(path) = &arguments.out {
-            report::replace_wine(path, &stage.write(&machine, round + 1))?;
+            report::replace_section(path, WINE, &stage.write(&machine, round + 1))?;
         }
     }
     if arguments.out.is_none() {

@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: the benchmarks. `cargo xtask bench wine`: the section on programs for Windows.
+//! `cargo xtask bench`: the benchmarks. `cargo xtask bench wine` and `cargo xtask bench pipes`: the sections on
+//! programs for Windows.
 
 use crate::{process, wine};
 
@@ -7,6 +8,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         && first == "wine"
     {
         return wine::bench(rest);
+    }
+    if let [first, rest @ ..] = arguments
+        && first == "pipes"
+    {
+        return wine::bench_pipes(rest);
     }
     let mut command = process::command(
         "cargo run --release --quiet --package everwatch-bench --",

@@ -104,33 +104,55 @@ fn program_in_wine(program: &str, arguments: &[&str]) -> Result<(), String> {
 /// The writers of the suite that runs the command for Windows, as a program.
 const WRITERS: &str = "--package everwatch-cli --example workload";
 
+/// The bench's subjects.
+const BENCH_OUTSIDE: &str = "build --release --package everwatch-bench --bin everwatch-bench";
+
 /// Builds what the bench under Wine needs, for both systems, and runs it.
 pub(crate) fn bench(arguments: &[String]) -> Result<(), String> {
     let toolchain = Toolchain::get()?;
-    let outside =
-        format!("build --release --package everwatch-bench --bin everwatch-bench {WRITERS}");
+    let outside = format!("{BENCH_OUTSIDE} {WRITERS}");
     process::run_plain(toolchain.cargo(&outside, toolchain.target()))?;
     let native = format!("cargo build --release {WRITERS}");
     process::run_plain(process::command(&native, &[]))?;
-    let prefix = Prefix::for_a_run()?;
     let target = prefix::target_directory();
     let windows = target.join(toolchain.target()).join("release");
-    let mut bench = process::command(
-        "cargo run --release --quiet --package everwatch-bench -- wine",
-        &[],
-    );
+    run_bench(toolchain, "wine", |bench| {
+        bench
+            .arg("--windows-writer")
+            .arg(windows.join("examples/workload.exe"))
+            .arg("--native-writer")
+            .arg(target.join("release/examples/workload"))
+            .args(arguments);
+    })
+}
+
+/// `cargo xtask bench pipes`: builds the subjects and runs the bench.
+pub(crate) fn bench_pipes(arguments: &[String]) -> Result<(), String> {
+    let toolchain = Toolchain::get()?;
+    process::run_plain(toolchain.cargo(BENCH_OUTSIDE, toolchain.target()))?;
+    run_bench(toolchain, "pipes", |bench| {
+        bench.args(arguments);
+    })
+}
+
+/// Runs a part of the bench that starts programs under Wine.
+fn run_bench(
+    toolchain: Toolchain,
+    part: &str,
+    add: impl FnOnce(&mut Command),
+) -> Result<(), String> {
+    let prefix = Prefix::for_a_run()?;
+    let windows = prefix::target_directory().join(toolchain.target());
+    let run = format!("cargo run --release --quiet --package everwatch-bench -- {part}");
+    let mut bench = process::command(&run, &[]);
     bench
         .arg("--subjects")
-        .arg(windows.join("everwatch-bench.exe"))
-        .arg("--windows-writer")
-        .arg(windows.join("examples/workload.exe"))
-        .arg("--native-writer")
-        .arg(target.join("release/examples/workload"))
+        .arg(windows.join("release/everwatch-bench.exe"))
         .arg("--loader")
         .arg(prefix.loader())
-        .args(arguments)
         .env_remove("DISPLAY")
         .envs(prefix.variables());
+    add(&mut bench);
     process::run_plain(bench)
 }
 
