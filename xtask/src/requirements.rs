@@ -82,9 +82,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
             .iter()
             .filter(|proof| proof.ids.contains(&statement.id))
             .collect();
-        if found.is_empty() && !statement.is_required() {
-            continue;
-        }
         let id = spelled(&statement.id);
         println!("{id:<9} {:<3} {}", statement.wanted, statement.says);
         for proof in &found {
@@ -98,12 +95,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
             only_elsewhere += 1;
         }
     }
-    let required = statements
-        .iter()
-        .filter(|statement| statement.is_required())
-        .count();
     println!(
-        "\n{required} lines, {} tests; {} without a test; {only_elsewhere} not shown where they are to be",
+        "\n{} lines, {} tests; {} without a test; {only_elsewhere} not shown where they are to be",
+        statements.len(),
         proofs.len(),
         unproven.len()
     );

@@ -41,14 +41,14 @@ fn come_late(proactor: &mut Clean, (server, client): &(PipeStream, PipeStream), 
     drop_with_bytes_in((server, client), room);
     drop_with_bytes_in((client, server), room);
     begin_and_drop(server.read(Vec::with_capacity(room)));
-    if round % 3 == 0 {
+    if round.is_multiple_of(3) {
         proactor.get().poll(Some(Duration::ZERO));
     }
     begin_and_drop(client.write(vec![0xaa; room]));
     // More than there is room for: they are pending, and are read too late.
     begin_and_drop(server.write(vec![0xbb; 9000]));
     begin_and_drop(server.read_message(Vec::with_capacity(room)));
-    if round % 4 == 0 {
+    if round.is_multiple_of(4) {
         proactor.get().poll(Some(Duration::ZERO));
     }
     begin_and_drop(client.read(Vec::with_capacity(room)));
@@ -81,7 +81,7 @@ fn s4_6_nothing_is_written_to_memory_that_was_given_back() {
             // A client of an accept that is, or was, cancelled.
             begin_and_drop(connect_pipe(&remote, &name));
             if round % 10 == 9 {
-                server = None;
+                drop(server.take());
                 begin_and_drop(connect_pipe(&remote, &name));
                 proactor.get().poll(Some(Duration::ZERO));
                 server = PipeServer::bind(&remote, &name, options.clone()).ok();
