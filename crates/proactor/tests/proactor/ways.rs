@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
-use everwatch_proactor::HandleWait;
 use everwatch_proactor::seam::{Call, Record, Session};
+use everwatch_proactor::{HandleWait, Proactor};
 
 use crate::alone::alone;
 use crate::fake_packets::Fake;
@@ -228,4 +228,85 @@ fn a_handle_that_cannot_be_waited_for_is_an_error() {
     let error = proactor.get().block_on(wait).expect_err("no handle");
     assert_eq!(error.raw_os_error(), Some(6));
     assert_eq!(remote.in_flight(), 0);
+}
+
+/// What a callback still has to tell is kept for it, whatever becomes of the proactor.
+#[test]
+fn s4_14_a_wait_whose_packet_does_not_come_in_time_is_leaked_and_counted() {
+    let name = "ways::s4_14_a_wait_whose_packet_does_not_come_in_time_is_leaked_and_counted";
+    alone(name, || {
+        let session = Session::open();
+        let mut proactor = Proactor::new().expect("a port");
+        let remote = proactor.remote();
+        let event = event();
+        session.break_down(Call::PostQueuedCompletionStatus, NO_SYSTEM_RESOURCES);
+        set(&event);
+        let end = Instant::now() + PATIENCE;
+        // Until one is cancelled after its callback has begun.
+        let mut wait = loop {
+            let mut wait = remote.wait_for_handle(&event, None);
+            proactor.poll(Some(Duration::from_millis(10)));
+            wait.cancel();
+            if poll_once(&mut wait).is_pending() {
+                break wait;
+            }
+            assert!(Instant::now() < end, "no callback begins");
+        };
+        let before = Instant::now();
+        let closed = proactor.close();
+        assert_eq!((closed.leaked, closed.stray_packets), (1, 0));
+        assert!(
+            before.elapsed() < Duration::from_secs(8),
+            "{:?}",
+            before.elapsed()
+        );
+        assert!(poll_once(&mut wait).is_pending(), "it has no end");
+        drop(wait);
+        let posted = || session.records_of(Call::PostQueuedCompletionStatus);
+        let before = posted().len();
+        session.mend();
+        let end = Instant::now() + PATIENCE;
+        while posted().len() == before {
+            assert!(
+                Instant::now() < end,
+                "the callback has nothing to tell any more"
+            );
+            std::thread::yield_now();
+        }
+        assert_eq!(remote.in_flight(), 0);
+    });
+}
+
+/// Dropped at every point where it waits, with a time limit and without.
+#[test]
+fn s4_8_a_wait_is_dropped_at_every_point_and_leaves_nothing() {
+    let mut proactor = Clean::new();
+    let remote = proactor.get().remote();
+    let (never, always) = (event(), event());
+    set(&always);
+    let limits = [
+        None,
+        Some(Duration::ZERO),
+        Some(Duration::from_millis(1)),
+        Some(PATIENCE),
+    ];
+    for round in 0..200 {
+        let target = if round % 2 == 0 { &never } else { &always };
+        let mut wait = remote.wait_for_handle(target, limits[round / 2 % 4]);
+        for step in 0..round / 8 % 4 {
+            let is_over = poll_once(&mut wait).is_ready();
+            if step == 1 {
+                wait.cancel();
+            }
+            if is_over {
+                break;
+            }
+            proactor.get().poll(Some(Duration::ZERO));
+        }
+    }
+    let end = Instant::now() + PATIENCE;
+    while remote.in_flight() > 0 {
+        proactor.get().poll(Some(Duration::from_millis(100)));
+        assert!(Instant::now() < end, "{} are left", remote.in_flight());
+    }
 }
