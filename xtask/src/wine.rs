@@ -14,7 +14,7 @@ use crate::process::{self, Tally};
 use crate::stages::{Failure, Outcome};
 use prefix::Prefix;
 use request::Request;
-use suites::{BUILDING, BUILT, EXECUTABLE};
+use suites::{BUILDING, BUILT, BUILT_WITH_MINGW, BUILT_WITHOUT_C, EXECUTABLE};
 use toolchain::Toolchain;
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
@@ -59,8 +59,11 @@ pub(crate) fn clippy() -> Result<Outcome, Failure> {
         Ok(msvc) => msvc,
         Err(why) => return Ok(Outcome::Skipped(why)),
     };
-    for target in [toolchain.target(), msvc] {
-        for built in BUILT {
+    for (target, first) in [
+        (toolchain.target(), BUILT_WITH_MINGW),
+        (msvc, BUILT_WITHOUT_C),
+    ] {
+        for built in std::iter::once(&first).chain(BUILT) {
             let mut clippy = toolchain.cargo(&format!("clippy {built}"), target);
             clippy.args(["--", "-D", "warnings"]);
             process::run_within(clippy, BUILDING)?;

@@ -3,9 +3,11 @@
 /// The calls, by their Win32 names.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[allow(missing_docs)]
+#[cfg_attr(not(feature = "sockets"), allow(dead_code))]
 #[cfg_attr(not(feature = "seam"), allow(unreachable_pub))]
 #[non_exhaustive]
 pub enum Call {
+    AcceptEx,
     AssignProcessToJobObject,
     AssociateWaitCompletionPacket,
     CancelIo,
@@ -16,6 +18,7 @@ pub enum Call {
     CloseThreadpoolWait,
     /// Not a call: the completion of a read has been taken.
     Completion,
+    ConnectEx,
     ConnectNamedPipe,
     CreateEvent,
     CreateFile,
@@ -37,17 +40,26 @@ pub enum Call {
     QueueUserApc,
     ReadDirectoryChanges,
     ReadFile,
+    ReopenFile,
     ResumeProcess,
     SetConsoleCtrlHandler,
     SetEvent,
     SetNamedPipeHandleState,
     SetNotificationModes,
+    SetSocketOption,
     SetThreadpoolWait,
     SpawnThread,
     SpawnWorker,
     TerminateJobObject,
     TerminateProcess,
+    TransmitFile,
     WaitForMultipleObjects,
     WaitForThreadpoolWaitCallbacks,
     WriteFile,
+    WsaIoctl,
+    WsaRecv,
+    WsaRecvFrom,
+    WsaSend,
+    WsaSendTo,
+    WsaSocket,
 }

@@ -126,6 +126,10 @@ pub use verdict::{Verdict, verdict};
 
 #[cfg(windows)]
 pub use models::isolated::serve_isolated;
+#[cfg(all(windows, feature = "futures-io"))]
+pub use proactor::Duplex;
+#[cfg(all(windows, feature = "tls"))]
+pub use proactor::tls;
 #[cfg(windows)]
 pub use proactor::{
     AcceptPipe, Cancelled, Child, ConsoleEvent, CtrlC, DirectoryChanges, Ended, Endpoint, File,
@@ -133,5 +137,7 @@ pub use proactor::{
     PipeServer, PipeStream, Polled, Proactor, Remote, Runner, Sleep, Start, Stream, Submission,
     connect_pipe,
 };
+#[cfg(all(windows, feature = "sockets"))]
+pub use proactor::{TcpListener, TcpStream, UdpSocket};
 #[cfg(windows)]
 pub use reads::{DirectoryReads, Waker, reads};

@@ -1,5 +1,7 @@
 //! The thin edge: every Win32 call that the crate makes, and the types that own what they return.
 
+#[cfg(feature = "sockets")]
+pub(crate) mod address;
 mod blocking;
 mod buffer;
 pub(crate) mod calls;
@@ -14,6 +16,8 @@ mod port;
 pub(crate) mod probe;
 pub(crate) mod process;
 pub(crate) mod security;
+#[cfg(feature = "sockets")]
+pub(crate) mod sockets;
 pub(crate) mod thread_pool_wait;
 pub(crate) mod wait_packets;
 pub(crate) mod waits;

@@ -1,19 +1,23 @@
 //! A handle that operations run on.
 
-use std::os::windows::io::{
-    AsRawHandle, AsRawSocket, IntoRawHandle, OwnedHandle, OwnedSocket, RawHandle,
-};
+use std::os::windows::io::{AsRawHandle, IntoRawHandle, OwnedHandle, RawHandle};
+#[cfg(feature = "sockets")]
+use std::os::windows::io::{AsRawSocket, OwnedSocket};
 
 use windows_sys::Win32::Foundation::HANDLE;
 
+use super::operation::Ended;
 use super::remote::Remote;
 use crate::native::calls;
 use crate::native::handle::Handle;
+#[cfg(feature = "sockets")]
+use crate::native::sockets;
 
 /// What is closed in the end.
 #[derive(Debug)]
 enum Owned {
     Handle(Handle),
+    #[cfg(feature = "sockets")]
     Socket(OwnedSocket),
     /// Nothing: operations that are no I/O.
     Nothing,
@@ -66,17 +70,23 @@ impl Endpoint {
         Endpoint::attach(remote, raw, Owned::Handle(handle), packets)
     }
 
-    /// Attaches a socket that was made for overlapped operations, and is attached to no port.
+    /// Attaches a socket that was made for overlapped operations, and is attached to no port. Packets are
+    /// always posted where somebody has put himself between sockets and the system.
     ///
     /// # Errors
     /// Those of [`Endpoint::of_handle`].
+    #[cfg(feature = "sockets")]
     pub fn of_socket(
         remote: &Remote,
         socket: OwnedSocket,
         packets: Packets,
     ) -> std::io::Result<Endpoint> {
-        let raw = socket.as_raw_socket() as usize as HANDLE;
-        Endpoint::attach(remote, raw, Owned::Socket(socket), packets)
+        let raw = socket.as_raw_socket() as usize;
+        let packets = match packets {
+            Packets::OfPending if !sockets::has_system_handles(raw) => Packets::Always,
+            packets => packets,
+        };
+        Endpoint::attach(remote, raw as HANDLE, Owned::Socket(socket), packets)
     }
 
     /// For operations that are no I/O and post their packets themselves.
@@ -127,8 +137,30 @@ impl Endpoint {
     pub(crate) fn raw(&self) -> HANDLE {
         match &self.owned {
             Owned::Handle(handle) => handle.raw(),
+            #[cfg(feature = "sockets")]
             Owned::Socket(socket) => socket.as_raw_socket() as usize as HANDLE,
             Owned::Nothing => std::ptr::null_mut(),
+        }
+    }
+
+    /// As [`Endpoint::raw`], if it is a socket.
+    #[cfg(feature = "sockets")]
+    pub(crate) fn socket(&self) -> Option<usize> {
+        match &self.owned {
+            Owned::Socket(socket) => Some(socket.as_raw_socket() as usize),
+            _ => None,
+        }
+    }
+
+    /// How an operation on it ended, with the error that those who use such a handle know.
+    pub(crate) fn known(&self, ended: Ended) -> Ended {
+        match &self.owned {
+            #[cfg(feature = "sockets")]
+            Owned::Socket(_) => Ended {
+                error: sockets::known(ended.error),
+                ..ended
+            },
+            _ => ended,
         }
     }
 }

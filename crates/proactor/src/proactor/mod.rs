@@ -42,6 +42,8 @@
 mod aftermath;
 mod changes;
 mod ctrl_c;
+#[cfg(feature = "futures-io")]
+mod duplex;
 mod endpoint;
 mod file;
 mod operation;
@@ -49,16 +51,22 @@ mod pipe;
 mod process;
 mod remote;
 mod runner;
+#[cfg(feature = "sockets")]
+mod socket;
 mod stream;
 mod submission;
 mod table;
 mod timers;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod transfer;
 mod turn;
 mod wait;
 
 pub use changes::DirectoryChanges;
 pub use ctrl_c::{ConsoleEvent, CtrlC};
+#[cfg(feature = "futures-io")]
+pub use duplex::Duplex;
 pub use endpoint::{Endpoint, Packets};
 pub use file::File;
 pub use operation::{Cancelled, Ended, Operation};
@@ -71,6 +79,8 @@ pub use process::{Child, Start};
 pub use remote::Remote;
 pub(crate) use remote::Route;
 pub use runner::Runner;
+#[cfg(feature = "sockets")]
+pub use socket::{TcpListener, TcpStream, UdpSocket};
 pub use stream::Stream;
 pub use submission::Submission;
 pub use timers::Sleep;

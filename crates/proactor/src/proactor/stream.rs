@@ -30,8 +30,12 @@ impl fmt::Debug for Stream {
 impl Stream {
     /// A stream over an endpoint that is connected.
     pub fn new(endpoint: Endpoint) -> Stream {
+        Stream::over(Arc::new(endpoint))
+    }
+
+    pub(super) fn over(endpoint: Arc<Endpoint>) -> Stream {
         Stream {
-            endpoint: Arc::new(endpoint),
+            endpoint,
             incoming: Arc::new(Incoming::default()),
             has_empty_reads: false,
         }
@@ -58,7 +62,7 @@ impl Stream {
     /// brings all the same is what the next read gets.
     ///
     /// # Errors
-    /// What ReadFile says. The buffer comes back in any case.
+    /// What ReadFile or, of a socket, WSARecv says. The buffer comes back in any case.
     pub async fn read(&self, mut buffer: Vec<u8>) -> (io::Result<usize>, Vec<u8>) {
         loop {
             let (arrival, returned) = self.receive(buffer).await;
@@ -76,7 +80,7 @@ impl Stream {
         buffer.clear();
         let turn = self.incoming.turn().await;
         if let Some(arrival) = turn.take_kept(&mut buffer) {
-            return (Ok(arrival), buffer);
+            return (arrival, buffer);
         }
         let operation = Read {
             endpoint: Arc::clone(&self.endpoint),
@@ -87,11 +91,11 @@ impl Stream {
         self.endpoint.remote().submit(operation).await
     }
 
-    /// Writes the buffer; how many of its bytes were written, which is all of them in a pipe. A future that
-    /// is dropped asks for the end of the write: whether it was written is not known then.
+    /// Writes the buffer; how many of its bytes were written, which is all of them if there are less than
+    /// 2 GiB. A future that is dropped asks for the end of the write: whether it was written is not known then.
     ///
     /// # Errors
-    /// What WriteFile says. The buffer comes back in any case.
+    /// What WriteFile or, of a socket, WSASend says. The buffer comes back in any case.
     pub async fn write(&self, buffer: Vec<u8>) -> (io::Result<usize>, Vec<u8>) {
         let operation = Write {
             endpoint: Arc::clone(&self.endpoint),
@@ -99,5 +103,22 @@ impl Stream {
             offset: 0,
         };
         self.endpoint.remote().submit(operation).await
+    }
+
+    /// Tells the peer that nothing more comes, where there is a way to: of sockets, not of pipes.
+    #[cfg(feature = "futures-io")]
+    pub(super) fn shut_writing(&self) -> io::Result<()> {
+        #[cfg(feature = "sockets")]
+        if let Some(socket) = self.endpoint.socket() {
+            let of_code = |code: u32| io::Error::from_raw_os_error(code.cast_signed());
+            return crate::native::sockets::shut_writing(socket).map_err(of_code);
+        }
+        Ok(())
+    }
+
+    /// Puts bytes back that were read and not used.
+    #[cfg(feature = "futures-io")]
+    pub(super) fn put_back(&self, bytes: &[u8]) {
+        self.incoming.put_back(bytes);
     }
 }

@@ -1,10 +1,11 @@
-//! Reads and writes by ReadFile and WriteFile.
+//! Reads and writes: by ReadFile and WriteFile, of sockets by WSARecv and WSASend.
 
 use std::io;
 use std::sync::Arc;
 
 use windows_sys::Win32::Foundation::{
-    ERROR_BROKEN_PIPE, ERROR_HANDLE_EOF, ERROR_MORE_DATA, ERROR_PIPE_NOT_CONNECTED,
+    ERROR_ABANDONED_WAIT_0, ERROR_BROKEN_PIPE, ERROR_HANDLE_EOF, ERROR_MORE_DATA,
+    ERROR_OPERATION_ABORTED, ERROR_PIPE_NOT_CONNECTED,
 };
 use windows_sys::Win32::System::IO::{OVERLAPPED, OVERLAPPED_0, OVERLAPPED_0_0};
 
@@ -12,6 +13,8 @@ use super::endpoint::Endpoint;
 use super::operation::{Ended, Operation};
 use super::turn::Turn;
 use crate::native::calls;
+#[cfg(feature = "sockets")]
+use crate::native::sockets;
 
 /// A result, and the buffer that went into the operation.
 pub(crate) type WithBuffer = (io::Result<usize>, Vec<u8>);
@@ -38,7 +41,7 @@ impl Arrival {
     }
 }
 
-fn at(offset: u64) -> OVERLAPPED {
+pub(super) fn at(offset: u64) -> OVERLAPPED {
     OVERLAPPED {
         Anonymous: OVERLAPPED_0 {
             Anonymous: OVERLAPPED_0_0 {
@@ -64,6 +67,7 @@ pub(crate) struct Read {
 impl Read {
     /// The buffer, with what was read in it.
     fn fill(&mut self, ended: Ended) -> io::Result<Arrival> {
+        let ended = self.endpoint.known(ended);
         let (count, is_last) = match ended.error {
             ERROR_BROKEN_PIPE | ERROR_HANDLE_EOF | ERROR_PIPE_NOT_CONNECTED => {
                 return Ok(Arrival::End);
@@ -92,6 +96,10 @@ unsafe impl Operation for Read {
         // SAFETY: the endpoint is open, and the table keeps OVERLAPPED and operation.
         unsafe {
             overlapped.write(at(self.offset));
+            #[cfg(feature = "sockets")]
+            if let Some(socket) = self.endpoint.socket() {
+                return sockets::receive(socket, buffer, overlapped);
+            }
             calls::read_file(self.endpoint.raw(), buffer, overlapped)
         }
     }
@@ -101,12 +109,21 @@ unsafe impl Operation for Read {
     }
 
     fn abandon(mut self, ended: Ended) {
-        if let Ok(Arrival::Bytes { is_last, .. }) = self.fill(ended)
-            && let Some(turn) = &self.turn
-        {
-            turn.keep(self.buffer, is_last);
+        let filled = self.fill(ended);
+        let Some(turn) = &self.turn else { return };
+        match filled {
+            Ok(Arrival::Bytes { is_last, .. }) => turn.keep(self.buffer, is_last),
+            Err(_) if is_of_the_connection(ended.error) => {
+                turn.keep_error(self.endpoint.known(ended).error);
+            }
+            Ok(Arrival::End) | Err(_) => {}
         }
     }
+}
+
+/// Whether an error says something of the connection, and not only that the read was not wanted any more.
+fn is_of_the_connection(error: u32) -> bool {
+    !matches!(error, ERROR_OPERATION_ABORTED | ERROR_ABANDONED_WAIT_0)
 }
 
 /// Writes all of a buffer, or less where the system does.
@@ -130,11 +147,15 @@ unsafe impl Operation for Write {
         // SAFETY: the endpoint is open, and the table keeps OVERLAPPED and operation.
         unsafe {
             overlapped.write(at(self.offset));
+            #[cfg(feature = "sockets")]
+            if let Some(socket) = self.endpoint.socket() {
+                return sockets::send(socket, buffer, overlapped);
+            }
             calls::write_file(self.endpoint.raw(), buffer, overlapped)
         }
     }
 
     fn finish(self, ended: Ended) -> WithBuffer {
-        (ended.bytes(), self.buffer)
+        (self.endpoint.known(ended).bytes(), self.buffer)
     }
 }

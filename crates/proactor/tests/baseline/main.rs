@@ -7,6 +7,8 @@
 #[allow(dead_code)]
 mod alone;
 mod census;
+#[cfg(feature = "sockets")]
+mod connections;
 #[path = "../conformance/support.rs"]
 #[allow(dead_code)]
 mod support;

@@ -6,6 +6,8 @@
 mod calls;
 mod endings;
 mod refusals;
+#[cfg(feature = "sockets")]
+mod sockets;
 #[path = "../conformance/support.rs"]
 #[allow(dead_code)]
 mod support;

@@ -4,18 +4,28 @@
 #[path = "../baseline/alone.rs"]
 #[allow(dead_code)]
 mod alone;
+#[cfg(feature = "sockets")]
+mod cancelling_sockets;
 #[path = "../baseline/census.rs"]
 mod census;
 mod console;
 mod directories;
 mod endings;
+#[cfg(feature = "sockets")]
+mod executors;
 mod fake_packets;
 mod files;
 mod pipes;
 mod processes;
+#[cfg(feature = "sockets")]
+mod sockets;
 mod submitting;
 #[allow(dead_code)]
 mod support;
+#[cfg(all(feature = "sockets", feature = "tls-ring"))]
+mod tls;
+#[cfg(feature = "sockets")]
+mod udp;
 mod waits;
 mod wakers;
 mod ways;

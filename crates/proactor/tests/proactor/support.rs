@@ -1,6 +1,6 @@
 //! Pairs of connected pipes, a proactor that has to end clean, and events.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -120,4 +120,66 @@ pub(crate) fn set(event: &OwnedHandle) {
 /// Polls a future once, with a waker that does nothing.
 pub(crate) fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Numbers that look random and are the same in every run.
+pub(crate) struct Numbers(pub(crate) u64);
+
+impl Numbers {
+    /// One below `end`.
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end
+    }
+}
+
+/// Runs all of them at the same time.
+pub(crate) async fn all<F: Future<Output = ()>>(futures: impl IntoIterator<Item = F>) {
+    let mut futures: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
+    poll_fn(|context| {
+        futures.retain_mut(|future| future.as_mut().poll(context).is_pending());
+        if futures.is_empty() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
+/// Polls a future once. Returns whether it is over.
+pub(crate) fn poll_now<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// An address of this machine, with a port that the system chooses.
+pub(crate) fn here() -> std::net::SocketAddr {
+    (std::net::Ipv4Addr::LOCALHOST, 0).into()
+}
+
+/// Both ends of a TCP connection.
+#[cfg(feature = "sockets")]
+pub(crate) async fn connection(
+    remote: &Remote,
+) -> (everwatch_proactor::TcpStream, everwatch_proactor::TcpStream) {
+    use everwatch_proactor::{TcpListener, TcpStream};
+    let listener = TcpListener::bind(remote, here()).expect("bound");
+    let address = listener.local_addr().expect("an address");
+    let (accepted, connected) =
+        futures_lite::future::zip(listener.accept(), TcpStream::connect(remote, address)).await;
+    (accepted.expect("accepted").0, connected.expect("connected"))
+}
+
+/// Reads until there are so many bytes.
+pub(crate) async fn read_exactly(stream: &Stream, count: usize) -> Vec<u8> {
+    let mut all = Vec::with_capacity(count);
+    while all.len() < count {
+        let buffer = Vec::with_capacity((count - all.len()).min(64 * 1024));
+        let (read, buffer) = stream.read(buffer).await;
+        assert_ne!(read.expect("read"), 0, "the end after {} bytes", all.len());
+        all.extend_from_slice(&buffer);
+    }
+    all
 }
