@@ -32,7 +32,7 @@ pub(super) const SUITES: &[Suite] = &[
     Suite {
         package: "everwatch-proactor",
         kind: Kind::Tests,
-        arguments: &["--features", "seam,sockets,tls-ring"],
+        arguments: &["--features", "seam,sockets,futures-io,tls-ring"],
         limit: Duration::from_secs(600),
     },
     Suite {

@@ -10,6 +10,8 @@ mod cancelling_sockets;
 mod census;
 mod console;
 mod directories;
+#[cfg(all(feature = "sockets", feature = "futures-io"))]
+mod duplex;
 mod endings;
 #[cfg(feature = "sockets")]
 mod executors;
