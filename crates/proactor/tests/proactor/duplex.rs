@@ -93,6 +93,9 @@ fn what_nobody_took_is_read_next_from_the_stream() {
         duplex.read_exact(&mut head).await.expect("read");
         drop(duplex);
         client.write(b"more".to_vec()).await.0.expect("written");
+        client
+            .shutdown(std::net::Shutdown::Write)
+            .expect("shut down");
         assert_eq!(read_exactly(server.stream(), 8).await, b"bodymore");
     });
 }
