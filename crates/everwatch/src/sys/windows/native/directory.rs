@@ -3,6 +3,7 @@
 use std::os::windows::io::OwnedHandle;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use everwatch_core::change::FileType;
 use everwatch_core::kernel::{FileTime, Listing, Stat};
@@ -50,6 +51,21 @@ pub(crate) struct Directory {
     pub(super) volume: Volume,
     /// What Wine calls it, once that was asked.
     alias: OnceLock<Vec<u8>>,
+    /// The handle was used for a listing.
+    is_listed: AtomicBool,
+}
+
+impl Directory {
+    fn new(handle: OwnedHandle, path: Option<PathBuf>, seen: Stat, volume: Volume) -> Directory {
+        Directory {
+            handle,
+            path,
+            seen,
+            volume,
+            alias: OnceLock::new(),
+            is_listed: AtomicBool::new(false),
+        }
+    }
 }
 
 /// The volume that a root and all below it are on: no link is followed below a root.
@@ -72,13 +88,7 @@ pub(super) fn open_root(path: &Path) -> Result<Directory, Code> {
     if seen.kind != FileType::Dir {
         return Err(NOT_A_DIRECTORY);
     }
-    Ok(Directory {
-        handle,
-        path: Some(path.to_owned()),
-        seen,
-        volume,
-        alias: OnceLock::new(),
-    })
+    Ok(Directory::new(handle, Some(path.to_owned()), seen, volume))
 }
 
 /// Opens the directory `name` in `parent`. One component; a link is no directory.
@@ -99,25 +109,13 @@ pub(super) fn open_below(
             Opened::Other => return Err(NOT_FOUND),
         }
     }
-    Ok(Directory {
-        handle,
-        path: None,
-        seen,
-        volume: parent.volume,
-        alias: OnceLock::new(),
-    })
+    Ok(Directory::new(handle, None, seen, parent.volume))
 }
 
 /// Opens the same directory once more.
 pub(super) fn reopen(dir: &Directory) -> Result<Directory, Code> {
     let handle = calls::open_entry(&dir.handle, b"", TO_LIST, FILE_DIRECTORY_FILE)?;
-    Ok(Directory {
-        handle,
-        path: None,
-        seen: dir.seen,
-        volume: dir.volume,
-        alias: OnceLock::new(),
-    })
+    Ok(Directory::new(handle, None, dir.seen, dir.volume))
 }
 
 /// Looks at what is open.
@@ -208,7 +206,16 @@ pub(super) fn spelling(dir: &Directory, name: &[u8], buffer: &mut [u64]) -> Opti
 }
 
 /// Lists a directory, GetFileInformationByHandleEx.
-pub(super) fn list(dir: &Directory, buffer: &mut [u64], listing: &mut Listing) -> Result<(), Code> {
+pub(super) fn list(
+    dir: &Directory,
+    is_wine: bool,
+    buffer: &mut [u64],
+    listing: &mut Listing,
+) -> Result<(), Code> {
+    // Wine reads the names once for each handle, and shows the same ones when it is to begin again.
+    if dir.is_listed.swap(true, Ordering::Relaxed) && is_wine {
+        return list(&reopen(dir)?, is_wine, buffer, listing);
+    }
     if dir.volume.is_wide {
         let classes = (FileIdExtdDirectoryRestartInfo, FileIdExtdDirectoryInfo);
         return list_as(dir, Layout::Extended, classes, buffer, listing);
@@ -300,6 +307,26 @@ pub(super) fn time_of(time_: FILETIME) -> FileTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn names(dir: &Directory) -> Vec<Vec<u8>> {
+        let (mut buffer, mut listing) = (vec![0; 8192], Listing::default());
+        list(dir, calls::is_wine(), &mut buffer, &mut listing).expect("a listing");
+        let mut names: Vec<_> = listing.iter().map(|entry| entry.name.to_vec()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_directory_that_is_listed_again_shows_what_is_in_it_now() {
+        let tree = tempfile::Builder::new().rand_bytes(12).tempdir();
+        let tree = tree.expect("a directory");
+        let dir = open_root(tree.path()).expect("it can be opened");
+        std::fs::write(tree.path().join("first"), "").expect("a file");
+        assert_eq!(names(&dir), [b"first"]);
+        std::fs::write(tree.path().join("second"), "").expect("a file");
+        std::fs::remove_file(tree.path().join("first")).expect("a file to remove");
+        assert_eq!(names(&dir), [b"second"]);
+    }
 
     #[test]
     fn numbers_that_fit_stay_and_the_others_differ() {

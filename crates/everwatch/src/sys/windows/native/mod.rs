@@ -134,7 +134,7 @@ impl System for Native {
     }
 
     fn list(&mut self, dir: &Arc<Directory>, listing: &mut Listing) -> Result<(), Code> {
-        directory::list(dir, &mut self.entries, listing)
+        directory::list(dir, self.is_wine, &mut self.entries, listing)
     }
 
     fn read_file(
