@@ -39,7 +39,7 @@ impl fmt::Display for Error {
             Stage::Arm => "issuing the first read",
             Stage::Worker => "the worker answering",
         };
-        let system = std::io::Error::from_raw_os_error(self.code.cast_signed());
+        let system = of_code(self.code);
         write!(formatter, "{step} failed: {system}")
     }
 }
@@ -48,6 +48,11 @@ impl std::error::Error for Error {}
 
 impl From<Error> for std::io::Error {
     fn from(error: Error) -> std::io::Error {
-        std::io::Error::from_raw_os_error(error.code.cast_signed())
+        of_code(error.code)
     }
+}
+
+/// A Win32 error as std has it.
+pub(crate) fn of_code(code: u32) -> std::io::Error {
+    std::io::Error::from_raw_os_error(code.cast_signed())
 }

@@ -1,5 +1,28 @@
-//! Directory reads on Windows: `ReadDirectoryChangesW` done right, under five completion models, and a
-//! total parser of its records.
+//! Completion-based I/O for Windows, and on it `ReadDirectoryChangesW` done right.
+//!
+//! [`Proactor`] is a loop over one completion port: named pipes, files, sockets, TLS, timers, waits for
+//! handles, child processes and changes of directories as futures that may be dropped at any time. The
+//! README says who owns what, and what a dropped future means for each of them. Example:
+//!
+//! ```no_run
+//! # #[cfg(windows)] fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use everwatch_proactor::{Proactor, connect_pipe};
+//!
+//! let mut proactor = Proactor::new()?;
+//! let remote = proactor.remote();
+//! let text = proactor.block_on(async {
+//!     let pipe = connect_pipe(&remote, r"\\.\pipe\greeting").await?;
+//!     let (count, text) = pipe.read(Vec::with_capacity(100)).await;
+//!     count.map(|_| text)
+//! })?;
+//! println!("{}", String::from_utf8_lossy(&text));
+//! # Ok(())
+//! # }
+//! # #[cfg(not(windows))] fn main() {}
+//! ```
+//!
+//! The rest of this page is about reads of any number of directories, under five completion models, and the
+//! total parser of their records.
 //!
 //! [`reads`] starts a [`Model`]; [`DirectoryReads::arm`] has a directory read; what happens in it comes
 //! out of [`DirectoryReads::collect`] as bytes for [`notify::changes`]. What can be lost is told as
@@ -40,7 +63,7 @@
 //! | [`Model::Apc`] | completion routines on a worker that sleeps alertably | 1 | hosts in which completion ports are taken or forbidden |
 //! | [`Model::Event`] | an event to each directory, waited for by 63 and a stop event | 1 to 63 directories | the same, and where APCs are in the way |
 //! | [`Model::Blocking`] | a blocking read, cancelled to end it | 1 to each directory | few directories on file systems that answer overlapped reads badly |
-//! | [`Model::Isolated`] | the reads run in a worker process, records come over a pipe | 2, and a process | directories on redirectors or filter drivers that can hang a thread in the kernel for ever |
+//! | [`Model::Isolated`] | the reads run in a worker process, records come over a pipe | none, and a process | directories on redirectors or filter drivers that can hang a thread in the kernel for ever |
 //!
 //! All keep the same promises, and one suite of tests holds them to it:
 //!

@@ -427,24 +427,13 @@ pub(crate) unsafe fn post(
 /// The handle is open and overlapped; OVERLAPPED and buffer stay where they are until then.
 pub(crate) unsafe fn read_file(
     handle: HANDLE,
-    buffer: (*mut u8, u32),
+    (start, length): (*mut u8, u32),
     overlapped: *mut OVERLAPPED,
 ) -> Result<u32, u32> {
-    let arguments = [
-        overlapped as usize,
-        buffer.0 as usize,
-        buffer.1 as usize,
-        0,
-        0,
-    ];
-    if let Some(error) = fault(Call::ReadFile) {
-        noted(Call::ReadFile, handle, arguments, Err(error))?;
-    }
     // SAFETY: as demanded of the caller.
-    let result = outcome(unsafe { ReadFile(handle, buffer.0, buffer.1, null_mut(), overlapped) });
-    noted(Call::ReadFile, handle, arguments, result)?;
-    // SAFETY: the call is complete. A packet that comes all the same says the same number.
-    Ok(unsafe { (&raw const (*overlapped).InternalHigh).read_volatile() } as u32)
+    let read = || unsafe { ReadFile(handle, start, length, null_mut(), overlapped) };
+    // SAFETY: as demanded of the caller.
+    unsafe { transfer(Call::ReadFile, handle, (start, length), overlapped, read) }
 }
 
 /// Writes to a pipe or a file. The number of bytes, if the write is complete.
@@ -453,22 +442,32 @@ pub(crate) unsafe fn read_file(
 /// Those of [`read_file`].
 pub(crate) unsafe fn write_file(
     handle: HANDLE,
-    buffer: (*const u8, u32),
+    (start, length): (*const u8, u32),
     overlapped: *mut OVERLAPPED,
 ) -> Result<u32, u32> {
-    let arguments = [
-        overlapped as usize,
-        buffer.0 as usize,
-        buffer.1 as usize,
-        0,
-        0,
-    ];
-    if let Some(error) = fault(Call::WriteFile) {
-        noted(Call::WriteFile, handle, arguments, Err(error))?;
-    }
     // SAFETY: as demanded of the caller.
-    let result = outcome(unsafe { WriteFile(handle, buffer.0, buffer.1, null_mut(), overlapped) });
-    noted(Call::WriteFile, handle, arguments, result)?;
+    let write = || unsafe { WriteFile(handle, start, length, null_mut(), overlapped) };
+    // SAFETY: as demanded of the caller.
+    unsafe { transfer(Call::WriteFile, handle, (start, length), overlapped, write) }
+}
+
+/// Makes a call that transfers bytes, unless it is to fail.
+///
+/// # Safety
+/// `issue` makes the call with this OVERLAPPED, which stays where it is until its packet was dequeued.
+unsafe fn transfer(
+    call: Call,
+    handle: HANDLE,
+    (start, length): (*const u8, u32),
+    overlapped: *mut OVERLAPPED,
+    issue: impl FnOnce() -> BOOL,
+) -> Result<u32, u32> {
+    let arguments = [overlapped as usize, start as usize, length as usize, 0, 0];
+    let result = match fault(call) {
+        Some(error) => Err(error),
+        None => outcome(issue()),
+    };
+    noted(call, handle, arguments, result)?;
     // SAFETY: the call is complete. A packet that comes all the same says the same number.
     Ok(unsafe { (&raw const (*overlapped).InternalHigh).read_volatile() } as u32)
 }

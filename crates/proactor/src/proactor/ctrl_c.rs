@@ -18,6 +18,7 @@ use super::Remote;
 use super::endpoint::Endpoint;
 use super::operation::{Cancelled, Ended, Operation};
 use super::wait::tell;
+use crate::error::of_code;
 use crate::native::console::{self, Counts, Listener, Ticket};
 
 /// What a console has told.
@@ -105,7 +106,7 @@ impl Remote {
     /// What SetConsoleCtrlHandler says.
     pub fn ctrl_c(&self) -> io::Result<CtrlC> {
         let listener = Listener::new();
-        let listener = listener.map_err(|code| io::Error::from_raw_os_error(code.cast_signed()))?;
+        let listener = listener.map_err(of_code)?;
         Ok(CtrlC {
             remote: self.clone(),
             seen: Mutex::new(console::counts()),

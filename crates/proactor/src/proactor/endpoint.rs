@@ -8,6 +8,7 @@ use windows_sys::Win32::Foundation::HANDLE;
 
 use super::operation::Ended;
 use super::remote::Remote;
+use crate::error::of_code;
 use crate::native::calls;
 use crate::native::handle::Handle;
 #[cfg(feature = "sockets")]
@@ -106,7 +107,6 @@ impl Endpoint {
         packets: Packets,
     ) -> std::io::Result<Endpoint> {
         let key = remote.next_key();
-        let of_code = |code: u32| std::io::Error::from_raw_os_error(code.cast_signed());
         // SAFETY: `owned` keeps the handle open.
         unsafe { remote.associate(raw, key) }.map_err(of_code)?;
         // SAFETY: as above.

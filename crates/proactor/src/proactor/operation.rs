@@ -12,6 +12,7 @@ use windows_sys::Win32::Foundation::ERROR_OPERATION_ABORTED;
 use windows_sys::Win32::System::IO::OVERLAPPED;
 
 use super::endpoint::Endpoint;
+use crate::error::of_code;
 
 /// How an operation ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,7 +41,7 @@ impl Ended {
     pub fn bytes(self) -> std::io::Result<usize> {
         match self.error {
             0 => Ok(self.bytes as usize),
-            error => Err(std::io::Error::from_raw_os_error(error.cast_signed())),
+            error => Err(of_code(error)),
         }
     }
 }

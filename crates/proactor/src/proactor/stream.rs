@@ -110,8 +110,7 @@ impl Stream {
     pub(super) fn shut_writing(&self) -> io::Result<()> {
         #[cfg(feature = "sockets")]
         if let Some(socket) = self.endpoint.socket() {
-            let of_code = |code: u32| io::Error::from_raw_os_error(code.cast_signed());
-            return crate::native::sockets::shut_writing(socket).map_err(of_code);
+            return crate::native::sockets::shut_writing(socket).map_err(crate::error::of_code);
         }
         Ok(())
     }

@@ -61,6 +61,12 @@ impl<O: Operation> Submission<O> {
         }
     }
 
+    /// For an operation of this submission that has landed.
+    fn finish(operation: Erased, ended: Ended) -> O::Output {
+        // SAFETY: it has landed, and is what was submitted.
+        unsafe { operation.take::<O>() }.finish(ended)
+    }
+
     /// Asks for the operation to end. The future still gives its output: what was transferred, if it
     /// succeeded before, or the error of a cancelled operation. Harmless when it has ended, and twice.
     pub fn cancel(&self) {
@@ -72,8 +78,7 @@ impl<O: Operation> Submission<O> {
     /// The output, if the call refused the operation or completed it. A packet does not count.
     pub(crate) fn at_once(mut self) -> Result<O::Output, Submission<O>> {
         match std::mem::replace(&mut self.state, State::Over) {
-            // SAFETY: it has landed, and is what was submitted.
-            State::Landed(operation, ended) => Ok(unsafe { operation.take::<O>() }.finish(ended)),
+            State::Landed(operation, ended) => Ok(Self::finish(operation, ended)),
             other => {
                 self.state = other;
                 Err(self)
@@ -89,8 +94,7 @@ impl<O: Operation> Submission<O> {
             State::Landed(operation, ended) => (operation, ended),
             State::Over => return None,
         };
-        // SAFETY: it has landed, and is what was submitted.
-        Some(unsafe { operation.take::<O>() }.finish(ended))
+        Some(Self::finish(operation, ended))
     }
 }
 
@@ -110,9 +114,7 @@ impl<O: Operation> Future for Submission<O> {
             State::Landed(operation, ended) => (operation, ended),
             State::Over => return Poll::Pending,
         };
-        // SAFETY: it has landed, and is what was submitted.
-        let operation = unsafe { operation.take::<O>() };
-        Poll::Ready(operation.finish(ended))
+        Poll::Ready(Self::finish(operation, ended))
     }
 }
 

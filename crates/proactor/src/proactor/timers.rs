@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use windows_sys::Win32::Foundation::ERROR_ABANDONED_WAIT_0;
 
 use super::remote::Remote;
+use crate::error::of_code;
 
 /// The time, and a number that makes it the only one.
 type TimerId = (Instant, u64);
@@ -102,7 +103,7 @@ impl Future for Sleep {
         drop(old);
         let Some((timer, is_first)) = added else {
             self.timer = None;
-            let closed = || io::Error::from_raw_os_error(ERROR_ABANDONED_WAIT_0.cast_signed());
+            let closed = || of_code(ERROR_ABANDONED_WAIT_0);
             return Poll::Ready(is_over.then_some(()).ok_or_else(closed));
         };
         self.timer = Some(timer);

@@ -13,6 +13,7 @@ use std::task::{Poll, Waker};
 
 use super::aftermath::Aftermath;
 use super::transfer::Arrival;
+use crate::error::of_code;
 
 /// What one read has brought.
 pub(crate) enum Kept {
@@ -103,7 +104,7 @@ impl Turn {
                 is_last,
             } => (bytes, taken, *is_last),
             Kept::Error(error) => {
-                let error = io::Error::from_raw_os_error(error.cast_signed());
+                let error = of_code(*error);
                 kept.pop_front();
                 return Some(Err(error));
             }

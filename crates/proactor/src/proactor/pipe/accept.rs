@@ -40,9 +40,7 @@ impl PipeInstance {
         name: impl AsRef<OsStr>,
         options: &PipeOptions,
     ) -> io::Result<PipeInstance> {
-        let descriptor = options.access.descriptor()?;
-        let name = PipeName::local(name.as_ref())?;
-        PipeInstance::create(remote, &name, options, descriptor.as_ref(), true)
+        PipeInstance::named(remote, name.as_ref(), options, true)
     }
 
     /// Makes another instance of a name that this process has.
@@ -54,9 +52,18 @@ impl PipeInstance {
         name: impl AsRef<OsStr>,
         options: &PipeOptions,
     ) -> io::Result<PipeInstance> {
+        PipeInstance::named(remote, name.as_ref(), options, false)
+    }
+
+    fn named(
+        remote: &Remote,
+        name: &OsStr,
+        options: &PipeOptions,
+        is_first: bool,
+    ) -> io::Result<PipeInstance> {
         let descriptor = options.access.descriptor()?;
-        let name = PipeName::local(name.as_ref())?;
-        PipeInstance::create(remote, &name, options, descriptor.as_ref(), false)
+        let name = PipeName::local(name)?;
+        PipeInstance::create(remote, &name, options, descriptor.as_ref(), is_first)
     }
 
     pub(super) fn create(

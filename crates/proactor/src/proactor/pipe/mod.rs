@@ -35,12 +35,9 @@ use super::endpoint::{Endpoint, Packets};
 use super::remote::Remote;
 use super::stream::Stream;
 use super::transfer::Arrival;
+use crate::error::of_code;
 use crate::native::handle::Handle;
 use crate::native::pipes;
-
-fn of_code(code: u32) -> io::Error {
-    io::Error::from_raw_os_error(code.cast_signed())
-}
 
 /// What [`PipeStream::read_message`] has read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

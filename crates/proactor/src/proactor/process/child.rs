@@ -6,6 +6,7 @@ use std::os::windows::io::{AsHandle, BorrowedHandle};
 use std::os::windows::process::ExitStatusExt;
 use std::process::ExitStatus;
 
+use crate::error::of_code;
 use crate::native::handle::Handle;
 use crate::native::job::Job;
 use crate::native::process;
@@ -94,7 +95,7 @@ impl Child {
             Some(job) => job.terminate(KILLED),
             None => process::terminate(&self.process, KILLED),
         };
-        killed.map_err(|code| io::Error::from_raw_os_error(code.cast_signed()))
+        killed.map_err(of_code)
     }
 }
 

@@ -10,6 +10,7 @@ use std::os::windows::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use super::child::Child;
+use crate::error::of_code;
 use crate::native::handle::Handle;
 use crate::native::job::Job;
 use crate::native::process;
@@ -159,7 +160,7 @@ impl Start {
             Err(code) => {
                 // It has not run.
                 let _ = process::terminate(&process, NEVER_RAN);
-                Err(io::Error::from_raw_os_error(code.cast_signed()))
+                Err(of_code(code))
             }
         }
     }

@@ -20,15 +20,10 @@ pub use listener::TcpListener;
 pub use tcp::TcpStream;
 pub use udp::UdpSocket;
 
-use std::io;
-
 use windows_sys::Win32::Networking::WinSock::{SOCKET, WSAENOTSOCK};
 
 use super::endpoint::Endpoint;
-
-fn of_code(code: u32) -> io::Error {
-    io::Error::from_raw_os_error(code.cast_signed())
-}
+use crate::error::of_code;
 
 /// The socket of an endpoint that was made of one.
 fn socket_of(endpoint: &Endpoint) -> Result<SOCKET, u32> {

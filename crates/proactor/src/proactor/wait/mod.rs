@@ -24,6 +24,7 @@ use windows_sys::Win32::Foundation::ERROR_OPERATION_ABORTED;
 use super::endpoint::Endpoint;
 use super::operation::Ended;
 use super::{Remote, Sleep, Submission};
+use crate::error::of_code;
 use crate::native::handle::Handle;
 use crate::native::waits::is_signalled;
 use operation::Wait;
@@ -67,7 +68,7 @@ impl HandleWait {
             0 => Ok(true),
             // What was signalled just before the end of the time was signalled in time.
             ERROR_OPERATION_ABORTED if self.is_late => Ok(is_signalled(target.raw())?),
-            error => Err(io::Error::from_raw_os_error(error.cast_signed())),
+            error => Err(of_code(error)),
         }
     }
 }
