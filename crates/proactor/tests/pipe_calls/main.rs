@@ -8,7 +8,6 @@ mod support;
 
 use std::future::Future;
 use std::pin::pin;
-use std::task::{Context, Waker};
 use std::time::Duration;
 
 use everwatch_proactor::seam::{Call, Session};
@@ -25,18 +24,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 use windows_sys::Win32::System::Pipes::{PIPE_REJECT_REMOTE_CLIENTS, PIPE_TYPE_MESSAGE};
 
-use support::{Clean, at_once, pipe_name};
-
-fn looking() -> Context<'static> {
-    Context::from_waker(Waker::noop())
-}
-
-fn one_at_a_time() -> PipeOptions {
-    PipeOptions {
-        listening: 1,
-        ..PipeOptions::default()
-    }
-}
+use support::{Clean, at_once, looking, one_at_a_time, pipe_name};
 
 #[test]
 fn the_first_instance_insists_on_being_the_first_and_others_do_not() {

@@ -8,6 +8,7 @@ mod alone;
 mod cancelling_sockets;
 #[path = "../baseline/census.rs"]
 mod census;
+mod connected_pipes;
 mod console;
 mod directories;
 #[cfg(all(feature = "sockets", feature = "futures-io"))]

@@ -31,6 +31,19 @@ pub(crate) fn at_once<F: Future>(future: F) -> F::Output {
     }
 }
 
+/// A look at a future, by a waker that does nothing.
+pub(crate) fn looking() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}
+
+/// Options of a server of which one instance listens.
+pub(crate) fn one_at_a_time() -> PipeOptions {
+    PipeOptions {
+        listening: 1,
+        ..PipeOptions::default()
+    }
+}
+
 /// Options with so small a buffer that a large write waits for its reader.
 pub(crate) fn narrow(mode: PipeMode) -> PipeOptions {
     PipeOptions {
