@@ -122,6 +122,7 @@ impl Scenario {
             Name::Notify8 | Name::Notify9 | Name::Raw => self != Scenario::Resync,
             Name::Watchman => self != Scenario::StartStop,
             Name::Everwatch => true,
+            Name::Records => false,
         }
     }
 

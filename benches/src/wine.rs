@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
     out: Option<PathBuf>,
 }
 
-const SUBJECTS: [Name; 3] = [Name::Everwatch, Name::Notify8, Name::Notify9];
+const SUBJECTS: [Name; 4] = [Name::Everwatch, Name::Records, Name::Notify8, Name::Notify9];
 
 /// Who changes the files.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

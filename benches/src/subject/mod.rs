@@ -7,6 +7,8 @@ mod everwatch;
 mod notify;
 #[cfg(target_os = "linux")]
 mod raw;
+#[cfg(windows)]
+mod records;
 #[cfg(target_os = "linux")]
 mod watchman;
 
@@ -26,6 +28,8 @@ pub(crate) use raw::{crawl, crawl_and_look};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, clap::ValueEnum)]
 pub(crate) enum Name {
     Everwatch,
+    /// Its reads of directories on Windows, without the engine.
+    Records,
     Notify8,
     /// The same, but what comes is taken on notify's own thread.
     Notify8Handler,
@@ -49,6 +53,7 @@ impl Name {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Name::Everwatch => "everwatch",
+            Name::Records => "everwatch-proactor, records",
             Name::Notify8 => "notify 8.2",
             Name::Notify8Handler => "notify 8.2, on its own thread",
             Name::Notify9 => "notify 9-rc",
@@ -61,6 +66,7 @@ impl Name {
     pub(crate) fn argument(self) -> &'static str {
         match self {
             Name::Everwatch => "everwatch",
+            Name::Records => "records",
             Name::Notify8 => "notify8",
             Name::Notify8Handler => "notify8-handler",
             Name::Notify9 => "notify9",
@@ -158,6 +164,10 @@ pub(crate) fn arm(name: Name, root: &Path, intake: Intake) -> Result<Box<dyn Sub
         Name::Notify8 => Box::new(notify::arm_8(root, intake)?),
         Name::Notify8Handler => Box::new(notify::arm_8_handler(root, intake)?),
         Name::Notify9 => Box::new(notify::arm_9(root, intake)?),
+        #[cfg(windows)]
+        Name::Records => Box::new(records::Records::arm(root, intake)?),
+        #[cfg(not(windows))]
+        Name::Records => anyhow::bail!("only on Windows"),
         #[cfg(target_os = "linux")]
         Name::Raw => Box::new(raw::Raw::arm(root, intake)?),
         #[cfg(target_os = "linux")]
@@ -175,6 +185,7 @@ pub(crate) fn cycle(name: Name, root: &Path) -> Result<()> {
         Name::Notify8 | Name::Notify8Handler => notify::cycle_8(root)?,
         Name::Notify9 => notify::cycle_9(root)?,
         Name::Raw => raw::cycle(root)?,
+        Name::Records => anyhow::bail!("only on Windows"),
         Name::Watchman => anyhow::bail!("a daemon is not started for each tree"),
     }
     Ok(())

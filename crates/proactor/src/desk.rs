@@ -131,9 +131,12 @@ impl<S: Source> Desk<S> {
         self.source.pump(timeout, &mut self.arrived)
     }
 
-    /// Takes everything that has arrived without waiting.
+    /// Takes everything that has arrived without waiting. Each read has one packet: when all are here,
+    /// nobody is asked for more.
     pub(crate) fn pump_all(&mut self) {
-        while self.pump(Some(Duration::ZERO)) > 0 {}
+        while self.arrived.len() < self.slots.len() + self.abandoned.len()
+            && self.pump(Some(Duration::ZERO)) > 0
+        {}
     }
 
     /// Judges the next packet that has arrived. `false` when there is none.
@@ -282,7 +285,7 @@ impl<S: Source> Desk<S> {
         for key in keys {
             self.discard(key, deadline);
         }
-        self.pump_all();
+        while self.pump(Some(Duration::ZERO)) > 0 {}
         for packet in std::mem::take(&mut self.arrived) {
             if !self.abandoned.remove(&packet.key()) {
                 self.counts.stray_packets += 1;

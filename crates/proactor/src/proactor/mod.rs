@@ -173,11 +173,8 @@ impl Proactor {
         shared.is_waiting.store(true, Ordering::SeqCst);
         let (first, most) = {
             let ledger = shared.ledger();
-            // Directory reads are not in the table, and may have any number of packets.
-            let most = match ledger.routes.is_empty() {
-                true => ledger.table.flying(),
-                false => usize::MAX,
-            };
+            // A route has one packet at a time, as a directory has one read.
+            let most = ledger.table.flying() + ledger.routes.len();
             (ledger.timers.first(), most)
         };
         let timeout = if shared.is_rung.load(Ordering::SeqCst) {

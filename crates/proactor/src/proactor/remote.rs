@@ -22,7 +22,8 @@ use crate::native::{CompletionPort, Packet};
 /// The key of packets that only wake.
 pub(super) const BELL: usize = 0;
 
-/// Gets the packets of a key that belong to no operation of the table.
+/// Gets the packets of a key that belong to no operation of the table. One is on its way at a time: the next
+/// operation under the key is issued when its packet has arrived.
 pub(crate) trait Route: Send + Sync {
     /// Called by the thread that polls. Must neither block nor panic.
     fn arrived(&self, packet: Packet);

@@ -79,10 +79,16 @@ pub(super) struct Volume {
 /// Opens a root, through links.
 pub(super) fn open_root(path: &Path) -> Result<Directory, Code> {
     let handle = calls::open_path(&super::verbatim(path))?;
-    let wide = calls::query::<FILE_ID_INFORMATION>(&handle);
-    let volume = Volume {
-        number: u64::from(calls::volume_number(&handle)?),
-        is_wide: wide.is_ok_and(|wide| halves(wide.FileId.Identifier).1 != 0),
+    // One call where the file system knows its wide numbers, as most do.
+    let volume = match calls::query::<FILE_ID_INFORMATION>(&handle) {
+        Ok(wide) => Volume {
+            number: wide.VolumeSerialNumber,
+            is_wide: halves(wide.FileId.Identifier).1 != 0,
+        },
+        Err(_) => Volume {
+            number: u64::from(calls::volume_number(&handle)?),
+            is_wide: false,
+        },
     };
     let seen = look(&handle, volume)?;
     if seen.kind != FileType::Dir {
