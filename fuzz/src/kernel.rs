@@ -145,6 +145,7 @@ impl Kernel for Disk<'_> {
                 action: record.action,
                 is_dir: record.is_dir,
                 cookie: record.cookie,
+                described: None,
                 name: &record.name,
             });
         }

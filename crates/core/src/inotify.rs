@@ -54,6 +54,7 @@ fn split_record(bytes: &[u8]) -> Option<(Option<Record<'_>>, &[u8])> {
         action,
         is_dir: mask & IN_ISDIR != 0,
         cookie,
+        described: None,
         name,
     });
     Some((record, rest))

@@ -47,6 +47,10 @@ pub struct Identity {
 /// A time as files carry it, in nanoseconds since 1970.
 pub type FileTime = i64;
 
+/// What stands for the birth time of entries whose numbers are never used again: the number alone tells
+/// them apart, and the time of creation can be set by anybody.
+pub const BORN_ONCE: FileTime = 1;
+
 /// What looking at an entry shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stat {
@@ -317,7 +321,7 @@ pub trait Kernel {
     }
 
     /// Whether records name entries by their paths below the watched directory, with `/` between the
-    /// names, and say nothing of what an entry is.
+    /// names, and say nothing of what an entry is but by [`Described`](crate::record::Described).
     fn names_paths(&self) -> bool {
         false
     }

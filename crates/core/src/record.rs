@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::change::FileType;
 use crate::kernel::Watch;
 
 /// A reading of the caller's monotonic clock: the time since some fixed moment.
@@ -39,6 +40,16 @@ pub enum Action {
     Overflow,
 }
 
+/// What a record says of its entry beside the name: what it was when the record was made. Told only where
+/// the file system uses no number twice, so that whatever has the number later is the same entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Described {
+    /// What it was.
+    pub kind: FileType,
+    /// Its number on the file system.
+    pub inode: u64,
+}
+
 /// One record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Record<'a> {
@@ -50,6 +61,8 @@ pub struct Record<'a> {
     pub is_dir: bool,
     /// Ties the halves of a move together; 0 otherwise.
     pub cookie: u32,
+    /// What the entry is, if the kernel says so.
+    pub described: Option<Described>,
     /// The entry's name, or its path below the directory; empty if the record is about the directory
     /// itself.
     pub name: &'a [u8],
@@ -62,6 +75,7 @@ impl Record<'_> {
         action: Action::Overflow,
         is_dir: false,
         cookie: 0,
+        described: None,
         name: b"",
     };
 }
@@ -74,6 +88,9 @@ struct Head {
     len: u16,
     action: Action,
     is_dir: bool,
+    /// Of [`Described`].
+    kind: Option<FileType>,
+    inode: u64,
     /// The second half of a move that was applied together with its first.
     spent: bool,
 }
@@ -174,6 +191,8 @@ impl Backlog {
             len: len as u16,
             action: record.action,
             is_dir: record.is_dir,
+            kind: record.described.map(|described| described.kind),
+            inode: record.described.map_or(0, |described| described.inode),
             spent: false,
         });
         self.names.extend_from_slice(&record.name[..len]);
@@ -190,6 +209,10 @@ impl Backlog {
             action: head.action,
             is_dir: head.is_dir,
             cookie: head.cookie,
+            described: head.kind.map(|kind| Described {
+                kind,
+                inode: head.inode,
+            }),
             name: self.name(head),
         }
     }
@@ -329,6 +352,7 @@ mod tests {
             action,
             is_dir: false,
             cookie,
+            described: None,
             name,
         }
     }

@@ -9,7 +9,7 @@ use crate::change::{Cause, FileType};
 use crate::filter::RULES_FILE;
 use crate::kernel::{Kernel, Watch};
 use crate::mirror::{Mark, NodeId};
-use crate::record::{Action, Moment};
+use crate::record::{Action, Described, Moment};
 
 impl<K: Kernel> Engine<K> {
     /// Applies the oldest record. Returns false if there is none that can be applied yet.
@@ -22,6 +22,7 @@ impl<K: Kernel> Engine<K> {
             return true;
         }
         let (watch, action, is_dir) = (record.watch, record.action, record.is_dir);
+        let described = record.described;
         let mut name = std::mem::take(&mut self.name);
         name.clear();
         name.extend_from_slice(record.name);
@@ -40,7 +41,7 @@ impl<K: Kernel> Engine<K> {
                 None if self.backlog.overflow_ahead() => {}
                 None if self.backlog.front_is_single(now, self.pace.pairing) => {
                     self.counters.records += 1;
-                    self.apply_one(watch, action, is_dir, &name);
+                    self.apply_one(watch, action, is_dir, described, &name);
                 }
                 None => {
                     self.name = name;
@@ -49,14 +50,21 @@ impl<K: Kernel> Engine<K> {
             }
         } else {
             self.counters.records += 1;
-            self.apply_one(watch, action, is_dir, &name);
+            self.apply_one(watch, action, is_dir, described, &name);
         }
         self.name = name;
         self.backlog.pop();
         true
     }
 
-    fn apply_one(&mut self, watch: Watch, action: Action, is_dir: bool, name: &[u8]) {
+    fn apply_one(
+        &mut self,
+        watch: Watch,
+        action: Action,
+        is_dir: bool,
+        described: Option<Described>,
+        name: &[u8],
+    ) {
         match action {
             Action::Overflow => self.on_overflow(),
             Action::WatchEnded => self.on_watch_ended(watch),
@@ -84,7 +92,7 @@ impl<K: Kernel> Engine<K> {
                     self.check_guarded(watch, Some(name));
                 }
                 if self.kernel.names_paths() {
-                    return self.apply_below(watch, action, name);
+                    return self.apply_below(watch, action, described, name);
                 }
                 let Some(first) = self.watches.first(watch) else {
                     return;

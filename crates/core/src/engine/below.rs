@@ -1,6 +1,6 @@
 //! Records of kernels that watch whole trees.
 //!
-//! Such a record names an entry by the path that led to it when it was made, and does not say what the
+//! Such a record names an entry by the path that led to it when it was made, and mostly does not say what the
 //! entry is. All records of a tree come in the order in which things happened, so when one is in hand
 //! the mirror has the tree as it was then, and the path is looked up there. Two things need care:
 //!
@@ -16,9 +16,9 @@ use super::Engine;
 use super::aside::Oddity;
 use super::look::Seen;
 use crate::change::{Cause, FileType};
-use crate::kernel::{Kernel, Watch};
+use crate::kernel::{BORN_ONCE, Kernel, Watch};
 use crate::mirror::{Mark, NodeId};
-use crate::record::Action;
+use crate::record::{Action, Described};
 
 /// A name in a directory of the mirror.
 type Place = (NodeId, Vec<u8>);
@@ -40,17 +40,46 @@ impl Found {
 
 impl<K: Kernel> Engine<K> {
     /// Applies a record that names a path.
-    pub(super) fn apply_below(&mut self, watch: Watch, action: Action, path: &[u8]) {
+    pub(super) fn apply_below(
+        &mut self,
+        watch: Watch,
+        action: Action,
+        described: Option<Described>,
+        path: &[u8],
+    ) {
         let goes = matches!(action, Action::Departed | Action::MovedFrom);
         for top in self.watches.nodes(watch) {
             let found = self.find_named(top, path);
             for (dir, name) in found.places {
                 match goes && !found.is_certain {
                     true => self.may_have_departed(dir, &name),
-                    false => self.apply_at(dir, &name, action),
+                    false => {
+                        let is_new = action == Action::Created
+                            && found.is_certain
+                            && described.is_some_and(|it| self.believe(dir, &name, it));
+                        if !is_new {
+                            self.apply_at(dir, &name, action);
+                        }
+                    }
                 }
             }
         }
+    }
+
+    /// Takes a new entry for what its record says that it is, so that nobody has to look. Returns false if
+    /// the mirror has something under the name already, which is to be compared with the disk.
+    ///
+    /// The entry may be another one by now, or gone: then a later record says so.
+    fn believe(&mut self, dir: NodeId, name: &[u8], described: Described) -> bool {
+        if !self.mirror.contains(dir) || self.mirror.child(dir, name).is_some() {
+            return false;
+        }
+        self.note_rules(dir, name);
+        let seen = Seen::listed(described.kind, described.inode, BORN_ONCE);
+        self.reconcile(dir, name, seen, Cause::Notified);
+        self.note_unlisted(dir, name);
+        self.note_arrival(dir, name);
+        true
     }
 
     /// Applies a move from one path to another.

@@ -214,6 +214,7 @@ impl Kernel for Host {
                 action: *action,
                 is_dir: false,
                 cookie: 0,
+                described: None,
                 name,
             });
         }

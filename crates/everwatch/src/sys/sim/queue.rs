@@ -233,6 +233,7 @@ impl Queue {
             action: queued.action,
             is_dir: queued.is_dir,
             cookie: queued.cookie,
+            described: None,
             name: &queued.name,
         });
         true

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use everwatch_core::coverage::Gap;
 use everwatch_core::kernel::{
-    Drained, Fault, FaultKind, FileTime, Identity, Kernel, Listing, Purpose, Stat, Watch, Watched,
+    BORN_ONCE, Drained, Fault, FaultKind, FileTime, Identity, Kernel, Listing, Purpose, Stat,
+    Watch, Watched,
 };
 use everwatch_core::record::{Action, Backlog, Record};
 use everwatch_proactor::{Completion, Filter, Settings, Tag};
@@ -39,10 +40,6 @@ const SMALLEST_BUFFER: u32 = 4096;
 
 /// A read that ends by itself so soon after it began is not begun again at once, in nanoseconds.
 const TOO_SOON: FileTime = 1_000_000_000;
-
-/// What stands for the birth time of entries whose numbers are never used again: the number alone
-/// tells them apart, and the time of creation can be set by anybody.
-const BORN_ONCE: FileTime = 1;
 
 const FILE_NOT_FOUND: Code = Code(2);
 const NOT_SUPPORTED: Code = Code(50);
@@ -159,9 +156,9 @@ impl<S: System> Kernel32<S> {
     }
 
     fn told(&mut self, dir: &S::Dir, mut stat: Stat) -> Stat {
-        stat.born = match self.volume(dir, stat.device).1 {
-            Numbers::Unique => BORN_ONCE,
-            Numbers::Reused => 0,
+        stat.born = match self.volume(dir, stat.device).1.are_unique() {
+            true => BORN_ONCE,
+            false => 0,
         };
         stat
     }
@@ -199,12 +196,12 @@ impl<S: System> Kernel32<S> {
         if is_final {
             self.ledger.keep_paths(watch);
         }
-        let is_remote = self.volume(dir, identity.device).0;
+        let (is_remote, numbers) = self.volume(dir, identity.device);
         self.tags.insert(identity, tag);
         self.reads.insert(
             tag,
             Read {
-                tail: Tail::new(watch),
+                tail: Tail::new(watch, numbers),
                 dir: dir.clone(),
                 identity,
                 settings,
@@ -232,7 +229,7 @@ impl<S: System> Kernel32<S> {
         };
         let dir = read.dir.clone();
         let successor = Read {
-            tail: Tail::new(read.tail.watch()),
+            tail: read.tail.successor(),
             dir: dir.clone(),
             settings,
             is_short: false,
@@ -421,7 +418,7 @@ impl<S: System> Kernel for Kernel32<S> {
 
     fn list(&mut self, dir: &Self::Dir, listing: &mut Listing) -> Result<(), Fault> {
         self.system.list(&dir.dir, listing).map_err(fault)?;
-        if self.volume(&dir.dir, dir.root.device).1 == Numbers::Unique {
+        if self.volume(&dir.dir, dir.root.device).1.are_unique() {
             listing.set_born(BORN_ONCE);
         }
         Ok(())

@@ -4,14 +4,15 @@
 //!   directory keeps those above it from being renamed, which is why there is not one for each.
 //! - `system` is the seam: what is asked of Windows, without a decision. `host` decides: it is the
 //!   [`Kernel`](everwatch_core::kernel::Kernel), arms and retires reads, grows their buffers, and says
-//!   what their ends mean; `faults` has the table of errors, and `tail` turns what reads return into
-//!   records. All of that runs on the simulated system (`sys::sim::windows`) as well, which does what
+//!   what their ends mean; `faults` has the table of errors, `attributes` what they make of an entry, and
+//!   `tail` turns what reads return into records. All of that runs on the simulated system (`sys::sim::windows`) as well, which does what
 //!   Wine cannot do.
 //! - `native` is Windows itself, and the only part that makes system calls; the reads are
 //!   `everwatch-proactor`'s.
 //! - Wine differs, and `system::Quirks` names how: `names` and `sights` make up for paths that it reports
 //!   wrongly.
 
+mod attributes;
 mod faults;
 mod host;
 mod names;
@@ -21,6 +22,8 @@ mod sights;
 mod system;
 mod tail;
 
+#[cfg(all(any(test, feature = "sim"), not(windows)))]
+pub(crate) use attributes::{DIRECTORY, REPARSE_POINT};
 #[cfg(all(any(test, feature = "sim"), not(windows)))]
 pub(crate) use host::Kernel32;
 #[cfg(all(any(test, feature = "sim"), not(windows)))]

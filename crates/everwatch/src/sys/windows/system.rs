@@ -18,10 +18,22 @@ pub(crate) struct Code(pub(crate) u32);
 /// How a file system numbers its entries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Numbers {
-    /// No number is used for two entries, ever: NTFS, ReFS.
+    /// No number is used for two entries, ever, and records have the same as listings: NTFS.
     Unique,
+    /// The same, but numbers have 128 bits, and records have other ones: ReFS.
+    UniqueAndWide,
     /// A number may be used again when its entry is gone.
     Reused,
+}
+
+impl Numbers {
+    /// Whether no number is used for two entries.
+    pub(super) fn are_unique(self) -> bool {
+        match self {
+            Numbers::Unique | Numbers::UniqueAndWide => true,
+            Numbers::Reused => false,
+        }
+    }
 }
 
 /// The volume that a directory is on.

@@ -3,17 +3,20 @@
 //! A buffer is data from outside: one that is malformed, or names nothing, means that records are lost.
 //! The halves of a rename come one after the other, in one buffer or at the end of one and the beginning
 //! of the next, and are tied together by a cookie that is never used again. A removal may be the first
-//! half of a move to another directory, so it is told as a departure.
+//! half of a move to another directory, so it is told as a departure. Extended records say what their entry
+//! is; where their numbers are those of listings, and never used again, nobody has to look at it.
 
 use std::collections::HashMap;
 
 use everwatch_core::kernel::Watch;
-use everwatch_core::record::{Action, Backlog, Record};
+use everwatch_core::record::{Action, Backlog, Described, Record};
 use everwatch_proactor::Layout;
-use everwatch_proactor::notify::{self, Action as Notified};
+use everwatch_proactor::notify::{self, Action as Notified, Extended};
 
+use super::attributes::{is_reparse_point, kind_of};
 use super::names::Names;
 use super::sights::Sights;
+use super::system::Numbers;
 
 /// What all reads of one kernel share.
 #[derive(Debug, Default)]
@@ -42,13 +45,23 @@ impl Ledger {
 #[derive(Debug)]
 pub(super) struct Tail {
     watch: Watch,
+    numbers: Numbers,
     /// The cookie of a first half whose second half is to be the next record.
     half: Option<u32>,
 }
 
 impl Tail {
-    pub(super) fn new(watch: Watch) -> Tail {
-        Tail { watch, half: None }
+    pub(super) fn new(watch: Watch, numbers: Numbers) -> Tail {
+        Tail {
+            watch,
+            numbers,
+            half: None,
+        }
+    }
+
+    /// Of the read that takes the place of this one's.
+    pub(super) fn successor(&self) -> Tail {
+        Tail::new(self.watch, self.numbers)
     }
 
     pub(super) fn watch(&self) -> Watch {
@@ -104,9 +117,22 @@ impl Tail {
                 action: reviewed,
                 is_dir: false,
                 cookie: if reviewed == action { cookie } else { 0 },
+                described: change.extended.and_then(|entry| self.describe(&entry)),
                 name: &path,
             });
         }
+    }
+
+    /// What a record says of its entry, if that can be relied on.
+    fn describe(&self, entry: &Extended) -> Option<Described> {
+        // File systems that have no number for an entry give one of these.
+        let has_number = !matches!(entry.file_id, 0 | u64::MAX);
+        // Without its tag, a reparse point may be anything.
+        let is_known = !is_reparse_point(entry.file_attributes) || entry.reparse_point_tag != 0;
+        (self.numbers == Numbers::Unique && has_number && is_known).then(|| Described {
+            kind: kind_of(entry.file_attributes, entry.reparse_point_tag),
+            inode: entry.file_id,
+        })
     }
 
     /// Records of this read were lost.

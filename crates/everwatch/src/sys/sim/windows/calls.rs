@@ -16,10 +16,14 @@ use super::super::disk::{Content, Directory, Dirent, Errno, Ino};
 use super::super::random::Random;
 use super::super::system::{Left, System};
 use super::reads::Reads;
-use super::records::Note;
+use super::records::{Entry, Note};
+use crate::sys::windows::{DIRECTORY, REPARSE_POINT};
 
 /// ERROR_ACCESS_DENIED.
 const ACCESS_DENIED: u32 = 5;
+
+/// IO_REPARSE_TAG_SYMLINK.
+const SYMBOLIC_LINK: u32 = 0xa000_000c;
 
 /// What Windows has in place of an inotify instance.
 #[derive(Debug)]
@@ -42,6 +46,8 @@ pub(super) struct Habits {
     pub(super) shortens: u32,
     /// That a directory is told of when its entries change.
     pub(super) touches: u32,
+    /// That an extended record says what its entry is.
+    pub(super) describes: u32,
 }
 
 /// An entry as records name it, whether it is still there or not.
@@ -50,6 +56,7 @@ pub(in super::super) struct Named {
     dir: Ino,
     name: Box<[u8]>,
     alias: Option<Box<[u8]>>,
+    ino: Ino,
 }
 
 impl Named {
@@ -58,6 +65,7 @@ impl Named {
             dir,
             name: entry.name.clone(),
             alias: entry.alias.clone(),
+            ino: entry.inode,
         }
     }
 }
@@ -345,11 +353,31 @@ impl System {
                     action,
                     cookie: 0,
                     path,
+                    entry: self.described(named.ino),
                 };
                 let text = format!("{} {action} {}", tag.0, note.path.escape_ascii());
                 let fate = self.nt_mut().reads.tell(tag, note);
                 self.trace.note(|| format!("        told {text} {fate}"));
             }
+        }
+    }
+
+    /// What an extended record says of an entry. Of some it says nothing.
+    fn described(&mut self, ino: Ino) -> Entry {
+        let (attributes, tag) = match self.disk.inode(ino).content {
+            Content::File(_) => (0, 0),
+            Content::Dir(_) => (DIRECTORY, 0),
+            Content::Symlink(_) => (REPARSE_POINT, SYMBOLIC_LINK),
+            Content::Other => return Entry::default(),
+        };
+        let nt = self.nt_mut();
+        match nt.random.chance(nt.habits.describes) {
+            true => Entry {
+                attributes,
+                tag,
+                number: self.disk.stat(ino).inode,
+            },
+            false => Entry::default(),
         }
     }
 

@@ -11,6 +11,16 @@ pub(in super::super) struct Note {
     pub(in super::super) cookie: u32,
     /// The path below the directory that is read, with `/` between the names.
     pub(in super::super) path: Vec<u8>,
+    /// What extended records say of the entry.
+    pub(in super::super) entry: Entry,
+}
+
+/// What an entry is, as extended records say it.
+#[derive(Clone, Copy, Default, Debug)]
+pub(in super::super) struct Entry {
+    pub(in super::super) attributes: u32,
+    pub(in super::super) tag: u32,
+    pub(in super::super) number: u64,
 }
 
 /// The bytes before the name.
@@ -47,6 +57,16 @@ pub(super) fn encode(notes: &[Note], layout: Layout, is_aligned: bool) -> Vec<u8
         bytes[start + 4..start + 8].copy_from_slice(&note.action.to_le_bytes());
         let length = (name.len() as u32).to_le_bytes();
         bytes[start + header - 4..start + header].copy_from_slice(&length);
+        if layout == Layout::Extended {
+            let Entry {
+                attributes,
+                tag,
+                number,
+            } = note.entry;
+            bytes[start + 56..start + 60].copy_from_slice(&attributes.to_le_bytes());
+            bytes[start + 60..start + 64].copy_from_slice(&tag.to_le_bytes());
+            bytes[start + 64..start + 72].copy_from_slice(&number.to_le_bytes());
+        }
         bytes.extend_from_slice(&name);
         if at + 1 < notes.len() {
             if is_aligned {
@@ -107,6 +127,7 @@ mod tests {
                 action: Note::ADDED,
                 cookie: 0,
                 path: path.as_bytes().to_vec(),
+                entry: Entry::default(),
             })
             .collect();
         notes[1].path.extend_from_slice(b"/\xed\xa0\x80");

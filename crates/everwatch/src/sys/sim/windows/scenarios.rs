@@ -27,6 +27,7 @@ pub(super) const PLAIN: Habits = Habits {
     dooms: 0,
     shortens: 0,
     touches: 1000,
+    describes: 1000,
 };
 
 pub(super) const LOCAL: Model = Model {
@@ -404,4 +405,44 @@ fn both_layouts_of_records_tell_the_same() {
     }
     assert_eq!(all[0], ["moved /w/in/a/b -> /w/in/b"]);
     assert_eq!(all[0], all[1]);
+}
+
+/// How many entries were looked at while ten files came into being, and how many of them were told.
+fn looked_at(layout: Layout, numbers: Numbers) -> (u64, usize) {
+    let volume = Volume {
+        numbers,
+        ..LOCAL.volume
+    };
+    let model = Model {
+        layout,
+        volume,
+        ..LOCAL
+    };
+    let mut scenario = machine(PLAIN, model, 1, 0).watched();
+    scenario.sync();
+    let before = scenario.engine.counters().stats;
+    for number in 0..10 {
+        scenario.create(&format!("/w/in/{number}"));
+    }
+    let told = scenario.sync();
+    let created = told.iter().filter(|line| line.starts_with("created "));
+    (scenario.engine.counters().stats - before, created.count())
+}
+
+#[test]
+fn new_files_are_what_their_records_say_and_nobody_looks_at_them() {
+    assert_eq!(looked_at(Layout::Extended, Numbers::Unique), (0, 10));
+}
+
+#[test]
+fn new_files_are_looked_at_where_records_do_not_say_what_they_are() {
+    for (layout, numbers) in [
+        (Layout::Plain, Numbers::Unique),
+        (Layout::Extended, Numbers::UniqueAndWide),
+        (Layout::Extended, Numbers::Reused),
+    ] {
+        let (looks, told) = looked_at(layout, numbers);
+        assert!(looks >= 10, "{layout:?} {numbers:?}: {looks}");
+        assert_eq!(told, 10);
+    }
 }

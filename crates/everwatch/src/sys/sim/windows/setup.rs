@@ -66,6 +66,7 @@ impl Schedule<Kernel32<Machine>> {
             dooms: setup.pick(&[0, 500, 1000]),
             shortens: setup.pick(&[0, 0, 50, 500]),
             touches: setup.pick(&[0, 300, 1000]),
+            describes: setup.pick(&[1000, 1000, 500]),
         };
         let gap = setup.chance(60).then_some(Gap::Chosen);
         let limit = match setup.pick(&[10_000, 10_000, 10_000, 10_000, 2, 1]) {

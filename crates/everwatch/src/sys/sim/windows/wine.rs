@@ -20,7 +20,7 @@ use everwatch_proactor::{Settings, Tag};
 use super::super::disk::Ino;
 use super::super::system::{Handle, System};
 use super::reads::Reads;
-use super::records::Note;
+use super::records::{Entry, Note};
 
 /// A directory as the server knows it.
 #[derive(Debug)]
@@ -185,6 +185,7 @@ impl Server {
                         action,
                         cookie: told.cookie,
                         path: path.clone(),
+                        entry: Entry::default(),
                     };
                     let fate = self.reads.tell(tag, note);
                     let text = path.escape_ascii();

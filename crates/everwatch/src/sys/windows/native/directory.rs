@@ -13,15 +13,15 @@ use windows_sys::Wdk::Storage::FileSystem::{
 };
 use windows_sys::Win32::Foundation::FILETIME;
 use windows_sys::Win32::Storage::FileSystem::{
-    FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_REPARSE_POINT, FILE_ATTRIBUTE_TAG_INFO,
-    FILE_GENERIC_READ, FILE_INFO_BY_HANDLE_CLASS, FILE_READ_ATTRIBUTES, FileFullDirectoryInfo,
-    FileFullDirectoryRestartInfo, FileIdBothDirectoryInfo, FileIdBothDirectoryRestartInfo,
-    FileIdExtdDirectoryInfo, FileIdExtdDirectoryRestartInfo,
+    FILE_ATTRIBUTE_TAG_INFO, FILE_GENERIC_READ, FILE_INFO_BY_HANDLE_CLASS, FILE_READ_ATTRIBUTES,
+    FileFullDirectoryInfo, FileFullDirectoryRestartInfo, FileIdBothDirectoryInfo,
+    FileIdBothDirectoryRestartInfo, FileIdExtdDirectoryInfo, FileIdExtdDirectoryRestartInfo,
 };
 
 use super::calls::{self, StandardInformation, TO_LIST};
 use super::entries::{Layout, entries};
 use super::opened::Opened;
+use crate::sys::windows::attributes::{is_reparse_point, kind_of};
 use crate::sys::windows::system::Code;
 
 /// ERROR_FILE_NOT_FOUND.
@@ -32,10 +32,6 @@ const NOT_A_DIRECTORY: Code = Code(267);
 
 /// ERROR_INVALID_DATA.
 const INVALID_DATA: Code = Code(13);
-
-/// Set in the tags of reparse points that stand for something elsewhere: links and mount points. Others
-/// mark files that are kept in the cloud or compressed, which are what they look like.
-const NAME_SURROGATE: u32 = 0x2000_0000;
 
 /// Between 1601, from which Windows counts, and 1970, in steps of 100 nanoseconds.
 const TO_1970: i64 = 116_444_736_000_000_000;
@@ -73,7 +69,7 @@ impl Directory {
 pub(super) struct Volume {
     number: u64,
     /// Its numbers of entries do not fit into 64 bits, as those of ReFS.
-    is_wide: bool,
+    pub(super) is_wide: bool,
 }
 
 /// Opens a root, through links.
@@ -180,23 +176,11 @@ fn opened(dir: &Directory, name: &[u8], handle: &OwnedHandle) -> Result<Opened, 
 }
 
 fn kind(handle: &OwnedHandle, attributes: u32) -> Result<FileType, Code> {
-    if attributes & FILE_ATTRIBUTE_REPARSE_POINT == 0 {
+    if !is_reparse_point(attributes) {
         return Ok(kind_of(attributes, 0));
     }
     let tag: FILE_ATTRIBUTE_TAG_INFO = calls::query(handle)?;
     Ok(kind_of(attributes, tag.ReparseTag))
-}
-
-/// What attributes and a reparse tag say. Wine has links without a tag.
-fn kind_of(attributes: u32, tag: u32) -> FileType {
-    let is_link = attributes & FILE_ATTRIBUTE_REPARSE_POINT != 0;
-    if is_link && (tag == 0 || tag & NAME_SURROGATE != 0) {
-        FileType::Symlink
-    } else if attributes & FILE_ATTRIBUTE_DIRECTORY != 0 {
-        FileType::Dir
-    } else {
-        FileType::File
-    }
 }
 
 /// The name that the directory lists for what it finds under `name`.
@@ -339,15 +323,5 @@ mod tests {
         assert_eq!(fold(halves(7_u128.to_le_bytes())), 7);
         let [one, other] = [1_u128 << 64 | 7, 2_u128 << 64 | 7].map(u128::to_le_bytes);
         assert_ne!(fold(halves(one)), fold(halves(other)));
-    }
-
-    #[test]
-    fn a_cloud_file_is_a_file_and_a_junction_is_a_link() {
-        let of_file = FILE_ATTRIBUTE_REPARSE_POINT;
-        let of_dir = of_file | FILE_ATTRIBUTE_DIRECTORY;
-        assert_eq!(kind_of(of_file, 0x9000_001a), FileType::File);
-        assert_eq!(kind_of(of_dir, 0x9000_001a), FileType::Dir);
-        assert_eq!(kind_of(of_dir, 0xa000_0003), FileType::Symlink);
-        assert_eq!(kind_of(of_file, 0xa000_000c), FileType::Symlink);
     }
 }

@@ -14,10 +14,10 @@ pub(super) fn of(dir: &Directory, is_wine: bool) -> Result<Volume, Code> {
         !is_wine && matches!(&*calls::file_system(&dir.handle)?, "NTFS" | "ReFS");
     Ok(Volume {
         is_remote: calls::is_remote(&dir.handle)?,
-        numbers: if has_unique_numbers {
-            Numbers::Unique
-        } else {
-            Numbers::Reused
+        numbers: match (has_unique_numbers, dir.volume.is_wide) {
+            (true, false) => Numbers::Unique,
+            (true, true) => Numbers::UniqueAndWide,
+            (false, _) => Numbers::Reused,
         },
     })
 }
