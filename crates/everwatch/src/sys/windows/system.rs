@@ -21,6 +21,13 @@ pub(crate) enum Numbers {
     /// No number is used for two entries, ever, and records have the same as listings: NTFS.
     Unique,
     /// The same, but numbers have 128 bits, and records have other ones: ReFS.
+    #[cfg_attr(
+        all(feature = "sim", not(windows), not(test)),
+        expect(
+            dead_code,
+            reason = "the simulated disk has none of these but in tests"
+        )
+    )]
     UniqueAndWide,
     /// A number may be used again when its entry is gone.
     Reused,

@@ -98,13 +98,17 @@ impl Machine {
         }
     }
 
-    /// What happens while the engine does not look.
+    /// What happens while the engine does not look. A completion waits from now on.
     fn pass(&mut self) {
         self.world.others_run();
         let now = self.world.system.disk.now;
         let may_wait = now - self.served < LATENESS && self.model.tardiness > 0;
         if self.server.is_some() && !(may_wait && self.world.timing.chance(self.model.tardiness)) {
             self.serve();
+        }
+        let done: Vec<Tag> = self.reads().done().collect();
+        for tag in done {
+            self.waiting.entry(tag.0).or_insert(now);
         }
     }
 

@@ -170,10 +170,15 @@ impl Reads {
         self.reads.values().all(|read| read.done.is_none())
     }
 
+    /// The reads that have completed.
+    pub(super) fn done(&self) -> impl Iterator<Item = Tag> {
+        let done = self.reads.iter().filter(|(_, read)| read.done.is_some());
+        done.map(|(&tag, _)| Tag(tag))
+    }
+
     /// The reads that have completed, in any order.
     pub(super) fn completed(&mut self) -> Vec<Tag> {
-        let completed = self.reads.iter().filter(|(_, read)| read.done.is_some());
-        let mut tags: Vec<Tag> = completed.map(|(&tag, _)| Tag(tag)).collect();
+        let mut tags: Vec<Tag> = self.done().collect();
         for end in (1..tags.len()).rev() {
             tags.swap(end, self.random.below(end + 1));
         }
