@@ -95,7 +95,7 @@ fn accepts_that_are_dropped_while_clients_connect_lose_none() {
 
 #[test]
 fn connects_that_are_dropped_or_not_leave_a_working_listener() {
-    let rounds = cycles(500, 20_000) as u32;
+    let rounds = cycles(500, 100_000) as u32;
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();
     let listener = TcpListener::bind(&remote, here()).expect("bound");
@@ -214,7 +214,7 @@ fn reads_that_are_dropped_lose_no_byte() {
 #[test]
 fn writes_that_are_dropped_send_their_beginning_or_nothing() {
     const BLOCK: usize = 200_000;
-    let rounds = cycles(2_000, 20_000) as u32;
+    let rounds = cycles(2_000, 100_000) as u32;
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();
     let listener = std::net::TcpListener::bind(here()).expect("bound");

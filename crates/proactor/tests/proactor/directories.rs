@@ -13,7 +13,7 @@ use everwatch_proactor::notify::{Action, changes};
 use everwatch_proactor::{Completion, DirectoryChanges, Remote, Settings};
 use tempfile::TempDir;
 
-use crate::alone::rounds;
+use crate::alone::cycles;
 use crate::support::{Clean, pair};
 
 fn tree() -> TempDir {
@@ -135,7 +135,7 @@ fn s4_6_a_directory_read_may_be_cancelled_while_it_completes() {
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();
     let path = tree.path().join("file");
-    for round in 0..rounds() / 4 {
+    for round in 0..cycles(500, 100_000) {
         let mut directory = start(&remote, tree.path());
         create(&path);
         match round % 3 {
