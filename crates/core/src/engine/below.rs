@@ -50,17 +50,12 @@ impl<K: Kernel> Engine<K> {
         let goes = matches!(action, Action::Departed | Action::MovedFrom);
         for top in self.watches.nodes(watch) {
             let found = self.find_named(top, path);
+            let described = described.filter(|_| action == Action::Created && found.is_certain);
             for (dir, name) in found.places {
-                match goes && !found.is_certain {
-                    true => self.may_have_departed(dir, &name),
-                    false => {
-                        let is_new = action == Action::Created
-                            && found.is_certain
-                            && described.is_some_and(|it| self.believe(dir, &name, it));
-                        if !is_new {
-                            self.apply_at(dir, &name, action);
-                        }
-                    }
+                if goes && !found.is_certain {
+                    self.may_have_departed(dir, &name);
+                } else if !described.is_some_and(|entry| self.believe(dir, &name, entry)) {
+                    self.apply_at(dir, &name, action);
                 }
             }
         }
