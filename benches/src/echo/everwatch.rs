@@ -1,7 +1,10 @@
 //! Everwatch's ends.
 
 use anyhow::{Result, ensure};
-use everwatch_proactor::{PipeOptions, PipeServer, PipeStream, Proactor, connect_pipe};
+use everwatch_proactor::{
+    Proactor,
+    pipe::{PipeOptions, PipeServer, PipeStream, connect_pipe},
+};
 
 use super::{BEFORE, BLOCK, End, MESSAGE, Workload, begin, end, listens};
 

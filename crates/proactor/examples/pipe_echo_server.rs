@@ -7,7 +7,10 @@ mod server {
     use std::io;
     use std::rc::Rc;
 
-    use everwatch_proactor::{PipeOptions, PipeServer, PipeStream, Proactor, Remote, connect_pipe};
+    use everwatch_proactor::{
+        Proactor, Remote,
+        pipe::{PipeOptions, PipeServer, PipeStream, connect_pipe},
+    };
 
     async fn echo(pipe: PipeStream) -> io::Result<()> {
         let mut buffer = Vec::with_capacity(64 * 1024);

@@ -5,7 +5,10 @@
 mod executors {
     use std::io;
 
-    use everwatch_proactor::{PipeOptions, PipeServer, Remote, Runner, connect_pipe};
+    use everwatch_proactor::{
+        Remote, Runner,
+        pipe::{PipeOptions, PipeServer, connect_pipe},
+    };
 
     /// Serves one client, which sends a greeting.
     async fn serve(server: PipeServer) -> io::Result<Vec<u8>> {

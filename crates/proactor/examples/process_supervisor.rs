@@ -27,7 +27,7 @@ mod supervisor {
     use std::task::Poll;
     use std::time::{Duration, Instant};
 
-    use everwatch_proactor::{Proactor, Remote, Start, Stream};
+    use everwatch_proactor::{Proactor, Remote, Stream, process::Start};
 
     const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
     const LONGEST_PAUSE: Duration = Duration::from_secs(10);

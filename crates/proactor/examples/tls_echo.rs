@@ -35,7 +35,10 @@ mod echo {
     use everwatch_proactor::tls::rustls::pki_types::pem::PemObject;
     use everwatch_proactor::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
     use everwatch_proactor::tls::{self, ClientConfig, ServerConfig, ServerName};
-    use everwatch_proactor::{Duplex, Runner, TcpListener, TcpStream};
+    use everwatch_proactor::{
+        Duplex, Runner,
+        socket::{TcpListener, TcpStream},
+    };
     use futures_lite::io::{AsyncReadExt, AsyncWriteExt};
 
     type Outcome = Result<(), Box<dyn Error>>;

@@ -10,8 +10,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     use std::time::Duration;
 
     use everwatch_proactor::{
-        Completion, DirectoryChanges, PipeOptions, PipeServer, PipeStream, Proactor, Settings,
-        notify,
+        Completion, DirectoryChanges, Proactor, Settings, notify,
+        pipe::{PipeOptions, PipeServer, PipeStream},
     };
     use futures_lite::future::or;
 

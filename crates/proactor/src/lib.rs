@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! # #[cfg(windows)] fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use everwatch_proactor::{Proactor, connect_pipe};
+//! use everwatch_proactor::{Proactor, pipe::connect_pipe};
 //!
 //! let mut proactor = Proactor::new()?;
 //! let remote = proactor.remote();
@@ -151,16 +151,14 @@ pub use verdict::{Verdict, verdict};
 pub use models::isolated::serve_isolated;
 #[cfg(all(windows, feature = "futures-io"))]
 pub use proactor::Duplex;
+#[cfg(all(windows, feature = "sockets"))]
+pub use proactor::socket;
 #[cfg(all(windows, feature = "tls"))]
 pub use proactor::tls;
 #[cfg(windows)]
 pub use proactor::{
-    AcceptPipe, Cancelled, Child, ConsoleEvent, CtrlC, DirectoryChanges, Ended, Endpoint, File,
-    HandleWait, MessagePart, Operation, Packets, PipeAccess, PipeInstance, PipeMode, PipeOptions,
-    PipeServer, PipeStream, Polled, Proactor, Remote, Runner, Sleep, Start, Stream, Submission,
-    connect_pipe,
+    Cancelled, DirectoryChanges, Ended, Endpoint, File, HandleWait, Operation, Packets, Polled,
+    Proactor, Remote, Runner, Sleep, Stream, Submission, console, pipe, process,
 };
-#[cfg(all(windows, feature = "sockets"))]
-pub use proactor::{TcpListener, TcpStream, UdpSocket};
 #[cfg(windows)]
 pub use reads::{DirectoryReads, Waker, reads};

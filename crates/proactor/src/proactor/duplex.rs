@@ -35,7 +35,7 @@ type Flight = Pin<Box<dyn Future<Output = WithBuffer> + Send>>;
 /// ```no_run
 /// # #[cfg(feature = "sockets")]
 /// # async fn example(remote: everwatch_proactor::Remote) -> std::io::Result<()> {
-/// use everwatch_proactor::{Duplex, TcpStream};
+/// use everwatch_proactor::{Duplex, socket::TcpStream};
 ///
 /// let stream = TcpStream::connect(&remote, ([127, 0, 0, 1], 80).into()).await?;
 /// let duplex = Duplex::new(stream);

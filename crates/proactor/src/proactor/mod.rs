@@ -41,18 +41,18 @@
 
 mod aftermath;
 mod changes;
-mod ctrl_c;
+pub mod console;
 #[cfg(feature = "futures-io")]
 mod duplex;
 mod endpoint;
 mod file;
 mod operation;
-mod pipe;
-mod process;
+pub mod pipe;
+pub mod process;
 mod remote;
 mod runner;
 #[cfg(feature = "sockets")]
-mod socket;
+pub mod socket;
 mod stream;
 mod submission;
 mod table;
@@ -64,23 +64,15 @@ mod turn;
 mod wait;
 
 pub use changes::DirectoryChanges;
-pub use ctrl_c::{ConsoleEvent, CtrlC};
 #[cfg(feature = "futures-io")]
 pub use duplex::Duplex;
 pub use endpoint::{Endpoint, Packets};
 pub use file::File;
 pub use operation::{Cancelled, Ended, Operation};
-pub use pipe::{
-    AcceptPipe, MessagePart, PipeAccess, PipeInstance, PipeMode, PipeOptions, PipeServer,
-    PipeStream, connect_pipe,
-};
 pub(crate) use pipe::{Toward, pair};
-pub use process::{Child, Start};
 pub use remote::Remote;
 pub(crate) use remote::Route;
 pub use runner::Runner;
-#[cfg(feature = "sockets")]
-pub use socket::{TcpListener, TcpStream, UdpSocket};
 pub use stream::Stream;
 pub use submission::Submission;
 pub use timers::Sleep;

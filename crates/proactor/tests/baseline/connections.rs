@@ -5,7 +5,10 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use everwatch_proactor::{Proactor, TcpListener, TcpStream, UdpSocket};
+use everwatch_proactor::{
+    Proactor,
+    socket::{TcpListener, TcpStream, UdpSocket},
+};
 use futures_lite::future::zip;
 
 use crate::census::Census;

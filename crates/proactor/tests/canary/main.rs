@@ -11,7 +11,7 @@ use std::future::Future;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use everwatch_proactor::{PipeMode, PipeOptions, PipeServer, PipeStream, connect_pipe};
+use everwatch_proactor::pipe::{PipeMode, PipeOptions, PipeServer, PipeStream, connect_pipe};
 
 use quarantine::Quarantine;
 use support::{Clean, at_once, pipe, pipe_name};

@@ -1,7 +1,10 @@
 //! Sockets whose calls fail: what is about one client or one datagram does not end the others.
 
 use everwatch_proactor::seam::{Call, Session};
-use everwatch_proactor::{Proactor, TcpListener, TcpStream, UdpSocket};
+use everwatch_proactor::{
+    Proactor,
+    socket::{TcpListener, TcpStream, UdpSocket},
+};
 use futures_lite::future::zip;
 
 fn here() -> std::net::SocketAddr {

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::task::Poll;
 use std::time::Duration;
 
-use everwatch_proactor::{TcpListener, TcpStream, UdpSocket};
+use everwatch_proactor::socket::{TcpListener, TcpStream, UdpSocket};
 use futures_lite::future::{or, zip};
 
 use crate::alone::cycles;

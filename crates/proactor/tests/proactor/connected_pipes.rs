@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use everwatch_proactor::{MessagePart, PipeInstance, PipeMode, connect_pipe};
+use everwatch_proactor::pipe::{MessagePart, PipeInstance, PipeMode, connect_pipe};
 
 use crate::support::{Clean, at_once, looking, narrow, pipe, pipe_name};
 

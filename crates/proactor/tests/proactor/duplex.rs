@@ -1,6 +1,6 @@
 //! Streams as `AsyncRead` and `AsyncWrite`: nothing is lost by whoever polls and goes.
 
-use everwatch_proactor::{Duplex, PipeMode};
+use everwatch_proactor::{Duplex, pipe::PipeMode};
 use futures_lite::future::poll_once;
 use futures_lite::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 

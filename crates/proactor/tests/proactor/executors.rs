@@ -2,7 +2,10 @@
 
 use std::future::Future;
 
-use everwatch_proactor::{Remote, Runner, TcpListener, TcpStream};
+use everwatch_proactor::{
+    Remote, Runner,
+    socket::{TcpListener, TcpStream},
+};
 
 use crate::support::{here, read_exactly};
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use everwatch_proactor::{PipeInstance, PipeOptions, PipeServer, PipeStream, connect_pipe};
+use everwatch_proactor::pipe::{PipeInstance, PipeOptions, PipeServer, PipeStream, connect_pipe};
 
 use crate::alone::rounds;
 use crate::support::{Clean, at_once, looking, one_at_a_time, pipe_name};

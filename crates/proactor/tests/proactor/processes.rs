@@ -9,7 +9,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use everwatch_proactor::seam::{Call, Session};
-use everwatch_proactor::{Child, Start, Stream};
+use everwatch_proactor::{
+    Stream,
+    process::{Child, Start},
+};
 use windows_sys::Win32::System::Threading::{OpenProcess, PROCESS_SYNCHRONIZE};
 
 use crate::alone::{alone, child_test, cycles, rounds, settles};

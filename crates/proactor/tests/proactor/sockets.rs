@@ -7,7 +7,10 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use everwatch_proactor::{Remote, TcpListener, TcpStream};
+use everwatch_proactor::{
+    Remote,
+    socket::{TcpListener, TcpStream},
+};
 use futures_lite::future::zip;
 use windows_sys::Win32::Networking::WinSock::{LINGER, SO_LINGER, SOL_SOCKET, setsockopt};
 

@@ -8,8 +8,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use everwatch_proactor::{
-    Packets, PipeInstance, PipeMode, PipeOptions, PipeStream, Proactor, Remote, Stream,
-    connect_pipe,
+    Packets, Proactor, Remote, Stream,
+    pipe::{PipeInstance, PipeMode, PipeOptions, PipeStream, connect_pipe},
 };
 use windows_sys::Win32::System::Threading::{CreateEventW, SetEvent};
 
@@ -176,8 +176,11 @@ pub(crate) fn here() -> std::net::SocketAddr {
 #[cfg(feature = "sockets")]
 pub(crate) async fn connection(
     remote: &Remote,
-) -> (everwatch_proactor::TcpStream, everwatch_proactor::TcpStream) {
-    use everwatch_proactor::{TcpListener, TcpStream};
+) -> (
+    everwatch_proactor::socket::TcpStream,
+    everwatch_proactor::socket::TcpStream,
+) {
+    use everwatch_proactor::socket::{TcpListener, TcpStream};
     let listener = TcpListener::bind(remote, here()).expect("bound");
     let address = listener.local_addr().expect("an address");
     let (accepted, connected) =

@@ -7,7 +7,7 @@ use everwatch_proactor::tls::rustls::RootCertStore;
 use everwatch_proactor::tls::rustls::pki_types::pem::PemObject;
 use everwatch_proactor::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use everwatch_proactor::tls::{self, ClientConfig, ServerConfig, TlsStream};
-use everwatch_proactor::{Duplex, PipeMode, Remote};
+use everwatch_proactor::{Duplex, Remote, pipe::PipeMode};
 use futures_lite::future::{poll_once, zip};
 use futures_lite::io::{AsyncReadExt, AsyncWriteExt, split};
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
-use everwatch_proactor::{Remote, UdpSocket};
+use everwatch_proactor::{Remote, socket::UdpSocket};
 use futures_lite::future::or;
 
 use crate::support::{Clean, here, poll_now};

@@ -5,7 +5,10 @@ use std::pin::Pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use everwatch_proactor::{File, PipeMode, PipeOptions, PipeServer, Remote, connect_pipe};
+use everwatch_proactor::{
+    File, Remote,
+    pipe::{PipeMode, PipeOptions, PipeServer, connect_pipe},
+};
 
 use crate::support::{Clean, at_once, pipe, pipe_name};
 use crate::{nothing_is_left, race};

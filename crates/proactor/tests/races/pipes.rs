@@ -8,7 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use everwatch_proactor::{
-    PipeInstance, PipeMode, PipeOptions, PipeServer, PipeStream, Proactor, connect_pipe,
+    Proactor,
+    pipe::{PipeInstance, PipeMode, PipeOptions, PipeServer, PipeStream, connect_pipe},
 };
 
 use crate::support::{Clean, at_once, narrow, pipe_name};

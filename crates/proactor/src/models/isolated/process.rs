@@ -10,7 +10,8 @@ use windows_sys::Win32::Foundation::ERROR_INVALID_HANDLE;
 use crate::models::isolated::line::Line;
 use crate::native::calls::{Call, fault, record};
 use crate::native::waits;
-use crate::proactor::{Child, Remote, Start};
+use crate::proactor::Remote;
+use crate::proactor::process::{Child, Start};
 
 /// How long a worker may take to end by itself.
 const GRACE_MILLISECONDS: u32 = 100;

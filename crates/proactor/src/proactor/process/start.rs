@@ -30,7 +30,7 @@ const NEVER_RAN: u32 = 1;
 /// ```no_run
 /// # fn main() -> std::io::Result<()> {
 /// use std::process::Command;
-/// use everwatch_proactor::{Proactor, Start};
+/// use everwatch_proactor::{Proactor, process::Start};
 ///
 /// let mut proactor = Proactor::new().expect("a completion port");
 /// let child = Start::new(Command::new("worker.exe")).stdout().spawn(&proactor.remote())?;

@@ -19,7 +19,7 @@ use crate::proactor::turn::Incoming;
 ///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use everwatch_proactor::{Proactor, TcpListener};
+/// use everwatch_proactor::{Proactor, socket::TcpListener};
 ///
 /// let mut proactor = Proactor::new()?;
 /// let listener = TcpListener::bind(&proactor.remote(), ([127, 0, 0, 1], 0).into())?;

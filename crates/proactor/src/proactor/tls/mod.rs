@@ -10,7 +10,7 @@
 //! #     remote: everwatch_proactor::Remote,
 //! #     config: std::sync::Arc<everwatch_proactor::tls::ClientConfig>,
 //! # ) -> std::io::Result<()> {
-//! use everwatch_proactor::{Duplex, TcpStream, tls};
+//! use everwatch_proactor::{Duplex, tls, socket::TcpStream};
 //!
 //! let stream = TcpStream::connect(&remote, ([192, 0, 2, 1], 443).into()).await?;
 //! let name = "example.org".try_into().map_err(std::io::Error::other)?;
