@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use windows_sys::Win32::Foundation::ERROR_PROCESS_ABORTED;
+use windows_sys::Win32::Foundation::{ERROR_PROCESS_ABORTED, ERROR_SEM_TIMEOUT};
 
 use crate::completion::Closed;
 use crate::error::Error;
@@ -46,6 +46,8 @@ pub(super) struct WorkerLost {
     pub(super) culprit: Option<Tag>,
     /// It never answered anything, so the next one will hardly do better.
     pub(super) is_dumb: bool,
+    /// How it was lost, as a Win32 error.
+    pub(super) code: u32,
 }
 
 /// See the head of the module.
@@ -223,18 +225,27 @@ impl Keeper {
         }
     }
 
+    fn is_late(&self) -> bool {
+        self.time_left() == Some(Duration::ZERO)
+    }
+
     /// Whether the worker has died or hangs.
-    pub(super) fn judge(&self) -> Result<(), WorkerLost> {
+    pub(super) fn judge(&mut self) -> Result<(), WorkerLost> {
         if self.process.is_none() {
             return Ok(());
         }
-        let is_hung = self
-            .deadline()
-            .is_some_and(|deadline| Instant::now() >= deadline);
-        let has_gone = self
-            .line
-            .as_ref()
-            .is_none_or(|line| line.has_ended() && !line.has_news());
+        if self.is_late() {
+            // It may be this side that was away for so long: what came meanwhile is a sign of life.
+            self.is_rung |= self.proactor.poll(Some(Duration::ZERO)).is_woken;
+            if let Some(line) = &mut self.line {
+                line.advance();
+            }
+        }
+        if self.line.as_ref().is_some_and(Line::has_news) {
+            return Ok(());
+        }
+        let is_hung = self.is_late();
+        let has_gone = self.line.as_ref().is_none_or(Line::has_ended);
         if !is_hung && !has_gone {
             return Ok(());
         }
@@ -242,6 +253,10 @@ impl Keeper {
         Err(WorkerLost {
             culprit: culprit.filter(|_| is_hung),
             is_dumb: is_hung && !self.has_answered,
+            code: match is_hung {
+                true => ERROR_SEM_TIMEOUT,
+                false => ERROR_PROCESS_ABORTED,
+            },
         })
     }
 

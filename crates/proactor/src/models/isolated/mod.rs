@@ -213,6 +213,7 @@ impl IsolatedReads {
                 break Err(WorkerLost {
                     culprit: None,
                     is_dumb: true,
+                    code: ERROR_SEM_TIMEOUT,
                 });
             }
             self.keeper.pump(left);
@@ -262,10 +263,11 @@ impl DirectoryReads for IsolatedReads {
         let failed = |stage| move |code| Error { stage, code };
         let identity = probe::identity(directory).map_err(failed(Stage::Open))?;
         let path: Vec<u16> = path.as_os_str().encode_wide().collect();
-        if !self.keeper.has_worker() {
-            self.keeper.start_afresh().map_err(failed(Stage::Start))?;
-        }
+        let mut code = ERROR_SEM_TIMEOUT;
         for _ in 0..2 {
+            if !self.keeper.has_worker() {
+                self.keeper.start_afresh().map_err(failed(Stage::Start))?;
+            }
             let number = self.ask_to_arm(tag, path.clone(), settings);
             match self.answer_to(number) {
                 Ok(Reply::Armed(opened)) if opened == identity => {
@@ -292,12 +294,16 @@ impl DirectoryReads for IsolatedReads {
                     return Err(failed(stage)(refusal.code));
                 }
                 Ok(_) => break,
-                Err(lost) if lost.culprit == Some(tag) || lost.is_dumb => break,
-                // Another's request hung, or the worker was ended by others: once more.
-                Err(_) => {}
+                Err(lost) => {
+                    code = lost.code;
+                    if lost.culprit == Some(tag) || lost.is_dumb {
+                        break;
+                    }
+                    // Another's request hung, or the worker was ended by others: once more.
+                }
             }
         }
-        Err(failed(Stage::Worker)(ERROR_SEM_TIMEOUT))
+        Err(failed(Stage::Worker)(code))
     }
 
     fn retire(&mut self, tag: Tag) {
