@@ -103,16 +103,16 @@ fn ctrl_break_ends_it_well_after_what_happened_before_is_printed() {
 }
 
 #[test]
-fn the_isolated_model_says_what_it_needs_when_its_worker_is_not_there() {
+fn the_isolated_model_names_the_worker_that_is_not_there() {
     let watcher = everwatch::Options::new()
         .completion(everwatch::CompletionModel::Isolated)
         .worker(Path::new(COMMAND).with_file_name("missing.exe"));
-    let dir = temp();
-    let error = match watcher.build() {
-        Err(error) => error,
-        Ok(watcher) => watcher.watch(dir.path()).expect_err("there is no worker"),
-    };
-    assert!(!error.to_string().is_empty());
+    let complaint = watcher.build().expect_err("there is no worker").to_string();
+    assert!(
+        complaint.starts_with("cannot start the worker "),
+        "{complaint}"
+    );
+    assert!(complaint.contains("missing.exe"), "{complaint}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::engine::{Command, Seat};
 use crate::error::{Error, ErrorKind};
 use crate::feed::Feed;
 use crate::handover::Handover;
-use crate::options::{Backend, Options};
+use crate::options::{Backend, CompletionModel, Options};
 use crate::rules;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::thread::{self, JoinHandle, ThreadId};
@@ -201,8 +201,13 @@ impl Watcher {
                 .with_detail("the capacity of a feed has to be at least 1".to_owned()));
         }
         let filter = options.filter()?;
-        let host =
-            Host::start(&options).map_err(|fault| Error::from_fault(fault, "start a watcher"))?;
+        let host = Host::start(&options).map_err(|fault| {
+            // Of the other models hardly anything can fail.
+            match cfg!(windows) && options.completion == CompletionModel::Isolated {
+                true => Error::from_fault(fault, "start the worker").with_path(&options.worker),
+                false => Error::from_fault(fault, "start a watcher"),
+            }
+        })?;
         let backend = host.backend();
         let shared = Arc::new(Shared {
             commands: Mutex::new(Some(Vec::new())),

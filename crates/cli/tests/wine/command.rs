@@ -21,6 +21,7 @@ const SILENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Everwatch {
     child: Child,
     pub(crate) reading: Reading,
+    has_worker: bool,
     /// A copy of all its lines.
     pub(crate) lines: PathBuf,
 }
@@ -46,6 +47,7 @@ impl Everwatch {
         let everwatch = Everwatch {
             reading: Reading::of(&mut child, replica, parse, Some(copy)),
             child,
+            has_worker: arguments.contains(&"isolated"),
             lines,
         };
         everwatch.reading.wait_until_ready();
@@ -64,9 +66,14 @@ impl Everwatch {
     /// Stops the command with its workers, and nothing else of Wine.
     pub(crate) fn stop(&self) {
         let deadline = Instant::now() + PATIENCE;
-        for process in self.family() {
+        let family = self.family();
+        assert!(
+            family.len() > usize::from(self.has_worker),
+            "its worker is not found: {family:?}"
+        );
+        for process in family {
             kill_process(process, Signal::STOP).expect("signal the command");
-            while state_letter(process) != Some('T') {
+            while !is_stopped(process) {
                 assert!(Instant::now() < deadline, "the command does not stop");
                 std::thread::yield_now();
             }
@@ -114,10 +121,17 @@ impl Everwatch {
     }
 }
 
-fn state_letter(process: Pid) -> Option<char> {
-    let path = format!("/proc/{}/stat", process.as_raw_nonzero());
-    let stat = std::fs::read_to_string(path).ok()?;
-    stat.rsplit_once(") ")?.1.chars().next()
+/// Whether no thread of it runs.
+fn is_stopped(process: Pid) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", process.as_raw_nonzero()));
+    let is_stopped = |stat: &str| {
+        let state = stat.rsplit_once(") ").map(|(_, state)| state);
+        state.is_some_and(|state| state.starts_with('T'))
+    };
+    let mut threads = threads.expect("list its threads").flatten();
+    threads.all(|thread| {
+        std::fs::read_to_string(thread.path().join("stat")).is_ok_and(|stat| is_stopped(&stat))
+    })
 }
 
 impl Drop for Everwatch {

@@ -1,7 +1,11 @@
 //! Every completion model: the same changes, and an exact difference after an overflow.
 
+use std::fs;
+
+use crate::command::Everwatch;
 use crate::convergence::is_soak;
-use crate::run::{Run, Writer};
+use crate::run::{Run, Writer, check};
+use crate::scratch::{Place, Scratch};
 use crate::wine::Wine;
 use crate::workload::Plan;
 
@@ -52,19 +56,35 @@ fn overflows(model: &'static str) {
             directories: 10,
             ..Run::of(plan, 1, Writer::Windows, 100)
         };
-        let outcome = run.check(&wine);
-        assert!(
-            outcome.replica.overflows > 0,
-            "no overflow was told of: {}",
-            run.complaint(&outcome)
-        );
+        run.check(&wine);
     }
+}
+
+/// A directory without coverage is compared now and then, and so converges all the same.
+fn covers(model: &'static str) {
+    let Some(wine) = Wine::here() else { return };
+    if !wine.takes(&["--completion", model]) {
+        return;
+    }
+    let scratch = Scratch::new(Place::Tmpfs);
+    let root = scratch.dir("root");
+    let below = root.join("dir/below");
+    fs::create_dir_all(&below).expect("make directories");
+    let everwatch = Everwatch::start(&wine, &[&root], &["--completion", model]);
+    fs::write(below.join("file"), "").expect("write");
+    let replica = check(everwatch, &[&root]);
+    assert_eq!(replica.coverage, []);
 }
 
 macro_rules! each_model {
     ($($model:ident)*) => {
         $(
             mod $model {
+                #[test]
+                fn directories_that_were_there_are_live() {
+                    super::covers(stringify!($model));
+                }
+
                 #[test]
                 fn the_feed_converges() {
                     super::converges(stringify!($model));

@@ -34,7 +34,8 @@ pub(crate) struct Run {
     /// Directories in the root that are there before and that the workload fills. With none, it
     /// fills the root.
     pub(crate) directories: usize,
-    /// Whether the command is stopped while the workload is done.
+    /// Whether the command is stopped while the workload is done, which then has to be more than Wine
+    /// keeps for it.
     pub(crate) is_stopped: bool,
     /// How the command completes its reads; `None` leaves it the choice.
     pub(crate) model: Option<&'static str>,
@@ -174,6 +175,11 @@ impl Run {
         let outcome = self.run(wine);
         println!("{}: {}", self.words(), outcome.report());
         assert!(outcome.is_right(), "{}", self.complaint(&outcome));
+        assert!(
+            outcome.replica.overflows > 0 || !self.is_stopped,
+            "no overflow was told of: {}",
+            self.complaint(&outcome)
+        );
         if std::env::var_os("EVERWATCH_LINES").is_none() {
             let _ = std::fs::remove_file(&outcome.lines);
         }
@@ -198,7 +204,7 @@ impl Run {
     }
 
     /// What went wrong, and how to have it again.
-    pub(crate) fn complaint(&self, outcome: &Outcome) -> String {
+    fn complaint(&self, outcome: &Outcome) -> String {
         format!(
             "{}\n{}\nits lines: {}\nto run it again:\nEVERWATCH_RUN='{}' cargo test --release -p \
              everwatch-cli --test wine -- --exact \

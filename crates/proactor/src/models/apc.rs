@@ -163,3 +163,65 @@ impl Crew for Worker {
         closed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handover::Opened;
+
+    /// A command comes with the first wait that is for something else.
+    struct Late {
+        apcs: Apcs,
+        commands: VecDeque<Command>,
+        late: Option<Command>,
+    }
+
+    impl Source for Late {
+        fn attach(&mut self, directory: &DirHandle, key: usize) -> Result<Via, u32> {
+            self.apcs.attach(directory, key)
+        }
+
+        fn cancel(&self, read: &ChangeRead<Pending>) -> Result<(), u32> {
+            self.apcs.cancel(read)
+        }
+
+        fn pump(&mut self, timeout: Option<Duration>, arrived: &mut VecDeque<Packet>) -> usize {
+            match timeout {
+                Some(_) => self.commands.extend(self.late.take()),
+                None => assert!(self.commands.is_empty(), "it would sleep over a command"),
+            }
+            self.apcs.pump(timeout, arrived)
+        }
+    }
+
+    impl Commanded for Late {
+        fn command(&mut self) -> Option<Command> {
+            self.commands.pop_front()
+        }
+    }
+
+    #[test]
+    fn a_command_that_comes_during_a_fence_is_carried_out() {
+        let tree = tempfile::Builder::new().rand_bytes(12).tempdir();
+        let tree = tree.expect("a directory");
+        let path = std::fs::canonicalize(tree.path()).expect("a verbatim path");
+        let (armed, _) = sync_channel(1);
+        let arm = Command::Arm {
+            tag: Tag(1),
+            directory: DirHandle::open(&path).expect("opened"),
+            settings: Settings::default(),
+            reply: armed,
+        };
+        let (stopped, closed) = sync_channel(1);
+        let source = Late {
+            apcs: Apcs,
+            commands: [arm, Command::Fence(7)].into(),
+            late: Some(Command::Stop { reply: stopped }),
+        };
+        let handover = Arc::new(Handover::default());
+        work(source, &handover);
+        assert_eq!(closed.try_recv(), Ok(Closed::default()));
+        let opened = handover.open_first(&mut |_, _| {});
+        assert!(matches!(opened, Opened::Fenced(7)));
+    }
+}

@@ -84,6 +84,8 @@ pub(crate) fn work(source: impl Commanded, handover: &Arc<Handover>) {
                 handover.push(Parcel::Fenced(running.number));
                 fence = None;
             }
+            // A command may have come while the fence waited, and nothing wakes for it again.
+            continue;
         }
         if !desk.settle_next(&mut hand_over) {
             desk.pump(None);

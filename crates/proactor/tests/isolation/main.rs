@@ -15,8 +15,10 @@ use std::time::{Duration, Instant};
 
 use everwatch_proactor::notify::Action;
 use everwatch_proactor::seam::{Call, Session};
-use everwatch_proactor::{Model, Settings, Stage, Tag, reads};
-use windows_sys::Win32::Foundation::{CloseHandle, HANDLE, WAIT_OBJECT_0};
+use everwatch_proactor::{Error, Model, Settings, Stage, Tag, reads};
+use windows_sys::Win32::Foundation::{
+    CloseHandle, ERROR_PROCESS_ABORTED, ERROR_SEM_TIMEOUT, HANDLE, WAIT_OBJECT_0,
+};
 use windows_sys::Win32::System::Threading::{
     OpenProcess, PROCESS_SUSPEND_RESUME, PROCESS_SYNCHRONIZE, PROCESS_TERMINATE, TerminateProcess,
     WaitForSingleObject,
@@ -225,7 +227,11 @@ fn what_is_no_worker_is_refused_and_not_started_for_ever() {
         let error = reader
             .try_arm(1, tree.path(), Settings::default())
             .unwrap_err();
-        assert_eq!(error.stage, Stage::Worker, "{behaviour}");
+        let ended = Error {
+            stage: Stage::Worker,
+            code: ERROR_PROCESS_ABORTED,
+        };
+        assert_eq!(error, ended, "{behaviour}");
         let end = Instant::now() + Duration::from_secs(3);
         while Instant::now() < end {
             reader.reads.wait(Some(Duration::from_millis(100)));
@@ -250,10 +256,48 @@ fn a_worker_that_says_nothing_is_given_up() {
     let error = reader
         .try_arm(1, tree.path(), Settings::default())
         .unwrap_err();
-    assert_eq!(error.stage, Stage::Worker);
+    let silent = Error {
+        stage: Stage::Worker,
+        code: ERROR_SEM_TIMEOUT,
+    };
+    assert_eq!(error, silent);
     let start = Instant::now();
     reader.close();
     assert!(start.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
+fn a_worker_that_answered_while_nobody_looked_is_not_ended() {
+    let _session = Session::open();
+    let tree = tree();
+    let mut reader = Reader::new(isolated());
+    // Longer than a worker may take for its first answer.
+    std::thread::sleep(Duration::from_secs(16));
+    reader.reads.wait(Some(Duration::ZERO));
+    reader.arm(1, tree.path(), Settings::default());
+    assert_eq!(reader.close().workers_lost, 0);
+}
+
+#[test]
+fn a_worker_that_cannot_be_started_again_is_why_a_directory_is_not_armed() {
+    let session = Session::open();
+    let tree = tree();
+    let mut reader = Reader::new(isolated());
+    reader.arm(1, tree.path(), Settings::default());
+    session.break_down(Call::SpawnWorker, 8);
+    Other::latest(&session).kill();
+    let error = reader
+        .try_arm(2, tree.path(), Settings::default())
+        .unwrap_err();
+    let not_started = Error {
+        stage: Stage::Start,
+        code: 8,
+    };
+    assert_eq!(error, not_started);
+    session.mend();
+    reader.arm(2, tree.path(), Settings::default());
+    reader.until("an end", |told| told.contains(&Told::Failed(Tag(1), 8)));
+    reader.close();
 }
 
 #[test]

@@ -13,6 +13,7 @@
 //! bounded time.
 
 mod frame;
+mod keeper;
 mod line;
 mod process;
 mod worker;
@@ -27,34 +28,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use windows_sys::Win32::Foundation::{
-    ERROR_FILE_INVALID, ERROR_PROCESS_ABORTED, ERROR_SEM_TIMEOUT,
-};
+use windows_sys::Win32::Foundation::{ERROR_FILE_INVALID, ERROR_SEM_TIMEOUT};
 
 use crate::completion::{Closed, Collected, Completion};
 use crate::error::{Error, Stage};
 use crate::models::isolated::frame::{Reply, Request};
-use crate::models::isolated::line::{Line, Numbered};
-use crate::models::isolated::process::Process;
+use crate::models::isolated::keeper::{Keeper, START_LIMIT, WorkerLost};
+use crate::models::isolated::line::Numbered;
 use crate::models::{BOUND, add, check};
 use crate::native::probe::{self, Identity};
-use crate::proactor::Proactor;
 use crate::reads::{DirectoryReads, Waker};
 use crate::settings::{Layout, Settings, Tag};
-
-/// How long a worker may take to answer before it counts as hung.
-const ANSWER_LIMIT: Duration = Duration::from_secs(5);
-/// The same for the first answer: a new program may be looked through by a scanner first.
-const START_LIMIT: Duration = Duration::from_secs(15);
-/// How long the pipes of a worker that was ended may take to end. Those of one that hangs in the kernel do
-/// not.
-const ENDING_LIMIT: Duration = Duration::from_millis(500);
-/// A worker from which nothing was heard for so long is asked whether it is there.
-const PING_AFTER: Duration = Duration::from_secs(2);
-/// So many workers in a row that lived no longer than [`LONG_LIFE`], and none is started again by
-/// itself.
-const MOST_FAILURES: u32 = 5;
-const LONG_LIFE: Duration = Duration::from_secs(10);
 
 struct Root {
     path: Vec<u16>,
@@ -62,13 +46,6 @@ struct Root {
     identity: Identity,
     /// Ended with an error; only to be retired.
     has_failed: bool,
-}
-
-/// A request that has not been answered.
-struct Asked {
-    number: u64,
-    /// Whose it is.
-    tag: Option<Tag>,
 }
 
 enum Told {
@@ -87,36 +64,10 @@ impl Told {
 
 /// See the head of the module.
 pub(crate) struct IsolatedReads {
-    program: PathBuf,
-    arguments: Vec<OsString>,
-    proactor: Proactor,
-    /// `None` when too many have died.
-    process: Option<Process>,
-    /// The pipes to the worker, or to the last one.
-    line: Option<Line>,
-    /// A ring that ended a poll and has not ended a wait yet.
-    is_rung: bool,
-    /// The number of the current worker; the first is 1.
-    worker: u64,
-    born: Instant,
-    /// The number of the last request.
-    number: u64,
+    keeper: Keeper,
     roots: BTreeMap<Tag, Root>,
-    /// In the order in which the worker will answer.
-    asked: VecDeque<Asked>,
-    /// When the worker last answered, or was first asked.
-    since: Instant,
-    has_answered: bool,
-    failures: u32,
     told: VecDeque<Told>,
     counts: Closed,
-}
-
-/// What an answer was waited for in vain for.
-struct WorkerLost {
-    culprit: Option<Tag>,
-    /// It never answered anything, so the next one will hardly do better.
-    is_dumb: bool,
 }
 
 impl IsolatedReads {
@@ -124,57 +75,17 @@ impl IsolatedReads {
         program: PathBuf,
         arguments: Vec<OsString>,
     ) -> Result<IsolatedReads, Error> {
-        let mut reads = IsolatedReads {
-            program,
-            arguments,
-            proactor: Proactor::new()?,
-            process: None,
-            line: None,
-            is_rung: false,
-            worker: 0,
-            born: Instant::now(),
-            number: 0,
-            roots: BTreeMap::new(),
-            asked: VecDeque::new(),
-            since: Instant::now(),
-            has_answered: false,
-            failures: 0,
-            told: VecDeque::new(),
-            counts: Closed::default(),
-        };
-        reads.start_worker().map_err(|code| Error {
+        let mut keeper = Keeper::new(program, arguments)?;
+        keeper.start_afresh().map_err(|code| Error {
             stage: Stage::Start,
             code,
         })?;
-        Ok(reads)
-    }
-
-    fn start_worker(&mut self) -> Result<(), u32> {
-        self.worker += 1;
-        self.asked.clear();
-        self.has_answered = false;
-        let remote = self.proactor.remote();
-        let (process, line) = Process::start(&remote, &self.program, &self.arguments, self.worker)?;
-        self.process = Some(process);
-        self.line = Some(line);
-        self.born = Instant::now();
-        self.ask(&Request::Ping, None);
-        Ok(())
-    }
-
-    fn ask(&mut self, request: &Request, tag: Option<Tag>) -> u64 {
-        self.number += 1;
-        if self.asked.is_empty() {
-            self.since = Instant::now();
-        }
-        if let (Some(_), Some(line)) = (&self.process, &mut self.line) {
-            line.ask(&request.encode(self.number));
-            self.asked.push_back(Asked {
-                number: self.number,
-                tag,
-            });
-        }
-        self.number
+        Ok(IsolatedReads {
+            keeper,
+            roots: BTreeMap::new(),
+            told: VecDeque::new(),
+            counts: Closed::default(),
+        })
     }
 
     fn ask_to_arm(&mut self, tag: Tag, path: Vec<u16>, settings: Settings) -> u64 {
@@ -183,7 +94,7 @@ impl IsolatedReads {
             settings,
             path,
         };
-        self.ask(&request, Some(tag))
+        self.keeper.ask(&request, Some(tag))
     }
 
     /// Acts on one reply. An answer to what somebody waits for is returned.
@@ -227,24 +138,17 @@ impl IsolatedReads {
     }
 
     fn answered(&mut self, answer: Reply, number: u64, wanted: u64) -> Option<Reply> {
-        let asked = self.asked.pop_front()?;
-        if asked.number != number {
-            // Not what this side speaks. It will not answer what it is asked for next, and end.
-            self.asked.push_front(asked);
-            return None;
-        }
-        self.since = Instant::now();
-        self.has_answered = true;
+        let tag = self.keeper.answered(number)?;
         if number == wanted {
             return Some(answer);
         }
-        let tag = asked.tag?;
+        let tag = tag?;
         let root = self.roots.get(&tag)?;
         match answer {
             Reply::Armed(identity) if identity == root.identity => self.tell(Told::Lost(tag)),
             Reply::Armed(_) => {
                 self.tell(Told::Failed(tag, ERROR_FILE_INVALID));
-                self.ask(&Request::Retire(tag), None);
+                self.keeper.ask(&Request::Retire(tag), None);
             }
             Reply::Refused(refusal) => self.tell(Told::Failed(tag, refusal.code)),
             _ => {}
@@ -252,103 +156,26 @@ impl IsolatedReads {
         None
     }
 
-    /// When the worker will count as hung, if it does not answer before.
-    fn deadline(&self) -> Option<Instant> {
-        self.asked.front()?;
-        let limit = if self.has_answered {
-            ANSWER_LIMIT
-        } else {
-            START_LIMIT
-        };
-        Some(self.heard() + limit)
-    }
-
-    /// When the worker was last heard, or first asked.
-    fn heard(&self) -> Instant {
-        let heard = self.line.as_ref().and_then(|line| line.heard);
-        heard.map_or(self.since, |heard| heard.max(self.since))
-    }
-
-    /// The next thing that the worker has said.
-    fn received(&mut self) -> Option<Numbered> {
-        let line = self.line.as_mut()?;
-        if !line.has_news() {
-            line.advance();
-        }
-        line.take()
-    }
-
-    /// Waits until there is something to take, the worker has gone, or the time is over.
-    fn pump(&mut self, timeout: Option<Duration>) {
-        if let Some(line) = &mut self.line {
-            line.advance();
-            if line.has_news() || line.has_ended() {
-                return;
-            }
-        }
-        self.is_rung |= self.proactor.poll(timeout).is_woken;
-    }
-
-    fn set_unbounded(&mut self, is_unbounded: bool) {
-        if let Some(line) = &mut self.line {
-            line.is_unbounded = is_unbounded;
-        }
-    }
-
     /// Starts another worker if this one has died or hangs.
     fn look_after(&mut self) -> Result<(), WorkerLost> {
-        if self.process.is_none() {
-            return Ok(());
+        let judged = self.keeper.judge();
+        if let Err(lost) = &judged {
+            self.replace_worker(lost.culprit);
         }
-        let is_hung = self
-            .deadline()
-            .is_some_and(|deadline| Instant::now() >= deadline);
-        let has_gone = self
-            .line
-            .as_ref()
-            .is_none_or(|line| line.has_ended() && !line.has_news());
-        if !is_hung && !has_gone {
-            return Ok(());
-        }
-        let culprit = self.asked.front().and_then(|asked| asked.tag);
-        let culprit = culprit.filter(|_| is_hung);
-        let is_dumb = is_hung && !self.has_answered;
-        self.replace_worker(culprit);
-        Err(WorkerLost { culprit, is_dumb })
+        judged
     }
 
     fn replace_worker(&mut self, culprit: Option<Tag>) {
         self.counts.workers_lost += 1;
-        if let Some(process) = self.process.take() {
-            process.kill();
-        }
-        // What it still said is true, and older than what comes.
-        self.set_unbounded(true);
-        let end = Instant::now() + ENDING_LIMIT;
-        while let Some(line) = &mut self.line {
-            line.advance();
-            if line.has_ended() || Instant::now() >= end {
-                break;
-            }
-            self.is_rung |= self.proactor.poll(Some(ENDING_LIMIT)).is_woken;
-        }
-        while let Some(received) = self.received() {
+        self.keeper.kill();
+        // Older than what comes.
+        while let Some(received) = self.keeper.received() {
             self.interpret(received, 0);
         }
-        self.line = None;
-        self.asked.clear();
         if let Some(tag) = culprit.filter(|tag| self.roots.contains_key(tag)) {
             self.tell(Told::Failed(tag, ERROR_SEM_TIMEOUT));
         }
-        if self.born.elapsed() >= LONG_LIFE {
-            self.failures = 0;
-        }
-        self.failures += 1;
-        let code = if self.failures > MOST_FAILURES {
-            Err(ERROR_PROCESS_ABORTED)
-        } else {
-            self.start_worker()
-        };
+        let code = self.keeper.replace();
         let living: Vec<Tag> = self
             .roots
             .iter()
@@ -369,9 +196,9 @@ impl IsolatedReads {
 
     /// Waits for the answer to a request.
     fn answer_to(&mut self, number: u64) -> Result<Reply, WorkerLost> {
-        self.set_unbounded(true);
+        self.keeper.set_unbounded(true);
         let answer = loop {
-            if let Some(received) = self.received() {
+            if let Some(received) = self.keeper.received() {
                 match self.interpret(received, number) {
                     Some(answer) => break Ok(answer),
                     None => continue,
@@ -380,43 +207,30 @@ impl IsolatedReads {
             if let Err(lost) = self.look_after() {
                 break Err(lost);
             }
-            let left = self
-                .deadline()
-                .map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let left = self.keeper.time_left();
             // Without a worker there is no answer.
             if left.is_none() {
                 break Err(WorkerLost {
                     culprit: None,
                     is_dumb: true,
+                    code: ERROR_SEM_TIMEOUT,
                 });
             }
-            self.pump(left);
+            self.keeper.pump(left);
         };
-        self.set_unbounded(false);
+        self.keeper.set_unbounded(false);
         answer
     }
 
     fn stop(&mut self) -> Closed {
-        // The end of its requests is what ends a worker.
-        self.line = None;
-        let end = Instant::now() + ENDING_LIMIT;
-        while self.proactor.remote().in_flight() > 0 && Instant::now() < end {
-            self.proactor.poll(Some(ENDING_LIMIT));
-        }
-        match self.process.take() {
-            Some(process) if self.has_answered => process.end(),
-            // It is still being loaded, and has nothing open.
-            Some(process) => process.kill(),
-            None => {}
-        }
         let mut counts = self.counts;
-        add(&mut counts, self.proactor.end());
+        add(&mut counts, self.keeper.stop());
         counts
     }
 
     fn next_told(&mut self) -> Option<Told> {
         while self.told.is_empty() {
-            let received = self.received()?;
+            let received = self.keeper.received()?;
             self.interpret(received, 0);
         }
         self.told.pop_front()
@@ -449,11 +263,11 @@ impl DirectoryReads for IsolatedReads {
         let failed = |stage| move |code| Error { stage, code };
         let identity = probe::identity(directory).map_err(failed(Stage::Open))?;
         let path: Vec<u16> = path.as_os_str().encode_wide().collect();
-        if self.process.is_none() {
-            self.failures = 0;
-            self.start_worker().map_err(failed(Stage::Start))?;
-        }
+        let mut code = ERROR_SEM_TIMEOUT;
         for _ in 0..2 {
+            if !self.keeper.has_worker() {
+                self.keeper.start_afresh().map_err(failed(Stage::Start))?;
+            }
             let number = self.ask_to_arm(tag, path.clone(), settings);
             match self.answer_to(number) {
                 Ok(Reply::Armed(opened)) if opened == identity => {
@@ -467,7 +281,7 @@ impl DirectoryReads for IsolatedReads {
                     return Ok(());
                 }
                 Ok(Reply::Armed(_)) => {
-                    let number = self.ask(&Request::Retire(tag), None);
+                    let number = self.keeper.ask(&Request::Retire(tag), None);
                     let _ = self.answer_to(number);
                     return Err(failed(Stage::Identity)(ERROR_FILE_INVALID));
                 }
@@ -480,20 +294,24 @@ impl DirectoryReads for IsolatedReads {
                     return Err(failed(stage)(refusal.code));
                 }
                 Ok(_) => break,
-                Err(lost) if lost.culprit == Some(tag) || lost.is_dumb => break,
-                // Another's request hung, or the worker was ended by others: once more.
-                Err(_) => {}
+                Err(lost) => {
+                    code = lost.code;
+                    if lost.culprit == Some(tag) || lost.is_dumb {
+                        break;
+                    }
+                    // Another's request hung, or the worker was ended by others: once more.
+                }
             }
         }
-        Err(failed(Stage::Worker)(ERROR_SEM_TIMEOUT))
+        Err(failed(Stage::Worker)(code))
     }
 
     fn retire(&mut self, tag: Tag) {
         if self.roots.remove(&tag).is_none() {
             return;
         }
-        if self.process.is_some() {
-            let number = self.ask(&Request::Retire(tag), None);
+        if self.keeper.has_worker() {
+            let number = self.keeper.ask(&Request::Retire(tag), None);
             // A worker that has been ended has closed the directory as well.
             let _ = self.answer_to(number);
         }
@@ -520,11 +338,12 @@ impl DirectoryReads for IsolatedReads {
     }
 
     fn fence(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) {
-        let number = self.ask(&Request::Fence, None);
+        let number = self.keeper.ask(&Request::Fence, None);
         let end = Instant::now() + START_LIMIT;
-        let mut is_lost = self.process.is_none();
+        let mut is_lost = !self.keeper.has_worker();
         loop {
             let fenced = self
+                .keeper
                 .received()
                 .and_then(|received| self.interpret(received, number));
             while let Some(told) = self.told.pop_front() {
@@ -532,11 +351,11 @@ impl DirectoryReads for IsolatedReads {
             }
             is_lost |= self.look_after().is_err();
             // After a loss the last word on each directory is that it was lost or has failed.
-            let is_over = fenced.is_some() || is_lost && self.asked.is_empty();
+            let is_over = fenced.is_some() || is_lost && self.keeper.is_answered();
             if is_over || Instant::now() >= end {
                 return;
             }
-            self.pump(Some(Duration::from_millis(50)));
+            self.keeper.pump(Some(Duration::from_millis(50)));
         }
     }
 
@@ -545,29 +364,25 @@ impl DirectoryReads for IsolatedReads {
         loop {
             let _ = self.look_after();
             while self.told.is_empty()
-                && let Some(received) = self.received()
+                && let Some(received) = self.keeper.received()
             {
                 self.interpret(received, 0);
             }
             let now = Instant::now();
-            if !self.told.is_empty()
-                || std::mem::take(&mut self.is_rung)
-                || end.is_some_and(|end| now >= end)
+            if !self.told.is_empty() || self.keeper.take_ring() || end.is_some_and(|end| now >= end)
             {
                 return;
             }
-            let is_idle = self.process.is_some() && self.asked.is_empty();
-            if is_idle && now >= self.heard() + PING_AFTER {
-                self.ask(&Request::Ping, None);
-            }
+            self.keeper.ping();
             let left = end.map(|end| end.saturating_duration_since(now));
-            let patience = self.process.is_some().then_some(PING_AFTER);
-            self.pump([left, patience].into_iter().flatten().min());
+            let patience = self.keeper.patience();
+            self.keeper
+                .pump([left, patience].into_iter().flatten().min());
         }
     }
 
     fn waker(&self) -> Waker {
-        Waker(Arc::new(self.proactor.remote()))
+        Waker(Arc::new(self.keeper.remote()))
     }
 
     fn close(mut self: Box<Self>) -> Closed {

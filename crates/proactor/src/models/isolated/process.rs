@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use windows_sys::Win32::Foundation::ERROR_INVALID_HANDLE;
+use windows_sys::Win32::System::Threading::DETACHED_PROCESS;
 
 use crate::models::isolated::line::Line;
 use crate::native::calls::{Call, fault, record};
@@ -17,6 +18,7 @@ use crate::proactor::process::{Child, Start};
 const GRACE_MILLISECONDS: u32 = 100;
 /// How long the system may take to end it.
 const ENDING_MILLISECONDS: u32 = 500;
+
 /// A running worker. Ended when dropped, and by its job if this process ends first.
 pub(crate) struct Process {
     child: Child,
@@ -36,7 +38,7 @@ impl Process {
         let start = || {
             let mut command = Command::new(program);
             command.args(arguments);
-            Start::new(command).stdin().stdout().without_window()
+            Start::new(command).stdin().stdout().flags(DETACHED_PROCESS)
         };
         // Where there can be no job, the end of the pipe ends the worker.
         let child = start()

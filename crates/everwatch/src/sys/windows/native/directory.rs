@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use everwatch_core::change::FileType;
 use everwatch_core::kernel::{FileTime, Listing, Stat};
+use everwatch_core::path::to_path;
 use windows_sys::Wdk::Storage::FileSystem::{
     FILE_BASIC_INFORMATION, FILE_DIRECTORY_FILE, FILE_ID_INFORMATION, FILE_INTERNAL_INFORMATION,
     FILE_NON_DIRECTORY_FILE,
@@ -40,8 +41,8 @@ const TO_1970: i64 = 116_444_736_000_000_000;
 #[derive(Debug)]
 pub(crate) struct Directory {
     pub(super) handle: OwnedHandle,
-    /// By which it was opened, if it is a root.
-    pub(super) path: Option<PathBuf>,
+    /// By which it was found, verbatim. It may be another's by now.
+    pub(super) path: PathBuf,
     /// What was seen when it was opened. Which directory it is does not change.
     pub(super) seen: Stat,
     pub(super) volume: Volume,
@@ -52,7 +53,7 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    fn new(handle: OwnedHandle, path: Option<PathBuf>, seen: Stat, volume: Volume) -> Directory {
+    fn new(handle: OwnedHandle, path: PathBuf, seen: Stat, volume: Volume) -> Directory {
         Directory {
             handle,
             path,
@@ -74,7 +75,8 @@ pub(super) struct Volume {
 
 /// Opens a root, through links.
 pub(super) fn open_root(path: &Path) -> Result<Directory, Code> {
-    let handle = calls::open_path(&super::verbatim(path))?;
+    let path = super::verbatim(path);
+    let handle = calls::open_path(&path)?;
     // One call where the file system knows its wide numbers, as most do.
     let volume = match calls::query::<FILE_ID_INFORMATION>(&handle) {
         Ok(wide) => Volume {
@@ -90,7 +92,7 @@ pub(super) fn open_root(path: &Path) -> Result<Directory, Code> {
     if seen.kind != FileType::Dir {
         return Err(NOT_A_DIRECTORY);
     }
-    Ok(Directory::new(handle, Some(path.to_owned()), seen, volume))
+    Ok(Directory::new(handle, path, seen, volume))
 }
 
 /// Opens the directory `name` in `parent`. One component; a link is no directory.
@@ -111,13 +113,29 @@ pub(super) fn open_below(
             Opened::Other => return Err(NOT_FOUND),
         }
     }
-    Ok(Directory::new(handle, None, seen, parent.volume))
+    let path = path_below(&parent.path, name);
+    Ok(Directory::new(handle, path, seen, parent.volume))
+}
+
+/// The verbatim path of an entry. No name means more than it says, so none is an absolute path.
+fn path_below(parent: &Path, name: &[u8]) -> PathBuf {
+    let mut path = parent.as_os_str().to_owned();
+    if !path.as_encoded_bytes().ends_with(b"\\") {
+        path.push("\\");
+    }
+    path.push(to_path(name.to_vec()));
+    path.into()
 }
 
 /// Opens the same directory once more.
 pub(super) fn reopen(dir: &Directory) -> Result<Directory, Code> {
     let handle = calls::open_entry(&dir.handle, b"", TO_LIST, FILE_DIRECTORY_FILE)?;
-    Ok(Directory::new(handle, None, dir.seen, dir.volume))
+    Ok(Directory::new(
+        handle,
+        dir.path.clone(),
+        dir.seen,
+        dir.volume,
+    ))
 }
 
 /// Looks at what is open.
@@ -316,6 +334,35 @@ mod tests {
         std::fs::write(tree.path().join("second"), "").expect("a file");
         std::fs::remove_file(tree.path().join("first")).expect("a file to remove");
         assert_eq!(names(&dir), [b"second"]);
+    }
+
+    #[test]
+    fn a_directory_has_the_path_that_leads_to_it_however_it_was_opened() {
+        let tree = tempfile::Builder::new().rand_bytes(12).tempdir();
+        let tree = tree.expect("a directory");
+        std::fs::create_dir_all(tree.path().join("a/b")).expect("directories");
+        let root = open_root(tree.path()).expect("it can be opened");
+        let below = |dir: &Directory, name: &[u8]| {
+            open_below(dir, name, calls::is_wine()).expect("it can be opened")
+        };
+        let above = below(&root, b"a");
+        let dir = reopen(&below(&above, b"b")).expect("it can be opened");
+        let again = calls::open_path(&dir.path).expect("it can be opened by its path");
+        let seen = look(&again, dir.volume).expect("it can be looked at");
+        assert_eq!(seen.inode, dir.seen.inode);
+    }
+
+    #[test]
+    fn a_path_below_is_the_name_and_nothing_that_a_name_may_look_like() {
+        for (parent, name, expected) in [
+            (r"\\?\C:\a", "b", r"\\?\C:\a\b"),
+            (r"\\?\C:\", "b", r"\\?\C:\b"),
+            (r"\\?\C:\a", "d:", r"\\?\C:\a\d:"),
+            (r"\\?\C:\a", "b. ", r"\\?\C:\a\b. "),
+        ] {
+            let path = path_below(Path::new(parent), name.as_bytes());
+            assert_eq!(path.as_os_str(), expected);
+        }
     }
 
     #[test]

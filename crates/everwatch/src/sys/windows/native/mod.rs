@@ -155,9 +155,8 @@ impl System for Native {
     }
 
     fn arm(&mut self, tag: Tag, dir: &Arc<Directory>, settings: Settings) -> Result<(), Code> {
-        let path = dir.path.as_deref().unwrap_or(Path::new(""));
         self.reads
-            .arm(tag, dir.handle.as_handle(), &verbatim(path), settings)
+            .arm(tag, dir.handle.as_handle(), &dir.path, settings)
             .map_err(|error| Code(error.code))
     }
 
