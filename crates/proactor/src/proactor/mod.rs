@@ -50,6 +50,7 @@ mod operation;
 mod pipe;
 mod process;
 mod remote;
+mod room;
 mod runner;
 #[cfg(feature = "sockets")]
 mod socket;
@@ -104,6 +105,7 @@ use crate::models::{AFTER_A_FAILED_WAIT, RETURN_LIMIT};
 use crate::native::{CompletionPort, Packet};
 use aftermath::Aftermath;
 use remote::{BELL, Shared};
+use room::Room;
 
 /// After this long without their packets, cancelled operations are asked again to end.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
@@ -124,6 +126,7 @@ pub struct Proactor {
     remote: Remote,
     /// Used by each poll anew.
     arrived: Vec<Packet>,
+    room: Room,
     is_closed: bool,
 }
 
@@ -147,6 +150,7 @@ impl Proactor {
         Ok(Proactor {
             remote: Remote { shared },
             arrived: Vec::new(),
+            room: Room::default(),
             is_closed: false,
         })
     }
@@ -169,14 +173,25 @@ impl Proactor {
     /// Waits until something has completed, a timer is over, somebody calls [`Remote::wake`], or the time
     /// is over; `None` waits for ever. Takes all packets that are there, up to 64, and wakes their futures.
     pub fn poll(&mut self, timeout: Option<Duration>) -> Polled {
+        self.poll_some(usize::MAX, timeout)
+    }
+
+    /// [`Proactor::poll`] for those who poll again soon: it may leave packets for the next one.
+    fn poll_on(&mut self, timeout: Option<Duration>) -> Polled {
+        let polled = self.poll_some(self.room.packets(), timeout);
+        self.room.took(polled.packets);
+        polled
+    }
+
+    fn poll_some(&mut self, most: usize, timeout: Option<Duration>) -> Polled {
         let shared = Arc::clone(&self.remote.shared);
         shared.is_waiting.store(true, Ordering::SeqCst);
         let (first, most) = {
             let ledger = shared.ledger();
             // Directory reads are not in the table, and may have any number of packets.
             let most = match ledger.routes.is_empty() {
-                true => ledger.table.flying(),
-                false => usize::MAX,
+                true => most.min(ledger.table.flying()),
+                false => most,
             };
             (ledger.timers.first(), most)
         };
@@ -254,7 +269,7 @@ impl Proactor {
                 return output;
             }
             let is_set = signal.is_set.load(Ordering::Acquire);
-            self.poll(is_set.then_some(Duration::ZERO));
+            self.poll_on(is_set.then_some(Duration::ZERO));
         }
     }
 

@@ -76,6 +76,33 @@ fn a_server_can_see_who_its_client_is_and_not_act_as_it() {
 }
 
 #[test]
+fn a_loop_that_gets_one_packet_at_a_time_asks_for_one_however_many_operations_wait() {
+    let session = Session::open();
+    let mut proactor = Clean::new();
+    let remote = proactor.remote();
+    let name = pipe_name();
+    let options = PipeOptions {
+        listening: 8,
+        ..PipeOptions::default()
+    };
+    let server = PipeServer::bind(&remote, &name, options).expect("a server");
+    proactor.get().block_on(async {
+        let client = connect_pipe(&remote, &name).await.expect("it listens");
+        let peer = server.accept().await.expect("a client");
+        for _ in 0..160 {
+            let mut read = pin!(peer.read(Vec::with_capacity(1)));
+            assert!(read.as_mut().poll(&mut looking()).is_pending());
+            client.write(vec![1]).await.0.expect("written");
+            read.await.0.expect("read");
+        }
+    });
+    let waits = session.records_of(Call::GetQueuedCompletionStatusEx);
+    let wide = waits.iter().filter(|wait| wait.arguments[0] > 1).count();
+    assert!(waits.len() >= 160, "each read waits for its packet");
+    assert!(wide <= waits.len() / 16 + 1, "{wide} of {}", waits.len());
+}
+
+#[test]
 fn s4_1_pauses_between_attempts_grow_from_1_ms_to_100_ms() {
     let session = Session::open();
     session.break_down(Call::CreateFile, ERROR_PIPE_BUSY);
