@@ -16,7 +16,7 @@ use everwatch_proactor::{
 };
 use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_IO_PENDING, ERROR_NO_DATA, ERROR_NO_SYSTEM_RESOURCES,
-    ERROR_PIPE_BUSY,
+    ERROR_PIPE_BUSY, ERROR_PIPE_CONNECTED,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, PIPE_ACCESS_DUPLEX,
@@ -136,6 +136,26 @@ fn s4_1_an_error_that_comes_after_a_busy_pipe_is_told_at_once() {
     let error = error.expect_err("it is denied");
     assert_eq!(error.raw_os_error(), Some(5));
     assert!(session.is_spent());
+}
+
+#[test]
+fn s4_3_clients_are_accepted_in_the_order_in_which_they_came() {
+    let session = Session::open();
+    let mut proactor = Clean::new();
+    let remote = proactor.remote();
+    let name = pipe_name();
+    let server = PipeServer::bind(&remote, &name, one_at_a_time()).expect("a server");
+    let client = at_once(connect_pipe(&remote, &name)).expect("it listens");
+    at_once(client.write(b"first".to_vec())).0.expect("written");
+    // The next instance has its client before it is asked to listen.
+    session.fail(Call::ConnectNamedPipe, 0, ERROR_PIPE_CONNECTED);
+    let (first, _second) = proactor.get().block_on(async {
+        let first = server.accept().await.expect("a client");
+        (first, server.accept().await.expect("a client"))
+    });
+    assert!(session.is_spent());
+    let (read, bytes) = at_once(first.read(Vec::with_capacity(10)));
+    assert_eq!((read.expect("read"), &*bytes), (5, &b"first"[..]));
 }
 
 #[test]
