@@ -40,7 +40,8 @@ pub struct Record {
     pub handle: usize,
     /// The numbers that matter, by call: access, share mode and options of an open; filter, deep,
     /// bytes, the address of OVERLAPPED and that of the buffer of a read; the key of an association
-    /// or a packet; the address of OVERLAPPED of a cancel or a completion.
+    /// or a packet; the address of OVERLAPPED of a cancel or a completion; how many packets a port is
+    /// asked for.
     pub arguments: Arguments,
     /// The thread that made it.
     pub thread: u32,

@@ -360,9 +360,11 @@ pub(crate) unsafe fn dequeue(
     entries: &mut [OVERLAPPED_ENTRY],
     milliseconds: u32,
 ) -> Result<usize, u32> {
-    if let Some(error) = fault(Call::GetQueuedCompletionStatusEx) {
+    let call = Call::GetQueuedCompletionStatusEx;
+    if let Some(error) = fault(call) {
         return Err(error);
     }
+    record(call, port as usize, [entries.len(), 0, 0, 0, 0], 0);
     let room = u32::try_from(entries.len()).unwrap_or(u32::MAX);
     let mut removed = 0;
     // SAFETY: the port is open and `entries` has room for what is asked for.

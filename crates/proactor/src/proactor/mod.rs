@@ -50,6 +50,7 @@ mod operation;
 pub mod pipe;
 pub mod process;
 mod remote;
+mod room;
 mod runner;
 #[cfg(feature = "sockets")]
 pub mod socket;
@@ -96,6 +97,7 @@ use crate::models::{AFTER_A_FAILED_WAIT, RETURN_LIMIT};
 use crate::native::{CompletionPort, Packet};
 use aftermath::Aftermath;
 use remote::{BELL, Shared};
+use room::Room;
 
 /// After this long without their packets, cancelled operations are asked again to end.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
@@ -116,6 +118,7 @@ pub struct Proactor {
     remote: Remote,
     /// Used by each poll anew.
     arrived: Vec<Packet>,
+    room: Room,
     is_closed: bool,
 }
 
@@ -139,6 +142,7 @@ impl Proactor {
         Ok(Proactor {
             remote: Remote { shared },
             arrived: Vec::new(),
+            room: Room::default(),
             is_closed: false,
         })
     }
@@ -161,12 +165,23 @@ impl Proactor {
     /// Waits until something has completed, a timer is over, somebody calls [`Remote::wake`], or the time
     /// is over; `None` waits for ever. Takes all packets that are there, up to 64, and wakes their futures.
     pub fn poll(&mut self, timeout: Option<Duration>) -> Polled {
+        self.poll_some(usize::MAX, timeout)
+    }
+
+    /// [`Proactor::poll`] for those who poll again soon: it may leave packets for the next one.
+    fn poll_on(&mut self, timeout: Option<Duration>) -> Polled {
+        let polled = self.poll_some(self.room.packets(), timeout);
+        self.room.took(polled.packets);
+        polled
+    }
+
+    fn poll_some(&mut self, most: usize, timeout: Option<Duration>) -> Polled {
         let shared = Arc::clone(&self.remote.shared);
         shared.is_waiting.store(true, Ordering::SeqCst);
         let (first, most) = {
             let ledger = shared.ledger();
             // A route has one packet at a time, as a directory has one read.
-            let most = ledger.table.flying() + ledger.routes.len();
+            let most = most.min(ledger.table.flying() + ledger.routes.len());
             (ledger.timers.first(), most)
         };
         let timeout = if shared.is_rung.load(Ordering::SeqCst) {
@@ -243,7 +258,7 @@ impl Proactor {
                 return output;
             }
             let is_set = signal.is_set.load(Ordering::Acquire);
-            self.poll(is_set.then_some(Duration::ZERO));
+            self.poll_on(is_set.then_some(Duration::ZERO));
         }
     }
 

@@ -47,7 +47,7 @@ impl Runner {
         let thread = waits::spawn("everwatch-proactor", move || {
             while !proactor.remote().is_closed() {
                 // The panic hook has told of the panic of a waker, which is nobody else's affair.
-                let _ = catch_unwind(AssertUnwindSafe(|| proactor.poll(None)));
+                let _ = catch_unwind(AssertUnwindSafe(|| proactor.poll_on(None)));
             }
             let _ = proactor.stop();
             proactor.closed()

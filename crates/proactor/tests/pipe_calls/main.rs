@@ -16,7 +16,7 @@ use everwatch_proactor::pipe::{
 use everwatch_proactor::seam::{Call, Session};
 use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_IO_PENDING, ERROR_NO_DATA, ERROR_NO_SYSTEM_RESOURCES,
-    ERROR_PIPE_BUSY,
+    ERROR_PIPE_BUSY, ERROR_PIPE_CONNECTED,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, PIPE_ACCESS_DUPLEX,
@@ -76,6 +76,33 @@ fn a_server_can_see_who_its_client_is_and_not_act_as_it() {
 }
 
 #[test]
+fn a_loop_that_gets_one_packet_at_a_time_asks_for_one_however_many_operations_wait() {
+    let session = Session::open();
+    let mut proactor = Clean::new();
+    let remote = proactor.remote();
+    let name = pipe_name();
+    let options = PipeOptions {
+        listening: 8,
+        ..PipeOptions::default()
+    };
+    let server = PipeServer::bind(&remote, &name, options).expect("a server");
+    proactor.get().block_on(async {
+        let client = connect_pipe(&remote, &name).await.expect("it listens");
+        let peer = server.accept().await.expect("a client");
+        for _ in 0..160 {
+            let mut read = pin!(peer.read(Vec::with_capacity(1)));
+            assert!(read.as_mut().poll(&mut looking()).is_pending());
+            client.write(vec![1]).await.0.expect("written");
+            read.await.0.expect("read");
+        }
+    });
+    let waits = session.records_of(Call::GetQueuedCompletionStatusEx);
+    let wide = waits.iter().filter(|wait| wait.arguments[0] > 1).count();
+    assert!(waits.len() >= 160, "each read waits for its packet");
+    assert!(wide <= waits.len() / 16 + 1, "{wide} of {}", waits.len());
+}
+
+#[test]
 fn s4_1_pauses_between_attempts_grow_from_1_ms_to_100_ms() {
     let session = Session::open();
     session.break_down(Call::CreateFile, ERROR_PIPE_BUSY);
@@ -109,6 +136,26 @@ fn s4_1_an_error_that_comes_after_a_busy_pipe_is_told_at_once() {
     let error = error.expect_err("it is denied");
     assert_eq!(error.raw_os_error(), Some(5));
     assert!(session.is_spent());
+}
+
+#[test]
+fn s4_3_clients_are_accepted_in_the_order_in_which_they_came() {
+    let session = Session::open();
+    let mut proactor = Clean::new();
+    let remote = proactor.remote();
+    let name = pipe_name();
+    let server = PipeServer::bind(&remote, &name, one_at_a_time()).expect("a server");
+    let client = at_once(connect_pipe(&remote, &name)).expect("it listens");
+    at_once(client.write(b"first".to_vec())).0.expect("written");
+    // The next instance has its client before it is asked to listen.
+    session.fail(Call::ConnectNamedPipe, 0, ERROR_PIPE_CONNECTED);
+    let (first, _second) = proactor.get().block_on(async {
+        let first = server.accept().await.expect("a client");
+        (first, server.accept().await.expect("a client"))
+    });
+    assert!(session.is_spent());
+    let (read, bytes) = at_once(first.read(Vec::with_capacity(10)));
+    assert_eq!((read.expect("read"), &*bytes), (5, &b"first"[..]));
 }
 
 #[test]

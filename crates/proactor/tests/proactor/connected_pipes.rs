@@ -65,6 +65,36 @@ fn s4_11_an_operation_stays_until_its_packet_is_dequeued() {
 }
 
 #[test]
+fn a_poll_takes_all_that_is_there_whatever_a_loop_has_got_used_to() {
+    let mut proactor = Clean::new();
+    let remote = proactor.remote();
+    let pipes: Vec<_> = (0..10).map(|_| pipe(&remote, PipeMode::Bytes)).collect();
+    let (server, client) = &pipes[0];
+    proactor.get().block_on(async {
+        for _ in 0..20 {
+            let mut read = pin!(server.read(Vec::with_capacity(1)));
+            assert!(read.as_mut().poll(&mut looking()).is_pending());
+            client.write(vec![1]).await.0.expect("written");
+            read.await.0.expect("read");
+        }
+    });
+    let mut reads: Vec<_> = pipes
+        .iter()
+        .map(|(server, _)| Box::pin(server.read(Vec::with_capacity(1))))
+        .collect();
+    for read in &mut reads {
+        assert!(read.as_mut().poll(&mut looking()).is_pending());
+    }
+    for (_, client) in &pipes {
+        at_once(client.write(vec![1])).0.expect("written");
+    }
+    assert_eq!(
+        proactor.get().poll(Some(Duration::from_secs(10))).packets,
+        10
+    );
+}
+
+#[test]
 fn messages_keep_their_bounds_and_come_in_parts_where_there_is_no_room() {
     let mut proactor = Clean::new();
     let (server, client) = pipe(&proactor.remote(), PipeMode::Messages);

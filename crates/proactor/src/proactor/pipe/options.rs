@@ -54,8 +54,10 @@ pub struct PipeOptions {
     /// How many clients may be connected and not yet asked for by `accept`. From then on others find the
     /// pipe busy, which [`connect_pipe`](super::connect_pipe) waits out.
     pub backlog: usize,
-    /// How many bytes each direction holds that the peer has not read. A write of more waits for its
-    /// reader.
+    /// How many bytes each direction holds that the peer has not read, 256 KiB by default. A write of more
+    /// waits for its reader, so that with room for one write alone writer and reader take turns, and each
+    /// waits for the other once per write; the default has room for several of 64 KiB. It is memory that
+    /// the system cannot page out: a server of very many clients may want less.
     pub buffer: u32,
 }
 
@@ -67,7 +69,7 @@ impl Default for PipeOptions {
             takes_remote_clients: false,
             listening: 4,
             backlog: 128,
-            buffer: 64 * 1024,
+            buffer: 256 * 1024,
         }
     }
 }

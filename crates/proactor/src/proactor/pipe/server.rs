@@ -97,8 +97,9 @@ impl Drop for Owner {
 
 #[derive(Default)]
 struct Contents {
-    /// Clients that nobody has asked for yet, or why there is none.
-    arrived: VecDeque<io::Result<PipeStream>>,
+    /// Clients that nobody has asked for yet, or why there is none, by the numbers of their arrival.
+    arrived: VecDeque<(u64, io::Result<PipeStream>)>,
+    next_arrival: u64,
     /// Instances whose accept is in flight, by the keys of their endpoints.
     listening: HashMap<usize, Arc<Endpoint>>,
     /// How many are on their way to listen.
@@ -111,6 +112,18 @@ struct Contents {
 impl Contents {
     fn is_idle(&self) -> bool {
         self.listening.is_empty() && self.being_made == 0
+    }
+
+    /// The number of an arrival.
+    fn arrival(&mut self) -> u64 {
+        self.next_arrival += 1;
+        self.next_arrival
+    }
+
+    /// Puts it before those that came after it.
+    fn insert(&mut self, arrival: u64, arrived: io::Result<PipeStream>) {
+        let place = self.arrived.partition_point(|(other, _)| *other < arrival);
+        self.arrived.insert(place, (arrival, arrived));
     }
 
     fn take_waiter(&mut self) -> Option<Waker> {
@@ -173,7 +186,10 @@ impl Reception {
             contents.listening.insert(key, Arc::clone(&endpoint));
         }
         match self.remote.submit(accept).let_run() {
-            Some(Ok(client)) => self.admit(key, client),
+            Some(Ok(client)) => {
+                let arrival = self.contents().arrival();
+                self.admit(key, arrival, client);
+            }
             Some(Err(error)) => {
                 self.contents().listening.remove(&key);
                 return Err(error);
@@ -188,9 +204,14 @@ impl Reception {
     pub(super) fn arrived(self: &Arc<Reception>, key: usize, result: io::Result<PipeStream>) {
         let failed = match result {
             Ok(client) => {
-                self.contents().listening.remove(&key);
+                let arrival = {
+                    let mut contents = self.contents();
+                    contents.listening.remove(&key);
+                    contents.arrival()
+                };
+                // The next instance may have its client at once, who came after this one.
                 let refilled = self.refill();
-                self.admit(key, client);
+                self.admit(key, arrival, client);
                 refilled.err()
             }
             Err(error) => {
@@ -202,7 +223,8 @@ impl Reception {
             let mut contents = self.contents();
             match failed {
                 Some(error) if contents.is_idle() && !contents.is_closed => {
-                    contents.arrived.push_back(Err(error));
+                    let arrival = contents.arrival();
+                    contents.insert(arrival, Err(error));
                     std::mem::take(&mut contents.waiting)
                 }
                 _ => return,
@@ -212,14 +234,14 @@ impl Reception {
     }
 
     /// Keeps a client until somebody asks.
-    fn admit(&self, key: usize, client: PipeStream) {
+    fn admit(&self, key: usize, arrival: u64, client: PipeStream) {
         let (refused, waker) = {
             let mut contents = self.contents();
             contents.listening.remove(&key);
             if contents.is_closed {
                 (Some(client), None)
             } else {
-                contents.arrived.push_back(Ok(client));
+                contents.insert(arrival, Ok(client));
                 (None, contents.take_waiter())
             }
         };
@@ -281,7 +303,7 @@ impl Future for Accepting<'_> {
             // There is room for one more now, or nothing listens.
             let refilled = self.reception.refill();
             match (arrived, refilled) {
-                (Some(arrived), _) => return Poll::Ready(arrived),
+                (Some((_, arrived)), _) => return Poll::Ready(arrived),
                 (None, Err(error)) => return Poll::Ready(Err(error)),
                 (None, Ok(())) => {}
             }
