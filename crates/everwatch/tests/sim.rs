@@ -1,6 +1,6 @@
 //! The simulator: random schedules, and those that once found a bug. `cargo xtask sim` runs more.
 
-#![cfg(feature = "sim")]
+#![cfg(all(feature = "sim", not(windows)))]
 
 use everwatch::sys::sim::{self, Flavour};
 

@@ -1,8 +1,8 @@
 //! What Win32 errors mean to the engine.
 //!
 //! Only what proves that an entry is gone is called that: the engine removes what is not found, and
-//! what is merely failing it tries again and keeps. (The name of a root may also be that of a server or
-//! a share; where there is none, there is no root.) Where a code means one thing when a path is opened
+//! what is merely failing it tries again and keeps. A server that is not found is one that cannot be reached
+//! just now; one that says that it has no such share says that there is no root. Where a code means one thing when a path is opened
 //! and another when a name from a record is, or when a read begins, there is a function for each. The
 //! ends of reads that are under way are told apart by `everwatch-proactor`, which knows which of them
 //! lost records.
@@ -14,9 +14,9 @@ use super::system::Code;
 /// What a Win32 error means to the engine.
 pub(super) fn fault(code: Code) -> Fault {
     let kind = match code.0 {
-        // FILE_NOT_FOUND, PATH_NOT_FOUND, INVALID_DRIVE, BAD_NETPATH, BAD_NET_NAME, INVALID_NAME,
-        // BAD_PATHNAME, DELETE_PENDING
-        2 | 3 | 15 | 53 | 67 | 123 | 161 | 303 => FaultKind::NotFound,
+        // FILE_NOT_FOUND, PATH_NOT_FOUND, INVALID_DRIVE, BAD_NET_NAME, INVALID_NAME, BAD_PATHNAME,
+        // DELETE_PENDING
+        2 | 3 | 15 | 67 | 123 | 161 | 303 => FaultKind::NotFound,
         // DIRECTORY, STOPPED_ON_SYMLINK, CANT_ACCESS_FILE, CANT_RESOLVE_FILENAME
         267 | 681 | 1920 | 1921 => FaultKind::NotDirectory,
         // ACCESS_DENIED. Not SHARING_VIOLATION: of its end there is no record.
@@ -87,8 +87,8 @@ mod tests {
     }
 
     #[test]
-    fn a_server_or_a_share_that_is_not_found_is_the_absence_of_what_is_on_it() {
-        assert_eq!(kinds(fault, &[53, 67]), [FaultKind::NotFound; 2]);
+    fn a_share_that_its_server_does_not_have_is_absent() {
+        assert_eq!(kinds(fault, &[67]), [FaultKind::NotFound]);
     }
 
     #[test]
@@ -99,9 +99,9 @@ mod tests {
 
     #[test]
     fn a_broken_connection_is_no_proof_of_absence() {
-        // UNEXP_NET_ERR, NETNAME_DELETED, SEM_TIMEOUT, INVALID_HANDLE
+        // BAD_NETPATH, UNEXP_NET_ERR, NETNAME_DELETED, SEM_TIMEOUT, INVALID_HANDLE
         for mean in [fault, fault_of_entry, unarmed] {
-            assert_eq!(kinds(mean, &[59, 64, 121, 6]), [FaultKind::Other; 4]);
+            assert_eq!(kinds(mean, &[53, 59, 64, 121, 6]), [FaultKind::Other; 5]);
         }
     }
 
