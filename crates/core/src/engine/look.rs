@@ -295,6 +295,10 @@ impl<K: Kernel> Engine<K> {
             }
             self.remove(victim, cause, true, !is_untold);
         }
+        // A comparison that did not find it here has not looked at its content either.
+        let was_passed_over = self.mirror.has(id, Mark::VANISHED)
+            && self.mirror.kind(id) == FileType::File
+            && !self.resyncs.is_empty();
         self.mirror.clear(id, Mark::VANISHED);
         if self.mirror.has(id, Mark::ROOT) {
             self.mirror.clear(id, Mark::ROOT);
@@ -320,7 +324,7 @@ impl<K: Kernel> Engine<K> {
             self.mirror.relocate(id, dir, name);
             let is_other = self.verify_moved(id, dir, name);
             self.outlets.moved(&self.mirror, id, &from, cause);
-            if is_other {
+            if is_other || was_passed_over {
                 self.outlets.modified(&mut self.mirror, id, cause);
             }
         }
