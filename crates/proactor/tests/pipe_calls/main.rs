@@ -7,7 +7,10 @@
 mod support;
 
 use std::future::Future;
+use std::os::windows::fs::OpenOptionsExt;
+use std::os::windows::io::AsRawHandle;
 use std::pin::pin;
+use std::ptr::null_mut;
 use std::time::Duration;
 
 use everwatch_proactor::pipe::{
@@ -18,9 +21,14 @@ use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_IO_PENDING, ERROR_NO_DATA, ERROR_NO_SYSTEM_RESOURCES,
     ERROR_PIPE_BUSY, ERROR_PIPE_CONNECTED,
 };
+use windows_sys::Win32::Security::Authorization::{
+    ConvertSecurityDescriptorToStringSecurityDescriptorW, GetSecurityInfo, SDDL_REVISION_1,
+    SE_KERNEL_OBJECT,
+};
+use windows_sys::Win32::Security::DACL_SECURITY_INFORMATION;
 use windows_sys::Win32::Storage::FileSystem::{
-    FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, PIPE_ACCESS_DUPLEX,
-    SECURITY_IDENTIFICATION, SECURITY_SQOS_PRESENT,
+    FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, FILE_GENERIC_READ, PIPE_ACCESS_DUPLEX,
+    READ_CONTROL, SECURITY_IDENTIFICATION, SECURITY_SQOS_PRESENT,
 };
 use windows_sys::Win32::System::Pipes::{PIPE_REJECT_REMOTE_CLIENTS, PIPE_TYPE_MESSAGE};
 
@@ -59,6 +67,58 @@ fn remote_clients_and_other_users_are_refused_unless_asked_for() {
         assert_eq!(made[1] as u32 & PIPE_TYPE_MESSAGE != 0, is_open);
         assert_eq!(made[2] == 0, is_open, "a security descriptor");
     }
+}
+
+/// The access list of what is open, in the language of security descriptors (SDDL).
+fn access_list(file: &std::fs::File) -> String {
+    let (mut descriptor, mut text, mut length) = (null_mut(), null_mut(), 0);
+    // SAFETY: the handle is open; of all that can be asked for, only the descriptor is, which is memory of its
+    // own, as the text is. Both are left to the end of the process.
+    let units = unsafe {
+        let error = GetSecurityInfo(
+            file.as_raw_handle(),
+            SE_KERNEL_OBJECT,
+            DACL_SECURITY_INFORMATION,
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            &raw mut descriptor,
+        );
+        assert_eq!(error, 0);
+        let told = ConvertSecurityDescriptorToStringSecurityDescriptorW(
+            descriptor,
+            SDDL_REVISION_1,
+            DACL_SECURITY_INFORMATION,
+            &raw mut text,
+            &raw mut length,
+        );
+        assert_ne!(told, 0);
+        std::slice::from_raw_parts(text, length as usize)
+    };
+    let text = String::from_utf16_lossy(units);
+    text.trim_end_matches('\0').to_owned()
+}
+
+#[test]
+fn a_pipe_has_the_current_user_in_its_access_list_and_nobody_else() {
+    let proactor = Clean::new();
+    let name = pipe_name();
+    let _instance = PipeInstance::first(&proactor.remote(), &name, &PipeOptions::default());
+    let client = std::fs::OpenOptions::new()
+        .access_mode(READ_CONTROL | FILE_GENERIC_READ)
+        .open(&name)
+        .expect("it listens");
+    let list = access_list(&client);
+    let (flags, entries) = list.split_once('(').expect("entries");
+    assert!(flags.contains('P'), "it inherits: {list}");
+    let entries: Vec<&str> = entries.split('(').collect();
+    let [entry] = entries[..] else {
+        panic!("more than one: {list}");
+    };
+    // A user has an account of his own below the authority of its machine or domain.
+    assert!(entry.starts_with("A;;"), "{list}");
+    assert!(entry.contains(";S-1-5-21-"), "{list}");
 }
 
 #[test]
