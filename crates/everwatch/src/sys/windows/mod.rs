@@ -3,7 +3,7 @@
 //! - One read of each root reports on all that is below it, so the core is given paths. An open
 //!   directory keeps those above it from being renamed, which is why there is not one for each.
 //! - `system` is the seam: what is asked of Windows, without a decision. `host` decides: it is the
-//!   [`Kernel`](everwatch_core::kernel::Kernel), arms and retires reads, grows their buffers, and says
+//!   [`Kernel`](everwatch_core::kernel::Kernel); `reads` arms and retires reads, grows their buffers, and says
 //!   what their ends mean; `faults` has the table of errors, `attributes` what they make of an entry, and
 //!   `tail` turns what reads return into records. All of that runs on the simulated system (`sys::sim::windows`) as well, which does what
 //!   Wine cannot do.
@@ -18,6 +18,7 @@ mod host;
 mod names;
 #[cfg(windows)]
 mod native;
+mod reads;
 mod sights;
 mod system;
 mod tail;
