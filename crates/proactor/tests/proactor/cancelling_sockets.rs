@@ -253,6 +253,12 @@ fn writes_that_are_dropped_send_their_beginning_or_nothing() {
             proactor.get().poll(Some(Duration::from_millis(1)));
             polled = poll_now(write.as_mut());
         }
+        // Two blocks of one value must not come one after the other, however long the reader rests.
+        let is_dropped = |(is_whole, _): &(bool, usize)| !is_whole;
+        if polled.is_pending() && whole.iter().rev().take_while(|it| is_dropped(it)).count() >= 200
+        {
+            polled = Poll::Ready(proactor.get().block_on(write.as_mut()));
+        }
         whole.push(match polled {
             Poll::Ready((written, _)) => {
                 assert_eq!(written.expect("written"), length);
