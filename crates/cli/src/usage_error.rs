@@ -11,7 +11,7 @@ use everwatch::printable;
 
 /// The sentence for `error`, given the arguments behind the command's own name.
 pub(crate) fn sentence(error: &clap::Error, arguments: &[String]) -> String {
-    let mistake = Mistake { error };
+    let usage = UsageError { error };
     let order = arguments
         .first()
         .filter(|order| ["watch", "doctor"].contains(&&***order));
@@ -23,12 +23,12 @@ pub(crate) fn sentence(error: &clap::Error, arguments: &[String]) -> String {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             format!("say what to do: 'watch' or 'doctor'; {help}")
         }
-        ErrorKind::InvalidSubcommand => mistake.about_order(&help),
-        ErrorKind::UnknownArgument => mistake.about_flag(order, &help),
-        ErrorKind::InvalidValue => mistake.about_choice(&help),
-        ErrorKind::ValueValidation => mistake.about_value(),
+        ErrorKind::InvalidSubcommand => usage.about_order(&help),
+        ErrorKind::UnknownArgument => usage.about_flag(order, &help),
+        ErrorKind::InvalidValue => usage.about_choice(&help),
+        ErrorKind::ValueValidation => usage.about_value(),
         ErrorKind::ArgumentConflict => {
-            format!("{} may be given once only; drop one", mistake.flag())
+            format!("{} may be given once only; drop one", usage.flag())
         }
         ErrorKind::InvalidUtf8 => {
             format!("only paths may be other than UTF-8, and a flag or its value is; {help}")
@@ -42,11 +42,11 @@ pub(crate) fn sentence(error: &clap::Error, arguments: &[String]) -> String {
     }
 }
 
-struct Mistake<'a> {
+struct UsageError<'a> {
     error: &'a clap::Error,
 }
 
-impl Mistake<'_> {
+impl UsageError<'_> {
     fn about_order(&self, help: &str) -> String {
         let typed = self.text(ContextKind::InvalidSubcommand);
         let quoted = quoted(typed);

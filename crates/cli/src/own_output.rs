@@ -7,15 +7,15 @@ use everwatch::{Change, ChangeKind};
 
 /// What the command writes to.
 #[derive(Debug)]
-pub(crate) struct Itself {
+pub(crate) struct OwnOutput {
     /// Device and inode number, if it is a regular file.
     file: Option<(u64, u64)>,
     was_told: bool,
 }
 
-impl Itself {
-    pub(crate) fn new() -> Itself {
-        Itself {
+impl OwnOutput {
+    pub(crate) fn new() -> OwnOutput {
+        OwnOutput {
             file: standard_output(),
             was_told: false,
         }

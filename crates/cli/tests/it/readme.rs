@@ -1,16 +1,15 @@
-//! The session in the README is what the command prints.
-
-#![cfg(target_os = "linux")]
+//! The session in the README of the repository, which is what the command prints.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-const README: &str = include_str!("../../../README.md");
+const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
 
 #[test]
 fn the_session_in_the_readme_is_what_the_command_prints() {
-    let session = README
+    let readme = fs::read_to_string(README).expect("the README of the repository");
+    let session = readme
         .split_once("```console\n")
         .and_then(|(_, rest)| rest.split_once("\n```"))
         .map(|(session, _)| session)
