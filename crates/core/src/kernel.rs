@@ -24,7 +24,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::change::FileType;
+use crate::event::FileType;
 use crate::coverage::Gap;
 use crate::engine::may_be_since;
 use crate::record::Backlog;

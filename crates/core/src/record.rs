@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::change::FileType;
+use crate::event::FileType;
 use crate::kernel::Watch;
 
 /// A reading of the caller's monotonic clock: the time since some fixed moment.

@@ -13,12 +13,13 @@
 //! The mirror believes whatever it is told; judging records is the engine's work.
 
 mod index;
+mod names;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
-use crate::change::FileType;
+use crate::event::FileType;
 use crate::kernel::{Identity, Watch};
-use crate::names::{NameAt, Names};
+use names::{NameAt, Names};
 
 const NONE: u32 = u32::MAX;
 
@@ -552,4 +553,4 @@ fn link(index: u32) -> Option<NodeId> {
 }
 
 #[cfg(test)]
-mod model;
+mod oracle;

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use hashbrown::HashSet;
 
-use crate::change::{Cause, Change, ChangeKind, Event, Resync, ResyncReason};
+use crate::event::{Cause, Change, ChangeKind, Event, Resync, ResyncReason};
 use crate::coverage::{Gap, State, Subtree};
-use crate::fold::{At, Fold, StepKind};
+use super::fold::{At, Fold, StepKind};
 use crate::mirror::{Mirror, NodeId};
 use crate::path::to_path;
 
@@ -396,6 +396,3 @@ pub(crate) fn path_of(mirror: &Mirror, id: NodeId) -> PathBuf {
     mirror.write_path(id, &mut path);
     to_path(path)
 }
-
-#[cfg(test)]
-mod model;

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{OutletId, Outlets};
-use crate::change::{Cause, ChangeKind, Event, FileType};
+use super::outlet::{OutletId, Outlets};
+use crate::event::{Cause, ChangeKind, Event, FileType};
 use crate::mirror::{Mirror, NodeId};
 use crate::path::to_bytes;
 
