@@ -396,7 +396,7 @@ fn whoever_awaits_last_is_woken_if_a_future_is_dropped_while_it_waits() {
 
 /// Events without an engine behind them.
 fn note(seq: u64) -> Event {
-    let mut change = everwatch_core::change::Change::created(ROOT.into(), crate::FileType::File);
+    let mut change = everwatch_core::event::Change::created(ROOT.into(), crate::FileType::File);
     change.seq = seq;
     Event::Change(change)
 }

@@ -14,7 +14,8 @@ use std::collections::VecDeque;
 
 use hashbrown::{HashMap, HashSet};
 
-use crate::event::{Cause, FileType};
+use crate::entry::FileType;
+use crate::event::Cause;
 use crate::mirror::{Mark, Mirror, NodeId};
 
 /// A parent and a name; without a parent, the top of a tree and its path.

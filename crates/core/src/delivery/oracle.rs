@@ -8,7 +8,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::outlet::{OutletId, Outlets};
-use crate::event::{Cause, ChangeKind, Event, FileType};
+use crate::entry::FileType;
+use crate::event::{Cause, ChangeKind, Event};
 use crate::mirror::{Mirror, NodeId};
 use crate::path::to_bytes;
 

@@ -3,7 +3,7 @@
 use hashbrown::HashSet;
 
 use super::fold::{Fold, Place, Step, StepKind};
-use crate::event::FileType;
+use crate::entry::FileType;
 use crate::mirror::{Mirror, NodeId};
 
 impl Fold {

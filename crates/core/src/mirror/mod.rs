@@ -14,11 +14,11 @@
 
 mod index;
 mod names;
+pub(crate) mod path;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
-use crate::event::FileType;
-use crate::kernel::{Identity, Watch};
+use crate::entry::{FileType, Identity, Watch};
 use names::{NameAt, Names};
 
 const NONE: u32 = u32::MAX;
@@ -482,31 +482,6 @@ impl Mirror {
     /// Whether `id` is `ancestor` or below it.
     pub(crate) fn is_within(&self, id: NodeId, ancestor: NodeId) -> bool {
         std::iter::successors(Some(id), |&id| self.parent(id)).any(|id| id == ancestor)
-    }
-
-    /// Appends the path of `id` to `path`. A root's name is its whole path.
-    pub(crate) fn write_path(&self, id: NodeId, path: &mut Vec<u8>) {
-        let start = path.len();
-        let mut length = 0;
-        let mut chain = Some(id);
-        while let Some(id) = chain {
-            length += self.name(id).len() + 1;
-            chain = self.parent(id);
-        }
-        path.resize(start + length, 0);
-        let mut end = path.len();
-        let mut chain = Some(id);
-        while let Some(id) = chain {
-            let name = self.name(id);
-            end -= name.len();
-            path[end..end + name.len()].copy_from_slice(name);
-            chain = self.parent(id);
-            if chain.is_some_and(|parent| !self.name(parent).ends_with(b"/")) {
-                end -= 1;
-                path[end] = b'/';
-            }
-        }
-        path.drain(start..end);
     }
 
     /// Keeps the id of `id` from being used again until [`Mirror::unpin`], also after removal.

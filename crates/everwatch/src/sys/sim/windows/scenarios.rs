@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use everwatch_core::kernel::{Kernel as _, Purpose};
-use everwatch_core::record::Backlog;
+use everwatch_core::queue::RecordQueue;
 use everwatch_proactor::Layout;
 
 use super::super::disk::{Disk, Habits as DiskHabits};
@@ -353,9 +353,9 @@ fn s1_17_what_a_replaced_read_had_is_not_waited_for() {
     kernel.watch(&below, Purpose::Entries).expect("watched");
     assert!(kernel.is_idle(), "no read will complete by itself");
     kernel.sleep(None);
-    let mut backlog = Backlog::default();
-    kernel.drain(&mut backlog).expect("drained");
-    assert_eq!(backlog.front().map(|record| record.name), Some(&b"f"[..]));
+    let mut records = RecordQueue::default();
+    kernel.drain(&mut records).expect("drained");
+    assert_eq!(records.front().map(|record| record.name), Some(&b"f"[..]));
 }
 
 #[test]
