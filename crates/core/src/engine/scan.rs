@@ -3,8 +3,8 @@
 //! The one routine for roots, for new and moved-in directories, for what was mounted, became
 //! readable or is polled, and for resync.
 
-use super::aside::Astray;
-use super::handles::OpenError;
+use super::directories::OpenError;
+use super::pending::Astray;
 use super::{Engine, may_be_since};
 use crate::change::{Cause, FileType};
 use crate::coverage::{Gap, State};
@@ -63,7 +63,7 @@ impl<K: Kernel> Engine<K> {
         }
         self.mirror.set_identity(id, identity);
         if self.mirror.inode(id) == 0 {
-            let born = super::look::fold_born(identity.born);
+            let born = super::reconcile::fold_born(identity.born);
             self.mirror
                 .identify(id, FileType::Dir, identity.inode, born);
         }

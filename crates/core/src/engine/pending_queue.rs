@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::aside::Oddity;
+use super::pending::Oddity;
 use crate::record::Moment;
 
 #[derive(Debug)]

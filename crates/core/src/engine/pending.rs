@@ -9,9 +9,9 @@
 
 use std::path::PathBuf;
 
-use super::handles::OpenError;
-use super::look::Seen;
-use super::shelf::Aside;
+use super::directories::OpenError;
+use super::pending_queue::Aside;
+use super::reconcile::Seen;
 use super::{Engine, Poll, RunningResync};
 use crate::change::Cause;
 use crate::coverage::Gap;

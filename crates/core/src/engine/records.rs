@@ -4,7 +4,7 @@
 //! name on disk: what is there now may be newer than the record, but then newer records follow.
 
 use super::Engine;
-use super::look::Seen;
+use super::reconcile::Seen;
 use crate::change::{Cause, FileType};
 use crate::filter::RULES_FILE;
 use crate::kernel::{Kernel, Watch};

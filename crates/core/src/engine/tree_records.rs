@@ -13,8 +13,8 @@
 //!   ([`Oddity::Departed`]).
 
 use super::Engine;
-use super::aside::Oddity;
-use super::look::Seen;
+use super::pending::Oddity;
+use super::reconcile::Seen;
 use crate::change::{Cause, FileType};
 use crate::kernel::{BORN_ONCE, Kernel, Watch};
 use crate::mirror::{Mark, NodeId};

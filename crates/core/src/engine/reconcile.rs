@@ -1,6 +1,6 @@
 //! Reconciling one name with what was seen there.
 
-use super::aside::Oddity;
+use super::pending::Oddity;
 use super::{Engine, Stamp, may_be_since};
 use crate::change::{Cause, FileType};
 use crate::coverage::Gap;
