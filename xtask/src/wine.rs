@@ -99,7 +99,7 @@ fn program_in_wine(program: &str, arguments: &[&str]) -> Result<(), String> {
 }
 
 /// The writers of the suite that runs the command for Windows, as a program.
-const WRITERS: &str = "--package everwatch-cli --example workload";
+const WRITERS: &str = "--package everwatch-torture --example workload";
 
 /// The bench's subjects.
 const BENCH_OUTSIDE: &str = "build --release --package everwatch-bench --bin everwatch-bench";

@@ -306,7 +306,7 @@ fn stopping_in_the_middle_of_traffic_is_clean() {
 
 // requirement: S1 bug 10
 #[test]
-fn s1_bug_10_an_update_has_an_effect_on_a_watch_that_is_open() {
+fn an_update_has_an_effect_on_a_watch_that_is_open() {
     let scene = Scene::of(Mask::IN_CREATE, false, &["d"], &["g"]);
     scene.write("f");
     scene.write("d/f");
@@ -320,7 +320,7 @@ fn s1_bug_10_an_update_has_an_effect_on_a_watch_that_is_open() {
 
 // requirement: S1 bug 12
 #[test]
-fn s1_bug_12_directories_are_known_by_their_new_paths_after_renames() {
+fn directories_are_known_by_their_new_paths_after_renames() {
     let scene = Scene::of(names(), true, &["a/b/c"], &[]);
     scene.rename("a", "x");
     scene.rename("x/b", "y");
@@ -344,7 +344,7 @@ fn s1_bug_12_directories_are_known_by_their_new_paths_after_renames() {
 
 // requirement: S1 bug 13
 #[test]
-fn s1_bug_13_a_path_that_contains_the_watched_path_as_text_is_not_watched() {
+fn a_path_that_contains_the_watched_path_as_text_is_not_watched() {
     let dir = temp();
     let root = dir.path().join("a").join("b");
     let names_of_root = root
@@ -372,7 +372,7 @@ fn s1_bug_13_a_path_that_contains_the_watched_path_as_text_is_not_watched() {
 
 // requirement: S1 bug 14
 #[test]
-fn s1_bug_14_numbers_are_not_given_twice_after_a_removal() {
+fn numbers_are_not_given_twice_after_a_removal() {
     let dirs = [(); 4].map(|()| temp());
     let (manager, log) = logging();
     let mut given = HashSet::new();
@@ -406,7 +406,7 @@ fn s1_bug_14_numbers_are_not_given_twice_after_a_removal() {
 
 // requirement: S1 bug 15
 #[test]
-fn s1_bug_15_stopping_does_not_wait_for_watches_that_could_not_be_opened() {
+fn stopping_does_not_wait_for_watches_that_could_not_be_opened() {
     let dir = temp();
     let (manager, _) = logging();
     let absent = dir.path().join("absent");
@@ -429,7 +429,7 @@ fn s1_bug_15_stopping_does_not_wait_for_watches_that_could_not_be_opened() {
 
 // requirement: S1 bug 16
 #[test]
-fn s1_bug_16_watches_may_come_and_go_while_the_manager_stops() {
+fn watches_may_come_and_go_while_the_manager_stops() {
     let dir = temp();
     for thread in 0..4 {
         for number in 0..5 {

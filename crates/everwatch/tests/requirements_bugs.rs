@@ -112,7 +112,7 @@ fn a_root_can_be_renamed_and_removed_by_others() {
 
 // requirement: S1 bug 12
 #[test]
-fn s1_bug_12_what_is_known_below_a_directory_is_renamed_with_it() {
+fn what_is_known_below_a_directory_is_renamed_with_it() {
     let dir = temp();
     fs::create_dir_all(dir.path().join("a/b")).expect("directories");
     fs::write(dir.path().join("a/b/f"), "").expect("a file");
@@ -134,7 +134,7 @@ fn s1_bug_12_what_is_known_below_a_directory_is_renamed_with_it() {
 
 // requirement: S1 bug 13
 #[test]
-fn s1_bug_13_a_root_covers_what_is_below_it_and_not_what_begins_like_it() {
+fn a_root_covers_what_is_below_it_and_not_what_begins_like_it() {
     let dir = temp();
     for name in ["child", "childX", "x", "x/child"] {
         fs::create_dir(dir.path().join(name)).expect("a directory");
@@ -154,7 +154,7 @@ fn s1_bug_13_a_root_covers_what_is_below_it_and_not_what_begins_like_it() {
 
 // requirement: S1 bug 15
 #[test]
-fn s1_bug_15_a_watcher_all_of_whose_roots_failed_can_be_closed() {
+fn a_watcher_all_of_whose_roots_failed_can_be_closed() {
     let dir = temp();
     let watcher = Watcher::new().expect("a watcher");
     let mut feed = watcher.feed().expect("a feed");

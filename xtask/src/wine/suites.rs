@@ -74,7 +74,7 @@ pub(super) const SUITES: &[Suite] = &[
         limit: Duration::from_secs(600),
     },
     Suite {
-        package: "everwatch-cli",
+        package: "everwatch-torture",
         kind: Kind::Command,
         arguments: &["--release", "--test", "wine"],
         limit: Duration::from_secs(600),
@@ -113,7 +113,8 @@ pub(super) const PENDING: &[Suite] = &[
 ];
 
 /// What has to be there for suites of the command, as words for `cargo build`.
-pub(super) const COMMAND: &str = "--release -p everwatch-cli --bin everwatch --example workload";
+pub(super) const COMMAND: &str =
+    "--release -p everwatch-cli -p everwatch-torture --bin everwatch --example workload";
 
 /// Where the command is then, below the directory of the target.
 pub(super) const EXECUTABLE: &str = "release/everwatch.exe";
@@ -131,6 +132,7 @@ pub(super) const BUILT: &[&str] = &[
     "-p everwatch -p everwatch-cli --lib --bins",
     "-p everwatch --tests",
     "-p everwatch-cli --tests",
+    "-p everwatch-torture --example workload",
 ];
 
 /// How long a crate may take to be compiled.

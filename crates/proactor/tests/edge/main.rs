@@ -146,7 +146,7 @@ fn packets_timeouts_and_failures_are_told_apart() {
 
 // requirement: S3 bug 11 (wine)
 #[test]
-fn s3_bug_11_an_open_that_fails_is_noticed() {
+fn an_open_that_fails_is_noticed() {
     let tree = tree();
     let file = tree.path().join("file");
     create(&file);
@@ -170,7 +170,7 @@ fn s3_bug_11_an_open_that_fails_is_noticed() {
 
 // requirement: S3 bug 11, S1.6 (wine)
 #[test]
-fn s3_bug_11_s1_6_a_path_may_be_longer_than_260_units() {
+fn a_path_may_be_longer_than_260_units() {
     let tree = tree();
     let mut path = verbatim(tree.path());
     for _ in 0..4 {
@@ -202,7 +202,7 @@ fn s3_bug_11_s1_6_a_path_may_be_longer_than_260_units() {
 
 // requirement: S3 bug 10 (wine)
 #[test]
-fn s3_bug_10_an_old_error_is_taken_for_no_new_one() {
+fn an_old_error_is_taken_for_no_new_one() {
     const STALE: u32 = 1022;
     let tree = tree();
     // SAFETY: no preconditions.
