@@ -7,8 +7,8 @@
 //!
 //! | to do | run |
 //! |---|---|
-//! | the suite | `cargo test --release -p everwatch-cli --test torture` |
-//! | the full matrix | `EVERWATCH_SOAK=1 cargo test --release -p everwatch-cli --test torture soak -- --nocapture` |
+//! | the suite | `cargo test --release -p everwatch-torture --test torture` |
+//! | the full matrix | `EVERWATCH_SOAK=1 cargo test --release -p everwatch-torture --test torture soak -- --nocapture` |
 //! | a copy of what the command wrote | `EVERWATCH_LINES=/tmp/lines` with any of these |
 //! | one run again | what a failing run printed: `EVERWATCH_TORTURE='…' cargo test … replay` |
 

@@ -87,7 +87,7 @@ impl Wine {
         let program = directory.join("examples/workload.exe");
         assert!(
             program.exists(),
-            "{} is missing: cargo build --release -p everwatch-cli --example workload --target …",
+            "{} is missing: cargo build --release -p everwatch-torture --example workload --target …",
             program.display()
         );
         self.program(&program)

@@ -325,7 +325,7 @@ impl Run {
         words.extend(self.queue.map(|records| format!("queue={records}")));
         words.extend(self.watches.map(|watches| format!("watches={watches}")));
         format!(
-            "EVERWATCH_TORTURE='{}' cargo test --release -p everwatch-cli --test torture -- \
+            "EVERWATCH_TORTURE='{}' cargo test --release -p everwatch-torture --test torture -- \
              --exact convergence::a_run_described_by_the_environment_converges --nocapture",
             words.join(" ")
         )

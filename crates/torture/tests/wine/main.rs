@@ -7,9 +7,9 @@
 //!
 //! | to do | run |
 //! |---|---|
-//! | everything that is needed, and this | `cargo xtask wine -p everwatch-cli` |
-//! | the command and the writers for Windows | `cargo build --release -p everwatch-cli --bin everwatch --example workload --target x86_64-pc-windows-gnu` |
-//! | the suite | `EVERWATCH_WINE_EXE=target/…/everwatch.exe cargo test --release -p everwatch-cli --test wine` |
+//! | everything that is needed, and this | `cargo xtask wine -p everwatch-torture` |
+//! | the command and the writers for Windows | `cargo build --release -p everwatch-cli -p everwatch-torture --bin everwatch --example workload --target x86_64-pc-windows-gnu` |
+//! | the suite | `EVERWATCH_WINE_EXE=target/…/everwatch.exe cargo test --release -p everwatch-torture --test wine` |
 //! | the full matrix | `EVERWATCH_SOAK=1` with it |
 //! | one run again | what a failing run printed |
 //!

@@ -207,7 +207,7 @@ impl Run {
     fn complaint(&self, outcome: &Outcome) -> String {
         format!(
             "{}\n{}\nits lines: {}\nto run it again:\nEVERWATCH_RUN='{}' cargo test --release -p \
-             everwatch-cli --test wine -- --exact \
+             everwatch-torture --test wine -- --exact \
              convergence::a_run_described_by_the_environment_converges --nocapture",
             self.words(),
             outcome.report(),

@@ -124,11 +124,11 @@ impl Everwatch {
         watches: Option<u32>,
     ) -> Everwatch {
         let mut command = match watches {
-            None => Command::new(env!("CARGO_BIN_EXE_everwatch")),
+            None => Command::new(everwatch_torture::everwatch()),
             Some(watches) => {
                 let script = format!("echo {watches} > {WATCH_LIMIT} && exec \"$0\" \"$@\"");
                 let mut command = in_own_namespace(&["sh", "-c", &script]);
-                command.arg(env!("CARGO_BIN_EXE_everwatch"));
+                command.arg(everwatch_torture::everwatch());
                 command
             }
         };
