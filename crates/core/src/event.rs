@@ -4,39 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::coverage::Subtree;
-
-/// What kind of thing a directory entry is. Symbolic links are entries of their own and are never
-/// followed below a root.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[non_exhaustive]
-pub enum FileType {
-    /// A regular file.
-    File,
-    /// A directory.
-    Dir,
-    /// A symbolic link, whatever it points at.
-    Symlink,
-    /// A socket, a pipe or a device.
-    Other,
-}
-
-impl FileType {
-    /// The name in the command's JSON lines: `file`, `dir`, `symlink` or `other`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            FileType::File => "file",
-            FileType::Dir => "dir",
-            FileType::Symlink => "symlink",
-            FileType::Other => "other",
-        }
-    }
-}
-
-impl fmt::Display for FileType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+use crate::entry::FileType;
 
 /// How a change became known.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

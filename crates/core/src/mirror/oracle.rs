@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::{Mirror, NodeId};
-use crate::change::FileType;
+use crate::entry::FileType;
 
 /// What is done. Numbers choose among what there is at that time.
 #[derive(Clone, Debug)]

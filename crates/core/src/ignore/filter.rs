@@ -4,19 +4,13 @@
 //! that the caller gives, and `.gitignore` files in the tree, both with git's rules (gitignore(5)).
 //! The rules of a directory are read through its open handle when it is listed, never by path.
 
+use ::ignore::gitignore::{Gitignore, GitignoreBuilder};
 use hashbrown::HashMap;
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use std::fmt;
-use std::path::{Path, PathBuf};
 
+use super::rules::{AncestorIgnores, RulesFile, parse, verdict};
 use crate::mirror::{Mark, Mirror, NodeId};
 use crate::path::to_path;
-
-/// The name of the files with ignore rules.
-pub(crate) const RULES_FILE: &[u8] = b".gitignore";
-
-/// Largest file of rules that is read.
-pub(crate) const RULES_LIMIT: usize = 1 << 20;
 
 /// A glob that cannot be understood.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,58 +29,13 @@ impl fmt::Display for BadGlob {
 
 impl std::error::Error for BadGlob {}
 
-/// Rules of a directory above a root, which apply below it as well.
-#[derive(Clone, Debug)]
-pub struct OuterRules {
-    /// The root's path relative to the directory that the rules are written for.
-    prefix: PathBuf,
-    /// Where they are written, if they are read again when that changes.
-    file: Option<RulesFile>,
-    /// What the rules were made of.
-    text: Option<Vec<u8>>,
-    rules: Gitignore,
-}
-
-/// A file with ignore rules above a root.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct RulesFile {
-    pub(crate) dir: PathBuf,
-    pub(crate) name: Vec<u8>,
-}
-
-impl OuterRules {
-    /// Understands the text of an ignore file. Lines that make no sense are skipped, as git does.
-    pub fn new(prefix: PathBuf, text: &[u8]) -> OuterRules {
-        OuterRules {
-            prefix,
-            file: None,
-            text: None,
-            rules: parse(text),
-        }
-    }
-
-    /// The rules in the file `name` of `dir`, as they are when the root is added and whenever they
-    /// change. There may be no such file.
-    pub fn of_file(prefix: PathBuf, dir: PathBuf, name: &str) -> OuterRules {
-        OuterRules {
-            prefix,
-            file: Some(RulesFile {
-                dir,
-                name: name.as_bytes().to_owned(),
-            }),
-            text: None,
-            rules: Gitignore::empty(),
-        }
-    }
-}
-
 /// What hides entries. The default hides nothing.
 #[derive(Debug, Default)]
 pub struct Filter {
     globs: Option<Gitignore>,
     reads_rules: bool,
     rules: HashMap<NodeId, Gitignore>,
-    outer: HashMap<NodeId, Vec<OuterRules>>,
+    outer: HashMap<NodeId, Vec<AncestorIgnores>>,
 }
 
 impl Filter {
@@ -125,7 +74,7 @@ impl Filter {
         self.reads_rules
     }
 
-    pub(crate) fn set_outer(&mut self, root: NodeId, outer: Vec<OuterRules>) {
+    pub(crate) fn set_outer(&mut self, root: NodeId, outer: Vec<AncestorIgnores>) {
         if !outer.is_empty() {
             self.outer.insert(root, outer);
         }
@@ -230,34 +179,12 @@ impl Filter {
 }
 
 /// What is wrong with a glob, without the glob itself.
-fn reason(error: ignore::Error) -> String {
+fn reason(error: ::ignore::Error) -> String {
     match error {
-        ignore::Error::Glob { err, .. } => err,
-        ignore::Error::WithLineNumber { err, .. } | ignore::Error::WithPath { err, .. } => {
+        ::ignore::Error::Glob { err, .. } => err,
+        ::ignore::Error::WithLineNumber { err, .. } | ::ignore::Error::WithPath { err, .. } => {
             reason(*err)
         }
         other => other.to_string(),
     }
-}
-
-fn verdict(rules: &Gitignore, path: &Path, is_dir: bool) -> Option<bool> {
-    let matched = rules.matched(path, is_dir);
-    match (matched.is_ignore(), matched.is_whitelist()) {
-        (true, _) => Some(true),
-        (_, true) => Some(false),
-        _ => None,
-    }
-}
-
-fn parse(text: &[u8]) -> Gitignore {
-    let mut builder = GitignoreBuilder::new("");
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    for line in text.split(|&byte| byte == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if let Ok(line) = std::str::from_utf8(line) {
-            // A line that makes no sense hides nothing; git treats it the same way.
-            let _ = builder.add_line(None, line);
-        }
-    }
-    builder.build().unwrap_or_else(|_| Gitignore::empty())
 }

@@ -13,12 +13,13 @@
 //! The mirror believes whatever it is told; judging records is the engine's work.
 
 mod index;
+mod names;
+pub(crate) mod path;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
-use crate::change::FileType;
-use crate::kernel::{Identity, Watch};
-use crate::names::{NameAt, Names};
+use crate::entry::{FileType, Identity, Watch};
+use names::{NameAt, Names};
 
 const NONE: u32 = u32::MAX;
 
@@ -483,31 +484,6 @@ impl Mirror {
         std::iter::successors(Some(id), |&id| self.parent(id)).any(|id| id == ancestor)
     }
 
-    /// Appends the path of `id` to `path`. A root's name is its whole path.
-    pub(crate) fn write_path(&self, id: NodeId, path: &mut Vec<u8>) {
-        let start = path.len();
-        let mut length = 0;
-        let mut chain = Some(id);
-        while let Some(id) = chain {
-            length += self.name(id).len() + 1;
-            chain = self.parent(id);
-        }
-        path.resize(start + length, 0);
-        let mut end = path.len();
-        let mut chain = Some(id);
-        while let Some(id) = chain {
-            let name = self.name(id);
-            end -= name.len();
-            path[end..end + name.len()].copy_from_slice(name);
-            chain = self.parent(id);
-            if chain.is_some_and(|parent| !self.name(parent).ends_with(b"/")) {
-                end -= 1;
-                path[end] = b'/';
-            }
-        }
-        path.drain(start..end);
-    }
-
     /// Keeps the id of `id` from being used again until [`Mirror::unpin`], also after removal.
     pub(crate) fn pin(&mut self, id: NodeId) {
         *self.pins.entry(id.0).or_insert(0) += 1;
@@ -552,4 +528,4 @@ fn link(index: u32) -> Option<NodeId> {
 }
 
 #[cfg(test)]
-mod model;
+mod oracle;

@@ -10,13 +10,12 @@
 //! only after its parents are; what stands in its way is placed first, or removed if the two are in
 //! each other's way. That is the one case in which a move is told as removed and created.
 
-mod steps;
-
 use std::collections::VecDeque;
 
 use hashbrown::{HashMap, HashSet};
 
-use crate::change::{Cause, FileType};
+use crate::entry::FileType;
+use crate::event::Cause;
 use crate::mirror::{Mark, Mirror, NodeId};
 
 /// A parent and a name; without a parent, the top of a tree and its path.
@@ -24,21 +23,21 @@ pub(crate) type At<'a> = (Option<NodeId>, &'a [u8]);
 
 /// Where the consumer sees an entry.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-struct Place {
-    parent: Option<NodeId>,
-    name: Box<[u8]>,
+pub(super) struct Place {
+    pub(super) parent: Option<NodeId>,
+    pub(super) name: Box<[u8]>,
 }
 
 #[derive(Debug)]
-struct Touched {
+pub(super) struct Touched {
     /// `None` if the consumer does not know of the entry.
-    seen: Option<Place>,
-    kind: FileType,
+    pub(super) seen: Option<Place>,
+    pub(super) kind: FileType,
     /// Whether the mirror still has the entry. Its id is pinned as long as it is touched.
-    alive: bool,
-    modified: bool,
-    metadata: bool,
-    cause: Cause,
+    pub(super) alive: bool,
+    pub(super) modified: bool,
+    pub(super) metadata: bool,
+    pub(super) cause: Cause,
 }
 
 /// One change of the difference; paths are written out, as consumer and mirror differ in them.
@@ -62,13 +61,13 @@ pub(crate) enum StepKind {
 /// See the module head.
 #[derive(Debug, Default)]
 pub(crate) struct Fold {
-    touched: HashMap<NodeId, Touched>,
+    pub(super) touched: HashMap<NodeId, Touched>,
     /// Who is where in the consumer's tree, for touched entries: by parent, then by name.
-    places: HashMap<Option<NodeId>, HashMap<Box<[u8]>, NodeId>>,
+    pub(super) places: HashMap<Option<NodeId>, HashMap<Box<[u8]>, NodeId>>,
     /// Entries still to be told of, last first. May name entries that are settled meanwhile.
-    plan: VecDeque<NodeId>,
+    pub(super) plan: VecDeque<NodeId>,
     /// Changes that are decided and not handed out yet, last first.
-    ready: Vec<Step>,
+    pub(super) ready: Vec<Step>,
 }
 
 impl Fold {
@@ -196,7 +195,7 @@ impl Fold {
     }
 
     /// Makes sure that where the consumer sees the entry is written down.
-    fn touch(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) -> &mut Touched {
+    pub(super) fn touch(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) -> &mut Touched {
         if !self.touched.contains_key(&id) {
             mirror.pin(id);
             let place = Place {
@@ -223,7 +222,7 @@ impl Fold {
     }
 
     /// The consumer now sees the entry as the mirror has it.
-    fn settle(&mut self, mirror: &mut Mirror, id: NodeId) {
+    pub(super) fn settle(&mut self, mirror: &mut Mirror, id: NodeId) {
         if let Some(touched) = self.touched.remove(&id) {
             if let Some(place) = touched.seen {
                 self.leave(&place);
@@ -232,7 +231,7 @@ impl Fold {
         }
     }
 
-    fn leave(&mut self, place: &Place) {
+    pub(super) fn leave(&mut self, place: &Place) {
         if let Some(names) = self.places.get_mut(&place.parent) {
             names.remove(&place.name);
             if names.is_empty() {
@@ -241,12 +240,12 @@ impl Fold {
         }
     }
 
-    fn occupant(&self, place: &Place) -> Option<NodeId> {
+    pub(super) fn occupant(&self, place: &Place) -> Option<NodeId> {
         self.places.get(&place.parent)?.get(&place.name).copied()
     }
 
     /// The entry and all that the consumer sees below it.
-    fn seen_subtree(&self, mirror: &Mirror, top: NodeId) -> Vec<NodeId> {
+    pub(super) fn seen_subtree(&self, mirror: &Mirror, top: NodeId) -> Vec<NodeId> {
         let mut all = vec![top];
         let mut next = 0;
         while let Some(&id) = all.get(next) {
@@ -311,7 +310,7 @@ impl Fold {
     }
 
     /// The consumer no longer sees anything at or below `top`.
-    fn forget_seen(&mut self, mirror: &mut Mirror, top: NodeId) {
+    pub(super) fn forget_seen(&mut self, mirror: &mut Mirror, top: NodeId) {
         let mut forgotten = HashSet::new();
         for id in self.seen_subtree(mirror, top) {
             if !forgotten.insert(id) {

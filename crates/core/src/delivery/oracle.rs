@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{OutletId, Outlets};
-use crate::change::{Cause, ChangeKind, Event, FileType};
+use super::outlet::{OutletId, Outlets};
+use crate::entry::FileType;
+use crate::event::{Cause, ChangeKind, Event};
 use crate::mirror::{Mirror, NodeId};
 use crate::path::to_bytes;
 

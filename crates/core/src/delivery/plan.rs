@@ -2,8 +2,8 @@
 
 use hashbrown::HashSet;
 
-use super::{Fold, Place, Step, StepKind};
-use crate::change::FileType;
+use super::fold::{Fold, Place, Step, StepKind};
+use crate::entry::FileType;
 use crate::mirror::{Mirror, NodeId};
 
 impl Fold {

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 use hashbrown::HashSet;
 
-use crate::change::{Cause, Change, ChangeKind, Event, Resync, ResyncReason};
+use super::fold::{At, Fold, StepKind};
 use crate::coverage::{Gap, State, Subtree};
-use crate::fold::{At, Fold, StepKind};
+use crate::event::{Cause, Change, ChangeKind, Event, Resync, ResyncReason};
+use crate::mirror::path::path_of;
 use crate::mirror::{Mirror, NodeId};
 use crate::path::to_path;
 
@@ -389,13 +390,3 @@ fn describe(mirror: &Mirror, id: NodeId, seq: u64, kind: ChangeKind, cause: Caus
         cause,
     }
 }
-
-/// The absolute path of an entry.
-pub(crate) fn path_of(mirror: &Mirror, id: NodeId) -> PathBuf {
-    let mut path = Vec::new();
-    mirror.write_path(id, &mut path);
-    to_path(path)
-}
-
-#[cfg(test)]
-mod model;
