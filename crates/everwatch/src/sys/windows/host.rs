@@ -15,7 +15,7 @@ use everwatch_core::kernel::{
     Watch, Watched,
 };
 use everwatch_core::record::Backlog;
-use everwatch_proactor::{Settings, Tag};
+use everwatch_directory_reads::{Settings, Tag};
 
 use super::faults::{fault, fault_of_entry};
 use super::reads::{Read, deliver};

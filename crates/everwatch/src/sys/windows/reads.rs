@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use everwatch_core::kernel::{Fault, FaultKind, FileTime, Identity, Kernel, Purpose, Watch};
 use everwatch_core::record::{Action, Backlog, Record};
-use everwatch_proactor::{Completion, Filter, Settings, Tag};
+use everwatch_directory_reads::{Completion, Filter, Settings, Tag};
 
 use super::faults::{fault, unarmed};
 use super::host::Kernel32;

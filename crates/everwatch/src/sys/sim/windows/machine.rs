@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use everwatch_core::kernel::{FileTime, Listing, Stat};
 use everwatch_core::path::{to_bytes, to_path};
-use everwatch_proactor::{Collected, Completion, Layout, Settings, Tag};
+use everwatch_directory_reads::{Collected, Completion, Layout, Settings, Tag};
 
 use super::super::disk::{Content, Errno, Ino};
 use super::super::rules;

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use everwatch_core::kernel::{Purpose, Watch};
 use everwatch_core::record::{Action, Backlog};
-use everwatch_proactor::{Settings, Tag};
+use everwatch_directory_reads::{Settings, Tag};
 
 use super::super::disk::Ino;
 use super::super::system::{Handle, System};
