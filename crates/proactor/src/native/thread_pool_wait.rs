@@ -164,8 +164,9 @@ mod tests {
     use super::*;
     use crate::native::handle::Handle;
 
+    // requirement: S4.7 (wine)
     #[test]
-    fn s4_7_a_callback_that_comes_after_the_close_finds_nothing() {
+    fn a_callback_that_comes_after_the_close_finds_nothing() {
         // SAFETY: no name and no security descriptor; the event is fresh and nobody else's.
         let event = unsafe { Handle::own(CreateEventW(null(), 1, 0, null())) };
         let told = Arc::new(AtomicUsize::new(0));
