@@ -7,9 +7,10 @@
 use super::Engine;
 use super::root_table::RootId;
 use super::watches::Guard;
-use crate::change::ResyncReason;
-use crate::filter::{RULES_LIMIT, RulesFile, whole_lines};
-use crate::kernel::{Fault, Kernel, Purpose, Watched};
+use crate::event::ResyncReason;
+use crate::fault::Fault;
+use crate::ignore::{RULES_LIMIT, RulesFile, whole_lines};
+use crate::kernel::{Kernel, Purpose, Watched};
 use crate::mirror::NodeId;
 
 impl<K: Kernel> Engine<K> {

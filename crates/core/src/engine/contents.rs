@@ -1,11 +1,13 @@
 //! The content of files: which have to be reported as modified because of what looking at them showed.
 
 use super::Engine;
-use super::stamps::{Stamp, may_be_since, stamp_of};
-use crate::change::{Cause, FileType};
+use super::stamps::{Stamp, stamp_of};
 use crate::coverage::Gap;
+use crate::entry::FileType;
+use crate::event::Cause;
 use crate::kernel::{Kernel, Token};
 use crate::mirror::{Mirror, NodeId};
+use crate::time::may_be_since;
 
 /// Whether the changes of a directory since its last listing left records.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

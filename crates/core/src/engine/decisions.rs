@@ -8,7 +8,7 @@ use super::pending::{Undecided, Unreachable};
 use super::pending_queue::Deferred;
 use super::reconcile::Seen;
 use super::world::Report;
-use crate::change::Cause;
+use crate::event::Cause;
 use crate::kernel::Kernel;
 use crate::mirror::{Mark, NodeId};
 

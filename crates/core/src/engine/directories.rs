@@ -8,7 +8,10 @@
 use std::fmt;
 
 use crate::coverage::Gap;
-use crate::kernel::{Fault, FaultKind, Identity, Kernel, Listing, Stat};
+use crate::entry::{Identity, Stat};
+use crate::fault::{Fault, FaultKind};
+use crate::kernel::Kernel;
+use crate::listing::Listing;
 use crate::mirror::{Mark, Mirror, NodeId};
 use crate::path::to_path;
 

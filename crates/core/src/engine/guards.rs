@@ -12,7 +12,8 @@ use std::time::Duration;
 use super::Engine;
 use super::root_table::RootId;
 use super::watches::Guard;
-use crate::kernel::{Fault, FaultKind, Kernel, Purpose, Watched};
+use crate::fault::{Fault, FaultKind};
+use crate::kernel::{Kernel, Purpose, Watched};
 use crate::path::to_bytes;
 
 /// How many roots whose path cannot be watched are looked at in each poll interval.

@@ -7,12 +7,14 @@ use super::Engine;
 use super::nested::Lookup;
 use super::root_table::RootId;
 use super::world::Report;
-use crate::change::{Cause, FileType, ResyncReason};
 use crate::coverage::{Gap, State};
-use crate::kernel::{FaultKind, Kernel, Watch};
+use crate::entry::{FileType, Watch};
+use crate::event::{Cause, ResyncReason};
+use crate::fault::FaultKind;
+use crate::kernel::Kernel;
 use crate::mirror::{Mark, NodeId};
 use crate::path::to_bytes;
-use crate::record::Moment;
+use crate::time::Moment;
 
 impl<K: Kernel> Engine<K> {
     /// Checks the roots that a record may concern: one about an entry of a directory above them or, without

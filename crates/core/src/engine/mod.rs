@@ -60,15 +60,16 @@ mod world;
 
 use std::path::PathBuf;
 
-use crate::change::{Event, FileType};
-use crate::filter::Filter;
+use crate::delivery::outlet::OutletId;
+use crate::entry::FileType;
+use crate::event::Event;
+use crate::ignore::Filter;
 use crate::kernel::{Drained, Kernel};
-use crate::outlet::OutletId;
-use crate::record::{Moment, Record};
+use crate::record::Record;
+use crate::time::Moment;
 
 pub use barrier::Barrier;
 pub use root_table::{RootId, RootSpec};
-pub(crate) use stamps::may_be_since;
 pub use step_time::Pace;
 
 use directories::Directories;

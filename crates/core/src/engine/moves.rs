@@ -9,8 +9,9 @@ use super::directories::OpenError;
 use super::pending::Undecided;
 use super::reconcile::Seen;
 use super::world::Report;
-use crate::change::{Cause, FileType};
-use crate::kernel::{Kernel, Watch};
+use crate::entry::{FileType, Watch};
+use crate::event::Cause;
+use crate::kernel::Kernel;
 use crate::mirror::{Mark, NodeId};
 
 impl<K: Kernel> Engine<K> {

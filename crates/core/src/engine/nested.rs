@@ -22,12 +22,13 @@ use std::path::Path;
 use super::Engine;
 use super::root_table::{Root, RootId};
 use super::world::Report;
-use crate::change::{Cause, FileType};
 use crate::coverage::{Gap, State};
-use crate::kernel::{Identity, Kernel};
+use crate::entry::{FileType, Identity};
+use crate::event::Cause;
+use crate::kernel::Kernel;
 use crate::mirror::{Mark, NodeId};
 use crate::path::to_bytes;
-use crate::record::Moment;
+use crate::time::Moment;
 
 /// What the tree of one root shows at the path of another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -15,9 +15,9 @@ use hashbrown::HashMap;
 
 use super::pending_queue::{Deferred, PendingQueue};
 use super::step_time::StepTime;
-use crate::kernel::{Drained, FileTime};
+use crate::kernel::Drained;
 use crate::mirror::{Mark, Mirror, NodeId};
-use crate::record::Moment;
+use crate::time::{FileTime, Moment};
 
 /// Why a directory was not reached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::pending::Undecided;
-use crate::record::Moment;
+use crate::time::Moment;
 
 /// A pending decision.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use super::pending::Pending;
 use super::step_time::StepTime;
 use super::work::WorkList;
 use crate::mirror::Mirror;
-use crate::record::Moment;
+use crate::time::Moment;
 
 /// What is unreadable is tried again this many times less often than what is polled is listed, in
 /// case no record said that it can be read: rights depend on more than permissions.

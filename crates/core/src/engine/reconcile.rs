@@ -3,12 +3,14 @@
 use super::Engine;
 use super::contents::Tracking;
 use super::pending::Undecided;
-use super::stamps::may_be_since;
 use super::world::Report;
-use crate::change::{Cause, FileType};
 use crate::coverage::Gap;
-use crate::kernel::{FileTime, Kernel, Stat};
+use crate::entry::{FileType, Stat};
+use crate::event::Cause;
+use crate::kernel::Kernel;
 use crate::mirror::{Mark, NodeId};
+use crate::time::FileTime;
+use crate::time::may_be_since;
 
 /// What was seen at a name: by looking at it, or in a listing, which mostly lacks the birth time.
 #[derive(Clone, Copy, Debug)]

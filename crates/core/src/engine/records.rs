@@ -8,11 +8,14 @@ use std::collections::VecDeque;
 use super::Engine;
 use super::reconcile::Seen;
 use super::world::Report;
-use crate::change::{Cause, FileType, ResyncReason};
-use crate::filter::RULES_FILE;
-use crate::kernel::{Kernel, Watch};
+use crate::entry::{FileType, Watch};
+use crate::event::{Cause, ResyncReason};
+use crate::ignore::RULES_FILE;
+use crate::kernel::Kernel;
 use crate::mirror::{Mark, NodeId};
-use crate::record::{Action, Backlog, Described, Moment};
+use crate::queue::RecordQueue;
+use crate::record::{Action, Described};
+use crate::time::Moment;
 
 /// How many moves may come between the two halves of an exchange: moves of other processors may be
 /// queued between them.
@@ -21,7 +24,7 @@ const RECENT_ARRIVALS: usize = 32;
 /// The records that have come and are not applied.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    pub(super) queue: Backlog,
+    pub(super) queue: RecordQueue,
     /// The name of the record in hand; its memory is reused.
     name: Vec<u8>,
     /// Where the last moves went, to tell an exchange from a move back.

@@ -8,11 +8,12 @@ use std::path::Path;
 use super::Engine;
 use super::root_table::{Root, RootId};
 use super::world::Report;
-use crate::change::{Cause, FileType};
+use crate::entry::FileType;
+use crate::event::Cause;
 use crate::kernel::Kernel;
 use crate::mirror::{Mark, NodeId};
 use crate::path::to_bytes;
-use crate::record::Moment;
+use crate::time::Moment;
 
 impl<K: Kernel> Engine<K> {
     /// Hands on the tree of a root that was removed.

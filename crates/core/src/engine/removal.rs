@@ -11,7 +11,7 @@ use hashbrown::HashSet;
 use super::Engine;
 use super::root_table::{Root, RootId};
 use super::world::Report;
-use crate::change::Cause;
+use crate::event::Cause;
 use crate::kernel::Kernel;
 use crate::mirror::{Mark, NodeId};
 

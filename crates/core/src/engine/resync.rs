@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Engine;
 use super::pending::Undecided;
-use crate::change::ResyncReason;
+use crate::event::ResyncReason;
 use crate::kernel::Kernel;
 use crate::mirror::NodeId;
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::pending::Pending;
 use super::work::WorkList;
 use super::world::World;
-use crate::change::ResyncReason;
+use crate::event::ResyncReason;
 use crate::mirror::NodeId;
 
 /// A resync that has begun.

@@ -5,11 +5,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::filter::OuterRules;
+use crate::ignore::AncestorIgnores;
+use crate::mirror::path::path_of;
 use crate::mirror::{Mirror, NodeId};
-use crate::outlet::path_of;
 use crate::path::to_path;
-use crate::record::Moment;
+use crate::time::Moment;
 
 /// Names a root of an engine. Ids are never reused.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -25,7 +25,7 @@ pub struct RootSpec {
     /// Watch all below as well, not only the directory's own entries.
     pub recursive: bool,
     /// Ignore rules of directories above.
-    pub outer: Vec<OuterRules>,
+    pub outer: Vec<AncestorIgnores>,
 }
 
 /// A root and its tree.
@@ -36,7 +36,7 @@ pub(super) struct Root {
     pub(super) only: Option<Vec<u8>>,
     /// What the caller wants.
     pub(super) recursive: bool,
-    pub(super) rules: Vec<OuterRules>,
+    pub(super) rules: Vec<AncestorIgnores>,
     /// The root in whose tree this one is; `None` if it has a tree of its own. A outer has none.
     pub(super) outer: Option<RootId>,
     /// The tree is followed to any depth, for the sake of this root or of a nested one with the same

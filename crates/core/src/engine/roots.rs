@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use super::Engine;
 use super::nested::Lookup;
 use super::root_table::{Root, RootId, RootSpec};
-use crate::change::Cause;
-use crate::kernel::{Fault, Kernel};
+use crate::event::Cause;
+use crate::fault::Fault;
+use crate::kernel::Kernel;
 
 impl<K: Kernel> Engine<K> {
     /// Adds a root. It is armed once [`Engine::is_armed`] says so; what is found until then and was

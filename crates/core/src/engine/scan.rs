@@ -9,13 +9,16 @@ use super::contents::{Comparison, Tracking};
 use super::directories::OpenError;
 use super::pending::Unreachable;
 use super::reconcile::{Seen, fold_born};
-use super::stamps::may_be_since;
 use super::world::Report;
-use crate::change::{Cause, FileType};
 use crate::coverage::Gap;
-use crate::filter::{RULES_FILE, RULES_LIMIT, whole_lines};
-use crate::kernel::{Fault, FaultKind, Identity, Kernel, Listing, Purpose, Watch, Watched};
+use crate::entry::{FileType, Identity, Watch};
+use crate::event::Cause;
+use crate::fault::{Fault, FaultKind};
+use crate::ignore::{RULES_FILE, RULES_LIMIT, whole_lines};
+use crate::kernel::{Kernel, Purpose, Watched};
+use crate::listing::Listing;
 use crate::mirror::{Mark, NodeId};
+use crate::time::may_be_since;
 
 /// How a listing is merged into the mirror.
 #[derive(Clone, Copy, Debug)]

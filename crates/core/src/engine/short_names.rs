@@ -88,8 +88,9 @@ fn may_be_short_for(short: &[u8], long: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    // requirement: S3.12
     #[test]
-    fn s3_12_short_names_are_told_by_their_form() {
+    fn short_names_are_told_by_their_form() {
         for short in [
             "LONGNA~1.TXT",
             "PROGRA~2",
@@ -115,8 +116,9 @@ mod tests {
         }
     }
 
+    // requirement: S3.12
     #[test]
-    fn s3_12_a_short_name_is_taken_to_be_of_every_entry_that_it_could_be_short_for() {
+    fn a_short_name_is_taken_to_be_of_every_entry_that_it_could_be_short_for() {
         for long in ["long name.txt", "Lo.Ng", " l o", "\u{e9}.txt", "l"] {
             assert!(may_be_short_for(b"LONGNA~1.TXT", long.as_bytes()), "{long}");
         }

@@ -2,8 +2,9 @@
 
 use hashbrown::HashMap;
 
-use crate::kernel::{FileTime, Stat};
+use crate::entry::Stat;
 use crate::mirror::{Mirror, NodeId};
+use crate::time::{FileTime, may_be_since};
 
 /// What was seen of a polled entry the last time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,21 +24,6 @@ impl Stamp {
         size: u64::MAX,
         is_racy: true,
     };
-}
-
-/// File times are taken from a clock that ticks this slowly at worst (a jiffy at 100 Hz, doubled).
-const CLOCK_TICK: FileTime = 20_000_000;
-
-/// Some file systems keep no more than seconds, FAT only even ones.
-const COARSE_TICK: FileTime = 2_000_000_000;
-
-/// Whether what has this time stamp may have happened at the moment or after it.
-pub(crate) fn may_be_since(stamp: FileTime, moment: FileTime) -> bool {
-    let tick = match stamp % 1_000_000_000 {
-        0 => COARSE_TICK,
-        _ => CLOCK_TICK,
-    };
-    stamp >= moment - tick
 }
 
 pub(super) fn stamp_of(stat: &Stat, now: FileTime) -> Stamp {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::record::Moment;
+use crate::time::Moment;
 
 /// How long things wait. All of it is chosen by the caller.
 #[derive(Clone, Copy, Debug)]

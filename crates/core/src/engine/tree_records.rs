@@ -15,8 +15,9 @@
 use super::Engine;
 use super::reconcile::Seen;
 use super::world::Report;
-use crate::change::{Cause, FileType};
-use crate::kernel::{BORN_ONCE, Kernel, Watch};
+use crate::entry::{BORN_ONCE, FileType, Watch};
+use crate::event::Cause;
+use crate::kernel::Kernel;
 use crate::mirror::{Mark, NodeId};
 use crate::record::{Action, Described};
 

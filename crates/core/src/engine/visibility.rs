@@ -2,7 +2,7 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use crate::filter::Filter;
+use crate::ignore::Filter;
 use crate::mirror::{Mark, Mirror, NodeId};
 
 /// The filter that callers gave, and the directories of which single entries were asked for.

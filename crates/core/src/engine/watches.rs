@@ -7,7 +7,8 @@
 use hashbrown::HashMap;
 
 use super::root_table::RootId;
-use crate::kernel::{Kernel, Watch};
+use crate::entry::Watch;
+use crate::kernel::Kernel;
 use crate::mirror::{Mirror, NodeId};
 
 /// What a watch above a root is for.

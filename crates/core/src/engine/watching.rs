@@ -1,7 +1,9 @@
 //! Watches of directories of the mirror: how they come, are replaced and are given up.
 
 use super::Engine;
-use crate::kernel::{Fault, Kernel, Purpose, Watch, Watched};
+use crate::entry::Watch;
+use crate::fault::Fault;
+use crate::kernel::{Kernel, Purpose, Watched};
 use crate::mirror::NodeId;
 
 impl<K: Kernel> Engine<K> {

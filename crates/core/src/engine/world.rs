@@ -7,10 +7,12 @@ use std::path::PathBuf;
 
 use hashbrown::HashSet;
 
-use crate::change::{Cause, FileType};
-use crate::fold::At;
+use crate::delivery::fold::At;
+use crate::delivery::outlet::Outlets;
+use crate::entry::FileType;
+use crate::event::Cause;
+use crate::mirror::path::path_of;
 use crate::mirror::{Mark, Mirror, NodeId};
-use crate::outlet::{Outlets, path_of};
 
 /// Whether consumers learn that an entry goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
