@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use everwatch::{Change, ChangeKind, Resync, Subtree};
+use everwatch::{Change, ChangeKind, Coverage, Resync};
 use serde::Serialize;
 
 /// A path, lossy, and its exact bytes in hex if it is not UTF-8.
@@ -117,7 +117,7 @@ pub(crate) fn change(out: &mut impl Write, change: &Change) -> io::Result<()> {
 }
 
 pub(crate) fn resync(out: &mut impl Write, resync: &Resync) -> io::Result<()> {
-    let state = if resync.finished { "end" } else { "begin" };
+    let state = resync.phase.as_str();
     let line = Line::Resync {
         path: named(&resync.path),
         reason: resync.reason.as_str(),
@@ -126,7 +126,7 @@ pub(crate) fn resync(out: &mut impl Write, resync: &Resync) -> io::Result<()> {
     write(out, &line)
 }
 
-pub(crate) fn coverage(out: &mut impl Write, subtree: &Subtree) -> io::Result<()> {
+pub(crate) fn coverage(out: &mut impl Write, subtree: &Coverage) -> io::Result<()> {
     let line = Line::Coverage {
         path: named(&subtree.path),
         state: subtree.state.as_str(),

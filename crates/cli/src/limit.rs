@@ -1,6 +1,6 @@
 //! The one notice about the limit of watches.
 
-use everwatch::{Counters, Gap, State, Subtree};
+use everwatch::{Counters, Coverage, CoverageState, Gap};
 
 /// Says once that the limit is reached, and once that it no longer is.
 #[derive(Debug, Default)]
@@ -9,11 +9,11 @@ pub(crate) struct LimitNotice {
 }
 
 impl LimitNotice {
-    pub(crate) fn is_about(subtree: &Subtree) -> bool {
+    pub(crate) fn is_about(subtree: &Coverage) -> bool {
         subtree.gap == Some(Gap::WatchLimit)
     }
 
-    pub(crate) fn note(&mut self, subtree: &Subtree, counters: Counters) {
+    pub(crate) fn note(&mut self, subtree: &Coverage, counters: Counters) {
         if Self::is_about(subtree) && !self.was_told {
             self.was_told = true;
             let (have, name) = limit();
@@ -26,7 +26,7 @@ impl LimitNotice {
                 (need + have).next_power_of_two(),
             );
         }
-        if subtree.state == State::Live && self.was_told && counters.unwatched == 0 {
+        if subtree.state == CoverageState::Live && self.was_told && counters.unwatched == 0 {
             self.was_told = false;
             crate::say!("everwatch: the limit of inotify watches suffices again; all is watched");
         }

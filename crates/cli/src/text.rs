@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
-use everwatch::{Change, ChangeKind, Resync, Subtree};
+use everwatch::{Change, ChangeKind, Coverage, Resync, ResyncPhase};
 
 /// How to write paths.
 #[derive(Debug)]
@@ -53,10 +53,9 @@ pub(crate) fn change(out: &mut impl Write, look: &Look, change: &Change) -> io::
 }
 
 pub(crate) fn resync(out: &mut impl Write, look: &Look, resync: &Resync) -> io::Result<()> {
-    let state = if resync.finished {
-        "in line again"
-    } else {
-        "comparing with the disk"
+    let state = match resync.phase {
+        ResyncPhase::Begin => "comparing with the disk",
+        ResyncPhase::End => "in line again",
     };
     writeln!(
         out,
@@ -66,7 +65,7 @@ pub(crate) fn resync(out: &mut impl Write, look: &Look, resync: &Resync) -> io::
     )
 }
 
-pub(crate) fn coverage(out: &mut impl Write, look: &Look, subtree: &Subtree) -> io::Result<()> {
+pub(crate) fn coverage(out: &mut impl Write, look: &Look, subtree: &Coverage) -> io::Result<()> {
     let path = look.show(&subtree.path);
     match subtree.gap {
         Some(gap) => writeln!(
