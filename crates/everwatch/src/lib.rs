@@ -57,7 +57,7 @@ pub use watcher::{Cursor, Entry, Root, Snapshot, Watcher};
 /// as [`Options::worker`]; they are started with the one argument `isolated-reads`.
 #[cfg(windows)]
 pub fn serve_isolated_reads() -> ! {
-    everwatch_proactor::serve_isolated()
+    everwatch_directory_reads::serve_isolated()
 }
 
 /// Watches `path`, a directory with all below it or a single file, and returns its feed.
