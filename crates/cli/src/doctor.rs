@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use everwatch::{Backend, CompletionModel, Error, State, Watcher, machine};
+use everwatch::{Backend, CompletionModel, CoverageState, Error, Watcher, machine};
 
 use crate::text::PathStyle;
 
@@ -92,7 +92,7 @@ fn describe(path: &Path, text: &mut String) -> Result<(), Error> {
         ),
     );
     for subtree in watcher.coverage()? {
-        if let Some(gap) = subtree.gap.filter(|_| subtree.state != State::Live) {
+        if let Some(gap) = subtree.gap.filter(|_| subtree.state != CoverageState::Live) {
             let path = style.show(&subtree.path);
             let why = format!("{path}, because of: {}. {}", gap.as_str(), gap.remedy());
             line(subtree.state.as_str(), why);

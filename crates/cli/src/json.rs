@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use everwatch::{Change, ChangeKind, Resync, Subtree};
+use everwatch::{Change, ChangeKind, Coverage, Resync};
 use serde::Serialize;
 
 /// A path as text, with U+FFFD for what is not UTF-8, and then its exact bytes in hex.
@@ -127,7 +127,7 @@ pub(crate) fn change(out: &mut impl Write, change: &Change) -> io::Result<()> {
 
 /// The begin or the end of a comparison with the disk.
 pub(crate) fn resync(out: &mut impl Write, resync: &Resync) -> io::Result<()> {
-    let state = if resync.finished { "end" } else { "begin" };
+    let state = resync.phase.as_str();
     let line = Line::Resync {
         path: path_fields(&resync.path),
         reason: resync.reason.as_str(),
@@ -137,7 +137,7 @@ pub(crate) fn resync(out: &mut impl Write, resync: &Resync) -> io::Result<()> {
 }
 
 /// How a subtree is watched from now on.
-pub(crate) fn coverage(out: &mut impl Write, subtree: &Subtree) -> io::Result<()> {
+pub(crate) fn coverage(out: &mut impl Write, subtree: &Coverage) -> io::Result<()> {
     let line = Line::Coverage {
         path: path_fields(&subtree.path),
         state: subtree.state.as_str(),

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
-use everwatch::{Change, ChangeKind, Resync, Subtree};
+use everwatch::{Change, ChangeKind, Coverage, Resync, ResyncPhase};
 
 /// How paths are written.
 #[derive(Debug)]
@@ -60,10 +60,9 @@ pub(crate) fn change(out: &mut impl Write, paths: &PathStyle, change: &Change) -
 
 /// The begin or the end of a comparison with the disk.
 pub(crate) fn resync(out: &mut impl Write, paths: &PathStyle, resync: &Resync) -> io::Result<()> {
-    let state = if resync.finished {
-        "in line again"
-    } else {
-        "comparing with the disk"
+    let state = match resync.phase {
+        ResyncPhase::Begin => "comparing with the disk",
+        ResyncPhase::End => "in line again",
     };
     writeln!(
         out,
@@ -77,7 +76,7 @@ pub(crate) fn resync(out: &mut impl Write, paths: &PathStyle, resync: &Resync) -
 pub(crate) fn coverage(
     out: &mut impl Write,
     paths: &PathStyle,
-    subtree: &Subtree,
+    subtree: &Coverage,
 ) -> io::Result<()> {
     let path = paths.show(&subtree.path);
     match subtree.gap {

@@ -3,7 +3,7 @@
 //! A tree above the limit has thousands of directories without a watch. Each has a coverage event; a
 //! person needs one line with the numbers and the command that raises the limit.
 
-use everwatch::{Counters, Gap, State, Subtree};
+use everwatch::{Counters, Coverage, CoverageState, Gap};
 
 /// Says once that the limit is reached, and once that it no longer is.
 #[derive(Debug, Default)]
@@ -14,12 +14,12 @@ pub(crate) struct LimitNotice {
 
 impl LimitNotice {
     /// Whether the notice replaces the line for this subtree.
-    pub(crate) fn is_about(subtree: &Subtree) -> bool {
+    pub(crate) fn is_about(subtree: &Coverage) -> bool {
         subtree.gap == Some(Gap::WatchLimit)
     }
 
     /// Takes a coverage event into account, and writes a notice to standard error if one is due.
-    pub(crate) fn note(&mut self, subtree: &Subtree, counters: Counters) {
+    pub(crate) fn note(&mut self, subtree: &Coverage, counters: Counters) {
         if Self::is_about(subtree) && !self.is_reported {
             self.is_reported = true;
             let (have, name) = limit();
@@ -32,7 +32,7 @@ impl LimitNotice {
                 (need + have).next_power_of_two(),
             );
         }
-        if subtree.state == State::Live && self.is_reported && counters.unwatched == 0 {
+        if subtree.state == CoverageState::Live && self.is_reported && counters.unwatched == 0 {
             self.is_reported = false;
             crate::say!("everwatch: the limit of inotify watches suffices again; all is watched");
         }
