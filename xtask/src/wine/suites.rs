@@ -107,7 +107,7 @@ pub(super) const PENDING: &[Suite] = &[
     Suite {
         package: "everwatch-cli",
         kind: Kind::Tests,
-        arguments: &["--test", "windows", "--test", "doctor", "--test", "errors"],
+        arguments: &["--test", "it"],
         limit: Duration::from_secs(300),
     },
     Suite {

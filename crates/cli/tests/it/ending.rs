@@ -1,15 +1,11 @@
 //! How the command ends: by a signal, or because nobody reads any more.
 
-#![cfg(unix)]
-
-mod common;
-
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{PATIENCE, Session, Signal, everwatch, memory, said, temp};
+use crate::support::{PATIENCE, Session, Signal, everwatch, memory, said, temp};
 
 #[test]
 fn interrupt_and_termination_end_it_well_after_what_happened_before_is_printed() {
@@ -263,7 +259,16 @@ fn standard_output_that_is_closed_from_the_start_is_no_panic() {
     let script = "exec \"$1\" watch --snapshot \"$2\" >&-";
     let mut command = std::process::Command::new("timeout");
     command
-        .args(["-s", "INT", "1", "sh", "-c", script, "sh", common::COMMAND])
+        .args([
+            "-s",
+            "INT",
+            "1",
+            "sh",
+            "-c",
+            script,
+            "sh",
+            crate::support::COMMAND,
+        ])
         .arg(dir.path());
     let said = said(&mut command);
     assert!(!said.err.contains("panicked"), "{}", said.err);

@@ -1,9 +1,5 @@
 //! What is different when a person looks: colours, short paths, a count while a large tree is armed.
 
-#![cfg(unix)]
-
-mod common;
-
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::OwnedFd;
@@ -12,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use common::{PATIENCE, everwatch, memory, temp};
+use crate::support::{PATIENCE, everwatch, memory, temp};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 /// A command whose outputs are a terminal, and what it showed there.
@@ -170,6 +166,6 @@ fn no_count_is_shown_where_nobody_looks() {
     for at in 0..5_000 {
         fs::create_dir_all(dir.path().join(format!("{}/{at}", at % 100))).expect("directories");
     }
-    let session = common::Session::watch(&[], dir.path());
+    let session = crate::support::Session::watch(&[], dir.path());
     assert_eq!(session.stop().err, "");
 }

@@ -1,16 +1,12 @@
 //! The command on Windows: `everwatch.exe watch` in each format and under each completion model, and
 //! its end by an event of the console.
 
-#![cfg(windows)]
-
-mod common;
-
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::replica::{Replica, walk};
-use common::{COMMAND, Said, Session, contains, everwatch, said, temp};
+use crate::support::replica::{Replica, walk};
+use crate::support::{COMMAND, Said, Session, contains, everwatch, said, temp};
 
 /// The models, and what they need on the command line.
 const MODELS: &[&[&str]] = &[

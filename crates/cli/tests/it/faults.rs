@@ -4,18 +4,14 @@
 //! goes on; and then what a consumer of its lines believes is what is on disk, except where the
 //! coverage says that changes are not seen.
 
-#![cfg(unix)]
-
-mod common;
-
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::replica::{Replica, walk};
-use common::{COMMAND, Said, Session, Signal, memory, temp};
+use crate::support::replica::{Replica, walk};
+use crate::support::{COMMAND, Said, Session, Signal, memory, temp};
 
 /// How long the command has to come to the truth. Polling and recovery are every 20 ms here.
 const TRUTH: Duration = Duration::from_secs(8);

@@ -1,9 +1,5 @@
 //! What `everwatch watch` prints, in each format.
 
-#![cfg(unix)]
-
-mod common;
-
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -12,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{PATIENCE, Session, everwatch, normal, said, temp};
+use crate::support::{PATIENCE, Session, everwatch, normal, said, temp};
 use insta::assert_snapshot;
 
 /// Does one thing of each kind below `root`, each after the one before has been `seen`.

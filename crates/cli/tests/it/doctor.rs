@@ -1,11 +1,9 @@
 //! What `everwatch doctor` says about this machine.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 
-use common::{everwatch, said, temp};
+use crate::support::{everwatch, said, temp};
 
 fn report(path: &Path) -> String {
     let said = said(everwatch(["doctor"]).arg(path));

@@ -1,15 +1,11 @@
 //! What the command says about the limit of watches, which is set in a user namespace of its own.
 
-#![cfg(unix)]
-
-mod common;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use common::{COMMAND, Session, temp};
+use crate::support::{COMMAND, Session, temp};
 
 /// The command on `root` as the root of a user namespace with a limit of `watches`. The limit is
 /// raised to what the file `raise` says once that is there.
@@ -190,7 +186,7 @@ fn what_no_file_descriptor_is_left_for_is_named_or_refused() {
         let begin = std::time::Instant::now();
         while !session.has_ended() && session.out().is_empty() {
             assert!(
-                begin.elapsed() < common::PATIENCE,
+                begin.elapsed() < crate::support::PATIENCE,
                 "with {most}: neither ready nor over"
             );
             std::thread::sleep(std::time::Duration::from_millis(2));
@@ -207,7 +203,7 @@ fn what_no_file_descriptor_is_left_for_is_named_or_refused() {
             };
             while !is_told(&String::from_utf8_lossy(&session.out())) {
                 assert!(
-                    begin.elapsed() < common::PATIENCE,
+                    begin.elapsed() < crate::support::PATIENCE,
                     "with {most}: neither seen nor named"
                 );
                 std::thread::sleep(std::time::Duration::from_millis(2));

@@ -1,7 +1,5 @@
 //! What is wrong is said in one line that says what to do, with exit code 2.
 
-mod common;
-
 #[cfg(unix)]
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -14,8 +12,8 @@ use std::process::Command;
 use std::process::Stdio;
 
 #[cfg(unix)]
-use common::COMMAND;
-use common::{everwatch, said, temp};
+use crate::support::COMMAND;
+use crate::support::{everwatch, said, temp};
 use insta::assert_snapshot;
 
 /// The one line that the command says about what is wrong.
@@ -226,11 +224,11 @@ fn a_time_beyond_all_measure_is_refused_or_waited_for() {
         for time in ["18446744073709551000s", "1e19", "0", "0s"] {
             let mut command =
                 everwatch(["watch", "--backend", "poll", flag, time, "--format", "json"]);
-            let mut session = common::Session::bare(command.arg(dir.path()));
+            let mut session = crate::support::Session::bare(command.arg(dir.path()));
             let begin = std::time::Instant::now();
             while !session.has_ended() && session.out().is_empty() {
                 assert!(
-                    begin.elapsed() < common::PATIENCE,
+                    begin.elapsed() < crate::support::PATIENCE,
                     "{flag} {time}: neither ready nor over"
                 );
                 std::thread::sleep(std::time::Duration::from_millis(5));
