@@ -5,7 +5,7 @@ use crate::stages::{Failure, Outcome, Stages};
 use crate::{arguments, guarantees, machine, models, requirements, sim, wine};
 
 /// The suite that runs the command against the real file system.
-pub(crate) const TORTURE: &str = "cargo test --release --package everwatch-cli --test torture";
+pub(crate) const TORTURE: &str = "cargo test --release --package everwatch-torture --test torture";
 
 const SCHEDULES: u32 = 100_000;
 
@@ -20,7 +20,7 @@ const STYLE: &[Line] = &[
         &[],
     ),
     (
-        "cargo clippy --package everwatch-cli --test torture --test wine -- -D warnings",
+        "cargo clippy --package everwatch-torture --test torture --test wine -- -D warnings",
         &[],
     ),
 ];

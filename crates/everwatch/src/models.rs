@@ -198,8 +198,9 @@ fn nothing_is_delivered_once_close_returned_and_everybody_returns() {
     });
 }
 
+// requirement: S1.3 (interleavings)
 #[test]
-fn s1_3_watching_has_one_answer_while_the_watcher_is_closed() {
+fn watching_has_one_answer_while_the_watcher_is_closed() {
     explore(|| {
         let (disk, watcher, feed) = armed(Options::new());
         let watcher = Arc::new(watcher);
@@ -396,7 +397,7 @@ fn whoever_awaits_last_is_woken_if_a_future_is_dropped_while_it_waits() {
 
 /// Events without an engine behind them.
 fn note(seq: u64) -> Event {
-    let mut change = everwatch_core::change::Change::created(ROOT.into(), crate::FileType::File);
+    let mut change = everwatch_core::event::Change::created(ROOT.into(), crate::FileType::File);
     change.seq = seq;
     Event::Change(change)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use everwatch_backends::StartOptions;
 use everwatch_core::engine::Pace;
-use everwatch_core::filter::Filter;
+use everwatch_core::ignore::Filter;
 
 pub use everwatch_backends::{Backend, CompletionModel};
 

@@ -100,8 +100,9 @@ impl Settings {
 mod tests {
     use super::*;
 
+    // requirement: S0.15
     #[test]
-    fn s0_15_settings_are_validated() {
+    fn settings_are_validated() {
         let good = Settings::default();
         let with_bytes = |bytes| Settings { bytes, ..good };
         let with_filter = |filter| Settings {

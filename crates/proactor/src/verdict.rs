@@ -65,8 +65,9 @@ mod tests {
 
     const CAPACITY: u32 = 4096;
 
+    // requirement: S2.7, S0 bug c
     #[test]
-    fn s2_7_s0_bug_c_a_completion_is_judged_by_status_and_intent_never_by_its_bytes_alone() {
+    fn a_completion_is_judged_by_status_and_intent_never_by_its_bytes_alone() {
         let changes = |bytes| Verdict::Changes { bytes };
         let failed = |code| Verdict::Failed { code };
         let (lost, cancelled) = (Verdict::Lost, Verdict::Cancelled);
@@ -106,8 +107,9 @@ mod tests {
         }
     }
 
+    // requirement: S2.9
     #[test]
-    fn s2_9_no_verdict_allows_more_bytes_than_the_buffer_holds() {
+    fn no_verdict_allows_more_bytes_than_the_buffer_holds() {
         for error in 0..1100 {
             for status in [0, 0x103, 0x10b, 0x10c, 0x8000_000a, 0xc000_0120] {
                 for bytes in [0, 1, CAPACITY, CAPACITY + 1, u32::MAX] {

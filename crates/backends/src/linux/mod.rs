@@ -20,7 +20,7 @@ pub use inotify::Host;
 pub use volume::{describe as describe_volume, limits};
 pub use wait::Bell;
 
-use everwatch_core::kernel::{Fault, FaultKind};
+use everwatch_core::fault::{Fault, FaultKind};
 use rustix::io::Errno;
 
 fn fault(errno: Errno) -> Fault {

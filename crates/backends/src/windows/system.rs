@@ -7,7 +7,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use everwatch_core::kernel::{FileTime, Listing, Stat};
+use everwatch_core::entry::Stat;
+use everwatch_core::listing::Listing;
+use everwatch_core::time::FileTime;
 use everwatch_proactor::{Collected, Completion, Settings, Tag};
 
 /// A Win32 error code, GetLastError(3).

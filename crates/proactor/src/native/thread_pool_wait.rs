@@ -162,8 +162,9 @@ mod tests {
     use super::*;
     use crate::native::waits::Event;
 
+    // requirement: S4.7 (wine)
     #[test]
-    fn s4_7_a_callback_that_comes_after_the_close_finds_nothing() {
+    fn a_callback_that_comes_after_the_close_finds_nothing() {
         let event = Event::new().expect("an event");
         let told = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&told);

@@ -46,8 +46,9 @@ impl Random {
 
 const LAYOUTS: [Layout; 2] = [Layout::Plain, Layout::Extended];
 
+// requirement: S1.9
 #[test]
-fn s1_9_actions_have_the_numbers_that_windows_documents() {
+fn actions_have_the_numbers_that_windows_documents() {
     let numbers: Vec<Action> = (0..7).map(Action::from).collect();
     assert_eq!(
         numbers,
@@ -148,8 +149,9 @@ fn names_become_wtf8_with_slashes() {
     }
 }
 
+// requirement: S2.9
 #[test]
-fn s2_9_a_buffer_cut_anywhere_ends_in_malformed() {
+fn a_buffer_cut_anywhere_ends_in_malformed() {
     for layout in LAYOUTS {
         let mut whole = Vec::new();
         write(&mut whole, layout, 0, 1, &utf16("first"));

@@ -107,21 +107,24 @@ macro_rules! over_all_models {
         mod $model {
             use super::*;
 
+            // requirement: S1.16 (wine)
             #[test]
-            fn s1_16_starting_and_stopping_leaves_nothing_behind() {
-                let name = concat!(stringify!($model), "::s1_16_starting_and_stopping_leaves_nothing_behind");
+            fn starting_and_stopping_leaves_nothing_behind() {
+                let name = concat!(stringify!($model), "::starting_and_stopping_leaves_nothing_behind");
                 alone(name, || starts_and_stops(&support::$model(), $starts));
             }
 
+            // requirement: S3.7 (wine)
             #[test]
-            fn s3_7_arming_and_retiring_leaves_nothing_behind() {
-                let name = concat!(stringify!($model), "::s3_7_arming_and_retiring_leaves_nothing_behind");
+            fn arming_and_retiring_leaves_nothing_behind() {
+                let name = concat!(stringify!($model), "::arming_and_retiring_leaves_nothing_behind");
                 alone(name, || arms_and_retires(&support::$model(), cycles(500, 10_000)));
             }
 
+            // requirement: S2.4, S1 bug 11 (wine)
             #[test]
-            fn s2_4_s1_bug_11_many_roots_take_few_threads_and_leave_nothing_behind() {
-                let name = concat!(stringify!($model), "::s2_4_s1_bug_11_many_roots_take_few_threads_and_leave_nothing_behind");
+            fn many_roots_take_few_threads_and_leave_nothing_behind() {
+                let name = concat!(stringify!($model), "::many_roots_take_few_threads_and_leave_nothing_behind");
                 alone(name, || many_roots(&support::$model(), $roots, $threads));
             }
         }

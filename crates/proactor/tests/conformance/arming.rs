@@ -6,17 +6,21 @@ use everwatch_proactor::{Filter, Model, Settings, Stage, Tag};
 use crate::support::{LONG, Reader, Told, create, subdirectory, tree};
 
 crate::over_all_models!(
-    s1_1_a_file_created_on_the_next_line_is_told_a_thousand_times,
-    s1_4_s3_1_records_come_in_the_order_of_the_kernel_and_none_is_missing,
+    // requirement: S1.1 (wine)
+    a_file_created_on_the_next_line_is_told_a_thousand_times,
+    // requirement: S1.4, S3.1 (wine)
+    records_come_in_the_order_of_the_kernel_and_none_is_missing,
     a_deep_read_tells_of_what_is_below,
     a_read_that_is_not_deep_tells_of_its_own_entries_alone,
     a_filter_keeps_out_what_it_does_not_name,
-    s0_15_impossible_settings_and_used_tags_are_refused,
+    // requirement: S0.15 (wine)
+    impossible_settings_and_used_tags_are_refused,
     many_directories_are_told_apart,
-    s0_6_the_thread_that_armed_may_block_for_ever,
+    // requirement: S0.6 (wine)
+    the_thread_that_armed_may_block_for_ever,
 );
 
-fn s1_1_a_file_created_on_the_next_line_is_told_a_thousand_times(model: Model) {
+fn a_file_created_on_the_next_line_is_told_a_thousand_times(model: Model) {
     let tree = tree();
     let mut reader = Reader::new(model);
     for number in 1..=1000 {
@@ -31,7 +35,7 @@ fn s1_1_a_file_created_on_the_next_line_is_told_a_thousand_times(model: Model) {
     reader.close();
 }
 
-fn s1_4_s3_1_records_come_in_the_order_of_the_kernel_and_none_is_missing(model: Model) {
+fn records_come_in_the_order_of_the_kernel_and_none_is_missing(model: Model) {
     let tree = tree();
     let mut reader = Reader::new(model);
     reader.arm(1, tree.path(), Settings::default());
@@ -96,7 +100,7 @@ fn a_filter_keeps_out_what_it_does_not_name(model: Model) {
     reader.close();
 }
 
-fn s0_15_impossible_settings_and_used_tags_are_refused(model: Model) {
+fn impossible_settings_and_used_tags_are_refused(model: Model) {
     let tree = tree();
     let mut reader = Reader::new(model);
     let good = Settings::default();
@@ -143,7 +147,7 @@ fn many_directories_are_told_apart(model: Model) {
     reader.close();
 }
 
-fn s0_6_the_thread_that_armed_may_block_for_ever(model: Model) {
+fn the_thread_that_armed_may_block_for_ever(model: Model) {
     let tree = tree();
     let mut reader = Reader::new(model);
     let (armed, is_armed) = std::sync::mpsc::channel();

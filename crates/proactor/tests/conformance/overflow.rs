@@ -6,12 +6,13 @@ use everwatch_proactor::{Model, Settings, Tag};
 use crate::support::{Reader, Told, create, tree};
 
 crate::over_all_models!(
-    s3_bug_2_s1_bug_8_after_an_overflow_the_read_goes_on,
+    // requirement: S3 bug 2, S1 bug 8 (wine)
+    after_an_overflow_the_read_goes_on,
     a_caller_who_does_not_collect_loses_nothing_or_is_told,
     overflows_that_nobody_collects_are_told_once,
 );
 
-fn s3_bug_2_s1_bug_8_after_an_overflow_the_read_goes_on(model: Model) {
+fn after_an_overflow_the_read_goes_on(model: Model) {
     let tree = tree();
     let mut reader = Reader::new(model);
     let settings = Settings {

@@ -9,12 +9,15 @@ use crate::support::{
 };
 
 crate::over_all_models!(
-    s1_17_s1_bug_10_a_read_with_other_settings_takes_over_without_a_gap,
-    s1_bug_7_the_directory_can_be_renamed_and_removed_by_others,
-    s1_5_records_are_told_on_the_thread_of_the_caller,
+    // requirement: S1.17, S1 bug 10 (wine)
+    a_read_with_other_settings_takes_over_without_a_gap,
+    // requirement: S1 bug 7 (wine)
+    the_directory_can_be_renamed_and_removed_by_others,
+    // requirement: S1.5 (wine)
+    records_are_told_on_the_thread_of_the_caller,
 );
 
-fn s1_17_s1_bug_10_a_read_with_other_settings_takes_over_without_a_gap(model: Model) {
+fn a_read_with_other_settings_takes_over_without_a_gap(model: Model) {
     let tree = tree();
     let mut reader = Reader::new(model);
     let settings = |number: u64| Settings {
@@ -67,7 +70,7 @@ fn s1_17_s1_bug_10_a_read_with_other_settings_takes_over_without_a_gap(model: Mo
     reader.close();
 }
 
-fn s1_bug_7_the_directory_can_be_renamed_and_removed_by_others(model: Model) {
+fn the_directory_can_be_renamed_and_removed_by_others(model: Model) {
     let tree = tree();
     let root = subdirectory(tree.path(), "root");
     let mut reader = Reader::new(model);
@@ -84,7 +87,7 @@ fn s1_bug_7_the_directory_can_be_renamed_and_removed_by_others(model: Model) {
     reader.close();
 }
 
-fn s1_5_records_are_told_on_the_thread_of_the_caller(model: Model) {
+fn records_are_told_on_the_thread_of_the_caller(model: Model) {
     let tree = tree();
     let mut reader = Reader::new(model);
     reader.arm(1, tree.path(), Settings::default());

@@ -10,18 +10,26 @@ use everwatch_proactor::{Model, Settings, Tag};
 use crate::support::{Reader, create, subdirectory, tree};
 
 crate::over_all_models!(
-    s1_14_s3_bug_1_after_retire_nothing_of_the_tag_is_told,
-    s2_3_after_retire_the_directory_can_be_removed_and_made_again_at_once,
-    s0_13_retiring_twice_or_for_nothing_does_nothing,
-    s0_2_s3_bug_4_s3_10_an_idle_reader_closes_at_once_with_none_one_and_many_roots,
-    s2_2_closing_from_another_thread_during_traffic_is_quick,
-    s0_3_any_thread_may_retire,
-    s3_bug_5_after_the_last_directory_has_gone_another_is_read,
+    // requirement: S1.14, S3 bug 1 (wine)
+    after_retire_nothing_of_the_tag_is_told,
+    // requirement: S2.3 (wine)
+    after_retire_the_directory_can_be_removed_and_made_again_at_once,
+    // requirement: S0.13 (wine)
+    retiring_twice_or_for_nothing_does_nothing,
+    // requirement: S0.2, S3 bug 4, S3.10 (wine)
+    an_idle_reader_closes_at_once_with_none_one_and_many_roots,
+    // requirement: S2.2 (wine)
+    closing_from_another_thread_during_traffic_is_quick,
+    // requirement: S0.3 (wine)
+    any_thread_may_retire,
+    // requirement: S3 bug 5 (wine)
+    after_the_last_directory_has_gone_another_is_read,
     a_directory_that_starves_can_be_retired,
-    s0_7_s1_bug_9_a_reader_dropped_under_load_harms_nobody,
+    // requirement: S0.7, S1 bug 9 (wine)
+    a_reader_dropped_under_load_harms_nobody,
 );
 
-fn s1_14_s3_bug_1_after_retire_nothing_of_the_tag_is_told(model: Model) {
+fn after_retire_nothing_of_the_tag_is_told(model: Model) {
     let tree = tree();
     let mut reader = Reader::new(model);
     reader.arm(1, tree.path(), Settings::default());
@@ -37,7 +45,7 @@ fn s1_14_s3_bug_1_after_retire_nothing_of_the_tag_is_told(model: Model) {
     reader.close();
 }
 
-fn s2_3_after_retire_the_directory_can_be_removed_and_made_again_at_once(model: Model) {
+fn after_retire_the_directory_can_be_removed_and_made_again_at_once(model: Model) {
     let tree = tree();
     let root = subdirectory(tree.path(), "root");
     let mut reader = Reader::new(model);
@@ -56,7 +64,7 @@ fn s2_3_after_retire_the_directory_can_be_removed_and_made_again_at_once(model: 
     reader.close();
 }
 
-fn s0_13_retiring_twice_or_for_nothing_does_nothing(model: Model) {
+fn retiring_twice_or_for_nothing_does_nothing(model: Model) {
     let tree = tree();
     let mut reader = Reader::new(model);
     reader.reads.retire(Tag(7));
@@ -70,7 +78,7 @@ fn s0_13_retiring_twice_or_for_nothing_does_nothing(model: Model) {
     reader.close();
 }
 
-fn s0_2_s3_bug_4_s3_10_an_idle_reader_closes_at_once_with_none_one_and_many_roots(model: Model) {
+fn an_idle_reader_closes_at_once_with_none_one_and_many_roots(model: Model) {
     let tree = tree();
     let roots: Vec<_> = (0..130)
         .map(|number| subdirectory(tree.path(), &number.to_string()))
@@ -96,7 +104,7 @@ fn s0_2_s3_bug_4_s3_10_an_idle_reader_closes_at_once_with_none_one_and_many_root
     }
 }
 
-fn s2_2_closing_from_another_thread_during_traffic_is_quick(model: Model) {
+fn closing_from_another_thread_during_traffic_is_quick(model: Model) {
     let tree = tree();
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -123,7 +131,7 @@ fn s2_2_closing_from_another_thread_during_traffic_is_quick(model: Model) {
     });
 }
 
-fn s0_3_any_thread_may_retire(model: Model) {
+fn any_thread_may_retire(model: Model) {
     let tree = tree();
     let mut reader = Reader::new(model);
     for tag in 0..8 {
@@ -143,7 +151,7 @@ fn s0_3_any_thread_may_retire(model: Model) {
     reader.close();
 }
 
-fn s3_bug_5_after_the_last_directory_has_gone_another_is_read(model: Model) {
+fn after_the_last_directory_has_gone_another_is_read(model: Model) {
     let tree = tree();
     let mut reader = Reader::new(model);
     for tag in 1..=20 {
@@ -171,7 +179,7 @@ fn a_directory_that_starves_can_be_retired(model: Model) {
     reader.close();
 }
 
-fn s0_7_s1_bug_9_a_reader_dropped_under_load_harms_nobody(model: Model) {
+fn a_reader_dropped_under_load_harms_nobody(model: Model) {
     let tree = tree();
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {

@@ -8,11 +8,13 @@ use everwatch_proactor::{Model, Settings};
 use crate::support::{LONG, Reader, create, tree};
 
 crate::over_all_models!(
-    s1_15_a_ring_before_or_during_a_wait_ends_it,
+    // requirement: S1.15 (wine)
+    a_ring_before_or_during_a_wait_ends_it,
     a_ring_is_not_lost_in_collecting_or_fencing,
     no_ring_of_many_threads_is_lost,
     a_waker_outlives_its_reader,
-    s2_5_a_wait_is_never_over_early,
+    // requirement: S2.5 (wine)
+    a_wait_is_never_over_early,
     a_completion_ends_a_wait,
 );
 
@@ -23,7 +25,7 @@ fn ends(reader: &mut Reader) -> bool {
     start.elapsed() < LONG / 2
 }
 
-fn s1_15_a_ring_before_or_during_a_wait_ends_it(model: Model) {
+fn a_ring_before_or_during_a_wait_ends_it(model: Model) {
     let mut reader = Reader::new(model);
     let waker = reader.reads.waker();
     for _ in 0..100 {
@@ -94,7 +96,7 @@ fn a_waker_outlives_its_reader(model: Model) {
     waker.ring();
 }
 
-fn s2_5_a_wait_is_never_over_early(model: Model) {
+fn a_wait_is_never_over_early(model: Model) {
     let mut reader = Reader::new(model);
     for time in [0, 1, 300, 1500, 20_700].map(Duration::from_micros) {
         let start = Instant::now();

@@ -47,8 +47,9 @@ fn names(bytes: &[u8]) -> Vec<String> {
         .collect()
 }
 
+// requirement: S0.12 (wine)
 #[test]
-fn s0_12_a_read_goes_from_idle_to_pending_to_ready_and_round_again() {
+fn a_read_goes_from_idle_to_pending_to_ready_and_round_again() {
     let tree = tree();
     let port = CompletionPort::new().expect("a port");
     let directory = DirHandle::open(&verbatim(tree.path())).expect("a directory");
@@ -123,8 +124,9 @@ fn a_pending_read_that_is_dropped_is_leaked_and_counted() {
     std::fs::create_dir(tree.path()).expect("a directory of the same name");
 }
 
+// requirement: S3.8 (wine)
 #[test]
-fn s3_8_packets_timeouts_and_failures_are_told_apart() {
+fn packets_timeouts_and_failures_are_told_apart() {
     let port = CompletionPort::new().expect("a port");
     let start = Instant::now();
     let none = |_| panic!("a packet");
@@ -142,8 +144,9 @@ fn s3_8_packets_timeouts_and_failures_are_told_apart() {
     assert_eq!(keys, [1, 2, 3]);
 }
 
+// requirement: S3 bug 11 (wine)
 #[test]
-fn s3_bug_11_an_open_that_fails_is_noticed() {
+fn an_open_that_fails_is_noticed() {
     let tree = tree();
     let file = tree.path().join("file");
     create(&file);
@@ -165,8 +168,9 @@ fn s3_bug_11_an_open_that_fails_is_noticed() {
     reader.close();
 }
 
+// requirement: S3 bug 11, S1.6 (wine)
 #[test]
-fn s3_bug_11_s1_6_a_path_may_be_longer_than_260_units() {
+fn a_path_may_be_longer_than_260_units() {
     let tree = tree();
     let mut path = verbatim(tree.path());
     for _ in 0..4 {
@@ -196,8 +200,9 @@ fn s3_bug_11_s1_6_a_path_may_be_longer_than_260_units() {
     }
 }
 
+// requirement: S3 bug 10 (wine)
 #[test]
-fn s3_bug_10_an_old_error_is_taken_for_no_new_one() {
+fn an_old_error_is_taken_for_no_new_one() {
     const STALE: u32 = 1022;
     let tree = tree();
     // SAFETY: no preconditions.
@@ -234,8 +239,9 @@ fn s3_bug_10_an_old_error_is_taken_for_no_new_one() {
     assert_eq!(unsafe { GetLastError() }, STALE, "it was stale");
 }
 
+// requirement: S2.1 (wine)
 #[test]
-fn s2_1_a_blocking_read_blocks_until_something_changes_or_it_is_cancelled() {
+fn a_blocking_read_blocks_until_something_changes_or_it_is_cancelled() {
     let tree = tree();
     let mut reader = Reader::new(support::blocking());
     reader.arm(1, tree.path(), Settings::default());

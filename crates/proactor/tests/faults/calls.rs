@@ -12,19 +12,25 @@ use windows_sys::Win32::System::Threading::GetCurrentThreadId;
 use crate::support::{self, Reader, create, tree};
 
 crate::over_own_models!(
-    s3_2_s0_bug_g_a_directory_is_opened_to_be_listed_and_shared_in_all_three_ways,
-    s0_bug_a_a_directory_is_opened_once_however_much_is_read,
-    s3_9_a_read_is_cancelled_and_taken_back_before_its_handle_is_closed,
-    s3_6_each_read_is_issued_again_before_its_records_are_told,
-    s3_6_one_read_is_outstanding_and_two_buffers_take_turns,
+    // requirement: S3.2, S0 bug g (wine)
+    a_directory_is_opened_to_be_listed_and_shared_in_all_three_ways,
+    // requirement: S0 bug a (wine)
+    a_directory_is_opened_once_however_much_is_read,
+    // requirement: S3.9 (wine)
+    a_read_is_cancelled_and_taken_back_before_its_handle_is_closed,
+    // requirement: S3.6 (wine)
+    each_read_is_issued_again_before_its_records_are_told,
+    // requirement: S3.6 (wine)
+    one_read_is_outstanding_and_two_buffers_take_turns,
     a_fence_cancels_each_read_and_issues_another,
-    s3_4_s2_8_an_event_is_given_only_where_it_is_a_real_one,
+    // requirement: S3.4, S2.8 (wine)
+    an_event_is_given_only_where_it_is_a_real_one,
 );
 
 const OVERLAPPED_AT: usize = 3;
 const BUFFER_AT: usize = 4;
 
-fn s3_2_s0_bug_g_a_directory_is_opened_to_be_listed_and_shared_in_all_three_ways(model: Model) {
+fn a_directory_is_opened_to_be_listed_and_shared_in_all_three_ways(model: Model) {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(model.clone());
@@ -46,7 +52,7 @@ fn s3_2_s0_bug_g_a_directory_is_opened_to_be_listed_and_shared_in_all_three_ways
     reader.close();
 }
 
-fn s0_bug_a_a_directory_is_opened_once_however_much_is_read(model: Model) {
+fn a_directory_is_opened_once_however_much_is_read(model: Model) {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(model);
@@ -61,7 +67,7 @@ fn s0_bug_a_a_directory_is_opened_once_however_much_is_read(model: Model) {
     reader.close();
 }
 
-fn s3_9_a_read_is_cancelled_and_taken_back_before_its_handle_is_closed(model: Model) {
+fn a_read_is_cancelled_and_taken_back_before_its_handle_is_closed(model: Model) {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(model.clone());
@@ -106,7 +112,7 @@ fn s3_9_a_read_is_cancelled_and_taken_back_before_its_handle_is_closed(model: Mo
     }
 }
 
-fn s3_6_each_read_is_issued_again_before_its_records_are_told(model: Model) {
+fn each_read_is_issued_again_before_its_records_are_told(model: Model) {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(model.clone());
@@ -143,7 +149,7 @@ fn s3_6_each_read_is_issued_again_before_its_records_are_told(model: Model) {
     reader.close();
 }
 
-fn s3_6_one_read_is_outstanding_and_two_buffers_take_turns(model: Model) {
+fn one_read_is_outstanding_and_two_buffers_take_turns(model: Model) {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(model.clone());
@@ -201,7 +207,7 @@ fn a_fence_cancels_each_read_and_issues_another(model: Model) {
     reader.close();
 }
 
-fn s3_4_s2_8_an_event_is_given_only_where_it_is_a_real_one(model: Model) {
+fn an_event_is_given_only_where_it_is_a_real_one(model: Model) {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(model.clone());
@@ -225,8 +231,9 @@ fn s3_4_s2_8_an_event_is_given_only_where_it_is_a_real_one(model: Model) {
     reader.close();
 }
 
+// requirement: S0.5, S3.3 (wine)
 #[test]
-fn s0_5_s3_3_apcs_read_complete_and_are_cancelled_on_the_worker_alone() {
+fn apcs_read_complete_and_are_cancelled_on_the_worker_alone() {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(support::apc());
@@ -258,8 +265,9 @@ fn s0_5_s3_3_apcs_read_complete_and_are_cancelled_on_the_worker_alone() {
     }
 }
 
+// requirement: S1.7 (wine)
 #[test]
-fn s1_7_two_thousand_directories_are_read_into_buffers_of_the_chosen_size() {
+fn two_thousand_directories_are_read_into_buffers_of_the_chosen_size() {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(support::port());
@@ -283,8 +291,9 @@ fn s1_7_two_thousand_directories_are_read_into_buffers_of_the_chosen_size() {
     reader.close();
 }
 
+// requirement: S0.6 (wine)
 #[test]
-fn s0_6_the_port_issues_and_completes_on_the_thread_of_its_caller() {
+fn the_port_issues_and_completes_on_the_thread_of_its_caller() {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(support::port());
@@ -297,8 +306,9 @@ fn s0_6_the_port_issues_and_completes_on_the_thread_of_its_caller() {
     assert!(session.records().iter().all(|record| record.thread == this));
 }
 
+// requirement: S3.10 (wine)
 #[test]
-fn s3_10_a_late_packet_of_a_retired_directory_is_taken_for_no_other() {
+fn a_late_packet_of_a_retired_directory_is_taken_for_no_other() {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(support::port());
@@ -324,8 +334,9 @@ fn s3_10_a_late_packet_of_a_retired_directory_is_taken_for_no_other() {
     assert_eq!(reader.reads.close().stray_packets, 2);
 }
 
+// requirement: S3.7 (wine)
 #[test]
-fn s3_7_a_port_is_made_associated_and_closed_last() {
+fn a_port_is_made_associated_and_closed_last() {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(support::port());

@@ -9,17 +9,23 @@ use everwatch_proactor::{Model, Settings, Tag};
 use crate::support::{Reader, Told, create, subdirectory, tree};
 
 crate::over_own_models!(
-    s3_bug_3_s0_bug_c_a_read_that_failed_is_told_and_does_not_keep_the_end_waiting,
-    s3_bug_3_an_overflow_that_comes_as_an_error_is_an_overflow,
-    s0_10_a_read_that_others_cancelled_goes_on_and_is_not_told,
+    // requirement: S3 bug 3, S0 bug c (wine)
+    a_read_that_failed_is_told_and_does_not_keep_the_end_waiting,
+    // requirement: S3 bug 3 (wine)
+    an_overflow_that_comes_as_an_error_is_an_overflow,
+    // requirement: S0.10 (wine)
+    a_read_that_others_cancelled_goes_on_and_is_not_told,
     a_read_that_others_always_cancel_is_given_up,
-    s3_bug_9_a_read_that_cannot_be_issued_again_has_failed,
+    // requirement: S3 bug 9 (wine)
+    a_read_that_cannot_be_issued_again_has_failed,
     an_overflow_between_two_reads_is_an_overflow,
-    s2_2_a_cancel_that_fails_once_is_asked_for_again,
-    s3_10_what_the_kernel_keeps_is_leaked_and_counted_and_the_end_comes,
+    // requirement: S2.2 (wine)
+    a_cancel_that_fails_once_is_asked_for_again,
+    // requirement: S3.10 (wine)
+    what_the_kernel_keeps_is_leaked_and_counted_and_the_end_comes,
 );
 
-fn s3_bug_3_s0_bug_c_a_read_that_failed_is_told_and_does_not_keep_the_end_waiting(model: Model) {
+fn a_read_that_failed_is_told_and_does_not_keep_the_end_waiting(model: Model) {
     let session = Session::open();
     for (error, status) in [(5, 0xc000_0056), (64, 0xc000_00c9), (0x2e9, 0x10b)] {
         let tree = tree();
@@ -43,7 +49,7 @@ fn s3_bug_3_s0_bug_c_a_read_that_failed_is_told_and_does_not_keep_the_end_waitin
     assert!(session.is_spent());
 }
 
-fn s3_bug_3_an_overflow_that_comes_as_an_error_is_an_overflow(model: Model) {
+fn an_overflow_that_comes_as_an_error_is_an_overflow(model: Model) {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(model);
@@ -56,7 +62,7 @@ fn s3_bug_3_an_overflow_that_comes_as_an_error_is_an_overflow(model: Model) {
     reader.close();
 }
 
-fn s0_10_a_read_that_others_cancelled_goes_on_and_is_not_told(model: Model) {
+fn a_read_that_others_cancelled_goes_on_and_is_not_told(model: Model) {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(model);
@@ -95,7 +101,7 @@ fn a_read_that_others_always_cancel_is_given_up(model: Model) {
     reader.close();
 }
 
-fn s3_bug_9_a_read_that_cannot_be_issued_again_has_failed(model: Model) {
+fn a_read_that_cannot_be_issued_again_has_failed(model: Model) {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(model.clone());
@@ -153,7 +159,7 @@ fn cancels(model: &Model) -> &'static [Call] {
     }
 }
 
-fn s2_2_a_cancel_that_fails_once_is_asked_for_again(model: Model) {
+fn a_cancel_that_fails_once_is_asked_for_again(model: Model) {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(model.clone());
@@ -176,7 +182,7 @@ fn s2_2_a_cancel_that_fails_once_is_asked_for_again(model: Model) {
     reader.close();
 }
 
-fn s3_10_what_the_kernel_keeps_is_leaked_and_counted_and_the_end_comes(model: Model) {
+fn what_the_kernel_keeps_is_leaked_and_counted_and_the_end_comes(model: Model) {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(model.clone());

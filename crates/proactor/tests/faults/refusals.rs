@@ -13,14 +13,17 @@ use windows_sys::core::BOOL;
 use crate::support::{self, Reader, create, tree};
 
 crate::over_own_models!(
-    s1_2_a_failed_open_is_the_result_of_arm,
-    s1_2_s0_bug_d_a_failed_arm_is_the_result_of_arm_and_closes_the_handle_once,
-    s0_15_a_large_buffer_for_a_directory_on_the_network_is_refused,
+    // requirement: S1.2 (wine)
+    a_failed_open_is_the_result_of_arm,
+    // requirement: S1.2, S0 bug d (wine)
+    a_failed_arm_is_the_result_of_arm_and_closes_the_handle_once,
+    // requirement: S0.15 (wine)
+    a_large_buffer_for_a_directory_on_the_network_is_refused,
     a_file_system_without_extended_records_is_read_in_plain_ones,
     extended_records_are_asked_for_where_windows_has_them,
 );
 
-fn s1_2_a_failed_open_is_the_result_of_arm(model: Model) {
+fn a_failed_open_is_the_result_of_arm(model: Model) {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(model);
@@ -40,7 +43,7 @@ fn s1_2_a_failed_open_is_the_result_of_arm(model: Model) {
     reader.close();
 }
 
-fn s1_2_s0_bug_d_a_failed_arm_is_the_result_of_arm_and_closes_the_handle_once(model: Model) {
+fn a_failed_arm_is_the_result_of_arm_and_closes_the_handle_once(model: Model) {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(model);
@@ -67,7 +70,7 @@ fn s1_2_s0_bug_d_a_failed_arm_is_the_result_of_arm_and_closes_the_handle_once(mo
     reader.close();
 }
 
-fn s0_15_a_large_buffer_for_a_directory_on_the_network_is_refused(model: Model) {
+fn a_large_buffer_for_a_directory_on_the_network_is_refused(model: Model) {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(model);
@@ -159,8 +162,9 @@ fn start_error(model: Model) -> Error {
     }
 }
 
+// requirement: S1.2 (wine)
 #[test]
-fn s1_2_a_model_that_cannot_start_says_so() {
+fn a_model_that_cannot_start_says_so() {
     let session = Session::open();
     let failed = Error {
         stage: Stage::Start,
@@ -175,8 +179,9 @@ fn s1_2_a_model_that_cannot_start_says_so() {
     assert!(session.is_spent());
 }
 
+// requirement: S1.2 (wine)
 #[test]
-fn s1_2_a_thread_event_or_association_that_fails_fails_the_arm_alone() {
+fn a_thread_event_or_association_that_fails_fails_the_arm_alone() {
     let session = Session::open();
     let tree = tree();
     let cases = [

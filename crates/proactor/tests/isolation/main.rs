@@ -149,8 +149,9 @@ fn a_worker_that_hangs_while_nothing_is_asked_is_noticed_in_a_wait() {
     assert_eq!(reader.close().workers_lost, 1);
 }
 
+// requirement: S0.2 (wine)
 #[test]
-fn s0_2_a_hung_worker_does_not_keep_the_end_waiting() {
+fn a_hung_worker_does_not_keep_the_end_waiting() {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(isolated());
@@ -193,8 +194,9 @@ fn a_directory_that_is_another_by_the_time_of_the_restart_has_failed() {
     reader.close();
 }
 
+// requirement: S0 bug f (wine)
 #[test]
-fn s0_bug_f_a_path_that_leads_to_another_directory_is_refused() {
+fn a_path_that_leads_to_another_directory_is_refused() {
     let _session = Session::open();
     let tree = tree();
     let one = subdirectory(tree.path(), "one");
@@ -347,8 +349,9 @@ fn parent_that_is_killed() {
     }
 }
 
+// requirement: S0 bug b (wine)
 #[test]
-fn s0_bug_b_a_worker_dies_with_its_parent() {
+fn a_worker_dies_with_its_parent() {
     let tree = tree();
     let program = std::env::current_exe().expect("the path of this program");
     let mut parent = Command::new(program)
@@ -376,8 +379,9 @@ fn s0_bug_b_a_worker_dies_with_its_parent() {
     std::fs::create_dir(tree.path()).expect("a directory of the same name");
 }
 
+// requirement: S0 bug e (wine)
 #[test]
-fn s0_bug_e_records_come_whole_however_many() {
+fn records_come_whole_however_many() {
     let _session = Session::open();
     let tree = tree();
     let mut reads = reads(isolated()).expect("a reader");

@@ -129,8 +129,9 @@ fn a_directory_and_a_pipe_are_served_on_one_thread() {
     assert_eq!(asks.join().expect("an answer"), b"answer");
 }
 
+// requirement: S4.6 (wine)
 #[test]
-fn s4_6_a_directory_read_may_be_cancelled_while_it_completes() {
+fn a_directory_read_may_be_cancelled_while_it_completes() {
     let tree = tree();
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use everwatch_core::kernel::{FileTime, Listing, Stat};
+use everwatch_core::entry::Stat;
+use everwatch_core::listing::Listing;
 use everwatch_core::path::{to_bytes, to_path};
+use everwatch_core::time::FileTime;
 use everwatch_proactor::{Collected, Completion, Layout, Settings, Tag};
 
 use super::super::disk::{Content, Errno, Ino};
@@ -296,7 +298,7 @@ impl Seam for Machine {
             position = Some(at);
         }
         self.world.note(|system| {
-            let entry = |entry: everwatch_core::kernel::Entry<'_>| {
+            let entry = |entry: everwatch_core::listing::DirEntry<'_>| {
                 format!("{}:{}", entry.name.escape_ascii(), entry.inode)
             };
             let names: Vec<String> = listing.iter().map(entry).collect();

@@ -118,8 +118,9 @@ mod tests {
 
     use super::*;
 
+    // requirement: S0.3 (simulator)
     #[test]
-    fn s0_3_records_are_read_as_they_were_written_in_both_layouts_and_unaligned() {
+    fn records_are_read_as_they_were_written_in_both_layouts_and_unaligned() {
         let paths = ["a", "b/long name 1.txt", "\u{1f980}/\u{e9}"];
         let mut notes: Vec<Note> = paths
             .iter()

@@ -1,7 +1,7 @@
 //! The beginning of a schedule on Windows.
 
 use everwatch_core::coverage::Gap;
-use everwatch_core::filter::Filter;
+use everwatch_core::ignore::Filter;
 use everwatch_proactor::Layout;
 
 use super::super::disk::{Disk, Habits as DiskHabits};

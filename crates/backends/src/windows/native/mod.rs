@@ -14,7 +14,9 @@ use std::path::{Component, Path, PathBuf, Prefix};
 use std::sync::Arc;
 use std::time::Duration;
 
-use everwatch_core::kernel::{FileTime, Listing, Stat};
+use everwatch_core::entry::Stat;
+use everwatch_core::listing::Listing;
+use everwatch_core::time::FileTime;
 use everwatch_proactor::{Collected, Completion, DirectoryReads, Settings, Tag};
 
 use super::system::{Code, Quirks, System, Volume};

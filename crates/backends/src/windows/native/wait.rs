@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use everwatch_core::coverage::Gap;
-use everwatch_core::kernel::{Fault, FaultKind};
+use everwatch_core::fault::{Fault, FaultKind};
 use everwatch_proactor::{Model, Waker, reads};
 
 use super::Native;
