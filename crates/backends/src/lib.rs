@@ -42,5 +42,5 @@ pub use windows::{Bell, Host, describe_volume, limits};
 /// Serves as the worker process of [`CompletionModel::Isolated`], and never returns.
 #[cfg(windows)]
 pub fn serve_isolated_reads() -> ! {
-    everwatch_proactor::serve_isolated()
+    everwatch_directory_reads::serve_isolated()
 }

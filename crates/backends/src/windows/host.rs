@@ -15,7 +15,7 @@ use everwatch_core::kernel::{Drained, Kernel, Purpose, Watched};
 use everwatch_core::listing::Listing;
 use everwatch_core::queue::RecordQueue;
 use everwatch_core::time::FileTime;
-use everwatch_proactor::{Settings, Tag};
+use everwatch_directory_reads::{Settings, Tag};
 
 use super::faults::{fault, fault_of_entry};
 use super::reads::{Read, deliver};

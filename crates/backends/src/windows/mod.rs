@@ -8,7 +8,7 @@
 //!   `tail` turns what reads return into records. All of that runs on the simulated system (`everwatch-sim`) as well, which does what
 //!   Wine cannot do.
 //! - `native` is Windows itself, and the only part that makes system calls; the reads are
-//!   `everwatch-proactor`'s.
+//!   `everwatch-directory-reads`'s.
 //! - Wine differs, and `system::Quirks` names how: `names` and `sights` make up for paths that it reports
 //!   wrongly.
 

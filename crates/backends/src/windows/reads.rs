@@ -12,7 +12,7 @@ use everwatch_core::kernel::{Kernel, Purpose};
 use everwatch_core::queue::RecordQueue;
 use everwatch_core::record::{Action, Record};
 use everwatch_core::time::FileTime;
-use everwatch_proactor::{Completion, Filter, Settings, Tag};
+use everwatch_directory_reads::{Completion, Filter, Settings, Tag};
 
 use super::faults::{fault, unarmed};
 use super::host::Kernel32;

@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use everwatch_core::entry::Watch;
 use everwatch_core::queue::RecordQueue;
 use everwatch_core::record::{Action, Described, Record};
-use everwatch_proactor::Layout;
-use everwatch_proactor::notify::{self, Action as Notified, Extended};
+use everwatch_directory_reads::Layout;
+use everwatch_directory_reads::notify::{self, Action as Notified, Extended};
 
 use super::attributes::{is_reparse_point, kind_of};
 use super::names::Names;

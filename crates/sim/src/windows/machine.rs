@@ -12,7 +12,7 @@ use everwatch_core::entry::Stat;
 use everwatch_core::listing::Listing;
 use everwatch_core::path::{to_bytes, to_path};
 use everwatch_core::time::FileTime;
-use everwatch_proactor::{Collected, Completion, Layout, Settings, Tag};
+use everwatch_directory_reads::{Collected, Completion, Layout, Settings, Tag};
 
 use super::super::disk::{Content, Errno, Ino};
 use super::super::rules;

@@ -1,6 +1,6 @@
 //! Records as the bytes that a read returns.
 
-use everwatch_proactor::Layout;
+use everwatch_directory_reads::Layout;
 
 /// A record before it is written down.
 #[derive(Clone, Debug)]
@@ -114,7 +114,7 @@ fn units(path: &[u8]) -> Vec<u16> {
 
 #[cfg(test)]
 mod tests {
-    use everwatch_proactor::notify::{self, Action};
+    use everwatch_directory_reads::notify::{self, Action};
 
     use super::*;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use everwatch_core::kernel::{Kernel as _, Purpose};
 use everwatch_core::queue::RecordQueue;
-use everwatch_proactor::Layout;
+use everwatch_directory_reads::Layout;
 
 use super::super::disk::{Disk, Habits as DiskHabits};
 use super::super::mix::Mix;

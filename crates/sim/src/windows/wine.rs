@@ -17,7 +17,7 @@ use everwatch_core::entry::Watch;
 use everwatch_core::kernel::Purpose;
 use everwatch_core::queue::RecordQueue;
 use everwatch_core::record::Action;
-use everwatch_proactor::{Settings, Tag};
+use everwatch_directory_reads::{Settings, Tag};
 
 use super::super::disk::Ino;
 use super::super::system::{Handle, System};
