@@ -34,10 +34,12 @@ mod watcher;
 use std::path::Path;
 
 pub use error::{Error, ErrorKind};
-pub use everwatch_core::coverage::{Gap, State, Subtree};
+pub use everwatch_core::coverage::{Coverage, CoverageState, Gap};
 pub use everwatch_core::engine::Counters;
 pub use everwatch_core::entry::FileType;
-pub use everwatch_core::event::{Cause, Change, ChangeKind, Event, Resync, ResyncReason};
+pub use everwatch_core::event::{
+    Cause, Change, ChangeKind, Event, Resync, ResyncPhase, ResyncReason,
+};
 pub use feed::{EventStream, Feed};
 pub use options::{Backend, CompletionModel, Options};
 pub use printable::printable;

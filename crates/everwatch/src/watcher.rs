@@ -3,7 +3,7 @@
 use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
 
-use everwatch_core::coverage::Subtree;
+use everwatch_core::coverage::Coverage;
 use everwatch_core::engine::{Counters, RootId, RootSpec};
 use everwatch_core::entry::FileType;
 use everwatch_core::event::Change;
@@ -381,7 +381,7 @@ impl Watcher {
     /// # Errors
     ///
     /// [`ErrorKind::Closed`] if the watcher is closed.
-    pub fn coverage(&self) -> Result<Vec<Subtree>, Error> {
+    pub fn coverage(&self) -> Result<Vec<Coverage>, Error> {
         self.ask("ask for the coverage", |reply| Command::Coverage { reply })
     }
 

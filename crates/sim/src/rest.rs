@@ -1,7 +1,7 @@
 //! The end of a schedule, and moments in its middle: nothing happens any more, and the trees of all
 //! consumers have to be the tree on the disk.
 
-use everwatch_core::coverage::{Gap, Subtree};
+use everwatch_core::coverage::{Coverage, Gap};
 use everwatch_core::engine::Counters;
 
 use super::outcome::{Failure, Report};
@@ -98,7 +98,7 @@ impl<K: Stage> Schedule<K> {
                 self.note(|| "the barrier is passed".to_owned());
                 self.drain_consumers();
                 let coverage = self.engine.coverage();
-                let is_gone = |subtree: &Subtree| subtree.gap == Some(Gap::RootGone);
+                let is_gone = |part: &Coverage| part.gap == Some(Gap::RootGone);
                 // Where the way to a root cannot be watched, it is looked at from time to time.
                 let disk = self.disk();
                 let is_unguarded = self.fails && {
