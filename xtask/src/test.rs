@@ -39,7 +39,10 @@ const FUZZ: &[Line] = &[("cargo check --manifest-path fuzz/Cargo.toml", &[])];
 /// The core's own tests, and the engine over the seeds of the fuzz targets.
 const MIRI: &[Line] = &[
     ("cargo +nightly miri test --package everwatch-core", &[]),
-    ("cargo +nightly miri test --package everwatch-proactor", &[]),
+    (
+        "cargo +nightly miri test --package everwatch-directory-reads",
+        &[],
+    ),
     (
         "cargo +nightly miri test --manifest-path fuzz/Cargo.toml --no-default-features",
         &[

@@ -8,7 +8,7 @@
 //! The way of a change:
 //!
 //! ```text
-//! kernel ──▶ record::Backlog ──▶ Engine ──▶ mirror::Mirror ──▶ change::Event, per outlet
+//! kernel ──▶ queue::RecordQueue ──▶ Engine ──▶ mirror::Mirror ──▶ event::Event, per outlet
 //!                                  │  ▲
 //!                                  └──┘ kernel::Kernel: open, watch, list, stat
 //! ```
@@ -17,18 +17,21 @@
 
 #![forbid(unsafe_code)]
 
-pub mod change;
 pub mod coverage;
+mod delivery;
 pub mod engine;
-pub mod filter;
-mod fold;
+pub mod entry;
+pub mod event;
+pub mod fault;
+pub mod ignore;
 pub mod inotify;
 pub mod kernel;
+pub mod listing;
 pub mod mirror;
-mod names;
-mod outlet;
 pub mod path;
+pub mod queue;
 pub mod record;
+pub mod time;
 
+pub use delivery::outlet::OutletId;
 pub use engine::Engine;
-pub use outlet::OutletId;

@@ -9,18 +9,18 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use everwatch_core::OutletId;
-use everwatch_core::coverage::Subtree;
+use everwatch_core::coverage::Coverage;
 use everwatch_core::engine::{Barrier, Engine, Progress, RootId, RootSpec};
-use everwatch_core::filter::Filter;
-use everwatch_core::kernel::Fault;
-use everwatch_core::record::Moment;
+use everwatch_core::fault::Fault;
+use everwatch_core::ignore::Filter;
+use everwatch_core::time::Moment;
 
 use crate::handover::Handover;
 use crate::options::Options;
 use crate::sync::Arc;
 use crate::sync::mpsc::SyncSender;
-use crate::sys::host::Host;
 use crate::watcher::{Entry, Shared};
+use everwatch_backends::Host;
 
 /// What other threads ask of the engine. A reply that is dropped says that the watcher closed.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub(crate) enum Command {
         reply: SyncSender<()>,
     },
     Coverage {
-        reply: SyncSender<Vec<Subtree>>,
+        reply: SyncSender<Vec<Coverage>>,
     },
     Roots {
         reply: SyncSender<Vec<PathBuf>>,

@@ -9,10 +9,10 @@ use std::collections::VecDeque;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use everwatch_core::change::Event;
+use everwatch_core::event::Event;
 
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use crate::sys::signal::Signal;
+use everwatch_backends::Signal;
 
 #[derive(Debug, Default)]
 struct Queue {

@@ -13,8 +13,8 @@ use futures_core::Stream;
 use crate::handover::{Handover, Patience, Taken};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Condvar, Mutex, thread};
-use crate::sys::host::Disk;
 use crate::{ChangeKind, Error, ErrorKind, Event, Feed, Options, Watcher};
+use everwatch_backends::fake::Disk;
 
 /// Any path that exists will do.
 const ROOT: &str = "/";
@@ -397,7 +397,7 @@ fn whoever_awaits_last_is_woken_if_a_future_is_dropped_while_it_waits() {
 
 /// Events without an engine behind them.
 fn note(seq: u64) -> Event {
-    let mut change = everwatch_core::change::Change::created(ROOT.into(), crate::FileType::File);
+    let mut change = everwatch_core::event::Change::created(ROOT.into(), crate::FileType::File);
     change.seq = seq;
     Event::Change(change)
 }

@@ -3,9 +3,10 @@
 use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
 
-use everwatch_core::change::{Change, FileType};
-use everwatch_core::coverage::Subtree;
+use everwatch_core::coverage::Coverage;
 use everwatch_core::engine::{Counters, RootId, RootSpec};
+use everwatch_core::entry::FileType;
+use everwatch_core::event::Change;
 
 use crate::engine::{Command, Seat};
 use crate::error::{Error, ErrorKind};
@@ -16,7 +17,7 @@ use crate::rules;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::thread::{self, JoinHandle, ThreadId};
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
-use crate::sys::host::{Bell, Host};
+use everwatch_backends::{Bell, Host};
 
 /// A watched path of a [`Watcher`]. Never used again, and of no meaning to other watchers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -201,7 +202,7 @@ impl Watcher {
                 .with_detail("the capacity of a feed has to be at least 1".to_owned()));
         }
         let filter = options.filter()?;
-        let host = Host::start(&options).map_err(|fault| {
+        let host = Host::start(&options.start()).map_err(|fault| {
             // Of the other models hardly anything can fail.
             match cfg!(windows) && options.completion == CompletionModel::Isolated {
                 true => Error::from_fault(fault, "start the worker").with_path(&options.worker),
@@ -380,7 +381,7 @@ impl Watcher {
     /// # Errors
     ///
     /// [`ErrorKind::Closed`] if the watcher is closed.
-    pub fn coverage(&self) -> Result<Vec<Subtree>, Error> {
+    pub fn coverage(&self) -> Result<Vec<Coverage>, Error> {
         self.ask("ask for the coverage", |reply| Command::Coverage { reply })
     }
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::sync::Arc;
 
 use everwatch::pyinotify::{Mask, Overlap, WatchManager};
-use everwatch::{Gap, Options, State};
+use everwatch::{CoverageState, Gap, Options};
 use facade::{Log, Scene, logging, names, temp};
 
 // requirement: S1.20
@@ -247,7 +247,7 @@ fn the_coverage_of_the_watched_paths_can_be_asked_for() {
     let told = coverage.iter().map(|part| (part.state, part.gap));
     assert_eq!(
         told.collect::<Vec<_>>(),
-        [(State::Polled, Some(Gap::Chosen))]
+        [(CoverageState::Polled, Some(Gap::Chosen))]
     );
     fs::write(dir.path().join("f"), "").expect("a file");
     manager.sync().expect("the barrier is passed");

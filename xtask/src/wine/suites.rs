@@ -36,6 +36,18 @@ pub(super) const SUITES: &[Suite] = &[
         limit: Duration::from_secs(600),
     },
     Suite {
+        package: "everwatch-directory-reads",
+        kind: Kind::Tests,
+        arguments: &["--features", "seam"],
+        limit: Duration::from_secs(600),
+    },
+    Suite {
+        package: "everwatch-backends",
+        kind: Kind::Tests,
+        arguments: &[],
+        limit: Duration::from_secs(120),
+    },
+    Suite {
         package: "everwatch",
         kind: Kind::Tests,
         arguments: &[
@@ -101,7 +113,7 @@ pub(super) const PENDING: &[Suite] = &[
     Suite {
         package: "everwatch-cli",
         kind: Kind::Tests,
-        arguments: &["--test", "windows", "--test", "doctor", "--test", "errors"],
+        arguments: &["--test", "it"],
         limit: Duration::from_secs(300),
     },
     Suite {
@@ -120,12 +132,11 @@ pub(super) const COMMAND: &str =
 pub(super) const EXECUTABLE: &str = "release/everwatch.exe";
 
 /// What builds with mingw, as words for `cargo clippy`.
-pub(super) const BUILT_WITH_MINGW: &str =
-    "-p everwatch-core -p everwatch-proactor --all-targets --all-features";
+pub(super) const BUILT_WITH_MINGW: &str = "-p everwatch-core -p everwatch-proactor -p everwatch-directory-reads --all-targets --all-features";
 
 /// The same without `tls-ring`: ring has C in it, and there is no compiler of Microsoft here.
-pub(super) const BUILT_WITHOUT_C: &str = "-p everwatch-core -p everwatch-proactor --all-targets \
-    --features everwatch-proactor/seam,everwatch-proactor/tls";
+pub(super) const BUILT_WITHOUT_C: &str = "-p everwatch-core -p everwatch-proactor -p everwatch-directory-reads --all-targets \
+    --features everwatch-proactor/seam,everwatch-directory-reads/seam,everwatch-proactor/tls";
 
 /// What else builds for Windows, whichever compiler it is meant for.
 pub(super) const BUILT: &[&str] = &[

@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Wake, Waker};
 
-use everwatch_core::change::{Change, ChangeKind, Event, FileType};
+use everwatch_core::entry::FileType;
+use everwatch_core::event::{Change, ChangeKind, Event};
 use futures_core::Stream;
 
 use super::event::{self, Mask, RawEvent};

@@ -11,7 +11,7 @@ use super::shared::{Entered, Shared};
 use super::spelling;
 use super::watch::{Inner, Watch, Wish};
 use super::{Overlap, Stage, StartError};
-use crate::Subtree;
+use crate::Coverage;
 use crate::error::Error;
 use crate::options::Options;
 use crate::sync::thread::{self, JoinHandle};
@@ -228,7 +228,7 @@ impl WatchManager {
     /// # Errors
     ///
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) if the manager has stopped.
-    pub fn coverage(&self) -> Result<Vec<Subtree>, Error> {
+    pub fn coverage(&self) -> Result<Vec<Coverage>, Error> {
         self.shared.watcher.coverage()
     }
 

@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind};
 use crate::sync::thread::{self, ThreadId};
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::watcher::{Root, Watcher};
-use crate::{Gap, State as Coverage, Subtree};
+use crate::{Coverage, CoverageState, Gap};
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -358,7 +358,7 @@ impl Wish {
 }
 
 /// Why nothing is seen of the root at `path`, if that is so.
-fn gap_of_lost(coverage: &[Subtree], path: &Path) -> Option<Gap> {
-    let lost = |part: &&Subtree| part.path == path && part.state == Coverage::Lost;
+fn gap_of_lost(coverage: &[Coverage], path: &Path) -> Option<Gap> {
+    let lost = |part: &&Coverage| part.path == path && part.state == CoverageState::Lost;
     coverage.iter().find(lost).and_then(|part| part.gap)
 }

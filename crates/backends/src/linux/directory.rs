@@ -1,0 +1,137 @@
+//! Opening, looking and listing, always relative to an open directory.
+
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use everwatch_core::entry::{FileType, Identity, Stat};
+use everwatch_core::fault::{Fault, FaultKind};
+use everwatch_core::listing::Listing;
+use everwatch_core::time::FileTime;
+use rustix::fs::{
+    AtFlags, CWD, FileType as UnixType, Mode, OFlags, RawDir, Statx, StatxFlags, openat, statat,
+    statx,
+};
+use rustix::io::Errno;
+use rustix::path::Arg;
+
+use super::fault;
+
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC);
+
+/// Opens a root, following symbolic links.
+pub(super) fn open_root(path: &Path) -> Result<OwnedFd, Fault> {
+    openat(CWD, path, DIRECTORY, Mode::empty()).map_err(fault)
+}
+
+/// Opens the directory `name` in `parent`. One component; a symbolic link is no directory.
+pub(super) fn open_below(parent: &OwnedFd, name: &[u8]) -> Result<OwnedFd, Fault> {
+    let flags = DIRECTORY | OFlags::NOFOLLOW;
+    openat(parent, name, flags, Mode::empty()).map_err(fault)
+}
+
+/// Reads the beginning of a regular file without following a symbolic link, or blocking on a pipe.
+pub(super) fn read_file(dir: &OwnedFd, name: &[u8], limit: usize) -> Result<Vec<u8>, Fault> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = openat(dir, name, flags, Mode::empty()).map_err(fault)?;
+    let stat = rustix::fs::fstat(&file).map_err(fault)?;
+    if UnixType::from_raw_mode(stat.st_mode) != UnixType::RegularFile {
+        return Err(Fault {
+            kind: FaultKind::Other,
+            code: 0,
+        });
+    }
+    let mut text = Vec::new();
+    let mut chunk = [0; 8192];
+    while text.len() < limit {
+        match rustix::io::read(&file, &mut chunk) {
+            Ok(0) => break,
+            Ok(n) => text.extend_from_slice(&chunk[..n]),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(fault(errno)),
+        }
+    }
+    text.truncate(limit);
+    Ok(text)
+}
+
+/// Tells which directory this is, statx(2).
+pub(super) fn identity(dir: &OwnedFd) -> Result<Identity, Fault> {
+    look(dir, c"", AtFlags::EMPTY_PATH).map(|stat| stat.identity())
+}
+
+/// Looks at an entry itself, statx(2).
+pub(super) fn stat(dir: &OwnedFd, name: impl Arg + Copy) -> Result<Stat, Fault> {
+    look(dir, name, AtFlags::SYMLINK_NOFOLLOW)
+}
+
+fn look(dir: &OwnedFd, name: impl Arg + Copy, flags: AtFlags) -> Result<Stat, Fault> {
+    let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+    match statx(dir, name, flags, wanted) {
+        Ok(found) => Ok(from_statx(&found)),
+        Err(Errno::NOSYS) => {
+            let found = statat(dir, name, flags).map_err(fault)?;
+            let time = |seconds: i64, nanos: u64| seconds * 1_000_000_000 + nanos as i64;
+            Ok(Stat {
+                kind: kind(UnixType::from_raw_mode(found.st_mode)).unwrap_or(FileType::Other),
+                device: found.st_dev,
+                inode: found.st_ino,
+                born: 0,
+                modified: time(found.st_mtime, found.st_mtime_nsec),
+                changed: time(found.st_ctime, found.st_ctime_nsec),
+                size: found.st_size as u64,
+                links: u32::try_from(found.st_nlink).unwrap_or(u32::MAX),
+            })
+        }
+        Err(errno) => Err(fault(errno)),
+    }
+}
+
+fn from_statx(found: &Statx) -> Stat {
+    let time = |time: rustix::fs::StatxTimestamp| -> FileTime {
+        time.tv_sec
+            .saturating_mul(1_000_000_000)
+            .saturating_add(i64::from(time.tv_nsec))
+    };
+    let has_birth = StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::BTIME);
+    Stat {
+        kind: kind(UnixType::from_raw_mode(u32::from(found.stx_mode))).unwrap_or(FileType::Other),
+        device: u64::from(found.stx_dev_major) << 32 | u64::from(found.stx_dev_minor),
+        inode: found.stx_ino,
+        born: if has_birth { time(found.stx_btime) } else { 0 },
+        modified: time(found.stx_mtime),
+        changed: time(found.stx_ctime),
+        size: found.stx_size,
+        links: found.stx_nlink,
+    }
+}
+
+/// What an entry is; `None` if the listing does not say.
+fn kind(kind: UnixType) -> Option<FileType> {
+    match kind {
+        UnixType::RegularFile => Some(FileType::File),
+        UnixType::Directory => Some(FileType::Dir),
+        UnixType::Symlink => Some(FileType::Symlink),
+        UnixType::Unknown => None,
+        _ => Some(FileType::Other),
+    }
+}
+
+/// Lists a directory from its beginning, getdents64(2).
+pub(super) fn list(
+    dir: &OwnedFd,
+    buffer: &mut [MaybeUninit<u8>],
+    listing: &mut Listing,
+) -> Result<(), Fault> {
+    let mut entries = RawDir::new(dir, buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry.map_err(fault)?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." {
+            listing.push(name, entry.ino(), kind(entry.file_type()));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,226 @@
+//! The reads of a kernel: begun, replaced, looked after, and ended.
+//!
+//! The kernel of Windows fixes depth, filter and the size of its own buffer with the first read on a
+//! handle. So a read that is to reach further, or that lost records, is replaced: the new one is armed,
+//! what the old one has is taken, and only then is the old one retired.
+
+use std::collections::BTreeMap;
+
+use everwatch_core::entry::{Identity, Watch};
+use everwatch_core::fault::{Fault, FaultKind};
+use everwatch_core::kernel::{Kernel, Purpose};
+use everwatch_core::queue::RecordQueue;
+use everwatch_core::record::{Action, Record};
+use everwatch_core::time::FileTime;
+use everwatch_directory_reads::{Completion, Filter, Settings, Tag};
+
+use super::faults::{fault, unarmed};
+use super::host::Kernel32;
+use super::sights::Place;
+use super::system::{Code, System};
+use super::tail::{Ledger, Tail};
+
+/// The size of the first buffer, and the largest that works over a network.
+const FIRST_BUFFER: u32 = 64 * 1024;
+
+/// The largest buffer that a read grows to: some 10,000 records. The memory is the kernel's, and is not
+/// paged.
+const LARGEST_BUFFER: u32 = 1024 * 1024;
+
+/// The buffer of a read that will not grow.
+const FINAL_BUFFER: u32 = 256 * 1024;
+
+/// The buffer of a read whose records nobody wants.
+const SMALLEST_BUFFER: u32 = 4096;
+
+/// A read that ends by itself so soon after it began is not begun again at once, in nanoseconds.
+const TOO_SOON: FileTime = 1_000_000_000;
+
+/// The read of one directory.
+#[derive(Debug)]
+pub(super) struct Read<D> {
+    pub(super) tail: Tail,
+    dir: D,
+    identity: Identity,
+    pub(super) settings: Settings,
+    is_remote: bool,
+    /// A buffer was not enough since the last drain.
+    is_short: bool,
+    /// The read ended with this code.
+    ended: Option<Code>,
+}
+
+impl<S: System> Kernel32<S> {
+    /// Arms the first read of a directory.
+    pub(super) fn begin(
+        &mut self,
+        dir: &S::Dir,
+        identity: Identity,
+        purpose: Purpose,
+    ) -> Result<Watch, Fault> {
+        let now = self.system.clock();
+        if let Some(&(when, code)) = self.failures.get(&identity)
+            && now.saturating_sub(when) < TOO_SOON
+        {
+            return Err(Fault {
+                kind: FaultKind::Unsupported,
+                code: code.0.cast_signed(),
+            });
+        }
+        // Paths that have to be translated must not be told twice, so such a read is never replaced.
+        let is_final = self.system.quirks().keeps_old_paths && purpose == Purpose::Root;
+        let settings = Settings {
+            deep: is_final,
+            filter: Filter::CHANGES,
+            bytes: if is_final { FINAL_BUFFER } else { FIRST_BUFFER },
+        };
+        let (tag, watch) = (self.tag(), self.watch_number());
+        self.system.arm(tag, dir, settings).map_err(unarmed)?;
+        if is_final {
+            self.ledger.keep_paths(watch);
+        }
+        let (is_remote, numbers) = self.volume(dir, identity.device);
+        self.tags.insert(identity, tag);
+        self.reads.insert(
+            tag,
+            Read {
+                tail: Tail::new(watch, numbers),
+                dir: dir.clone(),
+                identity,
+                settings,
+                is_remote,
+                is_short: false,
+                ended: None,
+            },
+        );
+        Ok(watch)
+    }
+
+    /// Replaces a read by one with other settings. What the old one has is taken before it is retired.
+    pub(super) fn renew(&mut self, tag: Tag, settings: Settings) -> Result<(), Fault> {
+        let Some(read) = self.reads.get(&tag) else {
+            return Ok(());
+        };
+        let dir = read.dir.clone();
+        let successor = Read {
+            tail: read.tail.successor(),
+            dir: dir.clone(),
+            settings,
+            is_short: false,
+            ended: None,
+            ..*read
+        };
+        let next = self.tag();
+        self.system.arm(next, &dir, settings).map_err(unarmed)?;
+        // Both report on what happens now. To tell a change twice does no harm.
+        self.tags.insert(successor.identity, next);
+        self.reads.insert(next, successor);
+        self.fence();
+        self.system.retire(tag);
+        self.reads.remove(&tag);
+        Ok(())
+    }
+
+    /// What is to be done about reads after their completions were taken.
+    pub(super) fn look_after_reads(&mut self, records: &mut RecordQueue) {
+        // Among what was lost may be renames, without which no later path can be translated.
+        let keeps_old_paths = self.system.quirks().keeps_old_paths;
+        let is_due = |read: &Read<S::Dir>| read.is_short || read.ended.is_some();
+        let due: Vec<Tag> = self
+            .reads
+            .iter()
+            .filter(|(_, read)| is_due(read))
+            .map(|(&tag, _)| tag)
+            .collect();
+        for tag in due {
+            let Some(read) = self.reads.get_mut(&tag) else {
+                continue;
+            };
+            read.is_short = false;
+            let ended = read.ended;
+            if ended.is_some() || keeps_old_paths {
+                let (watch, identity) = (read.tail.watch(), read.identity);
+                self.end(tag);
+                if let Some(code) = ended {
+                    self.failures.insert(identity, (self.system.clock(), code));
+                }
+                records.push(Record {
+                    watch,
+                    action: Action::WatchEnded,
+                    ..Record::LOST
+                });
+                records.push(Record::LOST);
+            } else if !read.is_remote && read.settings.bytes < LARGEST_BUFFER {
+                let settings = Settings {
+                    bytes: (read.settings.bytes * 4).min(LARGEST_BUFFER),
+                    ..read.settings
+                };
+                // Without more room it goes on as it is; what it loses is found by comparison.
+                let _ = self.renew(tag, settings);
+            }
+        }
+    }
+
+    /// Makes a system that keeps old paths see the directory where it is now. If it has seen it
+    /// elsewhere, or forgotten that it is in the directory above, it has to forget it first.
+    pub(super) fn sight(&mut self, dir: &S::Dir, place: Place) -> Result<(), Fault> {
+        let identity = self.identify(dir)?;
+        let is_stale = self.ledger.sights.is_stale(identity, &place);
+        if is_stale {
+            let tag = self.tag();
+            let settings = Settings {
+                deep: false,
+                filter: Filter::CHANGES,
+                bytes: SMALLEST_BUFFER,
+            };
+            self.system.arm(tag, dir, settings).map_err(fault)?;
+            self.system.retire(tag);
+            self.system.reopen(dir).map_err(fault)?;
+        }
+        self.ledger.sights.saw(identity, place, is_stale);
+        Ok(())
+    }
+
+    pub(super) fn end(&mut self, tag: Tag) {
+        self.system.retire(tag);
+        if let Some(read) = self.reads.remove(&tag) {
+            self.ledger.forget(read.tail.watch());
+            if self.tags.get(&read.identity) == Some(&tag) {
+                self.tags.remove(&read.identity);
+            }
+            if !self.system.quirks().keeps_old_paths {
+                return;
+            }
+            let is_below = self.ledger.sights.contains(read.identity);
+            let is_deep = |read: &Read<S::Dir>| read.settings.deep;
+            if is_below || is_deep(&read) || !self.reads.values().any(is_deep) {
+                self.ledger.sights.lost();
+            }
+            if is_below && !self.reads.is_empty() {
+                // To reads of what is above it, all below it is lost now.
+                self.early.push(Record::LOST);
+            }
+        }
+    }
+}
+
+/// Turns a completion into records.
+pub(super) fn deliver<D>(
+    reads: &mut BTreeMap<Tag, Read<D>>,
+    ledger: &mut Ledger,
+    tag: Tag,
+    completion: &Completion<'_>,
+    records: &mut RecordQueue,
+) {
+    let Some(read) = reads.get_mut(&tag) else {
+        return;
+    };
+    match *completion {
+        Completion::Changes { bytes, layout } => read.tail.decode(bytes, layout, ledger, records),
+        Completion::Failed { code } => read.ended = Some(Code(code)),
+        _ => {
+            read.is_short = true;
+            read.tail.lose(records);
+        }
+    }
+}
