@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::figures::{Figures, Metric, Row, Table, percentile};
+use crate::figures::{Figures, Metric, Row, Table, middle, percentile};
 use crate::machine;
 use crate::scenario::{self, Scenario, Stage};
 use crate::subject::Name;
@@ -78,7 +78,7 @@ impl Ratios {
         let ratios: Vec<f64> = pairs.map(|(base, head)| head / base).collect();
         Some(Ratios {
             lower: percentile(&ratios, 0.25)?,
-            median: percentile(&ratios, 0.5)?,
+            median: middle(&ratios)?,
             upper: percentile(&ratios, 0.75)?,
         })
     }
