@@ -7,7 +7,7 @@ use super::Engine;
 use super::nested::Lookup;
 use super::root_table::RootId;
 use super::world::Report;
-use crate::coverage::{Gap, State};
+use crate::coverage::{CoverageState, Gap};
 use crate::entry::{FileType, Watch};
 use crate::event::{Cause, ResyncReason};
 use crate::fault::FaultKind;
@@ -23,15 +23,15 @@ impl<K: Kernel> Engine<K> {
         let roots = match name {
             Some(name) => {
                 let folds = self.directories.kernel.names_paths();
-                self.watches.guarded_entry(watch, name, folds)
+                self.coverage.watches.guarded_entry(watch, name, folds)
             }
-            None => self.watches.guarded(watch),
+            None => self.coverage.watches.guarded(watch),
         };
         for id in roots {
             self.check_root(id);
         }
         if name.is_none() {
-            for node in self.watches.nodes(watch) {
+            for node in self.coverage.watches.nodes(watch) {
                 self.check_top(node);
             }
         }
@@ -62,7 +62,7 @@ impl<K: Kernel> Engine<K> {
                 known
                     if known.is_none()
                         || (self.world.mirror.watch(node).is_none()
-                            && self.gaps.get(node).is_none()) =>
+                            && self.coverage.gaps.get(node).is_none()) =>
                 {
                     self.work.queue_stale(&mut self.world.mirror, node);
                     self.read_ancestor_rules(node);
@@ -71,8 +71,11 @@ impl<K: Kernel> Engine<K> {
                     self.read_ancestor_rules(node);
                     if self.directories.kernel.names_paths() {
                         // Only the directory above reports its own permissions.
-                        self.gaps
-                            .retry_unreadable(&mut self.world.mirror, &mut self.work, node);
+                        self.coverage.gaps.retry_unreadable(
+                            &mut self.world.mirror,
+                            &mut self.work,
+                            node,
+                        );
                     }
                 }
             },
@@ -110,10 +113,14 @@ impl<K: Kernel> Engine<K> {
                 self.remove(child, Cause::Notified, Report::Removed);
             }
             // Consumers never knew the directory, so what they saw in it keeps hanging on it.
-            self.watches
-                .release(&mut self.world.mirror, &mut self.directories.kernel, node);
+            self.coverage.watches.release(
+                &mut self.world.mirror,
+                &mut self.directories.kernel,
+                node,
+            );
             self.directories.close(node);
-            self.drop_gap(node);
+            self.coverage
+                .drop_gap(&mut self.world, &mut self.resyncs, node);
             self.world.mirror.clear_identity(node);
             if let Some(root) = self.roots.get_mut(id) {
                 root.resting = Some(node);
@@ -123,7 +130,7 @@ impl<K: Kernel> Engine<K> {
         }
         self.world
             .outlets
-            .coverage(path, State::Lost, Some(Gap::RootGone));
+            .coverage(path, CoverageState::Lost, Some(Gap::RootGone));
         self.attach_if_shown(id);
     }
 
@@ -135,14 +142,14 @@ impl<K: Kernel> Engine<K> {
         let path = root.asked_path();
         if let Some(outer) = self.find_outer(id, Lookup::Disk) {
             self.attach(id, outer);
-            self.world.outlets.coverage(path, State::Live, None);
+            self.world.outlets.coverage(path, CoverageState::Live, None);
             return;
         }
         let Some(node) = self.plant(id) else { return };
         if self.visibility.is_reported_root(&self.world.mirror, node) {
             self.world.created(node, Cause::Scanned);
         }
-        self.world.outlets.coverage(path, State::Live, None);
+        self.world.outlets.coverage(path, CoverageState::Live, None);
         self.resyncs.begin(
             &mut self.world,
             &mut self.work,

@@ -34,7 +34,7 @@ impl<K: Kernel> Engine<K> {
     /// Says that something was mounted on, or unmounted from, these paths, which are real ones. They
     /// are compared with the disk if they are below a root.
     pub fn mounts_changed(&mut self, paths: &[PathBuf]) {
-        self.gaps.forget_volumes();
+        self.coverage.gaps.forget_volumes();
         for path in paths {
             // A directory above may have been renamed before, by a record that is still queued.
             self.pending
@@ -60,14 +60,6 @@ impl<K: Kernel> Engine<K> {
             if let Some(dir) = found {
                 self.resync(dir, ResyncReason::Mounts);
             }
-        }
-    }
-
-    /// Compares a directory, if it is watched, because for a while its changes left no records.
-    pub(super) fn compare_again(&mut self, id: NodeId) {
-        let mirror = &mut self.world.mirror;
-        if mirror.contains(id) && mirror.is_dir(id) && self.roots.reaches(mirror, id) {
-            self.work.queue_stale(mirror, id);
         }
     }
 
