@@ -11,6 +11,7 @@ mod descendants;
 mod fuzz;
 mod guarantees;
 mod machine;
+mod measure;
 mod models;
 mod process;
 mod requirements;
@@ -79,6 +80,12 @@ const COMMANDS: &[Command] = &[
         takes: "",
         does: "which test proves which statement, and where it runs",
         run: requirements::run,
+    },
+    Command {
+        name: "measure",
+        takes: "[--details] [--check]",
+        does: "walls, names, documentation and English of the sources in numbers",
+        run: measure::run,
     },
     Command {
         name: "guarantees",

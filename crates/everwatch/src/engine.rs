@@ -19,8 +19,8 @@ use crate::handover::Handover;
 use crate::options::Options;
 use crate::sync::Arc;
 use crate::sync::mpsc::SyncSender;
-use crate::sys::host::Host;
 use crate::watcher::{Entry, Shared};
+use everwatch_backends::Host;
 
 /// What other threads ask of the engine. A reply that is dropped says that the watcher closed.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use everwatch_core::event::Event;
 
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use crate::sys::signal::Signal;
+use everwatch_backends::Signal;
 
 #[derive(Debug, Default)]
 struct Queue {

@@ -13,8 +13,8 @@ use futures_core::Stream;
 use crate::handover::{Handover, Patience, Taken};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Condvar, Mutex, thread};
-use crate::sys::host::Disk;
 use crate::{ChangeKind, Error, ErrorKind, Event, Feed, Options, Watcher};
+use everwatch_backends::fake::Disk;
 
 /// Any path that exists will do.
 const ROOT: &str = "/";

@@ -17,7 +17,7 @@ use crate::rules;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::thread::{self, JoinHandle, ThreadId};
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
-use crate::sys::host::{Bell, Host};
+use everwatch_backends::{Bell, Host};
 
 /// A watched path of a [`Watcher`]. Never used again, and of no meaning to other watchers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -202,7 +202,7 @@ impl Watcher {
                 .with_detail("the capacity of a feed has to be at least 1".to_owned()));
         }
         let filter = options.filter()?;
-        let host = Host::start(&options).map_err(|fault| {
+        let host = Host::start(&options.start()).map_err(|fault| {
             // Of the other models hardly anything can fail.
             match cfg!(windows) && options.completion == CompletionModel::Isolated {
                 true => Error::from_fault(fault, "start the worker").with_path(&options.worker),

@@ -8,7 +8,7 @@ use crate::ErrorKind;
 use crate::models::explore;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex, thread};
-use crate::sys::host::Disk;
+use everwatch_backends::fake::Disk;
 
 /// Any path that exists will do.
 const ROOT: &str = "/";

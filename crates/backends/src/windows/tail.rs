@@ -1,0 +1,144 @@
+//! From the buffers of a read to records.
+//!
+//! A buffer is data from outside: one that is malformed, or names nothing, means that records are lost.
+//! The halves of a rename come one after the other, in one buffer or at the end of one and the beginning
+//! of the next, and are tied together by a cookie that is never used again. A removal may be the first
+//! half of a move to another directory, so it is told as a departure. Extended records say what their entry
+//! is; where their numbers are those of listings, and never used again, nobody has to look at it.
+
+use std::collections::HashMap;
+
+use everwatch_core::entry::Watch;
+use everwatch_core::queue::RecordQueue;
+use everwatch_core::record::{Action, Described, Record};
+use everwatch_directory_reads::Layout;
+use everwatch_directory_reads::records::{self, Action as Notified, Extended};
+
+use super::attributes::{is_reparse_point, kind_of};
+use super::names::Names;
+use super::sights::Sights;
+use super::system::Numbers;
+
+/// What all reads of one kernel share.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// The last cookie.
+    cookies: u32,
+    /// By watch, where the system keeps old paths.
+    names: HashMap<Watch, Names>,
+    /// In use where the system keeps old paths.
+    pub(super) sights: Sights,
+}
+
+impl Ledger {
+    /// The watch is new, on a system that keeps old paths.
+    pub(super) fn keep_paths(&mut self, watch: Watch) {
+        self.names.insert(watch, Names::default());
+    }
+
+    /// The watch is no more.
+    pub(super) fn forget(&mut self, watch: Watch) {
+        self.names.remove(&watch);
+    }
+}
+
+/// What is known between two buffers of one read.
+#[derive(Debug)]
+pub(super) struct Tail {
+    watch: Watch,
+    numbers: Numbers,
+    /// The cookie of a first half whose second half is to be the next record.
+    half: Option<u32>,
+}
+
+impl Tail {
+    pub(super) fn new(watch: Watch, numbers: Numbers) -> Tail {
+        Tail {
+            watch,
+            numbers,
+            half: None,
+        }
+    }
+
+    /// Of the read that takes the place of this one's.
+    pub(super) fn successor(&self) -> Tail {
+        Tail::new(self.watch, self.numbers)
+    }
+
+    pub(super) fn watch(&self) -> Watch {
+        self.watch
+    }
+
+    /// Adds the records of a buffer to the record queue.
+    pub(super) fn decode(
+        &mut self,
+        bytes: &[u8],
+        layout: Layout,
+        ledger: &mut Ledger,
+        records: &mut RecordQueue,
+    ) {
+        let mut path = Vec::new();
+        for change in records::changes(bytes, layout) {
+            let Ok(change) = change else {
+                return self.lose(records);
+            };
+            path.clear();
+            change.name.push_wtf8(&mut path);
+            let half = self.half.take();
+            let (action, cookie) = match change.action {
+                Notified::Added => (Action::Created, 0),
+                Notified::Removed => (Action::Departed, 0),
+                Notified::Modified => (Action::Modified, 0),
+                Notified::OldName => {
+                    // 0 is no cookie.
+                    ledger.cookies = ledger.cookies.wrapping_add(1).max(1);
+                    self.half = Some(ledger.cookies);
+                    (Action::MovedFrom, ledger.cookies)
+                }
+                Notified::NewName => match half {
+                    Some(cookie) => (Action::MovedTo, cookie),
+                    None => (Action::Created, 0),
+                },
+                // Streams, and what is yet to be invented: the entry is not what it was.
+                _ => (Action::Modified, 0),
+            };
+            let reviewed = match ledger.names.get_mut(&self.watch) {
+                Some(names) => {
+                    match change.action {
+                        Notified::NewName => ledger.sights.arrived(&path),
+                        Notified::OldName | Notified::Removed => ledger.sights.left(&path),
+                        _ => {}
+                    }
+                    names.review(action, &path)
+                }
+                None => action,
+            };
+            records.push(Record {
+                watch: self.watch,
+                action: reviewed,
+                is_dir: false,
+                cookie: if reviewed == action { cookie } else { 0 },
+                described: change.extended.and_then(|entry| self.describe(&entry)),
+                name: &path,
+            });
+        }
+    }
+
+    /// What a record says of its entry, if that can be relied on.
+    fn describe(&self, entry: &Extended) -> Option<Described> {
+        // File systems that have no number for an entry give one of these.
+        let has_number = !matches!(entry.file_id, 0 | u64::MAX);
+        // Without its tag, a reparse point may be anything.
+        let is_known = !is_reparse_point(entry.file_attributes) || entry.reparse_point_tag != 0;
+        (self.numbers == Numbers::Unique && has_number && is_known).then(|| Described {
+            kind: kind_of(entry.file_attributes, entry.reparse_point_tag),
+            inode: entry.file_id,
+        })
+    }
+
+    /// Records of this read were lost.
+    pub(super) fn lose(&mut self, records: &mut RecordQueue) {
+        self.half = None;
+        records.push(Record::LOST);
+    }
+}
