@@ -4,9 +4,9 @@
 
 use super::Engine;
 use super::directories::OpenError;
-use super::pending::{Undecided, Unreachable};
 use super::pending_queue::Deferred;
 use super::reconcile::Seen;
+use super::undecided::{Undecided, Unreachable};
 use super::world::Report;
 use crate::event::Cause;
 use crate::kernel::Kernel;

@@ -8,7 +8,7 @@ use super::nested::Lookup;
 use super::root_table::RootId;
 use super::world::Report;
 use crate::coverage::{CoverageState, Gap};
-use crate::entry::{FileType, Watch};
+use crate::entry::FileType;
 use crate::event::{Cause, ResyncReason};
 use crate::fault::FaultKind;
 use crate::kernel::Kernel;
@@ -17,26 +17,6 @@ use crate::path::to_bytes;
 use crate::time::Moment;
 
 impl<K: Kernel> Engine<K> {
-    /// Checks the roots that a record may concern: one about an entry of a directory above them or, without
-    /// a name, about the watched directory itself.
-    pub(super) fn check_guarded(&mut self, watch: Watch, name: Option<&[u8]>) {
-        let roots = match name {
-            Some(name) => {
-                let folds = self.directories.kernel.names_paths();
-                self.coverage.watches.guarded_entry(watch, name, folds)
-            }
-            None => self.coverage.watches.guarded(watch),
-        };
-        for id in roots {
-            self.check_root(id);
-        }
-        if name.is_none() {
-            for node in self.coverage.watches.nodes(watch) {
-                self.check_top(node);
-            }
-        }
-    }
-
     /// Compares the directory that has the root's name now with the one in the mirror.
     pub(super) fn check_root(&mut self, id: RootId) {
         let Some(root) = self.roots.get(id) else {

@@ -52,6 +52,7 @@ mod short_names;
 mod stamps;
 mod step_time;
 mod tree_records;
+mod undecided;
 mod visibility;
 mod watches;
 mod work;

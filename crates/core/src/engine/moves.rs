@@ -6,8 +6,8 @@
 
 use super::Engine;
 use super::directories::OpenError;
-use super::pending::Undecided;
 use super::reconcile::Seen;
+use super::undecided::Undecided;
 use super::world::Report;
 use crate::entry::FileType;
 use crate::event::Cause;

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::contents::Tracking;
-use super::pending::Undecided;
+use super::undecided::Undecided;
 use super::world::Report;
 use crate::coverage::Gap;
 use crate::entry::{FileType, Stat};

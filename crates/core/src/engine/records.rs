@@ -128,6 +128,26 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
+    /// Checks the roots that a record may concern: one about an entry of a directory above them or, without
+    /// a name, about the watched directory itself.
+    fn check_guarded(&mut self, watch: Watch, name: Option<&[u8]>) {
+        let roots = match name {
+            Some(name) => {
+                let folds = self.directories.kernel.names_paths();
+                self.coverage.watches.guarded_entry(watch, name, folds)
+            }
+            None => self.coverage.watches.guarded(watch),
+        };
+        for id in roots {
+            self.check_root(id);
+        }
+        if name.is_none() {
+            for node in self.coverage.watches.nodes(watch) {
+                self.check_top(node);
+            }
+        }
+    }
+
     /// Applies a record that stands alone.
     fn apply_one(
         &mut self,
@@ -211,6 +231,7 @@ impl<K: Kernel> Engine<K> {
         let child = self.world.mirror.child(dir, name);
         match (action, child) {
             (Action::Created, None) => self.on_created(dir, name, is_dir),
+            // What was created is not what the mirror has.
             (Action::Created, Some(child))
                 if self.world.mirror.is_dir(child) != is_dir
                     || self.world.mirror.has(child, Mark::VANISHED)

@@ -7,8 +7,8 @@
 use super::Engine;
 use super::contents::{Comparison, Tracking};
 use super::directories::OpenError;
-use super::pending::Unreachable;
 use super::reconcile::{Seen, fold_born};
+use super::undecided::Unreachable;
 use super::world::Report;
 use crate::coverage::Gap;
 use crate::entry::{FileType, Identity, Watch};
