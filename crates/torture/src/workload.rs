@@ -14,7 +14,7 @@ use crate::writer::{Peculiar, Writer};
 
 /// What is done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Plan {
+pub enum Plan {
     /// Creations in one directory.
     Burst,
     /// `mkdir -p` chains with a leaf.
@@ -28,7 +28,7 @@ pub(crate) enum Plan {
 }
 
 impl Plan {
-    pub(crate) const ALL: [Plan; 5] = [
+    pub const ALL: [Plan; 5] = [
         Plan::Burst,
         Plan::Deep,
         Plan::Mix,
@@ -36,7 +36,7 @@ impl Plan {
         Plan::Churn,
     ];
 
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Plan::Burst => "burst",
             Plan::Deep => "deep",
@@ -49,16 +49,16 @@ impl Plan {
 
 /// See the module head.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Workload {
-    pub(crate) plan: Plan,
-    pub(crate) names: Names,
-    pub(crate) seed: u64,
-    pub(crate) operations: usize,
-    pub(crate) writers: usize,
+pub struct Workload {
+    pub plan: Plan,
+    pub names: Names,
+    pub seed: u64,
+    pub operations: usize,
+    pub writers: usize,
     /// Operations of all writers in a second; `None`: as fast as they come.
-    pub(crate) pace: Option<u32>,
+    pub pace: Option<u32>,
     /// Only what Windows has as well.
-    pub(crate) is_portable: bool,
+    pub is_portable: bool,
 }
 
 /// Operations that may fail for one that succeeds, on average.
@@ -66,7 +66,7 @@ const FAILURES: usize = 50;
 
 impl Workload {
     /// Does it all in the given directories. Returns the number of operations that were done.
-    pub(crate) fn run(&self, roots: &[PathBuf]) -> usize {
+    pub fn run(&self, roots: &[PathBuf]) -> usize {
         std::thread::scope(|scope| {
             let writers: Vec<_> = (0..self.writers)
                 .map(|number| scope.spawn(move || self.write(number, roots)))

@@ -10,7 +10,7 @@ use rustix::fs::{CWD, FileType, Mode, RenameFlags, mknodat, renameat_with};
 use crate::writer::{Peculiar, Writer};
 
 /// Set on files that had several names once: a write is reported under the name that was used.
-pub(crate) const LINKED: Mode = Mode::SVTX;
+pub const LINKED: Mode = Mode::SVTX;
 
 /// Gives an entry further permissions; never takes the mark of `LINKED` away.
 fn add_mode(path: &Path, mode: Mode) -> io::Result<()> {
@@ -22,7 +22,7 @@ fn add_mode(path: &Path, mode: Mode) -> io::Result<()> {
 }
 
 impl Writer<'_> {
-    pub(crate) fn peculiar(&mut self, operation: Peculiar) -> io::Result<()> {
+    pub fn peculiar(&mut self, operation: Peculiar) -> io::Result<()> {
         match operation {
             Peculiar::HardLink => self.hard_link(),
             Peculiar::Symlink => self.symlink(),

@@ -4,25 +4,11 @@
 //! operations that were done.
 
 #![forbid(unsafe_code)]
-#![allow(dead_code, reason = "only what Windows has as well is used")]
-
-#[path = "../../torture/names.rs"]
-mod names;
-#[path = "../../torture/random.rs"]
-mod random;
-#[cfg(unix)]
-#[path = "../../torture/unix.rs"]
-mod unix;
-#[path = "../../torture/workload.rs"]
-mod workload;
-#[path = "../../torture/writer.rs"]
-mod writer;
-
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::names::Names;
-use crate::workload::{Plan, Workload};
+use everwatch_torture::names::Names;
+use everwatch_torture::workload::{Plan, Workload};
 
 fn number(argument: Option<OsString>) -> Option<u64> {
     argument?.to_str()?.parse().ok()

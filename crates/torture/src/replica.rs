@@ -17,16 +17,16 @@ const QUOTED: usize = 12;
 
 /// How often each kind of change was told.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub(crate) struct Tally {
-    pub(crate) created: usize,
-    pub(crate) modified: usize,
-    pub(crate) metadata: usize,
-    pub(crate) removed: usize,
-    pub(crate) moved: usize,
+pub struct Tally {
+    pub created: usize,
+    pub modified: usize,
+    pub metadata: usize,
+    pub removed: usize,
+    pub moved: usize,
 }
 
 impl Tally {
-    pub(crate) fn total(&self) -> usize {
+    pub fn total(&self) -> usize {
         self.created + self.modified + self.metadata + self.removed + self.moved
     }
 }
@@ -39,25 +39,25 @@ fn now() -> i64 {
 
 /// See the module head.
 #[derive(Debug)]
-pub(crate) struct Replica {
+pub struct Replica {
     /// From the root directory down, as paths are absolute.
     tree: Tree,
     last_seq: u64,
-    pub(crate) tally: Tally,
+    pub tally: Tally,
     /// Resyncs begun because of an overflow.
-    pub(crate) overflows: usize,
-    pub(crate) resyncs: usize,
-    pub(crate) coverage: Vec<(PathBuf, String, String)>,
+    pub overflows: usize,
+    pub resyncs: usize,
+    pub coverage: Vec<(PathBuf, String, String)>,
     /// Number of lines that make no sense, and the first few.
-    pub(crate) nonsense: usize,
-    pub(crate) quotes: Vec<String>,
+    pub nonsense: usize,
+    pub quotes: Vec<String>,
     /// Changes since somebody asked to keep them.
     kept: Option<Vec<Change>>,
 }
 
 impl Replica {
     /// A replica that knows these trees.
-    pub(crate) fn new(known: impl IntoIterator<Item = (PathBuf, Option<Tree>)>) -> Replica {
+    pub fn new(known: impl IntoIterator<Item = (PathBuf, Option<Tree>)>) -> Replica {
         let mut tree = Tree::new(Kind::Dir);
         let now = now();
         for (path, below) in known {
@@ -79,16 +79,16 @@ impl Replica {
         }
     }
 
-    pub(crate) fn contains(&self, path: &Path) -> bool {
+    pub fn contains(&self, path: &Path) -> bool {
         self.tree.get(path).is_some()
     }
 
     /// Starts keeping changes, and returns those kept so far.
-    pub(crate) fn keep(&mut self) -> Vec<Change> {
+    pub fn keep(&mut self) -> Vec<Change> {
         self.kept.replace(Vec::new()).unwrap_or_default()
     }
 
-    pub(crate) fn apply(&mut self, line: Line) {
+    pub fn apply(&mut self, line: Line) {
         match line {
             Line::Ready => {}
             Line::Change(change) => self.apply_change(change),
@@ -187,7 +187,7 @@ impl Replica {
     }
 
     /// Compares with what walks have found.
-    pub(crate) fn difference(&self, disk: &[(PathBuf, Option<Tree>)]) -> Difference {
+    pub fn difference(&self, disk: &[(PathBuf, Option<Tree>)]) -> Difference {
         let mut difference = Difference::default();
         for (path, disk) in disk {
             difference.add(path, self.tree.get(path), disk.as_ref());

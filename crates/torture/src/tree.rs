@@ -9,7 +9,7 @@ use std::path::{Component, Path};
 
 /// What an entry is, as the lines name it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Kind {
+pub enum Kind {
     File,
     Dir,
     Symlink,
@@ -17,7 +17,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) fn from_line(name: &str) -> Option<Kind> {
+    pub fn from_line(name: &str) -> Option<Kind> {
         Some(match name {
             "file" => Kind::File,
             "dir" => Kind::Dir,
@@ -30,16 +30,16 @@ impl Kind {
 
 /// An entry with all below it.
 #[derive(Clone, Debug)]
-pub(crate) struct Tree {
-    pub(crate) kind: Kind,
+pub struct Tree {
+    pub kind: Kind,
     /// On disk: when the content of a file was last written. In a replica: when that was last
     /// reported. In nanoseconds since 1970; 0 if it is not known or does not matter.
-    pub(crate) content: i64,
+    pub content: i64,
     below: HashMap<Box<[u8]>, Tree>,
 }
 
 /// The names that lead to an absolute path.
-pub(crate) fn names(path: &Path) -> impl Iterator<Item = &[u8]> {
+pub fn names(path: &Path) -> impl Iterator<Item = &[u8]> {
     path.components().filter_map(|component| match component {
         Component::Normal(name) => Some(name.as_bytes()),
         _ => None,
@@ -47,7 +47,7 @@ pub(crate) fn names(path: &Path) -> impl Iterator<Item = &[u8]> {
 }
 
 impl Tree {
-    pub(crate) fn new(kind: Kind) -> Tree {
+    pub fn new(kind: Kind) -> Tree {
         Tree {
             kind,
             content: 0,
@@ -56,24 +56,24 @@ impl Tree {
     }
 
     /// Number of entries below.
-    pub(crate) fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.below.values().map(|child| 1 + child.count()).sum()
     }
 
-    pub(crate) fn get(&self, path: &Path) -> Option<&Tree> {
+    pub fn get(&self, path: &Path) -> Option<&Tree> {
         names(path).try_fold(self, |tree, name| tree.below.get(name))
     }
 
-    pub(crate) fn get_mut(&mut self, path: &Path) -> Option<&mut Tree> {
+    pub fn get_mut(&mut self, path: &Path) -> Option<&mut Tree> {
         names(path).try_fold(self, |tree, name| tree.below.get_mut(name))
     }
 
-    pub(crate) fn add(&mut self, name: &[u8], child: Tree) {
+    pub fn add(&mut self, name: &[u8], child: Tree) {
         self.below.insert(name.into(), child);
     }
 
     /// Puts an entry at a path. Returns whether its parent was there; if not, it is made up.
-    pub(crate) fn put(&mut self, path: &Path, entry: Tree) -> bool {
+    pub fn put(&mut self, path: &Path, entry: Tree) -> bool {
         let mut had_parent = true;
         let mut names: Vec<&[u8]> = names(path).collect();
         let Some(last) = names.pop() else {
@@ -92,13 +92,13 @@ impl Tree {
     }
 
     /// Takes an entry with all below it out of the tree.
-    pub(crate) fn take(&mut self, path: &Path) -> Option<Tree> {
+    pub fn take(&mut self, path: &Path) -> Option<Tree> {
         let (parent, name) = (path.parent()?, path.file_name()?);
         self.get_mut(parent)?.below.remove(name.as_bytes())
     }
 
     /// Says that the content of all files is reported as it is at this moment.
-    pub(crate) fn report_all(&mut self, moment: i64) {
+    pub fn report_all(&mut self, moment: i64) {
         self.content = moment;
         for child in self.below.values_mut() {
             child.report_all(moment);
@@ -106,7 +106,7 @@ impl Tree {
     }
 
     /// Drops entries, with all below them, that are not to be kept. Asks for each by its path.
-    pub(crate) fn retain(&mut self, above: &Path, keep: &impl Fn(&Path, Kind) -> bool) {
+    pub fn retain(&mut self, above: &Path, keep: &impl Fn(&Path, Kind) -> bool) {
         self.below.retain(|name, child| {
             let path = above.join(OsStr::from_bytes(name));
             let stays = keep(&path, child.kind);
@@ -120,25 +120,25 @@ impl Tree {
 
 /// How a replica differs from the disk.
 #[derive(Clone, Default, Debug)]
-pub(crate) struct Difference {
-    pub(crate) missing: usize,
-    pub(crate) ghosts: usize,
-    pub(crate) wrong_kinds: usize,
+pub struct Difference {
+    pub missing: usize,
+    pub ghosts: usize,
+    pub wrong_kinds: usize,
     /// Files that were written after they were last reported.
-    pub(crate) unreported: usize,
+    pub unreported: usize,
     /// The first few, for people.
-    pub(crate) examples: Vec<String>,
+    pub examples: Vec<String>,
 }
 
 const EXAMPLES: usize = 12;
 
 impl Difference {
-    pub(crate) fn is_none(&self) -> bool {
+    pub fn is_none(&self) -> bool {
         self.missing + self.ghosts + self.wrong_kinds + self.unreported == 0
     }
 
     /// Compares what is at `path`; either side may have nothing there.
-    pub(crate) fn add(&mut self, path: &Path, replica: Option<&Tree>, disk: Option<&Tree>) {
+    pub fn add(&mut self, path: &Path, replica: Option<&Tree>, disk: Option<&Tree>) {
         match (replica, disk) {
             (None, None) => {}
             (None, Some(disk)) => {

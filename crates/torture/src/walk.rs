@@ -16,7 +16,7 @@ const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC);
 
 /// What is at a path, with all below it. The path itself may be a symbolic link to a directory.
-pub(crate) fn walk(root: &Path) -> Option<Tree> {
+pub fn walk(root: &Path) -> Option<Tree> {
     match openat(CWD, root, DIRECTORY, Mode::empty()) {
         Ok(dir) => Some(list(dir)),
         Err(Errno::NOENT) => None,
@@ -25,7 +25,7 @@ pub(crate) fn walk(root: &Path) -> Option<Tree> {
 }
 
 /// What is at several paths.
-pub(crate) fn walk_all(roots: &[&Path]) -> Vec<(PathBuf, Option<Tree>)> {
+pub fn walk_all(roots: &[&Path]) -> Vec<(PathBuf, Option<Tree>)> {
     roots
         .iter()
         .map(|root| (root.to_path_buf(), walk(root)))

@@ -32,7 +32,7 @@ struct Written {
 
 /// What happened to an entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Action {
+pub enum Action {
     Created,
     Modified,
     Metadata,
@@ -42,17 +42,17 @@ pub(crate) enum Action {
 
 /// A line of the type `change`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Change {
-    pub(crate) seq: u64,
-    pub(crate) action: Action,
-    pub(crate) path: PathBuf,
-    pub(crate) kind: Kind,
-    pub(crate) was_scanned: bool,
+pub struct Change {
+    pub seq: u64,
+    pub action: Action,
+    pub path: PathBuf,
+    pub kind: Kind,
+    pub was_scanned: bool,
 }
 
 /// A line.
 #[derive(Clone, Debug)]
-pub(crate) enum Line {
+pub enum Line {
     Ready,
     Change(Change),
     Resync {
@@ -85,7 +85,7 @@ fn exact(text: Option<String>, hex: Option<String>) -> Option<PathBuf> {
 }
 
 /// Reads a line. What it cannot be is an error with the line in it.
-pub(crate) fn parse(line: &[u8]) -> Result<Line, String> {
+pub fn parse(line: &[u8]) -> Result<Line, String> {
     let bad = |why: &str| format!("{why}: {}", String::from_utf8_lossy(line));
     let written: Written = serde_json::from_slice(line).map_err(|error| bad(&error.to_string()))?;
     let path = exact(written.path, written.path_bytes);

@@ -22,7 +22,7 @@ const LONGEST_PATH: usize = 3500;
 
 /// Operations that only Unix has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Peculiar {
+pub enum Peculiar {
     HardLink,
     Symlink,
     SwapSymlink,
@@ -31,13 +31,13 @@ pub(crate) enum Peculiar {
     Pipe,
 }
 
-pub(crate) struct Writer<'a> {
-    pub(crate) random: Random,
+pub struct Writer<'a> {
+    pub random: Random,
     names: Names,
     number: usize,
     roots: &'a [PathBuf],
     dirs: Vec<PathBuf>,
-    pub(crate) files: Vec<PathBuf>,
+    pub files: Vec<PathBuf>,
     serial: usize,
 }
 
@@ -50,17 +50,12 @@ fn remember(known: &mut Vec<PathBuf>, random: &mut Random, path: PathBuf) {
     }
 }
 
-pub(crate) fn nothing_known() -> io::Error {
+pub fn nothing_known() -> io::Error {
     io::ErrorKind::NotFound.into()
 }
 
 impl<'a> Writer<'a> {
-    pub(crate) fn new(
-        random: Random,
-        names: Names,
-        number: usize,
-        roots: &'a [PathBuf],
-    ) -> Writer<'a> {
+    pub fn new(random: Random, names: Names, number: usize, roots: &'a [PathBuf]) -> Writer<'a> {
         Writer {
             random,
             names,
@@ -72,11 +67,11 @@ impl<'a> Writer<'a> {
         }
     }
 
-    pub(crate) fn root(&mut self) -> PathBuf {
+    pub fn root(&mut self) -> PathBuf {
         self.random.pick(self.roots).cloned().unwrap_or_default()
     }
 
-    pub(crate) fn dir(&mut self) -> PathBuf {
+    pub fn dir(&mut self) -> PathBuf {
         if self.random.chance(15) {
             return self.root();
         }
@@ -86,37 +81,37 @@ impl<'a> Writer<'a> {
         }
     }
 
-    pub(crate) fn name(&mut self, letter: char) -> OsString {
+    pub fn name(&mut self, letter: char) -> OsString {
         self.names.one_of(&mut self.random, letter, VARIETY)
     }
 
-    pub(crate) fn place(&mut self, letter: char) -> PathBuf {
+    pub fn place(&mut self, letter: char) -> PathBuf {
         let dir = self.dir();
         dir.join(self.name(letter))
     }
 
     /// A name that no other writer uses.
-    pub(crate) fn own_place(&mut self, what: &str) -> PathBuf {
+    pub fn own_place(&mut self, what: &str) -> PathBuf {
         self.serial += 1;
         self.root()
             .join(format!("{what}-{}-{}", self.number, self.serial))
     }
 
-    pub(crate) fn known_file(&mut self) -> io::Result<PathBuf> {
+    pub fn known_file(&mut self) -> io::Result<PathBuf> {
         self.random
             .pick(&self.files)
             .cloned()
             .ok_or_else(nothing_known)
     }
 
-    pub(crate) fn known_dir(&mut self) -> io::Result<PathBuf> {
+    pub fn known_dir(&mut self) -> io::Result<PathBuf> {
         self.random
             .pick(&self.dirs)
             .cloned()
             .ok_or_else(nothing_known)
     }
 
-    pub(crate) fn known(&mut self) -> io::Result<PathBuf> {
+    pub fn known(&mut self) -> io::Result<PathBuf> {
         if self.random.chance(50) {
             self.known_dir()
         } else {
@@ -125,7 +120,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Forgets paths that turned out to be stale, and passes the failure on.
-    pub(crate) fn check<T>(&mut self, paths: &[&Path], result: io::Result<T>) -> io::Result<T> {
+    pub fn check<T>(&mut self, paths: &[&Path], result: io::Result<T>) -> io::Result<T> {
         if result.is_err() {
             self.files.retain(|known| !paths.contains(&known.as_path()));
             self.dirs.retain(|known| !paths.contains(&known.as_path()));
@@ -133,25 +128,25 @@ impl<'a> Writer<'a> {
         result
     }
 
-    pub(crate) fn has_file(&mut self, path: PathBuf) {
+    pub fn has_file(&mut self, path: PathBuf) {
         remember(&mut self.files, &mut self.random, path);
     }
 
-    pub(crate) fn has_dir(&mut self, path: PathBuf) {
+    pub fn has_dir(&mut self, path: PathBuf) {
         remember(&mut self.dirs, &mut self.random, path);
     }
 
     #[cfg(not(unix))]
-    pub(crate) fn peculiar(&mut self, _: Peculiar) -> io::Result<()> {
+    pub fn peculiar(&mut self, _: Peculiar) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(crate) fn is_poor(&self) -> bool {
+    pub fn is_poor(&self) -> bool {
         self.dirs.len() < 20 || self.files.len() < 20
     }
 
     /// A new file with the next number, in each root in turn.
-    pub(crate) fn create_next(&mut self) -> io::Result<()> {
+    pub fn create_next(&mut self) -> io::Result<()> {
         self.serial += 1;
         let root = self
             .roots
@@ -164,7 +159,7 @@ impl<'a> Writer<'a> {
     }
 
     /// `mkdir -p` with a file at the end; sometimes below a chain that is there.
-    pub(crate) fn make_chain(&mut self) -> io::Result<()> {
+    pub fn make_chain(&mut self) -> io::Result<()> {
         let mut path = match self.random.chance(30) {
             true => self.dir(),
             false => self.own_place("chain"),
@@ -178,7 +173,7 @@ impl<'a> Writer<'a> {
         fs::write(leaf, "leaf")
     }
 
-    pub(crate) fn create(&mut self) -> io::Result<()> {
+    pub fn create(&mut self) -> io::Result<()> {
         let path = self.place('f');
         let length = self.random.below(64);
         let made = fs::write(&path, &[b'x'; 64][..length]);
@@ -187,7 +182,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    pub(crate) fn make_dir(&mut self) -> io::Result<()> {
+    pub fn make_dir(&mut self) -> io::Result<()> {
         let path = self.place('d');
         fs::create_dir(&path)?;
         self.has_dir(path);
@@ -195,7 +190,7 @@ impl<'a> Writer<'a> {
     }
 
     /// A new directory that has children by the time at which anybody can look.
-    pub(crate) fn make_nested(&mut self) -> io::Result<()> {
+    pub fn make_nested(&mut self) -> io::Result<()> {
         let mut path = self.place('d');
         for _ in 0..1 + self.random.below(4) {
             path.push(self.name('d'));
@@ -208,7 +203,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    pub(crate) fn rename_file(&mut self) -> io::Result<()> {
+    pub fn rename_file(&mut self) -> io::Result<()> {
         let from = self.known_file()?;
         let to = match (self.random.chance(40), from.parent()) {
             (true, Some(dir)) => dir.join(self.name('f')),
@@ -223,7 +218,7 @@ impl<'a> Writer<'a> {
 
     /// Renames a directory, with all that is in it, within its directory, to another one, or into
     /// another one; sometimes onto one that is empty.
-    pub(crate) fn rename_dir(&mut self) -> io::Result<()> {
+    pub fn rename_dir(&mut self) -> io::Result<()> {
         let from = self.known_dir()?;
         let to = match (self.random.chance(30), from.parent()) {
             (true, Some(dir)) => dir.join(self.name('d')),
@@ -240,7 +235,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes a new version beside the file and renames it over the old one.
-    pub(crate) fn replace(&mut self) -> io::Result<()> {
+    pub fn replace(&mut self) -> io::Result<()> {
         let target = match self.random.chance(70) {
             true => self.known_file().unwrap_or_else(|_| self.place('f')),
             false => self.place('f'),
@@ -259,7 +254,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Swaps two entries by three renames.
-    pub(crate) fn swap(&mut self) -> io::Result<()> {
+    pub fn swap(&mut self) -> io::Result<()> {
         let (one, other) = match self.random.chance(50) {
             true => (self.known_dir()?, self.known_dir()?),
             false => (self.known_file()?, self.known_file()?),
@@ -275,28 +270,28 @@ impl<'a> Writer<'a> {
         done
     }
 
-    pub(crate) fn away_and_back(&mut self) -> io::Result<()> {
+    pub fn away_and_back(&mut self) -> io::Result<()> {
         let home = self.known()?;
         let away = self.own_place("away");
         let done = fs::rename(&home, &away).and_then(|()| fs::rename(&away, &home));
         self.check(&[&home], done)
     }
 
-    pub(crate) fn delete(&mut self) -> io::Result<()> {
+    pub fn delete(&mut self) -> io::Result<()> {
         let path = self.known_file()?;
         self.files.retain(|known| *known != path);
         fs::remove_file(path)
     }
 
     /// `rm -r`, of what others may be writing to.
-    pub(crate) fn delete_all(&mut self) -> io::Result<()> {
+    pub fn delete_all(&mut self) -> io::Result<()> {
         let path = self.known_dir()?;
         self.dirs.retain(|known| !known.starts_with(&path));
         fs::remove_dir_all(path)
     }
 
     /// A file takes the name of a directory.
-    pub(crate) fn become_file(&mut self) -> io::Result<()> {
+    pub fn become_file(&mut self) -> io::Result<()> {
         let path = self.known_dir()?;
         self.dirs.retain(|known| !known.starts_with(&path));
         fs::remove_dir_all(&path)?;
@@ -306,7 +301,7 @@ impl<'a> Writer<'a> {
     }
 
     /// A directory takes the name of a file.
-    pub(crate) fn become_dir(&mut self) -> io::Result<()> {
+    pub fn become_dir(&mut self) -> io::Result<()> {
         let path = self.known_file()?;
         self.files.retain(|known| *known != path);
         fs::remove_file(&path)?;
@@ -315,7 +310,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    pub(crate) fn write_more(&mut self) -> io::Result<()> {
+    pub fn write_more(&mut self) -> io::Result<()> {
         let path = self.known_file()?;
         let done = fs::OpenOptions::new().append(true).open(&path);
         let done = done.and_then(|mut file| file.write_all(b"more"));
@@ -323,7 +318,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Learns what others have made.
-    pub(crate) fn discover(&mut self) -> io::Result<()> {
+    pub fn discover(&mut self) -> io::Result<()> {
         let dir = self.dir();
         let listing = fs::read_dir(&dir);
         let mut entries: Vec<_> = self
@@ -346,7 +341,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Directories three levels deep, with files.
-    pub(crate) fn make_population(&mut self) -> io::Result<()> {
+    pub fn make_population(&mut self) -> io::Result<()> {
         let mut path = self.own_place("tree");
         for level in 0..3 {
             fs::create_dir(&path)?;
@@ -362,7 +357,7 @@ impl<'a> Writer<'a> {
     }
 
     /// A new directory is filled and at once moved over an old name.
-    pub(crate) fn become_populated(&mut self) -> io::Result<()> {
+    pub fn become_populated(&mut self) -> io::Result<()> {
         let (fresh, place) = (self.own_place("fresh"), self.place('d'));
         fs::create_dir(&fresh)?;
         fs::write(fresh.join("inside"), "")?;
@@ -373,7 +368,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    pub(crate) fn temporary_file(&mut self) -> io::Result<()> {
+    pub fn temporary_file(&mut self) -> io::Result<()> {
         let path = match self.random.chance(50) {
             true => self.own_place("tmp"),
             false => self.place('t'),
@@ -382,7 +377,7 @@ impl<'a> Writer<'a> {
         fs::remove_file(path)
     }
 
-    pub(crate) fn temporary_dir(&mut self) -> io::Result<()> {
+    pub fn temporary_dir(&mut self) -> io::Result<()> {
         let path = self.own_place("tmpdir");
         fs::create_dir_all(path.join("a/b"))?;
         for number in 0..self.random.below(6) {
@@ -392,7 +387,7 @@ impl<'a> Writer<'a> {
     }
 
     /// log.2 becomes log.3, log.1 log.2, log log.1, and there is a new log.
-    pub(crate) fn rotate(&mut self) -> io::Result<()> {
+    pub fn rotate(&mut self) -> io::Result<()> {
         let log = self.root().join(format!("log{}", self.random.below(4)));
         let version = |number: usize| {
             let mut path = log.clone().into_os_string();

@@ -6,7 +6,7 @@ use crate::random::Random;
 
 /// Which names a workload uses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Names {
+pub enum Names {
     Plain,
     /// Not UTF-8, newlines, tabs, quotes, escape sequences, 255 bytes.
     Hostile,
@@ -41,7 +41,7 @@ const LONGEST: usize = 255;
 
 impl Names {
     /// One of so many names, with a letter that tells what sort of entry it was meant for.
-    pub(crate) fn one_of(self, random: &mut Random, letter: char, variety: usize) -> OsString {
+    pub fn one_of(self, random: &mut Random, letter: char, variety: usize) -> OsString {
         let number = random.below(variety);
         if self == Names::Plain {
             return format!("{letter}{number}").into();

@@ -14,17 +14,17 @@ use crate::line::Line;
 use crate::replica::Replica;
 
 /// How long anything may take before a test gives up.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Lines that follow each other come more closely than this.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// How a line is read. What it cannot be is an error with the line in it.
-pub(crate) type Parse = fn(&[u8]) -> Result<Line, String>;
+pub type Parse = fn(&[u8]) -> Result<Line, String>;
 
 /// How the pipe is read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Pace {
+pub enum Pace {
     Full,
     /// A few lines at a time.
     Slow,
@@ -58,7 +58,7 @@ impl Shared {
 
 /// See the module head.
 #[derive(Debug)]
-pub(crate) struct Reading {
+pub struct Reading {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
     complaints: Arc<Mutex<String>>,
@@ -67,12 +67,7 @@ pub(crate) struct Reading {
 impl Reading {
     /// Takes the command's output, which is piped, and applies it to the replica. The lines are copied
     /// to a file, if there is one.
-    pub(crate) fn of(
-        child: &mut Child,
-        replica: Replica,
-        parse: Parse,
-        copy: Option<File>,
-    ) -> Reading {
+    pub fn of(child: &mut Child, replica: Replica, parse: Parse, copy: Option<File>) -> Reading {
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let shared = Arc::new(Shared {
             progress: Mutex::new(Progress {
@@ -132,23 +127,23 @@ impl Reading {
     }
 
     /// Waits for the line that says that all roots are armed.
-    pub(crate) fn wait_until_ready(&self) {
+    pub fn wait_until_ready(&self) {
         self.wait(|progress| progress.is_ready, "the ready line");
     }
 
     /// Waits until the replica is as wanted.
-    pub(crate) fn wait_for(&self, what: &str, is_met: impl Fn(&Replica) -> bool) {
+    pub fn wait_for(&self, what: &str, is_met: impl Fn(&Replica) -> bool) {
         self.wait(|progress| is_met(&progress.replica), what);
     }
 
     /// Waits until there will be no more lines.
-    pub(crate) fn wait_for_end(&self) {
+    pub fn wait_for_end(&self) {
         self.wait(|progress| progress.has_ended, "the end of the lines");
     }
 
     /// Waits until the replica is as wanted, or until no line has come for so long. Tells which.
     /// Looks whenever lines have ceased to come, as looking may take long, and then each second.
-    pub(crate) fn wait_while_lines_come(
+    pub fn wait_while_lines_come(
         &self,
         longest: Duration,
         is_met: impl Fn(&Replica) -> bool,
@@ -176,18 +171,18 @@ impl Reading {
     }
 
     /// Looks at the replica.
-    pub(crate) fn replica<T>(&self, look: impl FnOnce(&mut Replica) -> T) -> T {
+    pub fn replica<T>(&self, look: impl FnOnce(&mut Replica) -> T) -> T {
         look(&mut self.shared.lock().replica)
     }
 
     /// Says how what the command writes is read from now on.
-    pub(crate) fn pace(&self, pace: Pace) {
+    pub fn pace(&self, pace: Pace) {
         self.shared.lock().pace = pace;
         self.shared.changed.notify_all();
     }
 
     /// What the command wrote to standard error. Complete once it has ended.
-    pub(crate) fn complaints(&self) -> String {
+    pub fn complaints(&self) -> String {
         self.complaints
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -195,7 +190,7 @@ impl Reading {
     }
 
     /// Waits for the end of both outputs of a command that has ended, and returns the replica.
-    pub(crate) fn end(&mut self) -> Replica {
+    pub fn end(&mut self) -> Replica {
         self.pace(Pace::Full);
         for thread in self.threads.drain(..) {
             thread.join().expect("read what the command writes");

@@ -5,11 +5,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::program;
 use rustix::fs::{FlockOperation, flock};
 
 /// Where a test works.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Place {
+pub enum Place {
     /// Memory: nothing slows the writers down.
     Tmpfs,
     /// A file system on a device.
@@ -17,9 +18,9 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    pub(crate) const ALL: [Place; 2] = [Place::Tmpfs, Place::Disk];
+    pub const ALL: [Place; 2] = [Place::Tmpfs, Place::Disk];
 
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Place::Tmpfs => "tmpfs",
             Place::Disk => "disk",
@@ -31,19 +32,19 @@ impl Place {
         match self {
             Place::Tmpfs => PathBuf::from("/dev/shm"),
             Place::Disk => std::env::var_os("EVERWATCH_DISK")
-                .map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from),
+                .map_or_else(program::temporary_directory, PathBuf::from),
         }
     }
 }
 
 /// A fresh directory that goes with all below it when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Scratch {
+pub struct Scratch {
     path: PathBuf,
 }
 
 impl Scratch {
-    pub(crate) fn new(place: Place) -> Scratch {
+    pub fn new(place: Place) -> Scratch {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("everwatch-torture-{}-{number}", std::process::id());
@@ -52,12 +53,12 @@ impl Scratch {
         Scratch { path }
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// A fresh directory in this one.
-    pub(crate) fn dir(&self, name: &str) -> PathBuf {
+    pub fn dir(&self, name: &str) -> PathBuf {
         let path = self.path.join(name);
         std::fs::create_dir(&path).expect("make a directory");
         path
@@ -78,7 +79,7 @@ impl Drop for Scratch {
 /// The number of records that the queue of a new inotify instance holds. One for the machine, so
 /// whoever starts a command holds a shared lock on it and whoever changes it an exclusive one.
 #[derive(Debug)]
-pub(crate) struct QueueLimit {
+pub struct QueueLimit {
     before: Option<String>,
     /// Holds the lock.
     _file: File,
@@ -88,7 +89,7 @@ const QUEUE_LIMIT: &str = "/proc/sys/fs/inotify/max_queued_events";
 
 impl QueueLimit {
     /// Makes sure that nobody changes the limit.
-    pub(crate) fn shared() -> QueueLimit {
+    pub fn shared() -> QueueLimit {
         QueueLimit::lock(FlockOperation::LockShared)
     }
 
@@ -102,7 +103,7 @@ impl QueueLimit {
     }
 
     /// Changes the limit until this is dropped. `None` if that is not allowed here.
-    pub(crate) fn set(records: u32) -> Option<QueueLimit> {
+    pub fn set(records: u32) -> Option<QueueLimit> {
         let mut limit = QueueLimit::lock(FlockOperation::LockExclusive);
         let before = std::fs::read_to_string(QUEUE_LIMIT).ok()?;
         std::fs::write(QUEUE_LIMIT, records.to_string()).ok()?;
