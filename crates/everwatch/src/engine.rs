@@ -17,9 +17,9 @@ use everwatch_core::record::Moment;
 
 use crate::handover::Handover;
 use crate::options::Options;
-use crate::sync::Arc;
-use crate::sync::mpsc::SyncSender;
-use crate::sys::host::Host;
+use crate::platform::Arc;
+use crate::platform::Host;
+use crate::platform::mpsc::SyncSender;
 use crate::watcher::{Entry, Shared};
 
 /// What other threads ask of the engine. A reply that is dropped says that the watcher closed.

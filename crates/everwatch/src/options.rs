@@ -8,6 +8,7 @@ use everwatch_core::filter::Filter;
 
 use crate::error::Error;
 use crate::feed::Feed;
+use crate::platform;
 use crate::watcher::Watcher;
 
 /// Which mechanism of the operating system to use.
@@ -214,12 +215,8 @@ impl Options {
     }
 
     pub(crate) fn pace(&self) -> Pace {
-        let mut pace = Pace::default();
+        let mut pace = platform::pace();
         pace.poll = self.poll_interval;
-        if cfg!(everwatch_shuttle) {
-            // The models order threads, not time; waiting for the clock only slows them down.
-            pace.pairing = Duration::ZERO;
-        }
         pace
     }
 

@@ -21,20 +21,16 @@
 //! directory to the engine, which lists it again and again. `sim` is a kernel and a file system
 //! made of memory and bad habits.
 
-#[cfg(all(target_os = "linux", not(everwatch_shuttle)))]
+#[cfg(target_os = "linux")]
 pub(crate) mod linux;
-#[cfg(everwatch_shuttle)]
-pub(crate) mod model;
 pub(crate) mod signal;
 // Its paths are those of Unix.
-#[cfg(all(any(test, feature = "sim"), not(any(windows, everwatch_shuttle))))]
+#[cfg(all(any(test, feature = "sim"), not(windows)))]
 pub mod sim;
-#[cfg(all(any(windows, test, feature = "sim"), not(everwatch_shuttle)))]
+#[cfg(any(windows, test, feature = "sim"))]
 pub(crate) mod windows;
 
-#[cfg(all(target_os = "linux", not(everwatch_shuttle)))]
+#[cfg(target_os = "linux")]
 pub(crate) use linux as host;
-#[cfg(everwatch_shuttle)]
-pub(crate) use model as host;
-#[cfg(all(windows, not(everwatch_shuttle)))]
+#[cfg(windows)]
 pub(crate) use windows as host;
