@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 
-use everwatch_core::change::FileType;
-use everwatch_core::kernel::FileTime;
+use everwatch_core::entry::FileType;
 use everwatch_core::path::{to_bytes, to_path};
+use everwatch_core::time::FileTime;
 
 use crate::bytes::Bytes;
 use crate::queue::Queued;

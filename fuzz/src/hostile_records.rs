@@ -15,9 +15,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use everwatch_core::change::FileType;
 use everwatch_core::engine::{Pace, RootId, RootSpec};
-use everwatch_core::filter::Filter;
+use everwatch_core::entry::FileType;
+use everwatch_core::ignore::Filter;
 use everwatch_core::{Engine, OutletId};
 
 use crate::bytes::Bytes;

@@ -8,9 +8,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use everwatch_core::Engine;
-use everwatch_core::change::FileType;
 use everwatch_core::engine::{Pace, RootSpec};
-use everwatch_core::filter::{Filter, OuterRules};
+use everwatch_core::entry::FileType;
+use everwatch_core::ignore::{AncestorIgnores, Filter};
 
 use crate::bytes::Bytes;
 use crate::disk::Disk;
@@ -42,7 +42,7 @@ pub fn run(data: &[u8]) {
     }
     let outer = match outer.is_empty() || !reads_rules {
         true => Vec::new(),
-        false => vec![OuterRules::new("above".into(), outer)],
+        false => vec![AncestorIgnores::new("above".into(), outer)],
     };
     let on_disk = disk.walk(Path::new("/r"));
     let shown = armed(disk, filter, outer);
@@ -64,7 +64,7 @@ fn has_git(tree: &BTreeMap<std::path::PathBuf, FileType>) -> bool {
 fn armed(
     disk: Disk<'_>,
     filter: Filter,
-    outer: Vec<OuterRules>,
+    outer: Vec<AncestorIgnores>,
 ) -> BTreeMap<std::path::PathBuf, FileType> {
     let mut engine = Engine::new(disk, filter, Pace::default());
     let spec = RootSpec {

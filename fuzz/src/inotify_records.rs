@@ -5,7 +5,8 @@
 //! is left over at the end is told as lost records.
 
 use everwatch_core::inotify::decode;
-use everwatch_core::record::{Action, Backlog};
+use everwatch_core::queue::RecordQueue;
+use everwatch_core::record::Action;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Plain {
@@ -18,10 +19,10 @@ struct Plain {
 
 /// The body of the target.
 pub fn run(data: &[u8]) {
-    let mut backlog = Backlog::default();
-    decode(data, &mut backlog);
+    let mut queue = RecordQueue::default();
+    decode(data, &mut queue);
     let mut decoded = Vec::new();
-    while let Some(record) = backlog.front() {
+    while let Some(record) = queue.front() {
         assert!(!record.name.contains(&0), "a name holds a NUL: {record:?}");
         decoded.push(Plain {
             watch: record.watch.0,
@@ -30,11 +31,11 @@ pub fn run(data: &[u8]) {
             cookie: record.cookie,
             name: record.name.to_vec(),
         });
-        backlog.pop();
+        queue.pop();
     }
     assert!(
-        backlog.is_empty(),
-        "the backlog counts records that it does not have"
+        queue.is_empty(),
+        "the queue counts records that it does not have"
     );
     assert_eq!(decoded, plainly(data));
 }
@@ -62,7 +63,7 @@ fn plainly(data: &[u8]) -> Vec<Plain> {
         };
         let mask = number(at + 4).unwrap_or(0);
         let padded = &data[at + 16..at + 16 + length];
-        // More than any kernel writes; the backlog keeps names of this length.
+        // More than any kernel writes; the queue keeps names of this length.
         let name: Vec<u8> = padded
             .iter()
             .copied()

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use everwatch_core::change::FileType;
 use everwatch_core::coverage::Gap;
-use everwatch_core::kernel::{
-    Drained, Fault, FaultKind, FileTime, Identity, Kernel, Listing, Purpose, Stat, Watch, Watched,
-};
-use everwatch_core::record::{Action, Backlog, Record};
+use everwatch_core::entry::{FileType, Identity, Stat, Watch};
+use everwatch_core::fault::{Fault, FaultKind};
+use everwatch_core::kernel::{Drained, Kernel, Purpose, Watched};
+use everwatch_core::listing::Listing;
+use everwatch_core::queue::RecordQueue;
+use everwatch_core::record::{Action, Record};
+use everwatch_core::time::FileTime;
 
 use crate::disk::Disk;
 use crate::queue::Queued;
@@ -135,12 +137,12 @@ impl Kernel for Disk<'_> {
         }
     }
 
-    fn drain(&mut self, backlog: &mut Backlog) -> Result<Drained, Fault> {
+    fn drain(&mut self, records: &mut RecordQueue) -> Result<Drained, Fault> {
         self.meanwhile();
         let is_empty = self.queue.is_empty() && self.raw.is_empty();
-        everwatch_core::inotify::decode(&std::mem::take(&mut self.raw), backlog);
+        everwatch_core::inotify::decode(&std::mem::take(&mut self.raw), records);
         for record in self.queue.drain(..) {
-            backlog.push(Record {
+            records.push(Record {
                 watch: Watch(record.watch),
                 action: record.action,
                 is_dir: record.is_dir,

@@ -4,8 +4,8 @@
 //! documentation of the two structures in the plainest way: the same records come out in the same
 //! order, what is wrong is told once and last, and the path in WTF-8 is the name that was there.
 
-use everwatch_proactor::Layout;
-use everwatch_proactor::notify::{Action, changes};
+use everwatch_directory_reads::Layout;
+use everwatch_directory_reads::notify::{Action, changes};
 
 #[derive(PartialEq, Eq, Debug)]
 struct Plain {

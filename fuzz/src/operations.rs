@@ -1,6 +1,6 @@
 //! What other processes do to the disk.
 
-use everwatch_core::change::FileType;
+use everwatch_core::entry::FileType;
 use everwatch_core::record::Action;
 
 use crate::disk::{Disk, TOP};

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
-use everwatch_core::change::{Change, ChangeKind, Event, FileType};
+use everwatch_core::entry::FileType;
+use everwatch_core::event::{Change, ChangeKind, Event};
 
 use crate::disk::Disk;
 

@@ -1,102 +1,71 @@
-//! `cargo xtask requirements`: which test proves which statement, and where it runs.
+//! `cargo xtask requirements`: the tests of each line of REQUIREMENTS.md, and where they run.
 //!
-//! A test proves what its name begins with: `s1_11_move_halves_share_a_cookie` is a test of S1.11.
-//! Where it runs follows from the conditions that it is compiled under and from the suites that run
-//! under Wine; what is marked as ignored runs nowhere.
+//! A comment above a test claims lines for it: `// requirement: S1.11, S3 bug 7`. Such a test runs on
+//! Linux and under Wine, unless the comment names the places: `// requirement: S0.5 (wine)`.
 
-mod conditions;
-mod source;
-mod statements;
-mod tree;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use crate::{arguments, wine};
-use source::Place;
-use statements::{Statement, spelled};
-use tree::Package;
+use crate::arguments;
 
 const DOCUMENT: &str = "REQUIREMENTS.md";
 
-/// The tests that `cargo xtask models` runs.
-const MODELS: &str = "crates/everwatch/src/models.rs";
+/// What a comment may name in parentheses. The simulator and the interleavings run on Linux.
+const PLACES: [&str; 4] = ["linux", "wine", "simulator", "interleavings"];
 
-/// A test that runs somewhere.
-struct Proof {
-    ids: Vec<String>,
-    /// As the documents name tests: file and name.
-    name: String,
-    is_on_linux: bool,
-    is_modelled: bool,
-    is_under_wine: bool,
-    is_simulated: bool,
+/// A row of the tables of REQUIREMENTS.md.
+#[derive(PartialEq, Eq, Debug)]
+struct Statement<'a> {
+    id: String,
+    /// The system that must show it: `L` for Linux, `W` for Wine, `LW`, or `R` for real Windows.
+    wanted: &'a str,
+    says: &'a str,
 }
 
-impl Proof {
-    fn places(&self) -> String {
-        let linux = if self.is_simulated {
-            "simulator"
-        } else {
-            "linux"
-        };
-        let places = [
-            (linux, self.is_on_linux),
-            ("models", self.is_modelled),
-            ("wine", self.is_under_wine),
-        ];
-        let places: Vec<&str> = places
-            .iter()
-            .filter(|(_, is)| *is)
-            .map(|(name, _)| *name)
-            .collect();
-        places.join(", ")
-    }
+/// A test below a comment that claims statements.
+#[derive(PartialEq, Eq, Debug)]
+struct Proof {
+    ids: Vec<String>,
+    /// As the documents name tests: `path::name`.
+    name: String,
+    places: Vec<String>,
 }
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     arguments::nothing_else(arguments)?;
-    let document = std::fs::read_to_string(DOCUMENT)
-        .map_err(|error| format!("cannot read {DOCUMENT}: {error}"))?;
-    let statements = statements::read(&document)?;
+    let document =
+        fs::read_to_string(DOCUMENT).map_err(|error| format!("cannot read {DOCUMENT}: {error}"))?;
+    let statements = statements(&document)?;
     let mut proofs = Vec::new();
-    for package in tree::packages()? {
-        collect(&package, &mut proofs);
+    for file in rust_files(Path::new("crates"))? {
+        let text = fs::read_to_string(&file)
+            .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+        proofs.extend(proofs_in(&file.display().to_string(), &text)?);
     }
-    let mut mistakes: Vec<String> = proofs
-        .iter()
-        .filter(|proof| {
-            !proof
-                .ids
-                .iter()
-                .all(|id| statements.iter().any(|known| known.id == *id))
-        })
-        .map(|proof| {
-            format!(
-                "{} is named after a line that is not in {DOCUMENT}",
-                proof.name
-            )
-        })
-        .collect();
-    let mut unproven = Vec::new();
-    let mut only_elsewhere = 0;
-    for statement in &statements {
-        let found: Vec<&Proof> = proofs
-            .iter()
-            .filter(|proof| proof.ids.contains(&statement.id))
-            .collect();
-        let id = spelled(&statement.id);
-        println!("{id:<9} {:<3} {}", statement.wanted, statement.says);
+    let mut mistakes: Vec<String> = Vec::new();
+    for proof in &proofs {
+        let is_unknown = |id: &&String| statements.iter().all(|statement| statement.id != **id);
+        let unknown = proof.ids.iter().filter(is_unknown);
+        mistakes.extend(unknown.map(|id| format!("{}: {DOCUMENT} has no {id}", proof.name)));
+    }
+    let (mut unproven, mut only_elsewhere) = (Vec::new(), 0);
+    for Statement { id, wanted, says } in &statements {
+        println!("{id:<9} {wanted:<3} {says}");
+        let of_it = |proof: &&Proof| proof.ids.contains(id);
+        let found: Vec<&Proof> = proofs.iter().filter(of_it).collect();
         for proof in &found {
-            println!("{:14}{} ({})", "", proof.name, proof.places());
+            println!("{:14}{} ({})", "", proof.name, proof.places.join(", "));
         }
         if found.is_empty() {
             println!("{:14}NO TEST", "");
-            unproven.push(id);
-        } else if let Some(place) = missing_place(statement, &found) {
+            unproven.push(id.as_str());
+        } else if let Some(place) = missing_place(wanted, &found) {
             println!("{:14}not shown {place}", "");
             only_elsewhere += 1;
         }
     }
     println!(
-        "\n{} lines, {} tests; {} without a test; {only_elsewhere} not shown where they are to be",
+        "\n{} lines, {} tests; {} without a test; {only_elsewhere} not shown on every system they name",
         statements.len(),
         proofs.len(),
         unproven.len()
@@ -110,50 +79,156 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     Err(mistakes.join("\n  "))
 }
 
-/// Where a statement that has tests should be shown as well and is not.
-fn missing_place(statement: &Statement, found: &[&Proof]) -> Option<&'static str> {
-    let wants = |mark| statement.wanted.contains(mark);
-    if wants('R') {
-        return Some("on real Windows");
+fn missing_place(wanted: &str, found: &[&Proof]) -> Option<&'static str> {
+    let under_wine = |proof: &&Proof| proof.places.iter().any(|place| place == "wine");
+    let elsewhere = |proof: &&Proof| proof.places.iter().any(|place| place != "wine");
+    if wanted.contains('R') {
+        Some("on real Windows")
+    } else if wanted.contains('W') && !found.iter().any(under_wine) {
+        Some("under Wine")
+    } else if wanted.contains('L') && !found.iter().any(elsewhere) {
+        Some("on Linux")
+    } else {
+        None
     }
-    if wants('W') && !found.iter().any(|proof| proof.is_under_wine) {
-        return Some("under Wine");
-    }
-    (wants('L')
-        && !found
-            .iter()
-            .any(|proof| proof.is_on_linux || proof.is_modelled))
-    .then_some("on Linux")
 }
 
-fn collect(package: &Package, proofs: &mut Vec<Proof>) {
-    for (path, source) in &package.files {
-        if source.tests.is_empty() {
-            continue;
+/// The rows of all tables of the document.
+fn statements(document: &str) -> Result<Vec<Statement<'_>>, String> {
+    let mut statements: Vec<Statement> = Vec::new();
+    for row in document.lines().filter(|line| line.starts_with("| S")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let ["", id, wanted @ ("L" | "W" | "LW" | "R"), says, ""] = cells.as_slice() else {
+            return Err(format!("cannot understand the row: {row}"));
+        };
+        if statements.iter().any(|other| other.id == *id) {
+            return Err(format!("there twice: {id}"));
         }
-        let Some(of_file) = package.condition(path) else {
+        let id = (*id).to_owned();
+        statements.push(Statement { id, wanted, says });
+    }
+    Ok(statements)
+}
+
+/// The Rust sources below `directory`, in order.
+fn rust_files(directory: &Path) -> Result<Vec<PathBuf>, String> {
+    let fail = |error| format!("cannot list {}: {error}", directory.display());
+    let mut entries = fs::read_dir(directory)
+        .and_then(Iterator::collect::<Result<Vec<fs::DirEntry>, _>>)
+        .map_err(fail)?;
+    entries.sort_by_key(fs::DirEntry::path);
+    let mut files = Vec::new();
+    for path in entries.iter().map(fs::DirEntry::path) {
+        if path.is_dir() {
+            files.extend(rust_files(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+/// The tests of one file that claim statements. Read line by line, as rustfmt leaves it.
+fn proofs_in(file: &str, text: &str) -> Result<Vec<Proof>, String> {
+    let mut proofs = Vec::new();
+    let mut lines = text.lines().map(str::trim);
+    while let Some(line) = lines.next() {
+        let Some(claim) = line.strip_prefix("// requirement: ") else {
             continue;
         };
-        let under_wine = wine::runs(&package.name, package.suite(path));
-        for test in &source.tests {
-            let runs = |place, has: &dyn Fn(&str) -> bool| {
-                let holds = |condition: &str| conditions::holds(condition, place, has);
-                holds(&of_file) && holds(&test.condition) && !holds(&test.ignored)
-            };
-            let proof = Proof {
-                ids: test.ids.clone(),
-                name: format!("{}::{}", path.display(), test.name),
-                // With all features: that is how `cargo xtask test` runs them.
-                is_on_linux: runs(Place::Linux, &|_| true),
-                is_modelled: path.ends_with(MODELS) && runs(Place::Models, &|_| false),
-                is_under_wine: under_wine
-                    .iter()
-                    .any(|features| runs(Place::Wine, &|name| features.contains(&name))),
-                is_simulated: path.iter().any(|word| word == "sim" || word == "sim.rs"),
-            };
-            if proof.is_on_linux || proof.is_modelled || proof.is_under_wine {
-                proofs.push(proof);
-            }
-        }
+        let (ids, places) = match claim.strip_suffix(')').and_then(|it| it.split_once(" (")) {
+            Some((ids, places)) => (ids, places),
+            None => (claim, "linux, wine"),
+        };
+        let split = |list: &str| list.split(", ").map(str::to_owned).collect::<Vec<_>>();
+        let (ids, places) = (split(ids), split(places));
+        let is_known = |place: &String| PLACES.contains(&place.as_str());
+        let name = item_below(&mut lines)
+            .filter(|_| places.iter().all(is_known))
+            .ok_or_else(|| format!("{file}: cannot understand: {line}"))?;
+        let name = format!("{file}::{name}");
+        proofs.push(Proof { ids, name, places });
+    }
+    Ok(proofs)
+}
+
+/// The name of the next function, or of the test that a line gives to a macro: `name,`, `suite!(name);`.
+fn item_below<'a>(lines: &mut impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut depth = 0;
+    let is_item = |line: &&str| {
+        let is_above = depth > 0 || line.starts_with("#[") || line.starts_with("//");
+        depth += line.matches('[').count();
+        depth = depth.saturating_sub(line.matches(']').count());
+        !is_above
+    };
+    let line = lines.find(is_item)?;
+    let opening = ["fn ", "!("].map(|opening| Some(line.split_once(opening)?.1));
+    let name = opening.into_iter().flatten().next().unwrap_or(line);
+    let of_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let name = name.split(|letter| !of_word(letter)).next();
+    name.filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn only(text: &str) -> Proof {
+        let mut proofs = proofs_in("a.rs", text).expect("it is understood");
+        assert_eq!(proofs.len(), 1, "{proofs:?}");
+        proofs.remove(0)
+    }
+
+    #[test]
+    fn a_comment_claims_statements_for_the_test_below() {
+        let proof = only("// requirement: S0.12, S3 bug 7\n#[test]\nfn it_holds() {}");
+        assert_eq!(proof.ids, ["S0.12", "S3 bug 7"]);
+        assert_eq!(proof.places, ["linux", "wine"]);
+        assert_eq!(proof.name, "a.rs::it_holds");
+    }
+
+    #[test]
+    fn attributes_and_documentation_may_stand_between() {
+        let text = "// requirement: S0.12 (wine)\n/// ```\n/// ```\n#[cfg_attr(\n    windows,\n    \
+                    ignore = \"why\"\n)]\npub async fn next() {}";
+        let proof = only(text);
+        assert_eq!(proof.name, "a.rs::next");
+        assert_eq!(proof.places, ["wine"]);
+    }
+
+    #[test]
+    fn names_given_to_macros_are_tests() {
+        let listed = only("suite! {\n    // requirement: S0.2\n    it_stops,\n}");
+        assert_eq!(listed.name, "a.rs::it_stops");
+        assert_eq!(
+            only("// requirement: S0.2\neach!(it_stops);").name,
+            "a.rs::it_stops"
+        );
+    }
+
+    #[test]
+    fn an_unknown_place_or_a_comment_above_nothing_is_refused() {
+        assert!(proofs_in("a.rs", "// requirement: S0.2 (mars)\nfn a() {}").is_err());
+        assert!(proofs_in("a.rs", "// requirement: S0.2").is_err());
+    }
+
+    #[test]
+    fn rows_are_read_and_headings_are_not() {
+        let text = "## S0: a\n\n| | | what holds |\n|---|---|---|\n| S0 bug a | LW | it holds |\n";
+        let statement = Statement {
+            id: "S0 bug a".to_owned(),
+            wanted: "LW",
+            says: "it holds",
+        };
+        assert_eq!(statements(text), Ok(vec![statement]));
+        assert!(statements("| S0.1 | L | a |\n| S0.1 | L | b |").is_err());
+        assert!(statements("| S0.1 | X | a |").is_err());
+    }
+
+    #[test]
+    fn the_whole_list_is_there() {
+        let statements = statements(include_str!("../../REQUIREMENTS.md")).expect("understood");
+        let expected = (15 + 7) + (20 + 16) + 9 + (13 + 11) + 16;
+        assert_eq!(statements.len(), expected);
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::process::{self, Tally, command};
 use crate::stages::{Failure, Outcome, Stages};
-use crate::{arguments, guarantees, machine, models, requirements, sim, wine};
+use crate::{arguments, guarantees, machine, requirements, sim, wine};
 
 /// The suite that runs the command against the real file system.
-pub(crate) const TORTURE: &str = "cargo test --release --package everwatch-cli --test torture";
+pub(crate) const TORTURE: &str = "cargo test --release --package everwatch-torture --test torture";
 
 const SCHEDULES: u32 = 100_000;
 
@@ -20,7 +20,7 @@ const STYLE: &[Line] = &[
         &[],
     ),
     (
-        "cargo clippy --package everwatch-cli --test torture --test wine -- -D warnings",
+        "cargo clippy --package everwatch-torture --test torture --test wine -- -D warnings",
         &[],
     ),
 ];
@@ -39,7 +39,10 @@ const FUZZ: &[Line] = &[("cargo check --manifest-path fuzz/Cargo.toml", &[])];
 /// The core's own tests, and the engine over the seeds of the fuzz targets.
 const MIRI: &[Line] = &[
     ("cargo +nightly miri test --package everwatch-core", &[]),
-    ("cargo +nightly miri test --package everwatch-proactor", &[]),
+    (
+        "cargo +nightly miri test --package everwatch-directory-reads",
+        &[],
+    ),
     (
         "cargo +nightly miri test --manifest-path fuzz/Cargo.toml --no-default-features",
         &[
@@ -67,9 +70,6 @@ fn all(stages: &mut Stages) -> Result<(), String> {
     stages.run("requirements have tests", || check(requirements::run(&[])))?;
     stages.run("documentation", || each(DOCS))?;
     stages.run("tests", || each(TESTS))?;
-    stages.run("models of hand-over and closing", || {
-        models::all().map(Outcome::Done)
-    })?;
     stages.run("torture, release", || each(&[(TORTURE, &[])]))?;
     stages.run("100,000 schedules of the simulator", || {
         let line = format!("{} --count {SCHEDULES}", sim::PROGRAM);

@@ -43,12 +43,6 @@ pub(crate) fn stage() -> Result<Outcome, Failure> {
     suites_in_wine(toolchain, &Request::of(&[])).map(Outcome::Done)
 }
 
-/// How often a part of a package is run under Wine, each time with the features it is built with: a
-/// file of `tests/` by its name, or the sources.
-pub(crate) fn runs(package: &str, part: Option<&str>) -> Vec<Vec<&'static str>> {
-    suites::containing(package, part)
-}
-
 /// Clippy over what builds for Windows, for both compilers' targets.
 pub(crate) fn clippy() -> Result<Outcome, Failure> {
     let toolchain = match Toolchain::get() {
@@ -105,7 +99,7 @@ fn program_in_wine(program: &str, arguments: &[&str]) -> Result<(), String> {
 }
 
 /// The writers of the suite that runs the command for Windows, as a program.
-const WRITERS: &str = "--package everwatch-cli --example workload";
+const WRITERS: &str = "--package everwatch-torture --example workload";
 
 /// The bench's subjects.
 const BENCH_OUTSIDE: &str = "build --release --package everwatch-bench --bin everwatch-bench";

@@ -53,7 +53,7 @@ impl Name {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Name::Everwatch => "everwatch",
-            Name::Records => "everwatch-proactor, records",
+            Name::Records => "everwatch-directory-reads, records",
             Name::Notify8 => "notify 8.2",
             Name::Notify8Handler => "notify 8.2, on its own thread",
             Name::Notify9 => "notify 9-rc",

@@ -1,4 +1,4 @@
-//! The reads of `everwatch-proactor` alone, under their default model: records as they come, which is what
+//! The reads of `everwatch-directory-reads` alone, under their default model: records as they come, which is what
 //! notify makes its events of. Nobody looks at the disk, and what is lost stays lost. While records stream it
 //! pauses as Everwatch's engine does, so that many come with one read.
 
@@ -12,8 +12,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use everwatch_proactor::notify::{Action, changes};
-use everwatch_proactor::{Completion, DirectoryReads, Model, Settings, Tag, Waker, reads};
+use everwatch_directory_reads::notify::{Action, changes};
+use everwatch_directory_reads::{Completion, DirectoryReads, Model, Settings, Tag, Waker, reads};
 
 use super::{Intake, Subject, Taken, Told};
 use crate::replica::Step;

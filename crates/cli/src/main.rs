@@ -4,15 +4,15 @@
 
 mod args;
 mod doctor;
-mod itself;
 mod json;
-mod limit;
-mod mistake;
 mod output;
+mod own_output;
 mod progress;
-mod stop;
+mod shutdown;
 mod text;
+mod usage_error;
 mod watch;
+mod watch_limit;
 
 use std::process::ExitCode;
 
@@ -81,6 +81,6 @@ fn explain(error: &clap::Error) -> ExitCode {
         .skip(1)
         .map(|argument| argument.to_string_lossy().into_owned())
         .collect();
-    crate::say!("everwatch: {}", mistake::sentence(error, &arguments));
+    crate::say!("everwatch: {}", usage_error::sentence(error, &arguments));
     ExitCode::from(EXIT_USAGE)
 }

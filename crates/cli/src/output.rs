@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use everwatch::{Change, ChangeKind, Event};
 
 use crate::args::{Format, Kind};
-use crate::itself::Itself;
-use crate::limit::LimitNotice;
+use crate::own_output::OwnOutput;
+use crate::watch_limit::LimitNotice;
 use crate::{json, text};
 
 /// Writes events. Buffers until [`Output::flush`].
@@ -17,7 +17,7 @@ pub(crate) struct Output {
     only: Vec<Kind>,
     look: text::Look,
     limit: LimitNotice,
-    itself: Itself,
+    own_output: OwnOutput,
 }
 
 impl Output {
@@ -36,7 +36,7 @@ impl Output {
             only,
             look: text::Look { below },
             limit: LimitNotice::default(),
-            itself: Itself::new(),
+            own_output: OwnOutput::new(),
         }
     }
 
@@ -53,7 +53,7 @@ impl Output {
     }
 
     pub(crate) fn event(&mut self, event: &Event, counters: everwatch::Counters) -> io::Result<()> {
-        crate::stop::PRINTED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        crate::shutdown::PRINTED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         if let Event::Coverage(subtree) = event {
             self.limit.note(subtree, counters);
         }
@@ -75,7 +75,7 @@ impl Output {
         if !self.only.is_empty() && !self.only.iter().any(|only| only.is_of(&change.kind)) {
             return Ok(());
         }
-        if self.itself.causes(change) {
+        if self.own_output.causes(change) {
             return Ok(());
         }
         match self.format {

@@ -8,7 +8,7 @@ use everwatch::{Error, ErrorKind, Event, Feed, Options, Watcher};
 
 use crate::args::Watch;
 use crate::output::Output;
-use crate::{progress, stop};
+use crate::{progress, shutdown};
 
 pub(crate) fn run(args: &Watch) -> Result<(), String> {
     let sentence = |error: Error| error.to_string();
@@ -28,15 +28,15 @@ pub(crate) fn run(args: &Watch) -> Result<(), String> {
         options = options.worker(program);
     }
     let watcher = Arc::new(options.build().map_err(sentence)?);
-    stop::on_signal(&watcher)?;
-    stop::on_closed_output();
+    shutdown::on_signal(&watcher)?;
+    shutdown::on_closed_output();
     let armed = watcher.feed().and_then(|feed| {
         progress::shown(&watcher, || {
             args.paths
                 .iter()
                 .try_for_each(|path| watcher.watch(path).map(drop))
         })?;
-        stop::IS_ARMED.store(true, Ordering::Release);
+        shutdown::IS_ARMED.store(true, Ordering::Release);
         Ok(feed)
     });
     let mut feed = match armed {

@@ -4,8 +4,9 @@
 //! alignment is assumed and nothing a kernel says can do harm. Bytes that are no sequence of whole
 //! records mean that records were lost, and say so.
 
-use crate::kernel::Watch;
-use crate::record::{Action, Backlog, Record};
+use crate::entry::Watch;
+use crate::queue::RecordQueue;
+use crate::record::{Action, Record};
 
 const IN_MODIFY: u32 = 0x2;
 const IN_ATTRIB: u32 = 0x4;
@@ -23,18 +24,18 @@ const IN_ISDIR: u32 = 0x4000_0000;
 /// `struct inotify_event` without its name: descriptor, mask, cookie, length of the name.
 const HEADER: usize = 16;
 
-/// Appends the records in `bytes` to `backlog`.
+/// Appends the records in `bytes` to `records`.
 ///
 /// Records with a mask that was not asked for are skipped. A record that does not fit into `bytes`
 /// ends the decoding with an [`Action::Overflow`].
-pub fn decode(mut bytes: &[u8], backlog: &mut Backlog) {
+pub fn decode(mut bytes: &[u8], records: &mut RecordQueue) {
     while !bytes.is_empty() {
         let Some((record, rest)) = split_record(bytes) else {
-            backlog.push(Record::LOST);
+            records.push(Record::LOST);
             return;
         };
         if let Some(record) = record {
-            backlog.push(record);
+            records.push(record);
         }
         bytes = rest;
     }
@@ -99,16 +100,16 @@ mod tests {
         let mut raw = vec![0xff];
         raw.extend(bytes(3, IN_CREATE | IN_ISDIR, 0, b"sub\0\0\0\0\0"));
         raw.extend(bytes(4, IN_MOVED_TO, 9, b"f\0"));
-        let mut backlog = Backlog::default();
-        decode(&raw[1..], &mut backlog);
-        let first = backlog.front().expect("a record");
+        let mut records = RecordQueue::default();
+        decode(&raw[1..], &mut records);
+        let first = records.front().expect("a record");
         assert_eq!(
             (first.watch, first.action, first.is_dir),
             (Watch(3), Action::Created, true)
         );
         assert_eq!(first.name, b"sub");
-        backlog.pop();
-        let second = backlog.front().expect("a record");
+        records.pop();
+        let second = records.front().expect("a record");
         assert_eq!(
             (second.action, second.cookie, second.name),
             (Action::MovedTo, 9, &b"f"[..])
@@ -119,10 +120,10 @@ mod tests {
     fn a_record_cut_short_means_records_were_lost() {
         let whole = bytes(3, IN_CREATE, 0, b"name\0\0\0\0");
         for cut in 1..whole.len() {
-            let mut backlog = Backlog::default();
-            decode(&whole[..cut], &mut backlog);
+            let mut records = RecordQueue::default();
+            decode(&whole[..cut], &mut records);
             assert_eq!(
-                backlog.front().map(|record| record.action),
+                records.front().map(|record| record.action),
                 Some(Action::Overflow),
                 "{cut}"
             );
@@ -133,8 +134,8 @@ mod tests {
     fn a_length_beyond_the_buffer_means_records_were_lost() {
         let mut raw = bytes(3, IN_DELETE, 0, b"");
         raw[12..16].copy_from_slice(&u32::MAX.to_ne_bytes());
-        let mut backlog = Backlog::default();
-        decode(&raw, &mut backlog);
-        assert_eq!(backlog.overflows(), 1);
+        let mut records = RecordQueue::default();
+        decode(&raw, &mut records);
+        assert_eq!(records.overflows(), 1);
     }
 }

@@ -24,111 +24,13 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::change::FileType;
 use crate::coverage::Gap;
-use crate::engine::may_be_since;
-use crate::record::Backlog;
-
-/// The kernel's name for a watched directory: inotify's watch descriptor.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct Watch(pub i32);
-
-/// Which directory something is, whatever it is called.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Identity {
-    /// The file system.
-    pub device: u64,
-    /// The inode on it.
-    pub inode: u64,
-    /// Birth time in nanoseconds, where known: inode numbers are used again. 0 if unknown.
-    pub born: i64,
-}
-
-/// A time as files carry it, in nanoseconds since 1970.
-pub type FileTime = i64;
-
-/// What stands for the birth time of entries whose numbers are never used again: the number alone tells
-/// them apart, and the time of creation can be set by anybody.
-pub const BORN_ONCE: FileTime = 1;
-
-/// What looking at an entry shows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Stat {
-    /// What it is.
-    pub kind: FileType,
-    /// Where it is.
-    pub device: u64,
-    /// Its inode number.
-    pub inode: u64,
-    /// Birth time, 0 if unknown.
-    pub born: FileTime,
-    /// Time of the last change of content.
-    pub modified: FileTime,
-    /// Time of the last change of anything.
-    pub changed: FileTime,
-    /// Length of the content.
-    pub size: u64,
-    /// Number of names, 0 if unknown.
-    pub links: u32,
-}
-
-impl Stat {
-    /// The identity of the directory this is.
-    pub fn identity(&self) -> Identity {
-        Identity {
-            device: self.device,
-            inode: self.inode,
-            born: self.born,
-        }
-    }
-}
-
-/// A failure, reduced to what decisions depend on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Fault {
-    /// What it means.
-    pub kind: FaultKind,
-    /// The operating system's code, for people.
-    pub code: i32,
-}
-
-/// What a failure means to the engine.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum FaultKind {
-    /// There is no such entry.
-    NotFound,
-    /// The entry is no directory, or a symbolic link.
-    NotDirectory,
-    /// No permission.
-    Denied,
-    /// No watch left.
-    WatchLimit,
-    /// No file descriptor left.
-    OpenFiles,
-    /// No such service here.
-    Unsupported,
-    /// Anything else.
-    Other,
-}
-
-impl FaultKind {
-    /// Whether it says that there is no such entry, or no such directory.
-    pub(crate) fn is_absence(self) -> bool {
-        matches!(self, FaultKind::NotFound | FaultKind::NotDirectory)
-    }
-
-    /// What the failure makes of the coverage of the directory it concerns.
-    pub(crate) fn gap(self) -> Gap {
-        match self {
-            FaultKind::Denied => Gap::Unreadable,
-            FaultKind::WatchLimit => Gap::WatchLimit,
-            FaultKind::OpenFiles => Gap::OpenFiles,
-            FaultKind::Unsupported => Gap::NoNotification,
-            FaultKind::NotFound | FaultKind::NotDirectory | FaultKind::Other => Gap::Failing,
-        }
-    }
-}
+pub(crate) use crate::entry::{BORN_ONCE, Identity, Stat, Watch};
+pub(crate) use crate::fault::{Fault, FaultKind};
+pub(crate) use crate::listing::Listing;
+use crate::queue::RecordQueue;
+pub(crate) use crate::time::FileTime;
+use crate::time::may_be_since;
 
 /// What the engine calls a file that is looked at later; it means nothing to a kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -176,82 +78,6 @@ pub enum Purpose {
     /// All that happens to an entry above a root with ignore rules for it, and what
     /// [`Purpose::Ancestor`] says.
     Rules,
-}
-
-/// The entries of one directory, in a buffer that is used again.
-#[derive(Debug, Default)]
-pub struct Listing {
-    names: Vec<u8>,
-    entries: Vec<Listed>,
-    born: FileTime,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Listed {
-    start: usize,
-    len: usize,
-    inode: u64,
-    kind: Option<FileType>,
-}
-
-/// One entry of a listing.
-#[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
-    /// Its name.
-    pub name: &'a [u8],
-    /// Its inode number.
-    pub inode: u64,
-    /// What it is, if the listing says so.
-    pub kind: Option<FileType>,
-}
-
-impl Listing {
-    /// Empties the listing and keeps its memory.
-    pub fn clear(&mut self) {
-        self.names.clear();
-        self.entries.clear();
-        self.born = 0;
-    }
-
-    /// Says what stands for the birth time of all entries, on a file system that uses no number twice.
-    pub fn set_born(&mut self, born: FileTime) {
-        self.born = born;
-    }
-
-    /// What stands for the birth time of every entry, 0 if that is not known.
-    pub fn born(&self) -> FileTime {
-        self.born
-    }
-
-    /// Adds an entry.
-    pub fn push(&mut self, name: &[u8], inode: u64, kind: Option<FileType>) {
-        self.entries.push(Listed {
-            start: self.names.len(),
-            len: name.len(),
-            inode,
-            kind,
-        });
-        self.names.extend_from_slice(name);
-    }
-
-    /// Number of entries.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// The entries in the order in which they were added.
-    pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
-        self.entries.iter().map(|listed| Entry {
-            name: &self.names[listed.start..listed.start + listed.len],
-            inode: listed.inode,
-            kind: listed.kind,
-        })
-    }
 }
 
 /// An operating system. See the module head for the contract.
@@ -307,8 +133,8 @@ pub trait Kernel {
     /// Ends a watch. Records already queued still come.
     fn unwatch(&mut self, watch: Watch);
 
-    /// Moves what the kernel has queued into `backlog`; never blocks.
-    fn drain(&mut self, backlog: &mut Backlog) -> Result<Drained, Fault>;
+    /// Moves what the kernel has queued into `records`; never blocks.
+    fn drain(&mut self, records: &mut RecordQueue) -> Result<Drained, Fault>;
 
     /// Makes sure that the next drain has whatever happened before this call. Nothing to do where
     /// rule 3 holds for every record that [`Kernel::drain`] can take.

@@ -8,7 +8,7 @@
 //! The way of a change:
 //!
 //! ```text
-//! kernel ──▶ record::Backlog ──▶ Engine ──▶ mirror::Mirror ──▶ change::Event, per outlet
+//! kernel ──▶ queue::RecordQueue ──▶ Engine ──▶ mirror::Mirror ──▶ event::Event, per outlet
 //!                                  │  ▲
 //!                                  └──┘ kernel::Kernel: open, watch, list, stat
 //! ```
@@ -17,18 +17,32 @@
 
 #![forbid(unsafe_code)]
 
-pub mod change;
 pub mod coverage;
+mod delivery;
 pub mod engine;
-pub mod filter;
-mod fold;
+pub mod entry;
+pub mod event;
+pub mod fault;
+pub mod ignore;
 pub mod inotify;
 pub mod kernel;
+pub mod listing;
 pub mod mirror;
-mod names;
-mod outlet;
 pub mod path;
+pub mod queue;
 pub mod record;
+pub mod time;
 
+// The former places of what moved, for the files of the engine that still name them.
+pub(crate) mod change {
+    pub(crate) use crate::entry::FileType;
+    pub(crate) use crate::event::{Cause, Event, ResyncReason};
+}
+pub(crate) mod outlet {
+    pub(crate) use crate::delivery::outlet::{OutletId, Outlets};
+    pub(crate) use crate::mirror::path::path_of;
+}
+pub(crate) use ignore as filter;
+
+pub use delivery::outlet::OutletId;
 pub use engine::Engine;
-pub use outlet::OutletId;

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use everwatch_core::OutletId;
 use everwatch_core::coverage::Subtree;
 use everwatch_core::engine::{Barrier, Engine, Progress, RootId, RootSpec};
-use everwatch_core::filter::Filter;
-use everwatch_core::kernel::Fault;
-use everwatch_core::record::Moment;
+use everwatch_core::fault::Fault;
+use everwatch_core::ignore::Filter;
+use everwatch_core::time::Moment;
 
 use crate::handover::Handover;
 use crate::options::Options;

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use everwatch_core::filter::BadGlob;
-use everwatch_core::kernel::{Fault, FaultKind};
+use everwatch_core::fault::{Fault, FaultKind};
+use everwatch_core::ignore::BadGlob;
 
 /// What went wrong, for a program to decide on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

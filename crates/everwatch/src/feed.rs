@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use everwatch_core::change::{Change, Event};
+use everwatch_core::event::{Change, Event};
 
 use crate::error::Error;
 use crate::handover::{Handover, Patience, Taken};

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use everwatch_core::change::Event;
+use everwatch_core::event::Event;
 
 use crate::platform::Signal;
 use crate::platform::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

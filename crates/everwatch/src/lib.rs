@@ -37,11 +37,10 @@ mod watcher;
 use std::path::Path;
 
 pub use error::{Error, ErrorKind};
-pub use everwatch_core::change::{
-    Cause, Change, ChangeKind, Event, FileType, Resync, ResyncReason,
-};
 pub use everwatch_core::coverage::{Gap, State, Subtree};
 pub use everwatch_core::engine::Counters;
+pub use everwatch_core::entry::FileType;
+pub use everwatch_core::event::{Cause, Change, ChangeKind, Event, Resync, ResyncReason};
 pub use feed::{EventStream, Feed};
 pub use options::{Backend, CompletionModel, Options};
 pub use printable::printable;
@@ -53,7 +52,7 @@ pub use watcher::{Cursor, Entry, Root, Snapshot, Watcher};
 /// as [`Options::worker`]; they are started with the one argument `isolated-reads`.
 #[cfg(windows)]
 pub fn serve_isolated_reads() -> ! {
-    everwatch_proactor::serve_isolated()
+    everwatch_directory_reads::serve_isolated()
 }
 
 /// Watches `path`, a directory with all below it or a single file, and returns its feed.

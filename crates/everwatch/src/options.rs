@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use everwatch_core::engine::Pace;
-use everwatch_core::filter::Filter;
+use everwatch_core::ignore::Filter;
 
 use crate::error::Error;
 use crate::feed::Feed;

@@ -2,17 +2,17 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use everwatch_core::filter::OuterRules;
+use everwatch_core::ignore::AncestorIgnores;
 
 /// The files in which directories above `root` may have rules for it: `.gitignore` in each up to the
 /// top of the repository and, weakest, the repository's `info/exclude`. The nearest comes first.
-pub(crate) fn above(root: &Path) -> Vec<OuterRules> {
+pub(crate) fn above(root: &Path) -> Vec<AncestorIgnores> {
     let Some(top) = root.ancestors().find(|dir| dir.join(".git").exists()) else {
         return Vec::new();
     };
     let file = |of: &Path, dir: PathBuf, name: &str| {
         let prefix = root.strip_prefix(of).ok()?.to_owned();
-        Some(OuterRules::of_file(prefix, dir, name))
+        Some(AncestorIgnores::of_file(prefix, dir, name))
     };
     let above = root.ancestors().skip(1);
     above

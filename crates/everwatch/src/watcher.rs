@@ -3,9 +3,10 @@
 use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
 
-use everwatch_core::change::{Change, FileType};
 use everwatch_core::coverage::Subtree;
 use everwatch_core::engine::{Counters, RootId, RootSpec};
+use everwatch_core::entry::FileType;
+use everwatch_core::event::Change;
 
 use crate::engine::{Command, Seat};
 use crate::error::{Error, ErrorKind};

@@ -225,10 +225,11 @@ fn a_root_that_recovered_from_the_watch_limit_is_missed_when_one_above_it_is_ren
     });
 }
 
+// requirement: S0.1 (linux)
 #[test]
-fn s0_1_without_an_inotify_instance_all_is_polled_and_said_so() {
+fn without_an_inotify_instance_all_is_polled_and_said_so() {
     in_namespaces(
-        "s0_1_without_an_inotify_instance_all_is_polled_and_said_so",
+        "without_an_inotify_instance_all_is_polled_and_said_so",
         || {
             let dir = temp();
             let dirs = make_dirs(dir.path(), 10);
@@ -253,10 +254,11 @@ fn s0_1_without_an_inotify_instance_all_is_polled_and_said_so() {
     );
 }
 
+// requirement: S0.1 (linux)
 #[test]
-fn s0_1_who_insists_on_inotify_gets_an_error_if_no_instance_is_left() {
+fn who_insists_on_inotify_gets_an_error_if_no_instance_is_left() {
     in_namespaces(
-        "s0_1_who_insists_on_inotify_gets_an_error_if_no_instance_is_left",
+        "who_insists_on_inotify_gets_an_error_if_no_instance_is_left",
         || {
             set_limit("max_inotify_instances", 0);
             let options = Options::new().backend(Backend::Inotify);

@@ -3,8 +3,6 @@
 //! One test alone in its binary: it counts what the whole process holds. EVERWATCH_MODEL has it test one
 //! model; `isolated` is tested in this way only, because it starts processes, and EVERWATCH_WORKER is
 //! the command that they run.
-//!
-//! requirement: S1.16, S0 bug b
 
 mod common;
 
@@ -94,8 +92,9 @@ fn assert_is_back(what: &str, before: Held) {
     );
 }
 
+// requirement: S1.16, S0.2, S0 bug b (linux)
 #[test]
-fn s1_16_s0_2_handles_threads_and_memory_are_back_after_many_starts_and_stops() {
+fn handles_threads_and_memory_are_back_after_many_starts_and_stops() {
     let (dir, many) = (temp(), temp());
     let roots: Vec<PathBuf> = (0..500)
         .map(|at| many.path().join(at.to_string()))

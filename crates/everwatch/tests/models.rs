@@ -19,16 +19,26 @@ use everwatch::{ChangeKind, CompletionModel, ErrorKind, Event, Feed, State, Watc
 use futures_core::Stream;
 
 under_each_model! {
-    s0_2_s3_10_closing_an_idle_watcher_is_prompt_from_any_thread_whatever_it_watches,
-    s0_2_s3_10_closing_from_inside_a_handler_is_prompt_whatever_is_watched,
-    s0_4_nothing_is_written_into_the_tree_by_any_model,
-    s0_14_a_process_ends_at_once_although_a_watcher_is_live,
-    s1_1_a_file_created_on_the_next_line_is_reported,
-    s2_3_a_directory_can_be_removed_and_made_again_after_unwatch_and_after_close,
-    s2_2_s2_6_eight_threads_close_during_traffic,
-    s3_1_what_four_writers_do_is_told_exactly,
-    s3_bug_2_records_that_were_lost_are_made_up_for_and_the_feed_goes_on,
-    s3_bug_3_a_root_that_is_removed_or_renamed_and_made_again_is_live_again,
+    // requirement: S0.2, S3.10 (linux)
+    closing_an_idle_watcher_is_prompt_from_any_thread_whatever_it_watches,
+    // requirement: S0.2, S3.10 (linux)
+    closing_from_inside_a_handler_is_prompt_whatever_is_watched,
+    // requirement: S0.4 (linux)
+    nothing_is_written_into_the_tree_by_any_model,
+    // requirement: S0.14 (linux)
+    a_process_ends_at_once_although_a_watcher_is_live,
+    // requirement: S1.1 (linux)
+    a_file_created_on_the_next_line_is_reported,
+    // requirement: S2.3 (linux)
+    a_directory_can_be_removed_and_made_again_after_unwatch_and_after_close,
+    // requirement: S2.2, S2.6 (linux)
+    eight_threads_close_during_traffic,
+    // requirement: S3.1 (linux)
+    what_four_writers_do_is_told_exactly,
+    // requirement: S3 bug 2 (linux)
+    records_that_were_lost_are_made_up_for_and_the_feed_goes_on,
+    // requirement: S3 bug 3 (linux)
+    a_root_that_is_removed_or_renamed_and_made_again_is_live_again,
 }
 
 /// What there is nothing to wait for may take no longer.
@@ -72,9 +82,7 @@ fn of_all(model: CompletionModel, roots: &[PathBuf]) -> Watcher {
     watcher
 }
 
-fn s0_2_s3_10_closing_an_idle_watcher_is_prompt_from_any_thread_whatever_it_watches(
-    model: CompletionModel,
-) {
+fn closing_an_idle_watcher_is_prompt_from_any_thread_whatever_it_watches(model: CompletionModel) {
     let dir = temp();
     let roots = directories(dir.path(), most_roots(model));
     for count in [0, 1] {
@@ -108,7 +116,7 @@ impl Wake for Closer {
     }
 }
 
-fn s0_2_s3_10_closing_from_inside_a_handler_is_prompt_whatever_is_watched(model: CompletionModel) {
+fn closing_from_inside_a_handler_is_prompt_whatever_is_watched(model: CompletionModel) {
     let dir = temp();
     let roots = directories(dir.path(), most_roots(model));
     let mut files = (0..).map(|at| roots[0].join(format!("f{at}")));
@@ -155,7 +163,7 @@ fn fingerprint(root: &Path) -> Vec<(PathBuf, std::time::SystemTime)> {
     paths.map(modified).collect()
 }
 
-fn s0_4_nothing_is_written_into_the_tree_by_any_model(model: CompletionModel) {
+fn nothing_is_written_into_the_tree_by_any_model(model: CompletionModel) {
     let dir = temp();
     fs::create_dir_all(dir.path().join("a/b")).expect("directories");
     fs::write(dir.path().join("a/b/f"), "x").expect("a file");
@@ -173,7 +181,7 @@ fn s0_4_nothing_is_written_into_the_tree_by_any_model(model: CompletionModel) {
 /// Names the directory that the child of the next test watches.
 const CHILD: &str = "EVERWATCH_TEST_LIVE";
 
-fn s0_14_a_process_ends_at_once_although_a_watcher_is_live(model: CompletionModel) {
+fn a_process_ends_at_once_although_a_watcher_is_live(model: CompletionModel) {
     let place = std::env::var_os(CHILD).map(PathBuf::from);
     if let Some(place) = place {
         let (watcher, feed) = watching(model, &place.join("tree"));
@@ -188,7 +196,7 @@ fn s0_14_a_process_ends_at_once_although_a_watcher_is_live(model: CompletionMode
     let mut child = Command::new(std::env::current_exe().expect("the path of this binary"))
         .args([
             "--exact",
-            &format!("{model}::s0_14_a_process_ends_at_once_although_a_watcher_is_live"),
+            &format!("{model}::a_process_ends_at_once_although_a_watcher_is_live"),
         ])
         .env(CHILD, place.path())
         .stdin(Stdio::null())
@@ -215,7 +223,7 @@ fn s0_14_a_process_ends_at_once_although_a_watcher_is_live(model: CompletionMode
     );
 }
 
-fn s1_1_a_file_created_on_the_next_line_is_reported(model: CompletionModel) {
+fn a_file_created_on_the_next_line_is_reported(model: CompletionModel) {
     let dir = temp();
     for round in 0..200 {
         let mut feed = options(model).watch([dir.path()]).expect("a feed");
@@ -231,9 +239,7 @@ fn s1_1_a_file_created_on_the_next_line_is_reported(model: CompletionModel) {
     }
 }
 
-fn s2_3_a_directory_can_be_removed_and_made_again_after_unwatch_and_after_close(
-    model: CompletionModel,
-) {
+fn a_directory_can_be_removed_and_made_again_after_unwatch_and_after_close(model: CompletionModel) {
     let dir = temp();
     let path = dir.path().join("root");
     for round in 0..20 {
@@ -250,7 +256,7 @@ fn s2_3_a_directory_can_be_removed_and_made_again_after_unwatch_and_after_close(
     }
 }
 
-fn s2_2_s2_6_eight_threads_close_during_traffic(model: CompletionModel) {
+fn eight_threads_close_during_traffic(model: CompletionModel) {
     let dir = temp();
     let root = dir.path().to_owned();
     let load = Load::new(2, move |thread, round| {
@@ -278,7 +284,7 @@ fn s2_2_s2_6_eight_threads_close_during_traffic(model: CompletionModel) {
     drop(load);
 }
 
-fn s3_1_what_four_writers_do_is_told_exactly(model: CompletionModel) {
+fn what_four_writers_do_is_told_exactly(model: CompletionModel) {
     let dir = temp();
     let root = dir.path();
     let (watcher, mut feed) = watching(model, root);
@@ -326,7 +332,7 @@ impl Wake for Holder {
     }
 }
 
-fn s3_bug_2_records_that_were_lost_are_made_up_for_and_the_feed_goes_on(model: CompletionModel) {
+fn records_that_were_lost_are_made_up_for_and_the_feed_goes_on(model: CompletionModel) {
     const DIRECTORIES: usize = 10;
     const FILES: usize = 800;
     let dir = temp();
@@ -369,7 +375,7 @@ fn s3_bug_2_records_that_were_lost_are_made_up_for_and_the_feed_goes_on(model: C
     assert_eq!(seen, ["created 0/after"]);
 }
 
-fn s3_bug_3_a_root_that_is_removed_or_renamed_and_made_again_is_live_again(model: CompletionModel) {
+fn a_root_that_is_removed_or_renamed_and_made_again_is_live_again(model: CompletionModel) {
     let dir = temp();
     let root = dir.path().join("root");
     fs::create_dir_all(root.join("a")).expect("directories");

@@ -28,8 +28,9 @@ fn is_ready_within(readiness: &Readiness, time: Duration) -> bool {
     unsafe { WaitForSingleObject(readiness.as_raw_handle(), time) == WAIT_OBJECT_0 }
 }
 
+// requirement: S3.11
 #[test]
-fn s3_11_a_feed_is_ready_while_there_is_something_to_take_and_not_otherwise() {
+fn a_feed_is_ready_while_there_is_something_to_take_and_not_otherwise() {
     let dir = temp();
     let (_watcher, mut feed) = armed(dir.path());
     let readiness = feed.readiness().expect("a descriptor or handle");
@@ -46,8 +47,9 @@ fn s3_11_a_feed_is_ready_while_there_is_something_to_take_and_not_otherwise() {
     }
 }
 
+// requirement: S3.11
 #[test]
-fn s3_11_a_feed_stays_ready_until_all_of_it_is_taken() {
+fn a_feed_stays_ready_until_all_of_it_is_taken() {
     let dir = temp();
     let (watcher, mut feed) = armed(dir.path());
     let readiness = feed.readiness().expect("a descriptor or handle");
@@ -63,8 +65,9 @@ fn s3_11_a_feed_stays_ready_until_all_of_it_is_taken() {
     assert!(!is_ready_within(&readiness, Duration::ZERO));
 }
 
+// requirement: S3.11
 #[test]
-fn s3_11_a_feed_that_is_behind_becomes_ready_again_and_again() {
+fn a_feed_that_is_behind_becomes_ready_again_and_again() {
     let dir = temp();
     let watcher = everwatch::Options::new()
         .capacity(2)
@@ -84,8 +87,9 @@ fn s3_11_a_feed_that_is_behind_becomes_ready_again_and_again() {
     assert_eq!(seen, 60);
 }
 
+// requirement: S3.11
 #[test]
-fn s3_11_a_feed_whose_watcher_is_closed_is_ready_for_good() {
+fn a_feed_whose_watcher_is_closed_is_ready_for_good() {
     let dir = temp();
     let (watcher, mut feed) = armed(dir.path());
     let readiness = feed.readiness().expect("a descriptor or handle");

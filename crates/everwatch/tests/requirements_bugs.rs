@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use common::{Replica, armed, changes, structure, synced, temp, until, waiting, walk};
 use everwatch::{ChangeKind, FileType, Watcher};
 
+// requirement: S0 bug a
 #[test]
-fn s0_bug_a_what_happens_between_two_reads_is_reported() {
+fn what_happens_between_two_reads_is_reported() {
     let dir = temp();
     let (_watcher, mut feed) = armed(dir.path());
     // Each file comes while the records of the one before are read, or just after.
@@ -27,8 +28,9 @@ fn s0_bug_a_what_happens_between_two_reads_is_reported() {
     }
 }
 
+// requirement: S0 bug e
 #[test]
-fn s0_bug_e_a_burst_is_taken_in_without_loss() {
+fn a_burst_is_taken_in_without_loss() {
     const DIRS: usize = 10;
     const FILES: usize = 200;
     let dir = temp();
@@ -52,8 +54,9 @@ fn s0_bug_e_a_burst_is_taken_in_without_loss() {
     assert_eq!(replica.tree, walk(dir.path()));
 }
 
+// requirement: S1 bug 5, S1 bug 6
 #[test]
-fn s1_bug_5_s1_bug_6_what_was_a_directory_is_a_file_when_a_file_has_its_name() {
+fn what_was_a_directory_is_a_file_when_a_file_has_its_name() {
     let dir = temp();
     fs::create_dir_all(dir.path().join("a/b/c")).expect("directories");
     let (watcher, mut feed) = armed(dir.path());
@@ -94,8 +97,9 @@ fn kinds_at(events: &[everwatch::Event], path: &Path, kind: &ChangeKind) -> Vec<
         .collect()
 }
 
+// requirement: S1 bug 7
 #[test]
-fn s1_bug_7_a_root_can_be_renamed_and_removed_by_others() {
+fn a_root_can_be_renamed_and_removed_by_others() {
     let dir = temp();
     let (root, other) = (dir.path().join("root"), dir.path().join("other"));
     fs::create_dir(&root).expect("a directory");
@@ -106,8 +110,9 @@ fn s1_bug_7_a_root_can_be_renamed_and_removed_by_others() {
     fs::remove_dir(&root).expect("nobody minds");
 }
 
+// requirement: S1 bug 12
 #[test]
-fn s1_bug_12_what_is_known_below_a_directory_is_renamed_with_it() {
+fn what_is_known_below_a_directory_is_renamed_with_it() {
     let dir = temp();
     fs::create_dir_all(dir.path().join("a/b")).expect("directories");
     fs::write(dir.path().join("a/b/f"), "").expect("a file");
@@ -127,8 +132,9 @@ fn s1_bug_12_what_is_known_below_a_directory_is_renamed_with_it() {
     assert_eq!(replica.tree, walk(dir.path()));
 }
 
+// requirement: S1 bug 13
 #[test]
-fn s1_bug_13_a_root_covers_what_is_below_it_and_not_what_begins_like_it() {
+fn a_root_covers_what_is_below_it_and_not_what_begins_like_it() {
     let dir = temp();
     for name in ["child", "childX", "x", "x/child"] {
         fs::create_dir(dir.path().join(name)).expect("a directory");
@@ -146,8 +152,9 @@ fn s1_bug_13_a_root_covers_what_is_below_it_and_not_what_begins_like_it() {
     );
 }
 
+// requirement: S1 bug 15
 #[test]
-fn s1_bug_15_a_watcher_all_of_whose_roots_failed_can_be_closed() {
+fn a_watcher_all_of_whose_roots_failed_can_be_closed() {
     let dir = temp();
     let watcher = Watcher::new().expect("a watcher");
     let mut feed = watcher.feed().expect("a feed");

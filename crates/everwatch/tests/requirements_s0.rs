@@ -25,8 +25,9 @@ fn prompt<T>(what: &str, work: impl FnOnce() -> T) -> T {
     result
 }
 
+// requirement: S0.1
 #[test]
-fn s0_1_a_mechanism_that_was_asked_for_is_in_use_or_an_error() {
+fn a_mechanism_that_was_asked_for_is_in_use_or_an_error() {
     let mut refused = Vec::new();
     for backend in [Backend::Inotify, Backend::Windows, Backend::Poll] {
         match Options::new().backend(backend).build() {
@@ -45,8 +46,9 @@ fn s0_1_a_mechanism_that_was_asked_for_is_in_use_or_an_error() {
     assert_eq!(refused, [foreign]);
 }
 
+// requirement: S0.1
 #[test]
-fn s0_1_a_watcher_says_which_mechanism_it_chose_and_that_it_is_not_polling() {
+fn a_watcher_says_which_mechanism_it_chose_and_that_it_is_not_polling() {
     let dir = temp();
     let (watcher, _feed) = armed(dir.path());
     let own = if cfg!(windows) {
@@ -60,8 +62,9 @@ fn s0_1_a_watcher_says_which_mechanism_it_chose_and_that_it_is_not_polling() {
     assert_eq!(told, [(State::Live, None)]);
 }
 
+// requirement: S0.1
 #[test]
-fn s0_1_what_is_polled_is_said_to_be_polled_with_the_reason() {
+fn what_is_polled_is_said_to_be_polled_with_the_reason() {
     let dir = temp();
     let watcher = Options::new()
         .backend(Backend::Poll)
@@ -99,8 +102,9 @@ fn fingerprint(root: &Path) -> BTreeMap<PathBuf, (u64, SystemTime, Vec<u8>)> {
     seen
 }
 
+// requirement: S0.4
 #[test]
-fn s0_4_nothing_is_written_into_the_tree_to_start_wake_or_stop_a_watcher() {
+fn nothing_is_written_into_the_tree_to_start_wake_or_stop_a_watcher() {
     for backend in [Backend::Auto, Backend::Poll] {
         let dir = temp();
         fs::create_dir_all(dir.path().join("a/b")).expect("directories");
@@ -125,8 +129,9 @@ fn s0_4_nothing_is_written_into_the_tree_to_start_wake_or_stop_a_watcher() {
     }
 }
 
+// requirement: S0.6
 #[test]
-fn s0_6_a_caller_that_blocks_after_watching_starves_nobody() {
+fn a_caller_that_blocks_after_watching_starves_nobody() {
     let dir = temp();
     let watcher = Arc::new(Watcher::new().expect("a watcher"));
     let mut feed = watcher.feed().expect("a feed");
@@ -159,8 +164,9 @@ fn s0_6_a_caller_that_blocks_after_watching_starves_nobody() {
     caller.join().expect("the caller goes on");
 }
 
+// requirement: S0.8
 #[test]
-fn s0_8_roots_that_32_threads_add_and_remove_have_each_their_own_number() {
+fn roots_that_32_threads_add_and_remove_have_each_their_own_number() {
     const THREADS: usize = 32;
     const ROUNDS: usize = 10;
     let watcher = Watcher::new().expect("a watcher");
@@ -193,8 +199,9 @@ impl Wake for Woken {
     }
 }
 
+// requirement: S0.9
 #[test]
-fn s0_9_closing_ends_all_of_64_reads_that_wait() {
+fn closing_ends_all_of_64_reads_that_wait() {
     let dir = temp();
     let watcher = Watcher::new().expect("a watcher");
     watcher.watch(dir.path()).expect("watched");
@@ -239,8 +246,9 @@ fn s0_9_closing_ends_all_of_64_reads_that_wait() {
     }
 }
 
+// requirement: S0.9
 #[test]
-fn s0_9_a_root_that_is_no_longer_watched_has_no_path() {
+fn a_root_that_is_no_longer_watched_has_no_path() {
     let (dir, other) = (temp(), temp());
     let watcher = Watcher::new().expect("a watcher");
     let root = watcher.watch(dir.path()).expect("watched");
@@ -251,8 +259,9 @@ fn s0_9_a_root_that_is_no_longer_watched_has_no_path() {
     assert_eq!(error.kind(), ErrorKind::UnknownRoot);
 }
 
+// requirement: S0.11
 #[test]
-fn s0_11_an_unknown_root_is_said_to_be_unknown_at_once() {
+fn an_unknown_root_is_said_to_be_unknown_at_once() {
     let dir = temp();
     let (watcher, other) = (
         Watcher::new().expect("a watcher"),
@@ -268,8 +277,9 @@ fn s0_11_an_unknown_root_is_said_to_be_unknown_at_once() {
     );
 }
 
+// requirement: S0.11
 #[test]
-fn s0_11_reading_what_is_closed_says_so_at_once() {
+fn reading_what_is_closed_says_so_at_once() {
     let dir = temp();
     let (watcher, mut feed) = armed(dir.path());
     watcher.close();
@@ -279,8 +289,9 @@ fn s0_11_reading_what_is_closed_says_so_at_once() {
     }
 }
 
+// requirement: S0.13
 #[test]
-fn s0_13_closing_twice_and_from_many_threads_does_nothing_more() {
+fn closing_twice_and_from_many_threads_does_nothing_more() {
     let dir = temp();
     let (watcher, mut feed) = armed(dir.path());
     std::thread::scope(|scope| {
@@ -294,8 +305,9 @@ fn s0_13_closing_twice_and_from_many_threads_does_nothing_more() {
     assert_eq!(feed.next(), None);
 }
 
+// requirement: S0.13
 #[test]
-fn s0_13_unwatching_twice_or_what_another_watches_does_nothing() {
+fn unwatching_twice_or_what_another_watches_does_nothing() {
     let (dir, gone) = (temp(), temp());
     let (watcher, mut feed) = armed(dir.path());
     let other = Watcher::new().expect("a watcher");
@@ -320,8 +332,9 @@ fn s0_13_unwatching_twice_or_what_another_watches_does_nothing() {
 /// Names the directory that the child of the next test watches, and where it says so.
 const CHILD: &str = "EVERWATCH_TEST_LEAVES";
 
+// requirement: S0.14
 #[test]
-fn s0_14_a_process_ends_when_its_main_returns_although_a_watcher_is_live() {
+fn a_process_ends_when_its_main_returns_although_a_watcher_is_live() {
     if let Some(place) = std::env::var_os(CHILD).map(PathBuf::from) {
         let (watcher, feed) = armed(&place.join("tree"));
         std::thread::spawn(move || feed.count());
@@ -334,7 +347,7 @@ fn s0_14_a_process_ends_when_its_main_returns_although_a_watcher_is_live() {
     let mut child = Command::new(std::env::current_exe().expect("the path of this binary"))
         .args([
             "--exact",
-            "s0_14_a_process_ends_when_its_main_returns_although_a_watcher_is_live",
+            "a_process_ends_when_its_main_returns_although_a_watcher_is_live",
         ])
         .env(CHILD, place.path())
         .stdout(Stdio::null())

@@ -12,8 +12,9 @@ use std::thread::ThreadId;
 use common::{armed, changes, eventually, memory, structure, synced, temp, until, waiting};
 use everwatch::{ChangeKind, Event, State, Watcher};
 
+// requirement: S1.1
 #[test]
-fn s1_1_a_file_created_on_the_line_behind_watch_is_reported_every_time() {
+fn a_file_created_on_the_line_behind_watch_is_reported_every_time() {
     let dir = memory();
     for round in 0..1_000 {
         let mut feed = everwatch::watch(dir.path()).expect("a feed");
@@ -31,8 +32,9 @@ fn s1_1_a_file_created_on_the_line_behind_watch_is_reported_every_time() {
     }
 }
 
+// requirement: S1.3
 #[test]
-fn s1_3_that_a_root_is_live_is_told_once_however_often_the_read_is_armed_again() {
+fn that_a_root_is_live_is_told_once_however_often_the_read_is_armed_again() {
     let dir = temp();
     let watcher = Watcher::new().expect("a watcher");
     let mut feed = watcher.feed().expect("a feed");
@@ -52,8 +54,9 @@ fn s1_3_that_a_root_is_live_is_told_once_however_often_the_read_is_armed_again()
     assert_eq!(states, [State::Live]);
 }
 
+// requirement: S1.4
 #[test]
-fn s1_4_changes_come_in_the_order_in_which_each_writer_made_them() {
+fn changes_come_in_the_order_in_which_each_writer_made_them() {
     const WRITERS: usize = 4;
     const FILES: usize = 150;
     let dir = temp();
@@ -111,8 +114,9 @@ fn spelled(thread: ThreadId) -> String {
     format!("{thread:?}")
 }
 
+// requirement: S1.4
 #[test]
-fn s1_4_whoever_awaits_a_feed_is_woken_on_one_thread_that_is_not_a_callers() {
+fn whoever_awaits_a_feed_is_woken_on_one_thread_that_is_not_a_callers() {
     let dir = temp();
     let (watcher, mut feed) = armed(dir.path());
     let wakings: Arc<Wakings> = Arc::default();
@@ -150,8 +154,9 @@ fn relative(path: &Path) -> PathBuf {
     up.join(names(path).iter().collect::<PathBuf>())
 }
 
+// requirement: S1.6
 #[test]
-fn s1_6_a_relative_path_is_reported_as_an_absolute_one() {
+fn a_relative_path_is_reported_as_an_absolute_one() {
     let dir = temp();
     let (watcher, mut feed) = armed(&relative(dir.path()));
     assert_eq!(watcher.roots().expect("the roots"), [dir.path()]);
@@ -162,8 +167,9 @@ fn s1_6_a_relative_path_is_reported_as_an_absolute_one() {
     );
 }
 
+// requirement: S1.6, S3.13
 #[test]
-fn s1_6_s3_13_dots_and_separators_at_the_end_are_no_part_of_the_path() {
+fn dots_and_separators_at_the_end_are_no_part_of_the_path() {
     let dir = temp();
     fs::create_dir_all(dir.path().join("a/b")).expect("directories");
     let name = dir.path().join("a");
@@ -190,8 +196,9 @@ fn s1_6_s3_13_dots_and_separators_at_the_end_are_no_part_of_the_path() {
     }
 }
 
+// requirement: S1.6
 #[test]
-fn s1_6_paths_of_four_hundred_characters_are_watched_and_reported() {
+fn paths_of_four_hundred_characters_are_watched_and_reported() {
     let dir = temp();
     let mut deep = dir.path().to_owned();
     while deep.as_os_str().len() < 400 {
@@ -213,8 +220,9 @@ fn s1_6_paths_of_four_hundred_characters_are_watched_and_reported() {
     }
 }
 
+// requirement: S1.8
 #[test]
-fn s1_8_directories_that_come_later_are_watched_with_what_they_bring() {
+fn directories_that_come_later_are_watched_with_what_they_bring() {
     let dir = temp();
     let elsewhere = temp();
     fs::create_dir_all(elsewhere.path().join("tree/c")).expect("directories");
@@ -232,8 +240,9 @@ fn s1_8_directories_that_come_later_are_watched_with_what_they_bring() {
     assert_eq!(seen, ["created tree/c/later"]);
 }
 
+// requirement: S1.14
 #[test]
-fn s1_14_what_was_queued_is_not_delivered_after_close() {
+fn what_was_queued_is_not_delivered_after_close() {
     let dir = temp();
     let (watcher, mut feed) = armed(dir.path());
     for at in 0..100 {
@@ -258,8 +267,9 @@ fn impossible(dir: &Path) -> Vec<PathBuf> {
     paths
 }
 
+// requirement: S1.18, S0 bug f
 #[test]
-fn s1_18_s0_bug_f_impossible_paths_are_refused_by_name_and_harm_nothing_else() {
+fn impossible_paths_are_refused_by_name_and_harm_nothing_else() {
     let dir = temp();
     let (watcher, mut feed) = armed(dir.path());
     for path in impossible(dir.path()) {

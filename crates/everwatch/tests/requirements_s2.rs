@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use common::{PATIENCE, armed, temp, until};
 use everwatch::ErrorKind;
 
+// requirement: S2.3
 #[test]
-fn s2_3_a_root_can_be_removed_and_made_again_as_soon_as_it_is_unwatched() {
+fn a_root_can_be_removed_and_made_again_as_soon_as_it_is_unwatched() {
     let dir = temp();
     let root = dir.path().join("root");
     for round in 0..20 {
@@ -25,8 +26,9 @@ fn s2_3_a_root_can_be_removed_and_made_again_as_soon_as_it_is_unwatched() {
     }
 }
 
+// requirement: S2.5
 #[test]
-fn s2_5_waiting_with_a_time_is_never_over_early() {
+fn waiting_with_a_time_is_never_over_early() {
     let dir = temp();
     let (_watcher, mut feed) = armed(dir.path());
     for micros in [0, 1, 300, 999, 1_000, 1_001, 5_500, 20_000] {
@@ -42,8 +44,9 @@ fn s2_5_waiting_with_a_time_is_never_over_early() {
     }
 }
 
+// requirement: S2.5
 #[test]
-fn s2_5_waiting_with_a_time_ends_with_the_next_event() {
+fn waiting_with_a_time_ends_with_the_next_event() {
     let dir = temp();
     let (_watcher, mut feed) = armed(dir.path());
     let path = dir.path().join("f");
@@ -54,8 +57,9 @@ fn s2_5_waiting_with_a_time_ends_with_the_next_event() {
     assert!(begin.elapsed() < PATIENCE);
 }
 
+// requirement: S2.6
 #[test]
-fn s2_6_whoever_waits_sees_that_the_watcher_was_closed_by_another_thread() {
+fn whoever_waits_sees_that_the_watcher_was_closed_by_another_thread() {
     let dir = temp();
     let (watcher, mut feed) = armed(dir.path());
     let (begun, has_begun) = mpsc::channel();

@@ -9,8 +9,9 @@ use std::sync::mpsc;
 use common::{Replica, armed, changes, structure, synced, temp, until, waiting, walk};
 use everwatch::{ErrorKind, Options, Watcher};
 
+// requirement: S3.5
 #[test]
-fn s3_5_commands_of_16_threads_are_answered_when_they_are_done() {
+fn commands_of_16_threads_are_answered_when_they_are_done() {
     let dir = temp();
     let watcher = Watcher::new().expect("a watcher");
     std::thread::scope(|scope| {
@@ -47,8 +48,9 @@ fn s3_5_commands_of_16_threads_are_answered_when_they_are_done() {
     assert!(watcher.roots().expect("the roots").is_empty());
 }
 
+// requirement: S3 bug 5
 #[test]
-fn s3_bug_5_after_the_last_root_is_removed_others_can_be_added() {
+fn after_the_last_root_is_removed_others_can_be_added() {
     let dir = temp();
     let watcher = Watcher::new().expect("a watcher");
     let mut feed = watcher.feed().expect("a feed");
@@ -63,9 +65,9 @@ fn s3_bug_5_after_the_last_root_is_removed_others_can_be_added() {
     }
 }
 
+// requirement: S3 bug 6, S3 bug 9
 #[test]
-fn s3_bug_6_s3_bug_9_a_root_that_fails_says_so_and_one_given_twice_is_watched_until_both_are_removed()
- {
+fn a_root_that_fails_says_so_and_one_given_twice_is_watched_until_both_are_removed() {
     let dir = temp();
     let (watcher, mut feed) = armed(dir.path());
     let error = watcher
@@ -86,8 +88,9 @@ fn s3_bug_6_s3_bug_9_a_root_that_fails_says_so_and_one_given_twice_is_watched_un
     );
 }
 
+// requirement: S3.11, S3 bug 8
 #[test]
-fn s3_11_s3_bug_8_a_feed_that_is_full_says_so_and_misses_nothing() {
+fn a_feed_that_is_full_says_so_and_misses_nothing() {
     let dir = temp();
     let watcher = Options::new().capacity(4).build().expect("a watcher");
     watcher.watch(dir.path()).expect("watched");
@@ -111,8 +114,9 @@ fn s3_11_s3_bug_8_a_feed_that_is_full_says_so_and_misses_nothing() {
     }
 }
 
+// requirement: S3.11
 #[test]
-fn s3_11_the_items_of_a_feed_are_taken_on_several_threads_once_each() {
+fn the_items_of_a_feed_are_taken_on_several_threads_once_each() {
     let dir = temp();
     let (watcher, feed) = armed(dir.path());
     let feed = std::sync::Mutex::new(feed);
@@ -155,8 +159,9 @@ fn spellings(path: &Path) -> Vec<PathBuf> {
     spellings
 }
 
+// requirement: S3 bug 7
 #[test]
-fn s3_bug_7_spellings_of_one_directory_are_watched_once_until_all_are_removed() {
+fn spellings_of_one_directory_are_watched_once_until_all_are_removed() {
     let dir = temp();
     fs::create_dir(dir.path().join("inner")).expect("a directory");
     let watcher = Watcher::new().expect("a watcher");
@@ -181,11 +186,12 @@ fn s3_bug_7_spellings_of_one_directory_are_watched_once_until_all_are_removed() 
     assert_eq!(synced(&watcher, &mut feed), []);
 }
 
+// requirement: S3 bug 7 (wine)
 /// On Windows names that differ in case are one name: two roots of one directory, each told by its own
 /// spelling.
 #[test]
 #[cfg(windows)]
-fn s3_bug_7_a_spelling_in_another_case_is_watched_until_it_is_removed_itself() {
+fn a_spelling_in_another_case_is_watched_until_it_is_removed_itself() {
     let dir = temp();
     let path = dir.path().join("Some Name");
     fs::create_dir(&path).expect("a directory");

@@ -41,8 +41,9 @@ fn threads() -> usize {
     count
 }
 
+// requirement: S2.4, S1 bug 11 (linux)
 #[test]
-fn s2_4_s1_bug_11_five_hundred_roots_take_no_more_threads_than_one() {
+fn five_hundred_roots_take_no_more_threads_than_one() {
     let dir = temp();
     let roots: Vec<_> = (0..500).map(|at| dir.path().join(at.to_string())).collect();
     for root in &roots {

@@ -9,12 +9,14 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use everwatch_core::change::FileType;
 use everwatch_core::coverage::Gap;
-use everwatch_core::kernel::{
-    Drained, Fault, FaultKind, FileTime, Identity, Kernel, Listing, Purpose, Stat, Watch, Watched,
-};
-use everwatch_core::record::{Action, Backlog, Record};
+use everwatch_core::entry::{FileType, Identity, Stat, Watch};
+use everwatch_core::fault::{Fault, FaultKind};
+use everwatch_core::kernel::{Drained, Kernel, Purpose, Watched};
+use everwatch_core::listing::Listing;
+use everwatch_core::queue::RecordQueue;
+use everwatch_core::record::{Action, Record};
+use everwatch_core::time::FileTime;
 
 use crate::options::{Backend, Options};
 use crate::platform::{Arc, Condvar, Mutex, thread};
@@ -208,10 +210,10 @@ impl Kernel for Host {
         self.disk.state.lock().expect("not poisoned").is_watched = false;
     }
 
-    fn drain(&mut self, backlog: &mut Backlog) -> Result<Drained, Fault> {
+    fn drain(&mut self, records: &mut RecordQueue) -> Result<Drained, Fault> {
         let queue = std::mem::take(&mut self.disk.state.lock().expect("not poisoned").queue);
         for (action, name) in &queue {
-            backlog.push(Record {
+            records.push(Record {
                 watch: WATCH,
                 action: *action,
                 is_dir: false,

@@ -34,11 +34,10 @@ mod signal;
 mod watcher;
 
 pub use error::{Error, ErrorKind};
-pub use everwatch_core::change::{
-    Cause, Change, ChangeKind, Event, FileType, Resync, ResyncReason,
-};
 pub use everwatch_core::coverage::{Gap, State, Subtree};
 pub use everwatch_core::engine::Counters;
+pub use everwatch_core::entry::FileType;
+pub use everwatch_core::event::{Cause, Change, ChangeKind, Event, Resync, ResyncReason};
 pub use fake::Disk;
 pub use feed::{EventStream, Feed};
 pub use options::{Backend, CompletionModel, Options};

@@ -3,8 +3,6 @@
 /// The calls, by their Win32 names.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[allow(missing_docs)]
-#[cfg_attr(not(feature = "sockets"), allow(dead_code))]
-#[cfg_attr(not(feature = "seam"), allow(unreachable_pub))]
 #[non_exhaustive]
 pub enum Call {
     AcceptEx,

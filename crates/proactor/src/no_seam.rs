@@ -3,44 +3,30 @@
 use std::ffi::{CStr, c_void};
 use std::ptr::NonNull;
 
-use windows_sys::Win32::Foundation::HANDLE;
-use windows_sys::Win32::System::IO::{LPOVERLAPPED_COMPLETION_ROUTINE, OVERLAPPED};
-use windows_sys::core::BOOL;
+use crate::call::Call;
 
-pub(crate) use crate::call::Call;
+/// The numbers of a call that matter to tests.
+pub type Arguments = [usize; 5];
 
-pub(crate) type Arguments = [usize; 5];
-
-pub(crate) type ReadExtended = unsafe extern "system" fn(
-    HANDLE,
-    *mut c_void,
-    u32,
-    BOOL,
-    u32,
-    *mut u32,
-    *mut OVERLAPPED,
-    LPOVERLAPPED_COMPLETION_ROUTINE,
-    i32,
-) -> BOOL;
-
-pub(crate) fn fault(_: Call) -> Option<u32> {
+/// The error that a test wants this call to fail with.
+pub fn fault(_: Call) -> Option<u32> {
     None
 }
 
-pub(crate) fn record(_: Call, _: usize, _: Arguments, _: u32) {}
+/// Notes a call, for a test.
+pub fn record(_: Call, _: usize, _: Arguments, _: u32) {}
 
-pub(crate) fn completion() -> Option<(u32, u32)> {
+/// What a test wants the next completion to look like: Win32 error and NTSTATUS.
+pub fn completion() -> Option<(u32, u32)> {
     None
 }
 
-pub(crate) fn extended() -> Option<ReadExtended> {
-    None
-}
-
+/// Whether a test has put something in the place of what is looked up by name.
 pub(crate) fn has_stand_ins() -> bool {
     false
 }
 
-pub(crate) fn stand_in(_: &CStr) -> Option<Option<NonNull<c_void>>> {
+/// What a test wants to be found under this name.
+pub fn stand_in(_: &CStr) -> Option<Option<NonNull<c_void>>> {
     None
 }

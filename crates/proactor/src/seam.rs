@@ -9,27 +9,10 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use windows_sys::Win32::Foundation::HANDLE;
-use windows_sys::Win32::System::IO::{LPOVERLAPPED_COMPLETION_ROUTINE, OVERLAPPED};
-use windows_sys::core::BOOL;
-
 pub use crate::call::Call;
 
 /// See [`Record::arguments`].
 pub type Arguments = [usize; 5];
-
-/// Stands for `ReadDirectoryChangesExW`.
-pub type ReadExtended = unsafe extern "system" fn(
-    HANDLE,
-    *mut c_void,
-    u32,
-    BOOL,
-    u32,
-    *mut u32,
-    *mut OVERLAPPED,
-    LPOVERLAPPED_COMPLETION_ROUTINE,
-    i32,
-) -> BOOL;
 
 /// One recorded call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,7 +36,6 @@ struct State {
     records: Vec<Record>,
     /// Calls that fail from now on, and the error.
     broken: Vec<(Call, u32)>,
-    extended: Option<ReadExtended>,
     /// Which call, how many pass before, and the error.
     faults: Vec<(Call, usize, u32)>,
     /// What the next completions are to look like: how many pass before, Win32 error, NTSTATUS.
@@ -67,7 +49,6 @@ impl State {
         State {
             records: Vec::new(),
             broken: Vec::new(),
-            extended: None,
             faults: Vec::new(),
             completions: Vec::new(),
             exports: Vec::new(),
@@ -113,12 +94,7 @@ impl Session {
         state().broken.clear();
     }
 
-    /// Has this function called for `ReadDirectoryChangesExW`, whether or not there is one.
-    pub fn extend(&self, function: ReadExtended) {
-        state().extended = Some(function);
-    }
-
-    /// Has this function found under a name that is looked up in ntdll while the program runs; null for
+    /// Has this function found under a name that is looked up while the program runs; null for
     /// a system that does not have it.
     ///
     /// # Safety
@@ -161,7 +137,7 @@ impl Drop for Session {
 }
 
 /// The error that was planned for this call.
-pub(crate) fn fault(call: Call) -> Option<u32> {
+pub fn fault(call: Call) -> Option<u32> {
     if !IS_OPEN.load(Ordering::Relaxed) {
         return None;
     }
@@ -179,7 +155,8 @@ pub(crate) fn fault(call: Call) -> Option<u32> {
     }
 }
 
-pub(crate) fn record(call: Call, handle: usize, arguments: Arguments, error: u32) {
+/// Notes a call while a session is open.
+pub fn record(call: Call, handle: usize, arguments: Arguments, error: u32) {
     if IS_OPEN.load(Ordering::Relaxed) {
         state().records.push(Record {
             call,
@@ -191,16 +168,8 @@ pub(crate) fn record(call: Call, handle: usize, arguments: Arguments, error: u32
     }
 }
 
-/// The function that stands for `ReadDirectoryChangesExW`.
-pub(crate) fn extended() -> Option<ReadExtended> {
-    if !IS_OPEN.load(Ordering::Relaxed) {
-        return None;
-    }
-    state().extended
-}
-
 /// What a completion is to look like instead: Win32 error and NTSTATUS.
-pub(crate) fn completion() -> Option<(u32, u32)> {
+pub fn completion() -> Option<(u32, u32)> {
     if !IS_OPEN.load(Ordering::Relaxed) {
         return None;
     }
@@ -227,7 +196,7 @@ pub(crate) fn has_stand_ins() -> bool {
 }
 
 /// What is to be found under this name; none for what the system has.
-pub(crate) fn stand_in(name: &CStr) -> Option<Option<NonNull<c_void>>> {
+pub fn stand_in(name: &CStr) -> Option<Option<NonNull<c_void>>> {
     if !IS_OPEN.load(Ordering::Relaxed) {
         return None;
     }

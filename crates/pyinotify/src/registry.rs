@@ -88,9 +88,9 @@ impl Registry {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::super::event::Mask;
     use super::super::watch::Wish;
+    use super::*;
 
     fn registry(paths: &[(&str, bool)]) -> (Registry, Vec<Arc<Inner>>) {
         let mut registry = Registry::default();

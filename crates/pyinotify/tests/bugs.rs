@@ -33,8 +33,9 @@ use support::{
     watched_directories_can_go,
 };
 
+// requirement: S1 bug 1
 #[test]
-fn s1_bug_1_the_full_path_is_right_however_the_watched_path_is_spelled() {
+fn the_full_path_is_right_however_the_watched_path_is_spelled() {
     let dir = temp();
     let root = dir.path().join("root");
     fs::create_dir_all(root.join("d")).expect("directories");
@@ -54,8 +55,9 @@ fn s1_bug_1_the_full_path_is_right_however_the_watched_path_is_spelled() {
     }
 }
 
+// requirement: S1 bug 2
 #[test]
-fn s1_bug_2_the_source_of_a_move_is_a_full_path() {
+fn the_source_of_a_move_is_a_full_path() {
     let scene = Scene::of(names(), true, &["a/b", "c"], &["a/b/f"]);
     scene.rename("a/b/f", "c/g");
     scene.rename("a/b", "c/h");
@@ -70,8 +72,9 @@ fn s1_bug_2_the_source_of_a_move_is_a_full_path() {
     );
 }
 
+// requirement: S1 bug 3
 #[test]
-fn s1_bug_3_what_comes_from_elsewhere_has_no_cookie_of_an_earlier_move() {
+fn what_comes_from_elsewhere_has_no_cookie_of_an_earlier_move() {
     for recursive in [true, false] {
         let scene = Scene::of(names(), recursive, &[], &["a"]);
         fs::write(scene.outside("x"), "").expect("a file");
@@ -87,8 +90,9 @@ fn s1_bug_3_what_comes_from_elsewhere_has_no_cookie_of_an_earlier_move() {
     }
 }
 
+// requirement: S1 bug 4
 #[test]
-fn s1_bug_4_started_fires_with_the_result_itself() {
+fn started_fires_with_the_result_itself() {
     let scene = Scene::with(&[], &[]);
     let started: Result<(), StartError> = scene.watch.started().wait();
     assert_eq!(started, Ok(()));
@@ -96,8 +100,9 @@ fn s1_bug_4_started_fires_with_the_result_itself() {
     assert_eq!(awaited, Ok(()));
 }
 
+// requirement: S1 bug 5
 #[test]
-fn s1_bug_5_a_file_with_the_name_of_a_removed_directory_is_a_file() {
+fn a_file_with_the_name_of_a_removed_directory_is_a_file() {
     let scene = Scene::of(names(), true, &["x", "y/z"], &[]);
     for name in ["x", "y/z"] {
         fs::remove_dir(scene.path(name)).expect("removed");
@@ -109,8 +114,9 @@ fn s1_bug_5_a_file_with_the_name_of_a_removed_directory_is_a_file() {
     }
 }
 
+// requirement: S1 bug 5
 #[test]
-fn s1_bug_5_many_events_of_one_directory_do_not_make_it_another() {
+fn many_events_of_one_directory_do_not_make_it_another() {
     let scene = Scene::of(contents(), true, &["d"], &[]);
     for number in 0..300 {
         scene.write(&format!("d/{}", number % 3));
@@ -126,8 +132,9 @@ fn s1_bug_5_many_events_of_one_directory_do_not_make_it_another() {
     );
 }
 
+// requirement: S1 bug 6
 #[test]
-fn s1_bug_6_directories_at_any_depth_are_known() {
+fn directories_at_any_depth_are_known() {
     let scene = Scene::of(names(), true, &["a/b/c/d/e"], &[]);
     fs::create_dir_all(scene.path("v/w/x/y/z")).expect("directories");
     scene.events();
@@ -139,9 +146,10 @@ fn s1_bug_6_directories_at_any_depth_are_known() {
     }
 }
 
+// requirement: S1 bug 7
 #[test]
-fn s1_bug_7_the_watched_directory_can_be_renamed_and_removed() {
-    if !watched_directories_can_go("s1_bug_7_the_watched_directory_can_be_renamed_and_removed") {
+fn the_watched_directory_can_be_renamed_and_removed() {
+    if !watched_directories_can_go("the_watched_directory_can_be_renamed_and_removed") {
         return;
     }
     let scene = Scene::of(names(), true, &["d"], &["d/f"]);
@@ -221,8 +229,9 @@ fn walk(root: &Path) -> BTreeSet<PathBuf> {
     paths
 }
 
+// requirement: S1 bug 8
 #[test]
-fn s1_bug_8_what_is_too_much_to_be_told_piece_by_piece_is_told_as_a_difference() {
+fn what_is_too_much_to_be_told_piece_by_piece_is_told_as_a_difference() {
     let dir = temp();
     let (gate, opened) = mpsc::channel::<()>();
     let (log, mut is_first) = (Log::default(), true);
@@ -273,8 +282,9 @@ fn s1_bug_8_what_is_too_much_to_be_told_piece_by_piece_is_told_as_a_difference()
     assert!(disk.len() > 4000);
 }
 
+// requirement: S1 bug 9
 #[test]
-fn s1_bug_9_stopping_in_the_middle_of_traffic_is_clean() {
+fn stopping_in_the_middle_of_traffic_is_clean() {
     let dir = temp();
     let writers = Load::new(2, dir.path());
     for round in 0..100 {
@@ -294,8 +304,9 @@ fn s1_bug_9_stopping_in_the_middle_of_traffic_is_clean() {
     drop(writers);
 }
 
+// requirement: S1 bug 10
 #[test]
-fn s1_bug_10_an_update_has_an_effect_on_a_watch_that_is_open() {
+fn an_update_has_an_effect_on_a_watch_that_is_open() {
     let scene = Scene::of(Mask::IN_CREATE, false, &["d"], &["g"]);
     scene.write("f");
     scene.write("d/f");
@@ -307,8 +318,9 @@ fn s1_bug_10_an_update_has_an_effect_on_a_watch_that_is_open() {
     assert_eq!(scene.lines(), ["IN_DELETE d/f", "IN_DELETE g"]);
 }
 
+// requirement: S1 bug 12
 #[test]
-fn s1_bug_12_directories_are_known_by_their_new_paths_after_renames() {
+fn directories_are_known_by_their_new_paths_after_renames() {
     let scene = Scene::of(names(), true, &["a/b/c"], &[]);
     scene.rename("a", "x");
     scene.rename("x/b", "y");
@@ -330,8 +342,9 @@ fn s1_bug_12_directories_are_known_by_their_new_paths_after_renames() {
     assert_eq!(scene.lines(), expected);
 }
 
+// requirement: S1 bug 13
 #[test]
-fn s1_bug_13_a_path_that_contains_the_watched_path_as_text_is_not_watched() {
+fn a_path_that_contains_the_watched_path_as_text_is_not_watched() {
     let dir = temp();
     let root = dir.path().join("a").join("b");
     let names_of_root = root
@@ -357,8 +370,9 @@ fn s1_bug_13_a_path_that_contains_the_watched_path_as_text_is_not_watched() {
     assert_eq!(wds, [watch.wd(), other.wd()]);
 }
 
+// requirement: S1 bug 14
 #[test]
-fn s1_bug_14_numbers_are_not_given_twice_after_a_removal() {
+fn numbers_are_not_given_twice_after_a_removal() {
     let dirs = [(); 4].map(|()| temp());
     let (manager, log) = logging();
     let mut given = HashSet::new();
@@ -390,8 +404,9 @@ fn s1_bug_14_numbers_are_not_given_twice_after_a_removal() {
     assert_eq!(told, expected);
 }
 
+// requirement: S1 bug 15
 #[test]
-fn s1_bug_15_stopping_does_not_wait_for_watches_that_could_not_be_opened() {
+fn stopping_does_not_wait_for_watches_that_could_not_be_opened() {
     let dir = temp();
     let (manager, _) = logging();
     let absent = dir.path().join("absent");
@@ -412,8 +427,9 @@ fn s1_bug_15_stopping_does_not_wait_for_watches_that_could_not_be_opened() {
     stopper.join().expect("it returns");
 }
 
+// requirement: S1 bug 16
 #[test]
-fn s1_bug_16_watches_may_come_and_go_while_the_manager_stops() {
+fn watches_may_come_and_go_while_the_manager_stops() {
     let dir = temp();
     for thread in 0..4 {
         for number in 0..5 {

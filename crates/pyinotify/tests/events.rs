@@ -9,8 +9,9 @@ use support::{
     Log, PATIENCE, Scene, contents, eventually, logging, names, temp, watched_directories_can_go,
 };
 
+// requirement: S1.4
 #[test]
-fn s1_4_events_come_on_one_thread_in_the_order_in_which_things_happened() {
+fn events_come_on_one_thread_in_the_order_in_which_things_happened() {
     let dirs = [(); 3].map(|()| temp());
     let (manager, log) = logging();
     let watches = dirs.each_ref().map(|dir| {
@@ -36,8 +37,9 @@ fn s1_4_events_come_on_one_thread_in_the_order_in_which_things_happened() {
     }
 }
 
+// requirement: S1.5
 #[test]
-fn s1_5_a_handler_that_is_slow_loses_nothing_and_holds_nobody_up() {
+fn a_handler_that_is_slow_loses_nothing_and_holds_nobody_up() {
     let dir = temp();
     let (gate, opened) = std::sync::mpsc::channel::<()>();
     let (log, mut is_first) = (Log::default(), true);
@@ -60,8 +62,9 @@ fn s1_5_a_handler_that_is_slow_loses_nothing_and_holds_nobody_up() {
     assert_eq!(log.len(), 3000);
 }
 
+// requirement: S1.8
 #[test]
-fn s1_8_a_recursive_watch_reaches_all_below_also_what_comes_later() {
+fn a_recursive_watch_reaches_all_below_also_what_comes_later() {
     let scene = Scene::of(names(), true, &["a/b"], &[]);
     scene.write("a/b/old");
     scene.mkdir("c");
@@ -78,8 +81,9 @@ fn s1_8_a_recursive_watch_reaches_all_below_also_what_comes_later() {
     assert_eq!(lines, expected);
 }
 
+// requirement: S1.8
 #[test]
-fn s1_8_a_tree_that_is_moved_in_is_reported_with_its_contents() {
+fn a_tree_that_is_moved_in_is_reported_with_its_contents() {
     let scene = Scene::of(names(), true, &[], &[]);
     fs::create_dir_all(scene.outside("t/u")).expect("directories");
     fs::write(scene.outside("t/u/f"), "").expect("a file");
@@ -96,8 +100,9 @@ fn s1_8_a_tree_that_is_moved_in_is_reported_with_its_contents() {
     assert_eq!(lines, expected);
 }
 
+// requirement: S1.8
 #[test]
-fn s1_8_a_watch_that_is_not_recursive_reports_its_own_entries_only() {
+fn a_watch_that_is_not_recursive_reports_its_own_entries_only() {
     let scene = Scene::of(names(), false, &["a"], &["a/f"]);
     scene.write("a/g");
     scene.mkdir("c");
@@ -153,8 +158,9 @@ fn table() -> Vec<Row> {
     ]
 }
 
+// requirement: S1.9
 #[test]
-fn s1_9_each_kind_of_change_has_its_mask() {
+fn each_kind_of_change_has_its_mask() {
     assert_eq!(Mask::IN_MODIFY.bits(), 0x2);
     assert_eq!(Mask::IN_ATTRIB.bits(), 0x4);
     assert_eq!(Mask::IN_MOVED_FROM.bits(), 0x40);
@@ -175,8 +181,9 @@ fn s1_9_each_kind_of_change_has_its_mask() {
     }
 }
 
+// requirement: S1.9
 #[test]
-fn s1_9_metadata_is_a_kind_of_its_own() {
+fn metadata_is_a_kind_of_its_own() {
     // Windows has one action for both.
     let (mask, expected) = match cfg!(windows) {
         true => (Mask::IN_MODIFY, "IN_MODIFY f"),
@@ -191,8 +198,9 @@ fn s1_9_metadata_is_a_kind_of_its_own() {
     assert_eq!(scene.lines(), [expected]);
 }
 
+// requirement: S1.9
 #[test]
-fn s1_9_only_the_kinds_that_are_asked_for_are_delivered() {
+fn only_the_kinds_that_are_asked_for_are_delivered() {
     let kinds = [
         Mask::IN_CREATE,
         Mask::IN_MODIFY,
@@ -216,8 +224,9 @@ fn s1_9_only_the_kinds_that_are_asked_for_are_delivered() {
     }
 }
 
+// requirement: S1.10
 #[test]
-fn s1_10_a_directory_that_was_renamed_is_still_a_directory_when_it_is_deleted() {
+fn a_directory_that_was_renamed_is_still_a_directory_when_it_is_deleted() {
     let scene = Scene::of(names(), true, &["a"], &[]);
     scene.rename("a", "b");
     fs::remove_dir(scene.path("b")).expect("removed");
@@ -225,8 +234,9 @@ fn s1_10_a_directory_that_was_renamed_is_still_a_directory_when_it_is_deleted() 
     assert_eq!(scene.lines(), expected);
 }
 
+// requirement: S1.10
 #[test]
-fn s1_10_nested_directories_are_directories_when_they_are_deleted() {
+fn nested_directories_are_directories_when_they_are_deleted() {
     let scene = Scene::of(names(), true, &["a/b/c"], &["a/b/f"]);
     for name in ["a/b/c", "a/b", "a"] {
         if name == "a/b" {
@@ -243,8 +253,9 @@ fn s1_10_nested_directories_are_directories_when_they_are_deleted() {
     assert_eq!(scene.lines(), expected);
 }
 
+// requirement: S1.10
 #[test]
-fn s1_10_what_is_in_a_renamed_directory_is_known_by_its_new_path() {
+fn what_is_in_a_renamed_directory_is_known_by_its_new_path() {
     let scene = Scene::of(names(), true, &["a/b/c"], &["a/b/f"]);
     scene.rename("a", "z");
     fs::remove_dir(scene.path("z/b/c")).expect("removed");
@@ -253,8 +264,9 @@ fn s1_10_what_is_in_a_renamed_directory_is_known_by_its_new_path() {
     assert_eq!(lines[2..], ["IN_DELETE z/b/c/", "IN_DELETE z/b/f"]);
 }
 
+// requirement: S1.10
 #[test]
-fn s1_10_a_file_in_the_place_of_a_directory_is_no_directory() {
+fn a_file_in_the_place_of_a_directory_is_no_directory() {
     let scene = Scene::of(names(), true, &["x"], &[]);
     for _ in 0..20 {
         fs::remove_dir(scene.path("x")).expect("removed");
@@ -268,9 +280,10 @@ fn s1_10_a_file_in_the_place_of_a_directory_is_no_directory() {
     }
 }
 
+// requirement: S1.10
 #[test]
-fn s1_10_what_is_deleted_is_what_was_created_last_however_fast_names_change_hands() {
-    if !watched_directories_can_go("s1_10_what_is_deleted_is_what_was_created_last") {
+fn what_is_deleted_is_what_was_created_last_however_fast_names_change_hands() {
+    if !watched_directories_can_go("what_is_deleted_is_what_was_created_last") {
         return;
     }
     let scene = Scene::of(names(), true, &["x"], &[]);
@@ -290,8 +303,9 @@ fn s1_10_what_is_deleted_is_what_was_created_last_however_fast_names_change_hand
     assert_eq!(known, Some(true), "a directory is what is left");
 }
 
+// requirement: S1.12
 #[test]
-fn s1_12_an_event_has_the_fields_of_pyinotify() {
+fn an_event_has_the_fields_of_pyinotify() {
     let scene = Scene::of(names(), true, &["d"], &[]);
     scene.mkdir("d/e");
     let events = scene.events();
@@ -311,8 +325,9 @@ fn s1_12_an_event_has_the_fields_of_pyinotify() {
     );
 }
 
+// requirement: S1.12
 #[test]
-fn s1_12_the_full_path_is_path_and_name_for_every_entry() {
+fn the_full_path_is_path_and_name_for_every_entry() {
     let scene = Scene::with(&["a/b"], &["a/b/f"]);
     scene.rename("a/b/f", "a/g");
     scene.write("a/g");
@@ -327,9 +342,10 @@ fn s1_12_the_full_path_is_path_and_name_for_every_entry() {
     }
 }
 
+// requirement: S1.12
 #[test]
-fn s1_12_an_event_about_the_watched_path_has_no_name() {
-    if !watched_directories_can_go("s1_12_an_event_about_the_watched_path_has_no_name") {
+fn an_event_about_the_watched_path_has_no_name() {
+    if !watched_directories_can_go("an_event_about_the_watched_path_has_no_name") {
         return;
     }
     let scene = Scene::of(contents(), true, &[], &[]);
@@ -341,9 +357,10 @@ fn s1_12_an_event_about_the_watched_path_has_no_name() {
     assert_eq!((&event.path, &event.pathname), (&scene.root, &scene.root));
 }
 
+// requirement: S1.12
 #[test]
-fn s1_12_a_watched_path_that_is_back_is_watched_again() {
-    if !watched_directories_can_go("s1_12_a_watched_path_that_is_back_is_watched_again") {
+fn a_watched_path_that_is_back_is_watched_again() {
+    if !watched_directories_can_go("a_watched_path_that_is_back_is_watched_again") {
         return;
     }
     let scene = Scene::of(names(), true, &[], &[]);

@@ -29,8 +29,9 @@ fn mentions(line: &str, dir: &str) -> bool {
         .any(|path| path.starts_with(&format!("{dir}/")))
 }
 
+// requirement: S1.13 (linux)
 #[test]
-fn s1_13_nothing_of_an_ignored_path_is_delivered() {
+fn nothing_of_an_ignored_path_is_delivered() {
     let scene = Scene::of(contents(), true, &["child"], &[]);
     scene
         .watch
@@ -42,8 +43,9 @@ fn s1_13_nothing_of_an_ignored_path_is_delivered() {
     assert_eq!(scene.lines(), [""; 0]);
 }
 
+// requirement: S1.13 (linux)
 #[test]
-fn s1_13_what_is_not_ignored_is_delivered() {
+fn what_is_not_ignored_is_delivered() {
     let scene = Scene::of(contents(), true, &["child", "other"], &[]);
     scene
         .watch
@@ -58,8 +60,9 @@ fn s1_13_what_is_not_ignored_is_delivered() {
     );
 }
 
+// requirement: S1.13 (linux)
 #[test]
-fn s1_13_ignored_and_not_ignored_paths_do_not_mix() {
+fn ignored_and_not_ignored_paths_do_not_mix() {
     let scene = Scene::of(names(), true, &["child", "other"], &[]);
     let alone = {
         use_dir(&scene, "other");
@@ -75,8 +78,9 @@ fn s1_13_ignored_and_not_ignored_paths_do_not_mix() {
     assert_eq!(scene.lines(), alone);
 }
 
+// requirement: S1.13 (linux)
 #[test]
-fn s1_13_a_path_that_is_no_longer_ignored_is_delivered_again() {
+fn a_path_that_is_no_longer_ignored_is_delivered_again() {
     let scene = Scene::of(names(), true, &["child"], &[]);
     use_dir(&scene, "child");
     let before = scene.lines();
@@ -97,8 +101,9 @@ fn s1_13_a_path_that_is_no_longer_ignored_is_delivered_again() {
     );
 }
 
+// requirement: S1.13 (linux)
 #[test]
-fn s1_13_undoing_one_ignored_path_leaves_another_ignored() {
+fn undoing_one_ignored_path_leaves_another_ignored() {
     let scene = Scene::of(names(), true, &["child", "other"], &[]);
     for name in ["child", "other"] {
         scene.watch.ignore_path(scene.path(name)).expect("ignored");
@@ -117,8 +122,9 @@ fn s1_13_undoing_one_ignored_path_leaves_another_ignored() {
     );
 }
 
+// requirement: S1.13 (linux)
 #[test]
-fn s1_13_ignoring_twice_is_undone_once_and_undoing_what_is_not_ignored_is_nothing() {
+fn ignoring_twice_is_undone_once_and_undoing_what_is_not_ignored_is_nothing() {
     let scene = Scene::of(names(), true, &["child"], &[]);
     let child = scene.path("child");
     for _ in 0..2 {
@@ -131,8 +137,9 @@ fn s1_13_ignoring_twice_is_undone_once_and_undoing_what_is_not_ignored_is_nothin
     assert_eq!(scene.lines(), ["IN_CREATE child/f"]);
 }
 
+// requirement: S1.13 (linux)
 #[test]
-fn s1_13_a_sibling_whose_name_begins_alike_is_not_hit() {
+fn a_sibling_whose_name_begins_alike_is_not_hit() {
     let scene = Scene::of(names(), true, &["child", "childX", "x/child"], &[]);
     scene
         .watch
@@ -151,8 +158,9 @@ fn s1_13_a_sibling_whose_name_begins_alike_is_not_hit() {
     assert_eq!(scene.lines(), expected);
 }
 
+// requirement: S1.13 (linux)
 #[test]
-fn s1_13_a_path_may_be_ignored_before_it_is_there_and_with_a_slash_behind() {
+fn a_path_may_be_ignored_before_it_is_there_and_with_a_slash_behind() {
     let scene = Scene::of(names(), true, &[], &[]);
     scene
         .watch
@@ -164,8 +172,9 @@ fn s1_13_a_path_may_be_ignored_before_it_is_there_and_with_a_slash_behind() {
     assert_eq!(scene.lines(), ["IN_CREATE later"]);
 }
 
+// requirement: S1.13 (linux)
 #[test]
-fn s1_13_a_move_into_an_ignored_path_is_a_deletion_and_out_of_it_a_creation() {
+fn a_move_into_an_ignored_path_is_a_deletion_and_out_of_it_a_creation() {
     let scene = Scene::of(names(), true, &["child"], &["f", "child/g"]);
     scene
         .watch
@@ -182,8 +191,9 @@ fn s1_13_a_move_into_an_ignored_path_is_a_deletion_and_out_of_it_a_creation() {
     assert!(events.iter().all(|event| event.cookie == 0));
 }
 
+// requirement: S1.13 (linux)
 #[test]
-fn s1_13_ignoring_is_a_barrier_for_what_is_queued() {
+fn ignoring_is_a_barrier_for_what_is_queued() {
     let scene = Scene::of(names(), true, &["child"], &[]);
     for round in 0..50 {
         for number in 0..50 {
@@ -203,8 +213,9 @@ fn s1_13_ignoring_is_a_barrier_for_what_is_queued() {
     }
 }
 
+// requirement: S1.13 (linux)
 #[test]
-fn s1_13_each_watch_has_its_own_ignored_paths() {
+fn each_watch_has_its_own_ignored_paths() {
     let scene = Scene::of(names(), true, &["child"], &[]);
     let other = scene.outside("other");
     fs::create_dir_all(other.join("child")).expect("directories");
@@ -223,8 +234,9 @@ fn s1_13_each_watch_has_its_own_ignored_paths() {
     assert_eq!(events[0].pathname, other.join("child").join("f"));
 }
 
+// requirement: S1.13 (linux)
 #[test]
-fn s1_13_what_is_still_queued_when_a_path_is_no_longer_ignored_stays_hidden() {
+fn what_is_still_queued_when_a_path_is_no_longer_ignored_stays_hidden() {
     let dir = temp();
     let child = dir.path().join("child");
     fs::create_dir(&child).expect("a directory");

@@ -10,8 +10,9 @@ use everwatch::{Gap, Options, State};
 use everwatch_pyinotify::{Mask, Overlap, WatchManager};
 use support::{Log, Scene, logging, names, temp};
 
+// requirement: S1.20
 #[test]
-fn s1_20_adding_a_watched_path_returns_its_watch() {
+fn adding_a_watched_path_returns_its_watch() {
     let scene = Scene::of(names(), true, &[], &[]);
     let again = scene
         .manager
@@ -28,8 +29,9 @@ fn s1_20_adding_a_watched_path_returns_its_watch() {
     assert_eq!(scene.lines(), ["IN_CREATE f"], "once");
 }
 
+// requirement: S1.20
 #[test]
-fn s1_20_adding_a_child_of_a_recursive_watch_returns_that_watch() {
+fn adding_a_child_of_a_recursive_watch_returns_that_watch() {
     let scene = Scene::of(names(), true, &["a/b"], &[]);
     for path in ["a", "a/b"] {
         let child = scene
@@ -47,8 +49,9 @@ fn s1_20_adding_a_child_of_a_recursive_watch_returns_that_watch() {
     assert_eq!(scene.lines(), ["IN_CREATE a/b/f"], "once");
 }
 
+// requirement: S1.20
 #[test]
-fn s1_20_a_child_of_a_flat_watch_gets_a_watch_of_its_own() {
+fn a_child_of_a_flat_watch_gets_a_watch_of_its_own() {
     let scene = Scene::of(names(), false, &["a"], &[]);
     assert_eq!(scene.manager.get_wd(scene.path("a")), None);
     let child = scene
@@ -63,8 +66,9 @@ fn s1_20_a_child_of_a_flat_watch_gets_a_watch_of_its_own() {
     assert_eq!(wds, [scene.watch.wd(), child.wd()]);
 }
 
+// requirement: S1.20
 #[test]
-fn s1_20_a_parent_of_a_watch_gets_a_watch_of_its_own() {
+fn a_parent_of_a_watch_gets_a_watch_of_its_own() {
     let scene = Scene::of(names(), true, &[], &[]);
     let outer = scene
         .manager
@@ -82,8 +86,9 @@ fn s1_20_a_parent_of_a_watch_gets_a_watch_of_its_own() {
     );
 }
 
+// requirement: S1.20
 #[test]
-fn s1_20_the_watch_of_a_child_path_is_found() {
+fn the_watch_of_a_child_path_is_found() {
     let scene = Scene::of(names(), true, &[], &[]);
     let wd = Some(scene.watch.wd());
     let manager = &scene.manager;
@@ -100,8 +105,9 @@ fn s1_20_the_watch_of_a_child_path_is_found() {
     assert_eq!(manager.get_wd("a\0b"), None);
 }
 
+// requirement: S1.20
 #[test]
-fn s1_20_path_and_watch_of_a_number_are_found_as_long_as_it_is_watched() {
+fn path_and_watch_of_a_number_are_found_as_long_as_it_is_watched() {
     let scene = Scene::of(names(), true, &[], &[]);
     let wd = scene.watch.wd();
     assert_eq!(scene.manager.get_path(wd), Some(scene.root.clone()));
@@ -112,8 +118,9 @@ fn s1_20_path_and_watch_of_a_number_are_found_as_long_as_it_is_watched() {
     assert_eq!(scene.manager.get_wd(&scene.root), None);
 }
 
+// requirement: S1.20
 #[test]
-fn s1_20_removing_a_child_path_makes_the_watch_ignore_it() {
+fn removing_a_child_path_makes_the_watch_ignore_it() {
     let scene = Scene::of(names(), true, &["child", "childX"], &[]);
     assert!(scene.manager.rm_path(scene.path("child")));
     assert!(
@@ -127,8 +134,9 @@ fn s1_20_removing_a_child_path_makes_the_watch_ignore_it() {
     assert_eq!(scene.lines(), ["IN_CREATE childX/f"]);
 }
 
+// requirement: S1.20
 #[test]
-fn s1_20_adding_a_removed_child_path_again_brings_it_back() {
+fn adding_a_removed_child_path_again_brings_it_back() {
     let scene = Scene::of(names(), true, &["child/deep"], &[]);
     scene.manager.rm_path(scene.path("child"));
     scene.write("child/unseen");
@@ -147,8 +155,9 @@ fn s1_20_adding_a_removed_child_path_again_brings_it_back() {
     assert_eq!(scene.lines(), ["IN_CREATE child/seen"]);
 }
 
+// requirement: S1.20
 #[test]
-fn s1_20_removing_a_watched_path_ends_its_watch() {
+fn removing_a_watched_path_ends_its_watch() {
     let scene = Scene::of(names(), true, &[], &[]);
     assert!(!scene.manager.rm_path(scene.dir.path()));
     assert!(scene.manager.rm_path(&scene.root));
@@ -157,8 +166,9 @@ fn s1_20_removing_a_watched_path_ends_its_watch() {
     assert_eq!(scene.lines(), [""; 0]);
 }
 
+// requirement: S1.20
 #[test]
-fn s1_20_overlapping_watches_can_be_kept_apart() {
+fn overlapping_watches_can_be_kept_apart() {
     let dir = temp();
     let (log, child) = (Log::default(), dir.path().join("d"));
     fs::create_dir(&child).expect("a directory");
@@ -192,8 +202,9 @@ fn s1_20_overlapping_watches_can_be_kept_apart() {
     assert_eq!(told, HashSet::from(expected));
 }
 
+// requirement: S1.20
 #[test]
-fn s1_20_numbers_are_unique_over_threads_and_managers() {
+fn numbers_are_unique_over_threads_and_managers() {
     let dir = Arc::new(temp());
     let managers = [(); 2].map(|()| Arc::new(logging().0));
     let threads: Vec<_> = (0..8)

@@ -28,8 +28,9 @@ fn pairs(events: &[RawEvent]) -> Vec<(&RawEvent, &RawEvent)> {
         .collect()
 }
 
+// requirement: S1.11
 #[test]
-fn s1_11_move_halves_share_a_cookie() {
+fn move_halves_share_a_cookie() {
     let scene = Scene::of(names(), true, &["d", "e"], &["d/f"]);
     scene.rename("d/f", "d/g");
     scene.rename("d/g", "e/h");
@@ -48,8 +49,9 @@ fn s1_11_move_halves_share_a_cookie() {
     assert_eq!(cookies.len(), 3);
 }
 
+// requirement: S1.11
 #[test]
-fn s1_11_a_thousand_moves_have_a_thousand_cookies() {
+fn a_thousand_moves_have_a_thousand_cookies() {
     let scene = Scene::of(names(), true, &["d"], &[]);
     for number in 0..1000 {
         scene.write(&number.to_string());
@@ -65,8 +67,9 @@ fn s1_11_a_thousand_moves_have_a_thousand_cookies() {
     assert!(pairs.iter().all(|(from, to)| from.name == to.name));
 }
 
+// requirement: S1.11
 #[test]
-fn s1_11_cookies_of_two_managers_differ() {
+fn cookies_of_two_managers_differ() {
     let scenes = [(); 2].map(|()| Scene::of(names(), true, &[], &["a"]));
     let cookies = scenes.each_ref().map(|scene| {
         scene.rename("a", "b");
@@ -76,8 +79,9 @@ fn s1_11_cookies_of_two_managers_differ() {
     assert_ne!(cookies[0], cookies[1]);
 }
 
+// requirement: S1.11
 #[test]
-fn s1_11_a_move_onto_a_file_is_one_move() {
+fn a_move_onto_a_file_is_one_move() {
     let scene = Scene::of(names(), true, &[], &["new", "old"]);
     scene.rename("new", "old");
     let events = scene.events();
@@ -86,8 +90,9 @@ fn s1_11_a_move_onto_a_file_is_one_move() {
     pairs(&events);
 }
 
+// requirement: S1.11
 #[test]
-fn s1_11_what_is_moved_in_is_created_and_what_is_moved_out_is_deleted() {
+fn what_is_moved_in_is_created_and_what_is_moved_out_is_deleted() {
     let scene = Scene::of(names(), true, &["d"], &["d/f", "a"]);
     fs::write(scene.outside("x"), "").expect("a file");
     scene.rename("a", "b");
@@ -105,8 +110,9 @@ fn s1_11_what_is_moved_in_is_created_and_what_is_moved_out_is_deleted() {
     assert!(events[2..].iter().all(|event| event.src_pathname.is_none()));
 }
 
+// requirement: S1.11
 #[test]
-fn s1_11_a_move_across_two_watches_has_a_half_in_each() {
+fn a_move_across_two_watches_has_a_half_in_each() {
     let dirs = [(); 2].map(|()| temp());
     let (manager, log) = logging();
     let [one, two] = dirs.each_ref().map(|dir| {
@@ -142,8 +148,9 @@ fn s1_11_a_move_across_two_watches_has_a_half_in_each() {
     }
 }
 
+// requirement: S1.11
 #[test]
-fn s1_11_what_happens_in_a_moved_directory_is_told_by_its_new_path() {
+fn what_happens_in_a_moved_directory_is_told_by_its_new_path() {
     let scene = Scene::of(names(), true, &["a/b"], &["a/b/f"]);
     scene.rename("a", "z");
     scene.manager.sync().expect("the barrier is passed");
@@ -159,8 +166,9 @@ fn s1_11_what_happens_in_a_moved_directory_is_told_by_its_new_path() {
     pairs(&events);
 }
 
+// requirement: S1.11
 #[test]
-fn s1_11_a_move_into_what_a_flat_watch_does_not_reach_is_a_deletion() {
+fn a_move_into_what_a_flat_watch_does_not_reach_is_a_deletion() {
     let scene = Scene::of(names(), false, &["d"], &["f", "d/g"]);
     scene.rename("f", "d/f");
     scene.rename("d/g", "g");

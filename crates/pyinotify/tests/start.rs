@@ -16,8 +16,9 @@ use support::{
     PATIENCE, Scene, contents, eventually, lines, logging, names, temp, watched_directories_can_go,
 };
 
+// requirement: S1.1 (linux)
 #[test]
-fn s1_1_a_file_made_right_after_the_watch_started_is_never_missed() {
+fn a_file_made_right_after_the_watch_started_is_never_missed() {
     let (manager, log) = logging();
     // Wine takes a tenth of a second for each.
     let rounds = if cfg!(windows) { 100 } else { 1000 };
@@ -35,8 +36,9 @@ fn s1_1_a_file_made_right_after_the_watch_started_is_never_missed() {
     }
 }
 
+// requirement: S1.1 (linux)
 #[test]
-fn s1_1_a_file_made_once_started_fired_is_never_missed() {
+fn a_file_made_once_started_fired_is_never_missed() {
     let (manager, log) = logging();
     for round in 0..200 {
         let dir = temp();
@@ -50,8 +52,9 @@ fn s1_1_a_file_made_once_started_fired_is_never_missed() {
     }
 }
 
+// requirement: S1.1 (linux)
 #[test]
-fn s1_1_what_was_there_before_is_not_reported() {
+fn what_was_there_before_is_not_reported() {
     let scene = Scene::with(&["d/e"], &["d/e/f", "g"]);
     assert_eq!(scene.lines(), [""; 0]);
 }
@@ -73,8 +76,9 @@ fn assert_failed(path: &Path, mask: Mask) -> StartError {
     added
 }
 
+// requirement: S1.2 (linux)
 #[test]
-fn s1_2_a_path_that_is_not_there_is_an_error_with_path_stage_and_code() {
+fn a_path_that_is_not_there_is_an_error_with_path_stage_and_code() {
     let dir = temp();
     let path = dir.path().join("absent");
     let error = assert_failed(&path, Mask::ALL_EVENTS);
@@ -87,8 +91,9 @@ fn s1_2_a_path_that_is_not_there_is_an_error_with_path_stage_and_code() {
     assert!(code.is_some() && error.os_code() == code, "{error:?}");
 }
 
+// requirement: S1.2 (linux)
 #[test]
-fn s1_2_a_path_that_leads_through_a_file_is_an_error_of_opening() {
+fn a_path_that_leads_through_a_file_is_an_error_of_opening() {
     let dir = temp();
     let file = dir.path().join("file");
     fs::write(&file, "").expect("a file");
@@ -97,8 +102,9 @@ fn s1_2_a_path_that_leads_through_a_file_is_an_error_of_opening() {
     assert!(error.os_code().is_some(), "{error:?}");
 }
 
+// requirement: S1.2 (linux)
 #[test]
-fn s1_2_the_failure_is_one_sentence_with_the_path() {
+fn the_failure_is_one_sentence_with_the_path() {
     let error = assert_failed(Path::new("no/such/path"), Mask::ALL_EVENTS);
     let told = error.to_string();
     assert!(told.starts_with("cannot watch"), "{told}");
@@ -107,8 +113,9 @@ fn s1_2_the_failure_is_one_sentence_with_the_path() {
     assert_eq!(io.kind(), std::io::ErrorKind::NotFound);
 }
 
+// requirement: S1.2 (linux)
 #[test]
-fn s1_2_a_path_that_failed_can_be_watched_once_it_is_there() {
+fn a_path_that_failed_can_be_watched_once_it_is_there() {
     let dir = temp();
     let (manager, log) = logging();
     let path = dir.path().join("late");
@@ -120,8 +127,9 @@ fn s1_2_a_path_that_failed_can_be_watched_once_it_is_there() {
     assert_eq!(log.len(), 1);
 }
 
+// requirement: S1.2 (linux)
 #[test]
-fn s1_2_who_asks_for_a_path_that_is_being_started_gets_the_same_result() {
+fn who_asks_for_a_path_that_is_being_started_gets_the_same_result() {
     let dir = temp();
     for round in 0..50 {
         let (manager, _) = logging();
@@ -147,10 +155,11 @@ fn s1_2_who_asks_for_a_path_that_is_being_started_gets_the_same_result() {
     }
 }
 
+// requirement: S1.2 (linux)
 #[test]
-fn s1_2_a_path_that_comes_and_goes_is_watched_or_is_an_error_and_nothing_in_between() {
+fn a_path_that_comes_and_goes_is_watched_or_is_an_error_and_nothing_in_between() {
     if !watched_directories_can_go(
-        "s1_2_a_path_that_comes_and_goes_is_watched_or_is_an_error_and_nothing_in_between",
+        "a_path_that_comes_and_goes_is_watched_or_is_an_error_and_nothing_in_between",
     ) {
         return;
     }
@@ -196,8 +205,9 @@ fn s1_2_a_path_that_comes_and_goes_is_watched_or_is_an_error_and_nothing_in_betw
     assert_eq!(manager.coverage().expect("the manager is open"), []);
 }
 
+// requirement: S1.3 (linux)
 #[test]
-fn s1_3_started_fires_at_most_once_however_often_the_watch_is_armed_again() {
+fn started_fires_at_most_once_however_often_the_watch_is_armed_again() {
     let scene = Scene::with(&["d"], &[]);
     let started = scene.watch.started();
     assert_eq!(started.get(), Some(Ok(())));
@@ -212,8 +222,9 @@ fn s1_3_started_fires_at_most_once_however_often_the_watch_is_armed_again() {
     assert_eq!(scene.watch.started().get(), Some(Ok(())));
 }
 
+// requirement: S1.3 (linux)
 #[test]
-fn s1_3_a_watch_that_is_stopped_while_it_starts_fires_both_and_reports_nothing() {
+fn a_watch_that_is_stopped_while_it_starts_fires_both_and_reports_nothing() {
     let dir = temp();
     fs::create_dir_all(dir.path().join("a/b/c")).expect("directories");
     let (manager, log) = logging();
@@ -230,8 +241,9 @@ fn s1_3_a_watch_that_is_stopped_while_it_starts_fires_both_and_reports_nothing()
     assert_eq!(log.len(), 0);
 }
 
+// requirement: S1.3 (linux)
 #[test]
-fn s1_3_a_manager_that_is_stopped_while_watches_start_ends_them_all() {
+fn a_manager_that_is_stopped_while_watches_start_ends_them_all() {
     for _ in 0..50 {
         let dirs = [(); 8].map(|()| temp());
         let (manager, _) = logging();
@@ -248,8 +260,9 @@ fn s1_3_a_manager_that_is_stopped_while_watches_start_ends_them_all() {
     }
 }
 
+// requirement: S1.6 (linux)
 #[test]
-fn s1_6_paths_become_absolute_and_stay_as_they_are_spelled() {
+fn paths_become_absolute_and_stay_as_they_are_spelled() {
     let dir = temp();
     let root = dir.path().join("Root");
     fs::create_dir_all(root.join("sub")).expect("directories");
@@ -282,8 +295,9 @@ fn s1_6_paths_become_absolute_and_stay_as_they_are_spelled() {
     assert_eq!(direct, Some(roundabout.expect("watched").wd()));
 }
 
+// requirement: S1.6 (linux)
 #[test]
-fn s1_6_a_path_of_more_than_four_hundred_characters_is_watched() {
+fn a_path_of_more_than_four_hundred_characters_is_watched() {
     let dir = temp();
     let mut deep = dir.path().canonicalize().expect("it exists");
     while deep.as_os_str().len() < 420 {
@@ -298,8 +312,9 @@ fn s1_6_a_path_of_more_than_four_hundred_characters_is_watched() {
     assert_eq!(event.pathname, deep.join("f"));
 }
 
+// requirement: S1.18 (linux)
 #[test]
-fn s1_18_paths_that_can_be_none_are_rejected_before_anything_is_opened() {
+fn paths_that_can_be_none_are_rejected_before_anything_is_opened() {
     for path in ["", "a\0b", "/a/\0"] {
         let error = assert_failed(Path::new(path), Mask::ALL_EVENTS);
         assert_eq!(error.stage(), Stage::Arguments, "{path:?}");
@@ -308,8 +323,9 @@ fn s1_18_paths_that_can_be_none_are_rejected_before_anything_is_opened() {
     }
 }
 
+// requirement: S1.18 (linux)
 #[test]
-fn s1_18_a_mask_of_which_nothing_can_come_is_rejected() {
+fn a_mask_of_which_nothing_can_come_is_rejected() {
     let dir = temp();
     let nothing = [Mask::default(), Mask::IN_ISDIR, Mask::from_bits(0x8)];
     for mask in nothing {
@@ -329,8 +345,9 @@ fn s1_18_a_mask_of_which_nothing_can_come_is_rejected() {
     assert_eq!(watch.mask(), everything);
 }
 
+// requirement: S1.18 (linux)
 #[test]
-fn s1_18_ignoring_what_is_not_below_the_watched_path_is_an_error() {
+fn ignoring_what_is_not_below_the_watched_path_is_an_error() {
     let scene = Scene::with(&[], &[]);
     for path in [scene.outside("other"), scene.root.clone(), "a\0b".into()] {
         let error = scene.watch.ignore_path(&path).expect_err("not below");
@@ -345,8 +362,9 @@ fn s1_18_ignoring_what_is_not_below_the_watched_path_is_an_error() {
     assert_eq!(scene.lines()[0], "IN_CREATE f");
 }
 
+// requirement: S1.19 (linux)
 #[test]
-fn s1_19_a_watch_tells_what_it_watches_and_how() {
+fn a_watch_tells_what_it_watches_and_how() {
     let scene = Scene::of(contents(), false, &[], &[]);
     let watch = &scene.watch;
     assert_eq!(watch.path(), scene.root);
@@ -358,8 +376,9 @@ fn s1_19_a_watch_tells_what_it_watches_and_how() {
     assert_eq!((watch.mask(), watch.is_recursive()), (names(), true));
 }
 
+// requirement: S1.19 (linux)
 #[test]
-fn s1_19_a_file_can_be_watched_by_itself() {
+fn a_file_can_be_watched_by_itself() {
     let dir = temp();
     let file = dir.path().join("file");
     fs::write(&file, "").expect("a file");
@@ -403,10 +422,11 @@ fn a_notice_can_be_waited_for_for_a_while() {
 mod denied {
     use super::*;
 
+    // requirement: S1.2 (linux)
     #[test]
-    fn s1_2_a_directory_that_may_not_be_opened_is_an_error_with_path_stage_and_code() {
+    fn a_directory_that_may_not_be_opened_is_an_error_with_path_stage_and_code() {
         let name =
-            "denied::s1_2_a_directory_that_may_not_be_opened_is_an_error_with_path_stage_and_code";
+            "denied::a_directory_that_may_not_be_opened_is_an_error_with_path_stage_and_code";
         crate::common::role::as_nobody(name, || {
             use std::os::unix::fs::PermissionsExt;
             let dir = temp();

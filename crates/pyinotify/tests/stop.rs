@@ -49,8 +49,9 @@ impl Held {
     }
 }
 
+// requirement: S1.14
 #[test]
-fn s1_14_what_is_queued_when_a_watch_is_removed_is_dropped() {
+fn what_is_queued_when_a_watch_is_removed_is_dropped() {
     let dir = temp();
     let held = held();
     let watch = held
@@ -81,8 +82,9 @@ fn watch_of(held: &Held) -> everwatch_pyinotify::Wd {
     wd
 }
 
+// requirement: S1.14
 #[test]
-fn s1_14_what_is_queued_when_the_manager_stops_is_dropped() {
+fn what_is_queued_when_the_manager_stops_is_dropped() {
     let dir = temp();
     let held = held();
     held.manager
@@ -99,8 +101,9 @@ fn s1_14_what_is_queued_when_the_manager_stops_is_dropped() {
     assert_eq!(held.log.len(), 1);
 }
 
+// requirement: S1.14
 #[test]
-fn s1_14_nothing_is_delivered_after_a_watch_was_removed_under_load() {
+fn nothing_is_delivered_after_a_watch_was_removed_under_load() {
     let dir = temp();
     let writers = Load::new(1, dir.path());
     let (manager, log) = logging();
@@ -119,8 +122,9 @@ fn s1_14_nothing_is_delivered_after_a_watch_was_removed_under_load() {
     drop(writers);
 }
 
+// requirement: S1.14
 #[test]
-fn s1_14_removing_one_watch_does_not_disturb_another() {
+fn removing_one_watch_does_not_disturb_another() {
     let dirs = [temp(), temp()];
     let (manager, log) = logging();
     let [one, two] = dirs.each_ref().map(|dir| {
@@ -139,8 +143,9 @@ fn s1_14_removing_one_watch_does_not_disturb_another() {
     assert_eq!((one.stopped().get(), two.stopped().get()), (Some(()), None));
 }
 
+// requirement: S1.15
 #[test]
-fn s1_15_stopping_an_idle_manager_takes_less_than_a_fifth_of_a_second() {
+fn stopping_an_idle_manager_takes_less_than_a_fifth_of_a_second() {
     for watches in [0, 1, 50] {
         let dirs: Vec<_> = (0..watches).map(|_| temp()).collect();
         let (manager, _) = logging();
@@ -159,8 +164,9 @@ fn s1_15_stopping_an_idle_manager_takes_less_than_a_fifth_of_a_second() {
     }
 }
 
+// requirement: S1.16
 #[test]
-fn s1_16_what_was_watched_can_be_removed_and_made_again_at_once() {
+fn what_was_watched_can_be_removed_and_made_again_at_once() {
     let dir = temp();
     let path = dir.path().join("root");
     let (manager, _) = logging();
@@ -172,8 +178,9 @@ fn s1_16_what_was_watched_can_be_removed_and_made_again_at_once() {
     }
 }
 
+// requirement: S1.20
 #[test]
-fn s1_20_a_manager_has_stopped_after_all_its_watches() {
+fn a_manager_has_stopped_after_all_its_watches() {
     let dirs = [(); 10].map(|()| temp());
     let (manager, _) = logging();
     let watches = dirs.each_ref().map(|dir| {
@@ -197,8 +204,9 @@ fn s1_20_a_manager_has_stopped_after_all_its_watches() {
     manager.stop();
 }
 
+// requirement: S1.20
 #[test]
-fn s1_20_eight_threads_stop_while_others_come_and_go() {
+fn eight_threads_stop_while_others_come_and_go() {
     for _ in 0..20 {
         let dir = temp();
         let (manager, log) = logging();

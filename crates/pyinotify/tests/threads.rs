@@ -19,8 +19,9 @@ fn count(of: &str) -> Option<usize> {
         .map(Iterator::count)
 }
 
+// requirement: S1 bug 11 (linux)
 #[test]
-fn s1_bug_11_the_number_of_threads_does_not_depend_on_the_number_of_watches() {
+fn the_number_of_threads_does_not_depend_on_the_number_of_watches() {
     let dirs: Vec<_> = (0..WATCHES).map(|_| temp()).collect();
     let (manager, log) = logging();
     let mut threads = Vec::new();

@@ -11,8 +11,9 @@ use everwatch::ErrorKind;
 use everwatch_pyinotify::{Mask, Stage};
 use support::{Scene, eventually, names, watched_directories_can_go};
 
+// requirement: S1.17 (linux)
 #[test]
-fn s1_17_a_mask_holds_for_what_happens_after_the_update() {
+fn a_mask_holds_for_what_happens_after_the_update() {
     let scene = Scene::of(Mask::IN_CREATE, true, &[], &[]);
     for round in 0..50 {
         let (before, after) = (format!("{round}-before"), format!("{round}-after"));
@@ -27,8 +28,9 @@ fn s1_17_a_mask_holds_for_what_happens_after_the_update() {
     }
 }
 
+// requirement: S1.17 (linux)
 #[test]
-fn s1_17_a_flat_watch_becomes_recursive() {
+fn a_flat_watch_becomes_recursive() {
     let scene = Scene::of(names(), false, &["d/e"], &["d/e/old"]);
     scene.write("d/e/before");
     scene.watch.update(names(), true).expect("updated");
@@ -44,8 +46,9 @@ fn s1_17_a_flat_watch_becomes_recursive() {
     assert_eq!(scene.lines(), expected);
 }
 
+// requirement: S1.17 (linux)
 #[test]
-fn s1_17_a_recursive_watch_becomes_flat() {
+fn a_recursive_watch_becomes_flat() {
     let scene = Scene::of(names(), true, &["d/e"], &[]);
     scene.write("d/e/before");
     scene.watch.update(names(), false).expect("updated");
@@ -62,8 +65,9 @@ fn s1_17_a_recursive_watch_becomes_flat() {
     assert_eq!(scene.lines(), expected);
 }
 
+// requirement: S1.17 (linux)
 #[test]
-fn s1_17_nothing_is_missed_or_doubled_while_a_writer_runs() {
+fn nothing_is_missed_or_doubled_while_a_writer_runs() {
     let scene = Scene::of(Mask::IN_CREATE, true, &["d"], &[]);
     let is_over = Arc::new(AtomicBool::new(false));
     let writer = {
@@ -99,8 +103,9 @@ fn s1_17_nothing_is_missed_or_doubled_while_a_writer_runs() {
     assert_eq!(own.count(), count, "its own entries are always watched");
 }
 
+// requirement: S1.17 (linux)
 #[test]
-fn s1_17_a_watch_keeps_its_number_and_its_ignored_paths() {
+fn a_watch_keeps_its_number_and_its_ignored_paths() {
     let scene = Scene::of(names(), false, &["child"], &[]);
     let wd = scene.watch.wd();
     scene
@@ -118,9 +123,10 @@ fn s1_17_a_watch_keeps_its_number_and_its_ignored_paths() {
     );
 }
 
+// requirement: S1.17 (linux)
 #[test]
-fn s1_17_an_update_that_fails_changes_nothing() {
-    if !watched_directories_can_go("s1_17_an_update_that_fails_changes_nothing") {
+fn an_update_that_fails_changes_nothing() {
+    if !watched_directories_can_go("an_update_that_fails_changes_nothing") {
         return;
     }
     let scene = Scene::of(names(), true, &["d"], &[]);
@@ -145,8 +151,9 @@ fn s1_17_an_update_that_fails_changes_nothing() {
     });
 }
 
+// requirement: S1.17 (linux)
 #[test]
-fn s1_17_a_watch_that_has_ended_cannot_be_updated() {
+fn a_watch_that_has_ended_cannot_be_updated() {
     let scene = Scene::of(names(), true, &[], &[]);
     scene.watch.stop();
     for recursive in [true, false] {
@@ -158,8 +165,9 @@ fn s1_17_a_watch_that_has_ended_cannot_be_updated() {
     }
 }
 
+// requirement: S1.17 (linux)
 #[test]
-fn s1_17_updates_from_many_threads_leave_the_last_one_in_force_and_nothing_behind() {
+fn updates_from_many_threads_leave_the_last_one_in_force_and_nothing_behind() {
     let scene = Scene::of(names(), true, &["d"], &[]);
     let threads = [true, false, true, false].map(|recursive| {
         let watch = scene.watch.clone();

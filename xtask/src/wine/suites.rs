@@ -36,6 +36,12 @@ pub(super) const SUITES: &[Suite] = &[
         limit: Duration::from_secs(600),
     },
     Suite {
+        package: "everwatch-directory-reads",
+        kind: Kind::Tests,
+        arguments: &["--features", "seam"],
+        limit: Duration::from_secs(600),
+    },
+    Suite {
         package: "everwatch",
         kind: Kind::Tests,
         arguments: &[
@@ -55,16 +61,6 @@ pub(super) const SUITES: &[Suite] = &[
             "--test",
             "readiness",
             "--test",
-            "facade_bugs",
-            "--test",
-            "facade_events",
-            "--test",
-            "facade_manager",
-            "--test",
-            "facade_moves",
-            "--test",
-            "facade_stop",
-            "--test",
             "filters",
             "--test",
             "names",
@@ -74,7 +70,16 @@ pub(super) const SUITES: &[Suite] = &[
         limit: Duration::from_secs(600),
     },
     Suite {
-        package: "everwatch-cli",
+        package: "everwatch-pyinotify",
+        kind: Kind::Tests,
+        arguments: &[
+            "--lib", "--test", "bugs", "--test", "events", "--test", "manager", "--test", "moves",
+            "--test", "stop",
+        ],
+        limit: Duration::from_secs(600),
+    },
+    Suite {
+        package: "everwatch-torture",
         kind: Kind::Command,
         arguments: &["--release", "--test", "wine"],
         limit: Duration::from_secs(600),
@@ -101,8 +106,14 @@ pub(super) const PENDING: &[Suite] = &[
     Suite {
         package: "everwatch-cli",
         kind: Kind::Tests,
-        arguments: &["--test", "windows", "--test", "doctor", "--test", "errors"],
+        arguments: &["--test", "it"],
         limit: Duration::from_secs(300),
+    },
+    Suite {
+        package: "everwatch-pyinotify",
+        kind: Kind::Tests,
+        arguments: &["--tests"],
+        limit: Duration::from_secs(900),
     },
     Suite {
         package: "everwatch",
@@ -113,101 +124,26 @@ pub(super) const PENDING: &[Suite] = &[
 ];
 
 /// What has to be there for suites of the command, as words for `cargo build`.
-pub(super) const COMMAND: &str = "--release -p everwatch-cli --bin everwatch --example workload";
+pub(super) const COMMAND: &str =
+    "--release -p everwatch-cli -p everwatch-torture --bin everwatch --example workload";
 
 /// Where the command is then, below the directory of the target.
 pub(super) const EXECUTABLE: &str = "release/everwatch.exe";
 
 /// What builds with mingw, as words for `cargo clippy`.
-pub(super) const BUILT_WITH_MINGW: &str =
-    "-p everwatch-core -p everwatch-proactor --all-targets --all-features";
+pub(super) const BUILT_WITH_MINGW: &str = "-p everwatch-core -p everwatch-proactor -p everwatch-directory-reads --all-targets --all-features";
 
 /// The same without `tls-ring`: ring has C in it, and there is no compiler of Microsoft here.
-pub(super) const BUILT_WITHOUT_C: &str = "-p everwatch-core -p everwatch-proactor --all-targets \
-    --features everwatch-proactor/seam,everwatch-proactor/tls";
+pub(super) const BUILT_WITHOUT_C: &str = "-p everwatch-core -p everwatch-proactor -p everwatch-directory-reads --all-targets \
+    --features everwatch-proactor/seam,everwatch-directory-reads/seam,everwatch-proactor/tls";
 
 /// What else builds for Windows, whichever compiler it is meant for.
 pub(super) const BUILT: &[&str] = &[
-    "-p everwatch -p everwatch-cli --lib --bins",
-    "-p everwatch --tests",
+    "-p everwatch -p everwatch-pyinotify -p everwatch-cli --lib --bins",
+    "-p everwatch -p everwatch-pyinotify --tests",
     "-p everwatch-cli --tests",
+    "-p everwatch-torture --example workload",
 ];
 
 /// How long a crate may take to be compiled.
 pub(super) const BUILDING: Duration = Duration::from_secs(600);
-
-/// The features with which the suites that contain a part of a package are built: a file of `tests/`
-/// by its name, or the sources. Empty if none contains it.
-pub(super) fn containing(package: &str, part: Option<&str>) -> Vec<Vec<&'static str>> {
-    let is_in = |suite: &&Suite| {
-        suite.kind == Kind::Tests && suite.package == package && is_chosen(suite.arguments, part)
-    };
-    SUITES
-        .iter()
-        .filter(is_in)
-        .map(|suite| features(suite.arguments))
-        .collect()
-}
-
-/// Whether `cargo test` with these arguments runs a part. Without a choice it runs everything.
-fn is_chosen(arguments: &[&str], part: Option<&str>) -> bool {
-    const CHOOSING: &[&str] = &[
-        "--lib",
-        "--bins",
-        "--tests",
-        "--test",
-        "--bin",
-        "--doc",
-        "--all-targets",
-    ];
-    if !arguments.iter().any(|argument| CHOOSING.contains(argument)) {
-        return true;
-    }
-    let has = |flag: &str| arguments.contains(&flag);
-    match part {
-        None => ["--lib", "--bins", "--tests", "--all-targets"]
-            .into_iter()
-            .any(has),
-        Some(part) => {
-            has("--tests")
-                || has("--all-targets")
-                || arguments.windows(2).any(|pair| pair == ["--test", part])
-        }
-    }
-}
-
-fn features(arguments: &[&'static str]) -> Vec<&'static str> {
-    let lists = arguments
-        .windows(2)
-        .filter(|pair| pair[0] == "--features")
-        .map(|pair| pair[1]);
-    lists.flat_map(|list| list.split(',')).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn without_a_choice_everything_runs() {
-        assert!(is_chosen(&[], None));
-        assert!(is_chosen(&["--features", "sim"], Some("closing")));
-    }
-
-    #[test]
-    fn what_is_chosen_runs_and_nothing_else() {
-        let arguments = ["--lib", "--test", "closing"];
-        assert!(is_chosen(&arguments, None));
-        assert!(is_chosen(&arguments, Some("closing")));
-        assert!(!is_chosen(&arguments, Some("roots")));
-        assert!(!is_chosen(&["--test", "closing"], None));
-    }
-
-    #[test]
-    fn features_are_listed() {
-        assert_eq!(
-            features(&["--lib", "--features", "sim,other"]),
-            ["sim", "other"]
-        );
-    }
-}

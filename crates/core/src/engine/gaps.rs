@@ -19,7 +19,6 @@ use crate::coverage::{Gap, State, Subtree};
 use crate::kernel::Kernel;
 use crate::mirror::{Mark, Mirror, NodeId};
 use crate::outlet::path_of;
-use crate::path::to_bytes;
 
 /// What is unreadable is tried again this many times less often than what is polled is listed, in
 /// case no record told that it can be read: rights depend on more than permissions.
@@ -333,12 +332,7 @@ impl<K: Kernel> Engine<K> {
 
     /// The directory at this path below `top`.
     pub(super) fn find_below(&self, top: NodeId, below: &Path) -> Option<NodeId> {
-        below
-            .iter()
-            .try_fold(top, |id, name| {
-                self.mirror.child(id, &to_bytes(Path::new(name)))
-            })
-            .filter(|&id| self.mirror.is_dir(id))
+        self.mirror.find_below(top, below)
     }
 }
 

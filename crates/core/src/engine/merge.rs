@@ -1,7 +1,7 @@
 //! Merging a listing into the mirror.
 
-use super::aside::Oddity;
-use super::look::Seen;
+use super::pending::Oddity;
+use super::reconcile::Seen;
 use super::{Engine, Stamp, may_be_since, stamp_of};
 use crate::change::{Cause, FileType};
 use crate::coverage::{Gap, State};

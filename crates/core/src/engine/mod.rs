@@ -25,25 +25,25 @@
 //! [`Engine::step`] does a bounded amount of work and says when it wants to be called again. The
 //! kernel's queue is emptied at the beginning of each step, so it stays empty during long crawls.
 
-mod adopt;
-mod apply;
-mod aside;
-mod below;
-mod extent;
+mod ancestor_ignores;
+mod directories;
 mod gaps;
-mod handles;
-mod heirs;
-mod look;
+mod guards;
 mod merge;
 mod moves;
-mod outer;
-mod presence;
+mod nested;
+mod pending;
+mod pending_queue;
+mod reconcile;
+mod records;
+mod removal;
 mod resync;
 mod roots;
-mod shelf;
-mod short;
-mod stamp;
-mod trees;
+mod scan;
+mod scope;
+mod short_names;
+mod stamps;
+mod tree_records;
 mod watches;
 
 use std::collections::VecDeque;
@@ -60,10 +60,10 @@ use crate::mirror::{Mirror, NodeId};
 use crate::outlet::{OutletId, Outlets, path_of};
 use crate::record::{Backlog, Moment, Record};
 
-pub use aside::Barrier;
+pub use pending::Barrier;
 pub use roots::{RootId, RootSpec};
-pub(crate) use stamp::may_be_since;
-use stamp::{Stamp, stamp_of};
+pub(crate) use stamps::may_be_since;
+use stamps::{Stamp, stamp_of};
 use watches::Watches;
 
 /// Times, as numbers: the engine has no clock.
@@ -180,10 +180,10 @@ pub struct Engine<K: Kernel> {
     /// The name of the record in hand.
     name: Vec<u8>,
     /// See `aside`.
-    aside: shelf::Shelf,
+    aside: pending_queue::Shelf,
     /// Directories that are tried again, and the step since which they have been astray.
     astray_since: HashMap<NodeId, u64>,
-    drains: VecDeque<aside::DrainMark>,
+    drains: VecDeque<pending::DrainMark>,
     /// The step since which the oddity in hand has been one.
     deciding: Option<u64>,
     /// The number of the step in hand.
@@ -249,7 +249,7 @@ impl<K: Kernel> Engine<K> {
             listing: Listing::default(),
             has_put_off: false,
             name: Vec::new(),
-            aside: shelf::Shelf::default(),
+            aside: pending_queue::Shelf::default(),
             astray_since: HashMap::new(),
             drains: VecDeque::new(),
             deciding: None,

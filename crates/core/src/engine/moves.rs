@@ -5,9 +5,9 @@
 //! once all that came with it is applied, because kernels do not report moves one after the other.
 
 use super::Engine;
-use super::aside::Oddity;
-use super::handles::OpenError;
-use super::look::Seen;
+use super::directories::OpenError;
+use super::pending::Oddity;
+use super::reconcile::Seen;
 use crate::change::{Cause, FileType};
 use crate::kernel::{Kernel, Watch};
 use crate::mirror::{Mark, NodeId};

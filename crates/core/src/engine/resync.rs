@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use super::aside::Oddity;
+use super::pending::Oddity;
 use super::{Engine, Pass, RunningResync};
 use crate::change::ResyncReason;
 use crate::kernel::Kernel;

@@ -2,8 +2,8 @@
 
 use std::hash::BuildHasher;
 
+use super::names::NameAt;
 use super::{Mirror, NodeId};
-use crate::names::NameAt;
 
 impl Mirror {
     pub(super) fn index_name(&mut self, id: NodeId) {

@@ -31,8 +31,9 @@ fn add(manager: &WatchManager) -> Watch {
     watch.expect("watched")
 }
 
+// requirement: S1.3 (interleavings)
 #[test]
-fn s1_3_arming_stopping_and_failing_fire_started_and_stopped_once() {
+fn arming_stopping_and_failing_fire_started_and_stopped_once() {
     explore(|| {
         let (_disk, manager, _, _) = counting();
         let watch = manager.begin_watch(ROOT, Mask::ALL_EVENTS, true);
@@ -54,8 +55,9 @@ fn s1_3_arming_stopping_and_failing_fire_started_and_stopped_once() {
     });
 }
 
+// requirement: S1.14 (interleavings)
 #[test]
-fn s1_14_nothing_is_delivered_once_a_watch_was_removed() {
+fn nothing_is_delivered_once_a_watch_was_removed() {
     explore(|| {
         let (disk, manager, _, is_over) = counting();
         let watch = add(&manager);
@@ -71,8 +73,9 @@ fn s1_14_nothing_is_delivered_once_a_watch_was_removed() {
     });
 }
 
+// requirement: S1.14 (interleavings)
 #[test]
-fn s1_14_nothing_is_delivered_once_the_manager_stopped_and_everybody_returns() {
+fn nothing_is_delivered_once_the_manager_stopped_and_everybody_returns() {
     explore(|| {
         let (disk, manager, _, is_over) = counting();
         add(&manager);
@@ -93,8 +96,9 @@ fn s1_14_nothing_is_delivered_once_the_manager_stopped_and_everybody_returns() {
     });
 }
 
+// requirement: S1.1 (interleavings)
 #[test]
-fn s1_1_what_happens_after_the_watch_started_is_delivered_before_the_barrier() {
+fn what_happens_after_the_watch_started_is_delivered_before_the_barrier() {
     explore(|| {
         let (disk, manager, count, _) = counting();
         add(&manager);
@@ -106,8 +110,9 @@ fn s1_1_what_happens_after_the_watch_started_is_delivered_before_the_barrier() {
     });
 }
 
+// requirement: S1.17 (interleavings)
 #[test]
-fn s1_17_updates_while_things_happen_neither_miss_nor_double_them() {
+fn updates_while_things_happen_neither_miss_nor_double_them() {
     explore(|| {
         let (disk, manager, count, _) = counting();
         let watch = add(&manager);
@@ -124,8 +129,9 @@ fn s1_17_updates_while_things_happen_neither_miss_nor_double_them() {
     });
 }
 
+// requirement: S1.13 (interleavings)
 #[test]
-fn s1_13_nothing_ignored_is_delivered_once_ignoring_returned() {
+fn nothing_ignored_is_delivered_once_ignoring_returned() {
     explore(|| {
         let (disk, manager, _, is_over) = counting();
         let watch = add(&manager);
@@ -140,8 +146,9 @@ fn s1_13_nothing_ignored_is_delivered_once_ignoring_returned() {
     });
 }
 
+// requirement: S1.20 (interleavings)
 #[test]
-fn s1_20_a_handler_that_removes_its_watch_while_others_do_returns() {
+fn a_handler_that_removes_its_watch_while_others_do_returns() {
     explore(|| {
         let disk = Disk::plugged_in();
         let slot = Arc::new(Mutex::new(None::<Watch>));

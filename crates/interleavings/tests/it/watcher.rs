@@ -181,8 +181,9 @@ fn nothing_is_delivered_once_close_returned_and_everybody_returns() {
     });
 }
 
+// requirement: S1.3 (interleavings)
 #[test]
-fn s1_3_watching_has_one_answer_while_the_watcher_is_closed() {
+fn watching_has_one_answer_while_the_watcher_is_closed() {
     explore(|| {
         let (disk, watcher, feed) = armed(Options::new());
         let watcher = Arc::new(watcher);

@@ -1,6 +1,7 @@
 //! A handle that is closed exactly once.
 
-use std::os::windows::io::{AsRawHandle, BorrowedHandle};
+use std::mem::ManuallyDrop;
+use std::os::windows::io::{AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
 
 use windows_sys::Win32::Foundation::{HANDLE, INVALID_HANDLE_VALUE};
 
@@ -9,7 +10,7 @@ use crate::native::calls;
 /// An open handle of this crate; neither null nor `INVALID_HANDLE_VALUE`. Not std's `OwnedHandle`,
 /// so that closing it passes the seam.
 #[derive(Debug)]
-pub(crate) struct Handle(HANDLE);
+pub struct Handle(HANDLE);
 
 // SAFETY: a handle is a number that the kernel knows; any thread may use and close it.
 unsafe impl Send for Handle {}
@@ -17,20 +18,32 @@ unsafe impl Send for Handle {}
 unsafe impl Sync for Handle {}
 
 impl Handle {
+    /// Takes a handle over.
+    ///
     /// # Safety
     /// The handle is open and nobody else's.
-    pub(crate) unsafe fn own(handle: HANDLE) -> Handle {
+    pub unsafe fn own(handle: HANDLE) -> Handle {
         debug_assert!(!handle.is_null() && handle != INVALID_HANDLE_VALUE);
         Handle(handle)
     }
 
-    pub(crate) fn raw(&self) -> HANDLE {
+    /// Open for as long as `self` is.
+    pub fn raw(&self) -> HANDLE {
         self.0
     }
 
-    pub(crate) fn borrow(&self) -> BorrowedHandle<'_> {
+    /// The same as a handle of std's.
+    pub fn borrow(&self) -> BorrowedHandle<'_> {
         // SAFETY: it is open for as long as `self` is.
         unsafe { BorrowedHandle::borrow_raw(self.0) }
+    }
+}
+
+impl From<Handle> for OwnedHandle {
+    fn from(handle: Handle) -> OwnedHandle {
+        let handle = ManuallyDrop::new(handle);
+        // SAFETY: it is open and is given up here.
+        unsafe { OwnedHandle::from_raw_handle(handle.0) }
     }
 }
 

@@ -1,12 +1,12 @@
 //! An I/O completion port.
 
+use std::os::windows::io::{AsRawHandle, BorrowedHandle};
 use std::time::Duration;
 
-use windows_sys::Win32::Foundation::{HANDLE, STATUS_PENDING};
+use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::System::IO::{OVERLAPPED, OVERLAPPED_ENTRY};
 
 use crate::native::calls;
-use crate::native::directory::DirHandle;
 use crate::native::handle::Handle;
 
 /// The longest time that is not "for ever".
@@ -22,7 +22,8 @@ pub struct CompletionPort {
 }
 
 /// The end of one overlapped operation, taken from the port. Only the port makes packets with an
-/// address, so a packet that belongs to a read proves that the kernel has let go of it.
+/// address, and [`Packet::told`], so a packet that belongs to an operation proves that the kernel has let
+/// go of it.
 #[derive(Debug)]
 pub struct Packet {
     key: usize,
@@ -38,29 +39,17 @@ impl Packet {
         self.key
     }
 
-    pub(crate) fn overlapped(&self) -> *mut OVERLAPPED {
+    /// The address that the operation was issued with; null for a packet of no operation.
+    pub fn overlapped(&self) -> *mut OVERLAPPED {
         self.overlapped
     }
 
-    /// # Safety
-    /// It is used only after the kernel has completed the operation of `overlapped`.
-    pub(crate) unsafe fn told(key: usize, overlapped: *mut OVERLAPPED) -> Packet {
-        Packet { key, overlapped }
-    }
-}
-
-impl Packet {
-    /// The packet of a read whose event was signalled, unless the read is not complete.
+    /// The packet of an operation whose end was learnt of in another way than by a port.
     ///
     /// # Safety
-    /// `overlapped` is null or that of a read that exists.
-    pub(crate) unsafe fn signalled(key: usize, overlapped: *mut OVERLAPPED) -> Option<Packet> {
-        if overlapped.is_null() {
-            return None;
-        }
-        // SAFETY: the read exists; the kernel writes the status once, last of all.
-        let status = unsafe { (&raw const (*overlapped).Internal).read_volatile() };
-        (status != STATUS_PENDING.cast_unsigned() as usize).then_some(Packet { key, overlapped })
+    /// The kernel has completed the operation of `overlapped`.
+    pub unsafe fn told(key: usize, overlapped: *mut OVERLAPPED) -> Packet {
+        Packet { key, overlapped }
     }
 }
 
@@ -75,10 +64,13 @@ impl CompletionPort {
         self.handle.raw()
     }
 
-    /// From now on the reads of `directory` complete here, under `key`. Once per handle.
-    pub fn associate(&self, directory: &DirHandle, key: usize) -> Result<(), u32> {
-        // SAFETY: both handles are open for as long as their owners.
-        unsafe { calls::associate(self.handle.raw(), directory.handle().raw(), key) }
+    /// From now on the operations on `handle` complete here, under `key`. Once per handle.
+    ///
+    /// # Errors
+    /// What CreateIoCompletionPort says.
+    pub fn associate(&self, handle: BorrowedHandle<'_>, key: usize) -> Result<(), u32> {
+        // SAFETY: both handles are open: the port's is owned, and the other is borrowed.
+        unsafe { calls::associate(self.handle.raw(), handle.as_raw_handle(), key) }
     }
 
     /// [`CompletionPort::associate`] for any handle.
@@ -143,7 +135,7 @@ impl CompletionPort {
 }
 
 /// Rounded up, so that nobody wakes early.
-pub(crate) fn milliseconds(time: Duration) -> u32 {
+pub fn milliseconds(time: Duration) -> u32 {
     let rounded = time.as_nanos().div_ceil(1_000_000);
     u32::try_from(rounded).unwrap_or(LONGEST).min(LONGEST)
 }

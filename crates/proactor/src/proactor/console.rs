@@ -18,8 +18,8 @@ use super::Remote;
 use super::endpoint::Endpoint;
 use super::operation::{Cancelled, Ended, Operation};
 use super::wait::tell;
-use crate::error::of_code;
 use crate::native::console::{self, Counts, Listener, Ticket};
+use crate::native::of_code;
 
 /// What a console has told.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

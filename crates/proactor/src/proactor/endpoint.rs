@@ -8,9 +8,9 @@ use windows_sys::Win32::Foundation::HANDLE;
 
 use super::operation::Ended;
 use super::remote::Remote;
-use crate::error::of_code;
 use crate::native::calls;
 use crate::native::handle::Handle;
+use crate::native::of_code;
 #[cfg(feature = "sockets")]
 use crate::native::sockets;
 

@@ -40,7 +40,6 @@
 //!   counted. Its future never ends.
 
 mod aftermath;
-mod changes;
 pub mod console;
 #[cfg(feature = "futures-io")]
 mod duplex;
@@ -64,25 +63,23 @@ mod transfer;
 mod turn;
 mod wait;
 
-pub use changes::DirectoryChanges;
 #[cfg(feature = "futures-io")]
 pub use duplex::Duplex;
 pub use endpoint::{Endpoint, Packets};
 pub use file::File;
 pub use operation::{Cancelled, Ended, Operation};
-pub(crate) use pipe::{Toward, pair};
-pub use remote::Remote;
-pub(crate) use remote::Route;
+use pipe::{Toward, pair};
+pub use remote::{Remote, Route};
 pub use runner::Runner;
 pub use stream::Stream;
 pub use submission::Submission;
 pub use timers::Sleep;
-pub(crate) use transfer::{Read, Write};
 pub use wait::HandleWait;
 
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -91,16 +88,26 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
-use crate::completion::Closed;
-use crate::error::{Error, Stage};
-use crate::models::{AFTER_A_FAILED_WAIT, RETURN_LIMIT};
-use crate::native::{CompletionPort, Packet};
+use crate::native::{CompletionPort, Packet, of_code};
 use aftermath::Aftermath;
 use remote::{BELL, Shared};
 use room::Room;
 
+/// A wait that failed is tried again after this long, so that it cannot take all of a processor.
+const AFTER_A_FAILED_WAIT: Duration = Duration::from_millis(10);
+/// How long a cancelled operation may stay in the kernel before it is given up and leaked.
+pub const RETURN_LIMIT: Duration = Duration::from_secs(5);
 /// After this long without their packets, cancelled operations are asked again to end.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
+
+/// What was found when everything was stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Closed {
+    /// Operations that the kernel did not give back in time. Their memory is never freed.
+    pub leaked: usize,
+    /// Packets that belong to nothing. Anything but 0 is a defect.
+    pub stray_packets: u64,
+}
 
 /// What a poll came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -133,11 +140,8 @@ impl Proactor {
     ///
     /// # Errors
     /// The system gives no port.
-    pub fn new() -> Result<Proactor, Error> {
-        let port = CompletionPort::new().map_err(|code| Error {
-            stage: Stage::Start,
-            code,
-        })?;
+    pub fn new() -> io::Result<Proactor> {
+        let port = CompletionPort::new().map_err(of_code)?;
         let shared = Arc::new(Shared::new(port));
         Ok(Proactor {
             remote: Remote { shared },
@@ -269,16 +273,18 @@ impl Proactor {
     /// # Panics
     /// With the panic of a waker, when everything is done.
     pub fn close(mut self) -> Closed {
-        let panic = self.stop();
-        if let Some(panic) = panic {
-            resume_unwind(panic);
-        }
-        self.closed()
+        self.shut_down()
     }
 
-    /// [`Proactor::close`] for those whose wakers do not panic.
-    pub(crate) fn end(&mut self) -> Closed {
-        let _ = self.stop();
+    /// [`Proactor::close`] for a proactor that is a part of something. Afterwards it takes in nothing, and a
+    /// second time it gives the same counts.
+    ///
+    /// # Panics
+    /// With the panic of a waker, when everything is done.
+    pub fn shut_down(&mut self) -> Closed {
+        if let Some(panic) = self.stop() {
+            resume_unwind(panic);
+        }
         self.closed()
     }
 
@@ -318,7 +324,6 @@ impl Proactor {
         Closed {
             leaked: ledger.leaked,
             stray_packets: ledger.stray_packets,
-            ..Closed::default()
         }
     }
 }

@@ -12,7 +12,7 @@ use windows_sys::Win32::Foundation::ERROR_OPERATION_ABORTED;
 use windows_sys::Win32::System::IO::OVERLAPPED;
 
 use super::endpoint::Endpoint;
-use crate::error::of_code;
+use crate::native::of_code;
 
 /// How an operation ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -24,7 +24,7 @@ pub(super) const BELL: usize = 0;
 
 /// Gets the packets of a key that belong to no operation of the table. One is on its way at a time: the next
 /// operation under the key is issued when its packet has arrived.
-pub(crate) trait Route: Send + Sync {
+pub trait Route: Send + Sync {
     /// Called by the thread that polls. Must neither block nor panic.
     fn arrived(&self, packet: Packet);
 }
@@ -212,21 +212,22 @@ impl Remote {
         unsafe { self.shared.port.associate_raw(handle, key) }
     }
 
-    /// Has packets of a new key brought to `route`.
-    pub(crate) fn add_route(&self, route: Arc<dyn Route>) -> usize {
+    /// Has packets of a new key brought to `route`: for operations that are issued beside the loop, whose
+    /// `OVERLAPPED` somebody else keeps.
+    pub fn add_route(&self, route: Arc<dyn Route>) -> usize {
         let key = self.next_key();
         self.shared.ledger().routes.insert(key, route);
         key
     }
 
     /// Packets of the key are stray from now on.
-    pub(crate) fn remove_route(&self, key: usize) {
+    pub fn remove_route(&self, key: usize) {
         let route = self.shared.ledger().routes.remove(&key);
         drop(route);
     }
 
-    /// The port, for those who associate handles of their own.
-    pub(crate) fn port(&self) -> &CompletionPort {
+    /// The port, for those who associate handles of their own under the key of a [`Route`].
+    pub fn port(&self) -> &CompletionPort {
         &self.shared.port
     }
 

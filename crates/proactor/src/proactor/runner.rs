@@ -1,19 +1,18 @@
 //! A proactor on a thread of its own, for those whose futures run elsewhere.
 
 use std::fmt;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 
-use super::{Proactor, Remote};
-use crate::completion::Closed;
-use crate::error::{Error, Stage};
-use crate::native::waits;
+use super::{Closed, Proactor, Remote};
+use crate::native::{of_code, waits};
 
 /// A thread that polls a [`Proactor`]. Futures of its operations may run on any executor. It goes on after a
 /// waker that panics.
 ///
 /// ```no_run
-/// # fn main() -> Result<(), everwatch_proactor::Error> {
+/// # fn main() -> std::io::Result<()> {
 /// use everwatch_proactor::Runner;
 ///
 /// let runner = Runner::start()?;
@@ -41,7 +40,7 @@ impl Runner {
     ///
     /// # Errors
     /// No completion port or no thread could be made.
-    pub fn start() -> Result<Runner, Error> {
+    pub fn start() -> io::Result<Runner> {
         let mut proactor = Proactor::new()?;
         let remote = proactor.remote();
         let thread = waits::spawn("everwatch-proactor", move || {
@@ -52,13 +51,9 @@ impl Runner {
             let _ = proactor.stop();
             proactor.closed()
         });
-        let thread = thread.map_err(|code| Error {
-            stage: Stage::Start,
-            code,
-        })?;
         Ok(Runner {
             remote,
-            thread: Some(thread),
+            thread: Some(thread.map_err(of_code)?),
         })
     }
 

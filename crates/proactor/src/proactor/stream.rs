@@ -110,7 +110,7 @@ impl Stream {
     pub(super) fn shut_writing(&self) -> io::Result<()> {
         #[cfg(feature = "sockets")]
         if let Some(socket) = self.endpoint.socket() {
-            return crate::native::sockets::shut_writing(socket).map_err(crate::error::of_code);
+            return crate::native::sockets::shut_writing(socket).map_err(crate::native::of_code);
         }
         Ok(())
     }

@@ -76,7 +76,10 @@ impl<O: Operation> Submission<O> {
     }
 
     /// The output, if the call refused the operation or completed it. A packet does not count.
-    pub(crate) fn at_once(mut self) -> Result<O::Output, Submission<O>> {
+    ///
+    /// # Errors
+    /// The submission, which goes on.
+    pub fn at_once(mut self) -> Result<O::Output, Submission<O>> {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Landed(operation, ended) => Ok(Self::finish(operation, ended)),
             other => {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use windows_sys::Win32::Foundation::ERROR_ABANDONED_WAIT_0;
 
 use super::remote::Remote;
-use crate::error::of_code;
+use crate::native::of_code;
 
 /// The time, and a number that makes it the only one.
 type TimerId = (Instant, u64);

@@ -13,7 +13,7 @@ use std::task::{Poll, Waker};
 
 use super::aftermath::Aftermath;
 use super::transfer::Arrival;
-use crate::error::of_code;
+use crate::native::of_code;
 
 /// What one read has brought.
 pub(crate) enum Kept {

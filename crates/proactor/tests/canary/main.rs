@@ -55,8 +55,9 @@ fn come_late(proactor: &mut Clean, (server, client): &(PipeStream, PipeStream), 
     begin_and_drop(client.write(vec![0xcc; room / 2]));
 }
 
+// requirement: S4.6 (wine)
 #[test]
-fn s4_6_nothing_is_written_to_memory_that_was_given_back() {
+fn nothing_is_written_to_memory_that_was_given_back() {
     let before = MEMORY.kept();
     let generations = match std::env::var_os("EVERWATCH_SOAK") {
         Some(_) => 1000,

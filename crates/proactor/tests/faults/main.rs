@@ -1,34 +1,6 @@
-//! Which calls are made, in which order, and what becomes of it when they fail.
+//! Which calls are made of sockets, in which order, and what becomes of it when they fail.
 //!
 //! Every test here holds a `Session` for all of its time, so they run one after another.
-#![cfg(windows)]
+#![cfg(all(windows, feature = "sockets"))]
 
-mod calls;
-mod endings;
-mod refusals;
-#[cfg(feature = "sockets")]
 mod sockets;
-#[path = "../conformance/support.rs"]
-#[allow(dead_code)]
-mod support;
-
-/// Runs each of these functions as a test of each model whose reads are made in this process.
-macro_rules! over_own_models {
-    ($($test:ident),* $(,)?) => {
-        crate::over_own_models!(@model port, $($test),*);
-        crate::over_own_models!(@model apc, $($test),*);
-        crate::over_own_models!(@model event, $($test),*);
-        crate::over_own_models!(@model blocking, $($test),*);
-    };
-    (@model $model:ident, $($test:ident),*) => {
-        mod $model {
-            $(
-                #[test]
-                fn $test() {
-                    super::$test(crate::support::$model());
-                }
-            )*
-        }
-    };
-}
-pub(crate) use over_own_models;

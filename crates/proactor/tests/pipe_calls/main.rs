@@ -162,8 +162,9 @@ fn a_loop_that_gets_one_packet_at_a_time_asks_for_one_however_many_operations_wa
     assert!(wide <= waits.len() / 16 + 1, "{wide} of {}", waits.len());
 }
 
+// requirement: S4.1 (wine)
 #[test]
-fn s4_1_pauses_between_attempts_grow_from_1_ms_to_100_ms() {
+fn pauses_between_attempts_grow_from_1_ms_to_100_ms() {
     let session = Session::open();
     session.break_down(Call::CreateFile, ERROR_PIPE_BUSY);
     let mut proactor = Clean::new();
@@ -184,8 +185,9 @@ fn s4_1_pauses_between_attempts_grow_from_1_ms_to_100_ms() {
     assert!((4..=13).contains(&attempts), "{attempts} attempts");
 }
 
+// requirement: S4.1 (wine)
 #[test]
-fn s4_1_an_error_that_comes_after_a_busy_pipe_is_told_at_once() {
+fn an_error_that_comes_after_a_busy_pipe_is_told_at_once() {
     let session = Session::open();
     session.fail(Call::CreateFile, 0, ERROR_PIPE_BUSY);
     session.fail(Call::CreateFile, 0, ERROR_PIPE_BUSY);
@@ -198,8 +200,9 @@ fn s4_1_an_error_that_comes_after_a_busy_pipe_is_told_at_once() {
     assert!(session.is_spent());
 }
 
+// requirement: S4.3 (wine)
 #[test]
-fn s4_3_clients_are_accepted_in_the_order_in_which_they_came() {
+fn clients_are_accepted_in_the_order_in_which_they_came() {
     let session = Session::open();
     let mut proactor = Clean::new();
     let remote = proactor.remote();
@@ -218,8 +221,9 @@ fn s4_3_clients_are_accepted_in_the_order_in_which_they_came() {
     assert_eq!((read.expect("read"), &*bytes), (5, &b"first"[..]));
 }
 
+// requirement: S4.2 (wine)
 #[test]
-fn s4_2_a_silent_client_that_came_and_left_is_disconnected_and_the_next_awaited() {
+fn a_silent_client_that_came_and_left_is_disconnected_and_the_next_awaited() {
     let session = Session::open();
     let mut proactor = Clean::new();
     let remote = proactor.remote();
@@ -235,8 +239,9 @@ fn s4_2_a_silent_client_that_came_and_left_is_disconnected_and_the_next_awaited(
     proactor.get().block_on(accept).expect("the next client");
 }
 
+// requirement: S4.2 (wine)
 #[test]
-fn s4_2_an_instance_that_cannot_be_freed_of_a_client_says_so() {
+fn an_instance_that_cannot_be_freed_of_a_client_says_so() {
     let session = Session::open();
     session.break_down(Call::ConnectNamedPipe, ERROR_NO_DATA);
     session.break_down(Call::DisconnectNamedPipe, ERROR_ACCESS_DENIED);

@@ -15,8 +15,9 @@ const WHOLE: fn(usize) -> Option<MessagePart> = |bytes| {
     })
 };
 
+// requirement: S4.4 (wine)
 #[test]
-fn s4_4_reading_a_broken_pipe_is_its_end_at_once() {
+fn reading_a_broken_pipe_is_its_end_at_once() {
     for mode in [PipeMode::Bytes, PipeMode::Messages] {
         let proactor = Clean::new();
         let (server, client) = pipe(&proactor.remote(), mode);
@@ -32,8 +33,9 @@ fn s4_4_reading_a_broken_pipe_is_its_end_at_once() {
     }
 }
 
+// requirement: S4.4 (wine)
 #[test]
-fn s4_4_the_end_that_comes_while_a_read_waits_is_no_error() {
+fn the_end_that_comes_while_a_read_waits_is_no_error() {
     for mode in [PipeMode::Bytes, PipeMode::Messages] {
         let mut proactor = Clean::new();
         let (server, client) = pipe(&proactor.remote(), mode);
@@ -45,8 +47,9 @@ fn s4_4_the_end_that_comes_while_a_read_waits_is_no_error() {
     }
 }
 
+// requirement: S4.11 (wine)
 #[test]
-fn s4_11_an_operation_stays_until_its_packet_is_dequeued() {
+fn an_operation_stays_until_its_packet_is_dequeued() {
     let mut proactor = Clean::new();
     let remote = proactor.remote();
     let (server, client) = pipe(&remote, PipeMode::Bytes);

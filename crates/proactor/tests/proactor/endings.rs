@@ -194,9 +194,10 @@ fn closes_over_everything(count: usize) {
     assert_eq!(error.raw_os_error(), Some(735));
 }
 
+// requirement: S4.14 (wine)
 #[test]
-fn s4_14_closing_ends_waits_reads_writes_timers_and_directory_reads() {
-    let name = "endings::s4_14_closing_ends_waits_reads_writes_timers_and_directory_reads";
+fn closing_ends_waits_reads_writes_timers_and_directory_reads() {
+    let name = "endings::closing_ends_waits_reads_writes_timers_and_directory_reads";
     alone(name, || {
         // The pool of Wine keeps its threads, and makes them one by one.
         (0..3).for_each(|_| closes_over_everything(60));
@@ -206,8 +207,9 @@ fn s4_14_closing_ends_waits_reads_writes_timers_and_directory_reads() {
     });
 }
 
+// requirement: S4.14 (wine)
 #[test]
-fn s4_14_an_operation_that_is_issued_while_the_proactor_closes_is_ended() {
+fn an_operation_that_is_issued_while_the_proactor_closes_is_ended() {
     let tree = tempfile::tempdir().expect("a directory");
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();
@@ -225,8 +227,9 @@ fn s4_14_an_operation_that_is_issued_while_the_proactor_closes_is_ended() {
     assert_eq!(counter.count(), 1);
 }
 
+// requirement: S4.11 (wine)
 #[test]
-fn s4_11_what_is_complete_when_the_call_returns_is_in_flight_until_its_packet_was_dequeued() {
+fn what_is_complete_when_the_call_returns_is_in_flight_until_its_packet_was_dequeued() {
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();
     let (_server, client) = pair_that(&remote, Packets::Always);
@@ -247,10 +250,11 @@ fn s4_11_what_is_complete_when_the_call_returns_is_in_flight_until_its_packet_wa
     assert_eq!((result.expect("written"), &*buffer), (9, &b"all of it"[..]));
 }
 
+// requirement: S4.15 (wine)
 #[test]
-fn s4_15_a_packet_of_nobody_is_counted_and_does_nothing() {
+fn a_packet_of_nobody_is_counted_and_does_nothing() {
     alone(
-        "endings::s4_15_a_packet_of_nobody_is_counted_and_does_nothing",
+        "endings::a_packet_of_nobody_is_counted_and_does_nothing",
         || {
             let session = Session::open();
             let mut proactor = Proactor::new().expect("a port");

@@ -10,7 +10,6 @@ mod cancelling_sockets;
 mod census;
 mod connected_pipes;
 mod console;
-mod directories;
 #[cfg(all(feature = "sockets", feature = "futures-io"))]
 mod duplex;
 mod endings;

@@ -12,8 +12,9 @@ use everwatch_proactor::pipe::{PipeInstance, PipeOptions, PipeServer, PipeStream
 use crate::alone::rounds;
 use crate::support::{Clean, at_once, looking, one_at_a_time, pipe_name};
 
+// requirement: S4.1 (wine)
 #[test]
-fn s4_1_connecting_to_a_busy_pipe_waits_until_there_is_room() {
+fn connecting_to_a_busy_pipe_waits_until_there_is_room() {
     let mut proactor = Clean::new();
     let remote = proactor.remote();
     let name = pipe_name();
@@ -39,8 +40,9 @@ fn s4_1_connecting_to_a_busy_pipe_waits_until_there_is_room() {
     drop(first);
 }
 
+// requirement: S4.1 (wine)
 #[test]
-fn s4_1_connecting_blocks_nobody_and_is_given_up_at_any_attempt() {
+fn connecting_blocks_nobody_and_is_given_up_at_any_attempt() {
     let mut proactor = Clean::new();
     let remote = proactor.remote();
     let name = pipe_name();
@@ -70,8 +72,9 @@ fn s4_1_connecting_blocks_nobody_and_is_given_up_at_any_attempt() {
     at_once(connect_pipe(&remote, &name)).expect("it listens");
 }
 
+// requirement: S4.1 (wine)
 #[test]
-fn s4_1_nothing_but_a_busy_pipe_is_tried_again() {
+fn nothing_but_a_busy_pipe_is_tried_again() {
     let proactor = Clean::new();
     let nobody = at_once(connect_pipe(&proactor.remote(), pipe_name()));
     assert_eq!(nobody.expect_err("nobody").kind(), ErrorKind::NotFound);
@@ -84,8 +87,9 @@ fn s4_1_nothing_but_a_busy_pipe_is_tried_again() {
     }
 }
 
+// requirement: S4.1 (wine)
 #[test]
-fn s4_1_connecting_ends_when_the_proactor_closes() {
+fn connecting_ends_when_the_proactor_closes() {
     let proactor = Clean::new();
     let remote = proactor.remote();
     let name = pipe_name();
@@ -101,8 +105,9 @@ fn s4_1_connecting_ends_when_the_proactor_closes() {
     assert_eq!(error.raw_os_error(), Some(735));
 }
 
+// requirement: S4.2 (wine)
 #[test]
-fn s4_2_a_client_that_is_there_is_accepted_at_once_and_nothing_registered() {
+fn a_client_that_is_there_is_accepted_at_once_and_nothing_registered() {
     let mut proactor = Clean::new();
     let remote = proactor.remote();
     for round in 0..rounds() / 4 {
@@ -125,8 +130,9 @@ fn s4_2_a_client_that_is_there_is_accepted_at_once_and_nothing_registered() {
     assert_eq!(proactor.get().poll(Some(Duration::ZERO)).packets, 0);
 }
 
+// requirement: S4.2 (wine)
 #[test]
-fn s4_2_a_client_that_came_and_left_is_passed_over() {
+fn a_client_that_came_and_left_is_passed_over() {
     let mut proactor = Clean::new();
     let remote = proactor.remote();
     let name = pipe_name();
@@ -144,8 +150,9 @@ fn s4_2_a_client_that_came_and_left_is_passed_over() {
     });
 }
 
+// requirement: S4.2 (wine)
 #[test]
-fn s4_2_a_client_that_wrote_and_left_is_accepted_for_what_it_wrote() {
+fn a_client_that_wrote_and_left_is_accepted_for_what_it_wrote() {
     let mut proactor = Clean::new();
     let remote = proactor.remote();
     let name = pipe_name();
@@ -165,8 +172,9 @@ fn s4_2_a_client_that_wrote_and_left_is_accepted_for_what_it_wrote() {
     });
 }
 
+// requirement: S4.3 (wine)
 #[test]
-fn s4_3_a_pending_accept_completes_later_with_the_pipe() {
+fn a_pending_accept_completes_later_with_the_pipe() {
     let mut proactor = Clean::new();
     let remote = proactor.remote();
     let name = pipe_name();
@@ -187,8 +195,9 @@ fn s4_3_a_pending_accept_completes_later_with_the_pipe() {
     });
 }
 
+// requirement: S4.3 (wine)
 #[test]
-fn s4_3_a_pending_accept_can_be_cancelled() {
+fn a_pending_accept_can_be_cancelled() {
     let mut proactor = Clean::new();
     let remote = proactor.remote();
     let options = PipeOptions::default();
@@ -203,8 +212,9 @@ fn s4_3_a_pending_accept_can_be_cancelled() {
     proactor.settle();
 }
 
+// requirement: S4.3 (wine)
 #[test]
-fn s4_3_a_dropped_accept_loses_no_client() {
+fn a_dropped_accept_loses_no_client() {
     let mut proactor = Clean::new();
     let remote = proactor.remote();
     let name = pipe_name();

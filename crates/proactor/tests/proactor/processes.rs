@@ -223,8 +223,9 @@ fn a_child_that_is_to_outlive_does() {
     assert!(proactor.get().block_on(exited).expect("waited"));
 }
 
+// requirement: S4.5 (wine)
 #[test]
-fn s4_5_a_live_child_is_never_reported_as_exited() {
+fn a_live_child_is_never_reported_as_exited() {
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();
     let mut child = start("exit-at-end-of-input 5")

@@ -122,8 +122,9 @@ async fn echo_both_ways((server, client): (Secured, Secured), amount: usize) {
     zip(serve, zip(send, receive)).await;
 }
 
+// requirement: S4.16 (wine)
 #[test]
-fn s4_16_tls_over_a_socket_carries_both_ways_at_once() {
+fn tls_over_a_socket_carries_both_ways_at_once() {
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();
     proactor.get().block_on(async {
@@ -137,9 +138,10 @@ fn s4_16_tls_over_a_socket_carries_both_ways_at_once() {
     assert_eq!(remote.in_flight(), 0);
 }
 
+// requirement: S4.16 (wine)
 /// A pipe has no end of its own for one direction; that of TLS does.
 #[test]
-fn s4_16_tls_over_a_pipe_carries_both_ways_at_once() {
+fn tls_over_a_pipe_carries_both_ways_at_once() {
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();
     proactor.get().block_on(async {
@@ -153,8 +155,9 @@ fn s4_16_tls_over_a_pipe_carries_both_ways_at_once() {
     assert_eq!(remote.in_flight(), 0);
 }
 
+// requirement: S4.16 (wine)
 #[test]
-fn s4_16_a_certificate_of_nobody_who_is_trusted_is_refused_in_a_sentence() {
+fn a_certificate_of_nobody_who_is_trusted_is_refused_in_a_sentence() {
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();
     proactor.get().block_on(async {
@@ -178,8 +181,9 @@ fn s4_16_a_certificate_of_nobody_who_is_trusted_is_refused_in_a_sentence() {
     });
 }
 
+// requirement: S4.16 (wine)
 #[test]
-fn s4_16_a_certificate_for_another_name_is_refused_in_a_sentence() {
+fn a_certificate_for_another_name_is_refused_in_a_sentence() {
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();
     proactor.get().block_on(async {

@@ -168,7 +168,7 @@ fn no_round_of_a_race_is_wrong(rounds: u64) {
 }
 
 /// Waits for a process that lives, ended in every way that there is, never say that it has exited.
-fn a_live_process_is_never_reported_as_exited(rounds: u64) {
+fn no_live_process_is_reported_as_exited(rounds: u64) {
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();
     let mut child = child_test("waits::lives_until_it_is_ended")
@@ -283,57 +283,64 @@ macro_rules! both_ways {
                 $around(&name, body);
             }
 
+            // requirement: S4.13 (wine)
             #[test]
-            fn s4_13_a_signalled_handle_ends_a_wait_with_true() {
+            fn a_signalled_handle_ends_a_wait_with_true() {
                 around(
-                    "s4_13_a_signalled_handle_ends_a_wait_with_true",
+                    "a_signalled_handle_ends_a_wait_with_true",
                     a_signalled_handle_ends_it_with_true,
                 );
             }
 
+            // requirement: S4.13 (wine)
             #[test]
-            fn s4_13_a_handle_that_is_signalled_is_not_too_late_for_any_time_limit() {
+            fn a_handle_that_is_signalled_is_not_too_late_for_any_time_limit() {
                 around(
-                    "s4_13_a_handle_that_is_signalled_is_not_too_late_for_any_time_limit",
+                    "a_handle_that_is_signalled_is_not_too_late_for_any_time_limit",
                     a_handle_that_is_signalled_has_no_time_limit,
                 );
             }
 
+            // requirement: S4.13 (wine)
             #[test]
-            fn s4_13_a_time_limit_ends_a_wait_with_false_and_is_never_early() {
+            fn a_time_limit_ends_a_wait_with_false_and_is_never_early() {
                 around(
-                    "s4_13_a_time_limit_ends_a_wait_with_false_and_is_never_early",
+                    "a_time_limit_ends_a_wait_with_false_and_is_never_early",
                     a_time_limit_is_never_early,
                 );
             }
 
+            // requirement: S4.12 (wine)
             #[test]
-            fn s4_12_cancelling_a_wait_twice_or_too_late_is_harmless() {
+            fn cancelling_a_wait_twice_or_too_late_is_harmless() {
                 around(
-                    "s4_12_cancelling_a_wait_twice_or_too_late_is_harmless",
+                    "cancelling_a_wait_twice_or_too_late_is_harmless",
                     cancelling_twice_or_too_late_is_harmless,
                 );
             }
 
+            // requirement: S4.5 (wine)
             #[test]
-            fn s4_5_a_cancelled_wait_has_no_later_completion() {
+            fn a_cancelled_wait_has_no_later_completion() {
                 around(
-                    "s4_5_a_cancelled_wait_has_no_later_completion",
+                    "a_cancelled_wait_has_no_later_completion",
                     || no_round_of_a_race_is_wrong(rounds()),
                 );
             }
 
+            // requirement: S4.5 (wine)
             #[test]
-            fn s4_5_a_live_process_is_never_reported_as_exited() {
+            fn a_live_process_is_never_reported_as_exited() {
                 around(
-                    "s4_5_a_live_process_is_never_reported_as_exited",
-                    || a_live_process_is_never_reported_as_exited(rounds()),
+                    "a_live_process_is_never_reported_as_exited",
+                    || no_live_process_is_reported_as_exited(rounds()),
                 );
             }
 
+            // requirement: S4.9 (wine)
             #[test]
-            fn s4_9_many_handles_are_waited_for_at_once() {
-                let name = concat!("waits::", stringify!($way), "::s4_9_many_handles_are_waited_for_at_once");
+            fn many_handles_are_waited_for_at_once() {
+                let name = concat!("waits::", stringify!($way), "::many_handles_are_waited_for_at_once");
                 alone(name, || $around("", || many_handles($many, $most_threads)));
             }
         }

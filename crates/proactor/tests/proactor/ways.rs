@@ -28,9 +28,10 @@ fn one_wait_that_is_signalled() {
     assert!(proactor.get().block_on(wait).expect("waited"));
 }
 
+// requirement: S4.9 (wine)
 #[test]
-fn s4_9_wait_packets_are_used_where_the_system_has_them_and_nothing_else() {
-    let name = "ways::s4_9_wait_packets_are_used_where_the_system_has_them_and_nothing_else";
+fn wait_packets_are_used_where_the_system_has_them_and_nothing_else() {
+    let name = "ways::wait_packets_are_used_where_the_system_has_them_and_nothing_else";
     alone(name, || {
         let fake = Fake::install();
         one_wait_that_is_signalled();
@@ -39,9 +40,10 @@ fn s4_9_wait_packets_are_used_where_the_system_has_them_and_nothing_else() {
     });
 }
 
+// requirement: S4.9 (wine)
 #[test]
-fn s4_9_the_thread_pool_is_used_where_one_of_the_functions_is_missing() {
-    let name = "ways::s4_9_the_thread_pool_is_used_where_one_of_the_functions_is_missing";
+fn the_thread_pool_is_used_where_one_of_the_functions_is_missing() {
+    let name = "ways::the_thread_pool_is_used_where_one_of_the_functions_is_missing";
     let functions: [&CStr; 3] = [
         c"NtCreateWaitCompletionPacket",
         c"NtAssociateWaitCompletionPacket",
@@ -64,9 +66,10 @@ fn s4_9_the_thread_pool_is_used_where_one_of_the_functions_is_missing() {
     });
 }
 
+// requirement: S4.8 (wine)
 #[test]
-fn s4_8_a_wait_that_cannot_begin_says_why_and_leaves_nothing() {
-    let name = "ways::s4_8_a_wait_that_cannot_begin_says_why_and_leaves_nothing";
+fn a_wait_that_cannot_begin_says_why_and_leaves_nothing() {
+    let name = "ways::a_wait_that_cannot_begin_says_why_and_leaves_nothing";
     let calls = [
         Call::CreateWaitCompletionPacket,
         Call::AssociateWaitCompletionPacket,
@@ -91,9 +94,10 @@ fn s4_8_a_wait_that_cannot_begin_says_why_and_leaves_nothing() {
     });
 }
 
+// requirement: S4.5 (wine)
 #[test]
-fn s4_5_a_cancel_of_a_packet_that_fails_is_followed_by_the_packet() {
-    let name = "ways::s4_5_a_cancel_of_a_packet_that_fails_is_followed_by_the_packet";
+fn a_cancel_of_a_packet_that_fails_is_followed_by_the_packet() {
+    let name = "ways::a_cancel_of_a_packet_that_fails_is_followed_by_the_packet";
     alone(name, || {
         let fake = Fake::install();
         let mut proactor = Clean::new();
@@ -125,9 +129,10 @@ fn lives(session: &Session) -> HashMap<usize, Vec<Record>> {
     lives
 }
 
+// requirement: S4.7 (wine)
 #[test]
-fn s4_7_a_wait_of_the_pool_is_closed_when_no_callback_can_run_any_more() {
-    let name = "ways::s4_7_a_wait_of_the_pool_is_closed_when_no_callback_can_run_any_more";
+fn a_wait_of_the_pool_is_closed_when_no_callback_can_run_any_more() {
+    let name = "ways::a_wait_of_the_pool_is_closed_when_no_callback_can_run_any_more";
     alone(name, || {
         let session = Session::open();
         let mut proactor = Clean::new();
@@ -173,10 +178,11 @@ fn s4_7_a_wait_of_the_pool_is_closed_when_no_callback_can_run_any_more() {
     });
 }
 
+// requirement: S4.10 (wine)
 /// A callback that is held up, here by a port that takes no packets, holds up nobody else.
 #[test]
-fn s4_10_a_callback_that_is_held_up_does_not_block_the_loop() {
-    let name = "ways::s4_10_a_callback_that_is_held_up_does_not_block_the_loop";
+fn a_callback_that_is_held_up_does_not_block_the_loop() {
+    let name = "ways::a_callback_that_is_held_up_does_not_block_the_loop";
     alone(name, || {
         let session = Session::open();
         let mut proactor = Clean::new();
@@ -204,8 +210,9 @@ fn s4_10_a_callback_that_is_held_up_does_not_block_the_loop() {
     });
 }
 
+// requirement: S4.8 (wine)
 #[test]
-fn s4_8_every_wait_can_be_given_up_at_once_without_a_poll() {
+fn every_wait_can_be_given_up_at_once_without_a_poll() {
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();
     let event = event();
@@ -230,10 +237,11 @@ fn a_handle_that_cannot_be_waited_for_is_an_error() {
     assert_eq!(remote.in_flight(), 0);
 }
 
+// requirement: S4.14 (wine)
 /// What a callback still has to tell is kept for it, whatever becomes of the proactor.
 #[test]
-fn s4_14_a_wait_whose_packet_does_not_come_in_time_is_leaked_and_counted() {
-    let name = "ways::s4_14_a_wait_whose_packet_does_not_come_in_time_is_leaked_and_counted";
+fn a_wait_whose_packet_does_not_come_in_time_is_leaked_and_counted() {
+    let name = "ways::a_wait_whose_packet_does_not_come_in_time_is_leaked_and_counted";
     alone(name, || {
         let session = Session::open();
         let mut proactor = Proactor::new().expect("a port");
@@ -277,9 +285,10 @@ fn s4_14_a_wait_whose_packet_does_not_come_in_time_is_leaked_and_counted() {
     });
 }
 
+// requirement: S4.8 (wine)
 /// Dropped at every point where it waits, with a time limit and without.
 #[test]
-fn s4_8_a_wait_is_dropped_at_every_point_and_leaves_nothing() {
+fn a_wait_is_dropped_at_every_point_and_leaves_nothing() {
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();
     let (never, always) = (event(), event());

@@ -40,9 +40,10 @@ fn number_of(bytes: &[u8]) -> u64 {
     u64::from_le_bytes(bytes.try_into().expect("eight bytes"))
 }
 
+// requirement: S4.3 (wine)
 #[test]
-fn s4_3_accepts_that_are_dropped_lose_no_client() {
-    let name = "pipes::s4_3_accepts_that_are_dropped_lose_no_client";
+fn accepts_that_are_dropped_lose_no_client() {
+    let name = "pipes::accepts_that_are_dropped_lose_no_client";
     race(name, 2_000, 100_000, |proactor, count| {
         let remote = proactor.remote();
         let name = pipe_name();
@@ -84,9 +85,10 @@ fn s4_3_accepts_that_are_dropped_lose_no_client() {
     });
 }
 
+// requirement: S4.3 (wine)
 #[test]
-fn s4_3_a_cancelled_accept_has_its_client_or_none() {
-    let name = "pipes::s4_3_a_cancelled_accept_has_its_client_or_none";
+fn a_cancelled_accept_has_its_client_or_none() {
+    let name = "pipes::a_cancelled_accept_has_its_client_or_none";
     race(name, 2_000, 100_000, |proactor, count| {
         let remote = proactor.remote();
         let (go, went) = channel::<String>();
@@ -137,9 +139,10 @@ fn s4_3_a_cancelled_accept_has_its_client_or_none() {
     });
 }
 
+// requirement: S4.1 (wine)
 #[test]
-fn s4_1_connects_that_are_dropped_leave_the_pipe_to_others() {
-    let name = "pipes::s4_1_connects_that_are_dropped_leave_the_pipe_to_others";
+fn connects_that_are_dropped_leave_the_pipe_to_others() {
+    let name = "pipes::connects_that_are_dropped_leave_the_pipe_to_others";
     race(name, 2_000, 100_000, |proactor, count| {
         let remote = proactor.remote();
         let name = pipe_name();
@@ -259,17 +262,19 @@ fn numbers_are_read(proactor: &mut Clean, mode: PipeMode, count: u64) {
     assert_eq!(read.expect("the end"), 0);
 }
 
+// requirement: S4.11 (wine)
 #[test]
-fn s4_11_reads_that_are_dropped_lose_no_byte() {
-    let name = "pipes::s4_11_reads_that_are_dropped_lose_no_byte";
+fn reads_that_are_dropped_lose_no_byte() {
+    let name = "pipes::reads_that_are_dropped_lose_no_byte";
     race(name, 2_000, 100_000, |proactor, count| {
         numbers_are_read(proactor, PipeMode::Bytes, count);
     });
 }
 
+// requirement: S4.11 (wine)
 #[test]
-fn s4_11_reads_of_messages_that_are_dropped_lose_no_byte() {
-    let name = "pipes::s4_11_reads_of_messages_that_are_dropped_lose_no_byte";
+fn reads_of_messages_that_are_dropped_lose_no_byte() {
+    let name = "pipes::reads_of_messages_that_are_dropped_lose_no_byte";
     race(name, 2_000, 100_000, |proactor, count| {
         numbers_are_read(proactor, PipeMode::Messages, count);
     });
@@ -293,9 +298,10 @@ fn read_messages(pipe: PipeStream) -> Vec<u64> {
     }
 }
 
+// requirement: S4.11 (wine)
 #[test]
-fn s4_11_writes_that_are_dropped_come_whole_or_not_at_all() {
-    let name = "pipes::s4_11_writes_that_are_dropped_come_whole_or_not_at_all";
+fn writes_that_are_dropped_come_whole_or_not_at_all() {
+    let name = "pipes::writes_that_are_dropped_come_whole_or_not_at_all";
     race(name, 2_000, 100_000, |proactor, count| {
         let remote = proactor.remote();
         let name = pipe_name();

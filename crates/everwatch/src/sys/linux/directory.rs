@@ -4,8 +4,10 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use everwatch_core::change::FileType;
-use everwatch_core::kernel::{Fault, FaultKind, FileTime, Identity, Listing, Stat};
+use everwatch_core::entry::{FileType, Identity, Stat};
+use everwatch_core::fault::{Fault, FaultKind};
+use everwatch_core::listing::Listing;
+use everwatch_core::time::FileTime;
 use rustix::fs::{
     AtFlags, CWD, FileType as UnixType, Mode, OFlags, RawDir, Statx, StatxFlags, openat, statat,
     statx,

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use everwatch_core::coverage::Gap;
-use everwatch_core::kernel::{
-    Drained, Fault, FaultKind, FileTime, Identity, Kernel, Listing, Purpose, Stat, Token, Watch,
-    Watched,
-};
-use everwatch_core::record::Backlog;
+use everwatch_core::entry::{Identity, Stat, Watch};
+use everwatch_core::fault::{Fault, FaultKind};
+use everwatch_core::kernel::{Drained, Kernel, Purpose, Token, Watched};
+use everwatch_core::listing::Listing;
+use everwatch_core::queue::RecordQueue;
+use everwatch_core::time::FileTime;
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
 
@@ -217,7 +218,7 @@ impl Kernel for Host {
         }
     }
 
-    fn drain(&mut self, backlog: &mut Backlog) -> Result<Drained, Fault> {
+    fn drain(&mut self, records: &mut RecordQueue) -> Result<Drained, Fault> {
         let Some(inotify) = &self.inotify else {
             return Ok(Drained::Nothing);
         };
@@ -228,7 +229,7 @@ impl Kernel for Host {
             match rustix::io::read(inotify, &mut self.buffer[..]) {
                 Ok(length) => {
                     came = Drained::All;
-                    everwatch_core::inotify::decode(&self.buffer[..length], backlog);
+                    everwatch_core::inotify::decode(&self.buffer[..length], records);
                     // Had there been more, another record would have fitted.
                     if length < READ_BUFFER - LARGEST_RECORD {
                         return Ok(came);

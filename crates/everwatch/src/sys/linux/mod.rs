@@ -20,7 +20,7 @@ pub(crate) use inotify::Host;
 pub(crate) use volume::{describe as describe_volume, limits};
 pub(crate) use wait::Bell;
 
-use everwatch_core::kernel::{Fault, FaultKind};
+use everwatch_core::fault::{Fault, FaultKind};
 use rustix::io::Errno;
 
 fn fault(errno: Errno) -> Fault {

@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use everwatch_core::kernel::{FileTime, Token, is_changed};
+use everwatch_core::kernel::{Token, is_changed};
+use everwatch_core::time::FileTime;
 
 use super::directory;
 

@@ -9,9 +9,9 @@
 
 use std::collections::BTreeSet;
 
-use everwatch_core::change::FileType;
 use everwatch_core::coverage::Gap;
-use everwatch_core::kernel::{FileTime, Stat};
+use everwatch_core::entry::{FileType, Stat};
+use everwatch_core::time::FileTime;
 
 use super::windows::names::{is_named, short_name};
 

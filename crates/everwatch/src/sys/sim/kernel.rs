@@ -6,12 +6,13 @@
 use std::path::{Path, PathBuf};
 
 use everwatch_core::coverage::Gap;
-use everwatch_core::kernel::{
-    Drained, Fault, FaultKind, FileTime, Identity, Kernel, Listing, Purpose, Stat, Token, Watch,
-    Watched, is_changed,
-};
+use everwatch_core::entry::{Identity, Stat, Watch};
+use everwatch_core::fault::{Fault, FaultKind};
+use everwatch_core::kernel::{Drained, Kernel, Purpose, Token, Watched, is_changed};
+use everwatch_core::listing::Listing;
 use everwatch_core::path::{to_bytes, to_path};
-use everwatch_core::record::Backlog;
+use everwatch_core::queue::RecordQueue;
+use everwatch_core::time::FileTime;
 
 use super::disk::{Content, Errno, Ino};
 use super::random::Random;
@@ -339,7 +340,7 @@ impl Kernel for Simulated {
         self.world.system.queue.remove(watch);
     }
 
-    fn drain(&mut self, backlog: &mut Backlog) -> Result<Drained, Fault> {
+    fn drain(&mut self, records: &mut RecordQueue) -> Result<Drained, Fault> {
         self.others_run();
         if self.world.fails() {
             return Err(BROKEN);
@@ -349,7 +350,7 @@ impl Kernel for Simulated {
             true => 1 + self.world.timing.below(length.min(8)),
             false => length,
         };
-        let count = self.world.system.queue.read(count, backlog);
+        let count = self.world.system.queue.read(count, records);
         if count > 0 {
             self.world.note(|_| format!("drain = {count} of {length}"));
         }

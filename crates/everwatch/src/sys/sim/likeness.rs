@@ -10,8 +10,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use everwatch_core::kernel::{Purpose, Watch};
-use everwatch_core::record::{Action, Backlog};
+use everwatch_core::entry::Watch;
+use everwatch_core::kernel::Purpose;
+use everwatch_core::queue::RecordQueue;
+use everwatch_core::record::Action;
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::fs::{CWD, FileType, Mode, RenameFlags, mknodat, renameat_with};
 
@@ -153,7 +155,7 @@ impl Pair {
             }
             7 => {
                 let is_file = system.disk.entry(parent, &name).is_some_and(|ino| {
-                    system.disk.kind(ino) == everwatch_core::change::FileType::File
+                    system.disk.kind(ino) == everwatch_core::entry::FileType::File
                 });
                 if !is_file {
                     return "no file to write to".to_owned();
@@ -167,7 +169,7 @@ impl Pair {
                     .disk
                     .lookup(parent, &name)
                     .map(|ino| system.disk.kind(ino));
-                if kind == Ok(everwatch_core::change::FileType::Symlink) {
+                if kind == Ok(everwatch_core::entry::FileType::Symlink) {
                     return "a link has no permissions".to_owned();
                 }
                 let mode = Permissions::from_mode(if self.random.chance(500) {
@@ -263,11 +265,11 @@ impl Pair {
     }
 
     fn read_simulated(&mut self) -> Vec<(Said, u32)> {
-        let mut backlog = Backlog::default();
+        let mut records = RecordQueue::default();
         let mut said = Vec::new();
-        // One at a time, because the backlog merges what the kernel does not.
-        while self.system.queue.read_one(&mut backlog) {
-            let record = backlog.front().expect("a record");
+        // One at a time, because the record queue merges what the kernel does not.
+        while self.system.queue.read_one(&mut records) {
+            let record = records.front().expect("a record");
             let number = self
                 .simulated
                 .get(&record.watch)
@@ -278,7 +280,7 @@ impl Pair {
                 (number, record.action, is_dir, record.name.to_vec()),
                 record.cookie,
             ));
-            backlog.pop();
+            records.pop();
         }
         said
     }
@@ -337,12 +339,12 @@ fn a_queue_that_has_overflowed_drops_later_records_without_saying_so_again() {
     // Some are read, others come behind the overflow, and what does not fit again is just gone.
     let read = pair.read_some_real();
     assert!(read.len() > 100 && read.len() < room, "{}", read.len());
-    let mut backlog = Backlog::default();
+    let mut records = RecordQueue::default();
     for expected in &read {
-        assert!(pair.system.queue.read_one(&mut backlog));
-        let name = backlog.front().map(|record| record.name.to_vec());
+        assert!(pair.system.queue.read_one(&mut records));
+        let name = records.front().map(|record| record.name.to_vec());
         assert_eq!(name.as_ref(), Some(&expected.0.3));
-        backlog.pop();
+        records.pop();
     }
     create(&mut pair, read.len() + 10);
     let (real, simulated) = (pair.read_real(), pair.read_simulated());

@@ -9,8 +9,10 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use everwatch_core::kernel::{Purpose, Watch};
-use everwatch_core::record::{Action, Backlog, Record};
+use everwatch_core::entry::Watch;
+use everwatch_core::kernel::Purpose;
+use everwatch_core::queue::RecordQueue;
+use everwatch_core::record::{Action, Record};
 
 use super::disk::Ino;
 
@@ -202,10 +204,10 @@ impl Queue {
         ""
     }
 
-    /// Moves the oldest records into `backlog`: `count` of them, but never only some of those
+    /// Moves the oldest records into `drained`: `count` of them, but never only some of those
     /// behind an overflow. A reader that has seen the overflow reads on until nothing is left, so
     /// what is lost unheard behind it was lost before the reader was done.
-    pub(super) fn read(&mut self, mut count: usize, backlog: &mut Backlog) -> usize {
+    pub(super) fn read(&mut self, mut count: usize, drained: &mut RecordQueue) -> usize {
         let overflow = self
             .records
             .iter()
@@ -215,20 +217,20 @@ impl Queue {
         }
         let count = count.min(self.records.len());
         for _ in 0..count {
-            self.read_one(backlog);
+            self.read_one(drained);
         }
         count
     }
 
-    /// Moves the oldest record into `backlog`. Returns whether there was one.
-    pub(super) fn read_one(&mut self, backlog: &mut Backlog) -> bool {
+    /// Moves the oldest record into `drained`. Returns whether there was one.
+    pub(super) fn read_one(&mut self, drained: &mut RecordQueue) -> bool {
         let Some(queued) = self.records.pop_front() else {
             return false;
         };
         if queued.action == Action::Overflow {
             self.has_overflowed = false;
         }
-        backlog.push(Record {
+        drained.push(Record {
             watch: queued.watch,
             action: queued.action,
             is_dir: queued.is_dir,

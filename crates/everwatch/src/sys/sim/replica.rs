@@ -11,7 +11,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use everwatch_core::change::{ChangeKind, Event, FileType};
+use everwatch_core::entry::FileType;
+use everwatch_core::event::{ChangeKind, Event};
 use everwatch_core::path::to_bytes;
 
 use super::disk::{Content, Disk, Ino};

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use everwatch_core::OutletId;
-use everwatch_core::change::{ChangeKind, Event, FileType};
 use everwatch_core::engine::{Engine, Pace, RootId, RootSpec};
-use everwatch_core::filter::Filter;
+use everwatch_core::entry::FileType;
+use everwatch_core::event::{ChangeKind, Event};
+use everwatch_core::ignore::Filter;
 use everwatch_core::path::{to_bytes, to_path};
 
 use super::calls::Kind;

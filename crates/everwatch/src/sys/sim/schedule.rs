@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use everwatch_core::OutletId;
-use everwatch_core::change::{Event, FileType};
 use everwatch_core::coverage::Gap;
 use everwatch_core::engine::{Engine, Progress, RootId, RootSpec};
-use everwatch_core::kernel::FileTime;
+use everwatch_core::entry::FileType;
+use everwatch_core::event::Event;
 use everwatch_core::path::{to_bytes, to_path};
-use everwatch_core::record::Moment;
+use everwatch_core::time::{FileTime, Moment};
 
 use super::disk::Disk;
 use super::flavour::Flavour;

@@ -3,7 +3,7 @@
 
 use everwatch_core::coverage::Gap;
 use everwatch_core::engine::{Engine, Pace};
-use everwatch_core::filter::Filter;
+use everwatch_core::ignore::Filter;
 
 use super::calls::Kind;
 use super::disk::{Disk, Habits};

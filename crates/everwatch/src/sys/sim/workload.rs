@@ -364,7 +364,7 @@ impl Workload {
 }
 
 fn is_file(system: &System, found: &Found) -> bool {
-    system.disk.kind(found.inode) == everwatch_core::change::FileType::File
+    system.disk.kind(found.inode) == everwatch_core::entry::FileType::File
 }
 
 fn is_empty_dir(system: &System, found: &Found) -> bool {

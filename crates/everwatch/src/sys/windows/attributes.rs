@@ -1,6 +1,6 @@
 //! What the attributes of an entry say that it is. They are in listings, in records and behind handles.
 
-use everwatch_core::change::FileType;
+use everwatch_core::entry::FileType;
 
 /// FILE_ATTRIBUTE_DIRECTORY.
 pub(crate) const DIRECTORY: u32 = 0x10;

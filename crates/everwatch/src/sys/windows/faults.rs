@@ -7,7 +7,7 @@
 //! ends of reads that are under way are told apart by `everwatch-proactor`, which knows which of them
 //! lost records.
 
-use everwatch_core::kernel::{Fault, FaultKind};
+use everwatch_core::fault::{Fault, FaultKind};
 
 use super::system::Code;
 

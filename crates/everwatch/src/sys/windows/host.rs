@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use everwatch_core::coverage::Gap;
-use everwatch_core::kernel::{
-    BORN_ONCE, Drained, Fault, FaultKind, FileTime, Identity, Kernel, Listing, Purpose, Stat,
-    Watch, Watched,
-};
-use everwatch_core::record::Backlog;
-use everwatch_proactor::{Settings, Tag};
+use everwatch_core::entry::{BORN_ONCE, Identity, Stat, Watch};
+use everwatch_core::fault::{Fault, FaultKind};
+use everwatch_core::kernel::{Drained, Kernel, Purpose, Watched};
+use everwatch_core::listing::Listing;
+use everwatch_core::queue::RecordQueue;
+use everwatch_core::time::FileTime;
+use everwatch_directory_reads::{Settings, Tag};
 
 use super::faults::{fault, fault_of_entry};
 use super::reads::{Read, deliver};
@@ -47,7 +48,7 @@ pub(crate) struct Kernel32<S: System> {
     next_watch: i32,
     pub(super) ledger: Ledger,
     /// What was taken from reads between two drains.
-    pub(super) early: Backlog,
+    pub(super) early: RecordQueue,
     /// Directories whose reads ended, when, and with what.
     pub(super) failures: HashMap<Identity, (FileTime, Code)>,
     volumes: HashMap<u64, (bool, Numbers)>,
@@ -64,7 +65,7 @@ impl<S: System> Kernel32<S> {
             next_tag: 0,
             next_watch: 0,
             ledger: Ledger::default(),
-            early: Backlog::default(),
+            early: RecordQueue::default(),
             failures: HashMap::new(),
             volumes: HashMap::new(),
         }
@@ -146,10 +147,10 @@ impl<S: System> Kernel32<S> {
         }
     }
 
-    fn take_early(&mut self, backlog: &mut Backlog) -> bool {
+    fn take_early(&mut self, records: &mut RecordQueue) -> bool {
         let came = !self.early.is_empty();
         while let Some(record) = self.early.front() {
-            backlog.push(record);
+            records.push(record);
             self.early.pop();
         }
         came
@@ -273,13 +274,13 @@ impl<S: System> Kernel for Kernel32<S> {
         }
     }
 
-    fn drain(&mut self, backlog: &mut Backlog) -> Result<Drained, Fault> {
-        let before = self.take_early(backlog);
+    fn drain(&mut self, records: &mut RecordQueue) -> Result<Drained, Fault> {
+        let before = self.take_early(records);
         let (reads, ledger) = (&mut self.reads, &mut self.ledger);
         let collected = self.system.collect(&mut |tag, completion| {
-            deliver(reads, ledger, tag, &completion, backlog);
+            deliver(reads, ledger, tag, &completion, records);
         });
-        self.look_after_reads(backlog);
+        self.look_after_reads(records);
         Ok(match (before || collected.delivered > 0, collected.more) {
             (_, true) => Drained::Part,
             (true, false) => Drained::All,

@@ -6,9 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use everwatch_core::kernel::{Fault, FaultKind, FileTime, Identity, Kernel, Purpose, Watch};
-use everwatch_core::record::{Action, Backlog, Record};
-use everwatch_proactor::{Completion, Filter, Settings, Tag};
+use everwatch_core::entry::{Identity, Watch};
+use everwatch_core::fault::{Fault, FaultKind};
+use everwatch_core::kernel::{Kernel, Purpose};
+use everwatch_core::queue::RecordQueue;
+use everwatch_core::record::{Action, Record};
+use everwatch_core::time::FileTime;
+use everwatch_directory_reads::{Completion, Filter, Settings, Tag};
 
 use super::faults::{fault, unarmed};
 use super::host::Kernel32;
@@ -118,7 +122,7 @@ impl<S: System> Kernel32<S> {
     }
 
     /// What is to be done about reads after their completions were taken.
-    pub(super) fn look_after_reads(&mut self, backlog: &mut Backlog) {
+    pub(super) fn look_after_reads(&mut self, records: &mut RecordQueue) {
         // Among what was lost may be renames, without which no later path can be translated.
         let keeps_old_paths = self.system.quirks().keeps_old_paths;
         let is_due = |read: &Read<S::Dir>| read.is_short || read.ended.is_some();
@@ -140,12 +144,12 @@ impl<S: System> Kernel32<S> {
                 if let Some(code) = ended {
                     self.failures.insert(identity, (self.system.clock(), code));
                 }
-                backlog.push(Record {
+                records.push(Record {
                     watch,
                     action: Action::WatchEnded,
                     ..Record::LOST
                 });
-                backlog.push(Record::LOST);
+                records.push(Record::LOST);
             } else if !read.is_remote && read.settings.bytes < LARGEST_BUFFER {
                 let settings = Settings {
                     bytes: (read.settings.bytes * 4).min(LARGEST_BUFFER),
@@ -206,17 +210,17 @@ pub(super) fn deliver<D>(
     ledger: &mut Ledger,
     tag: Tag,
     completion: &Completion<'_>,
-    backlog: &mut Backlog,
+    records: &mut RecordQueue,
 ) {
     let Some(read) = reads.get_mut(&tag) else {
         return;
     };
     match *completion {
-        Completion::Changes { bytes, layout } => read.tail.decode(bytes, layout, ledger, backlog),
+        Completion::Changes { bytes, layout } => read.tail.decode(bytes, layout, ledger, records),
         Completion::Failed { code } => read.ended = Some(Code(code)),
         _ => {
             read.is_short = true;
-            read.tail.lose(backlog);
+            read.tail.lose(records);
         }
     }
 }

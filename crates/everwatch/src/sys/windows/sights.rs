@@ -10,7 +10,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use everwatch_core::kernel::Identity;
+use everwatch_core::entry::Identity;
 
 /// A name in a directory.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 #[cfg(any(windows, test))]
 use std::time::Duration;
 
-use everwatch_core::kernel::{FileTime, Listing, Stat};
-use everwatch_proactor::{Collected, Completion, Settings, Tag};
+use everwatch_core::entry::Stat;
+use everwatch_core::listing::Listing;
+use everwatch_core::time::FileTime;
+use everwatch_directory_reads::{Collected, Completion, Settings, Tag};
 
 /// A Win32 error code, GetLastError(3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,7 +103,7 @@ pub(crate) trait System {
     fn clock(&mut self) -> FileTime;
 
     /// Issues the first read of the directory before it returns. The rules are those of
-    /// [`everwatch_proactor::DirectoryReads`].
+    /// [`everwatch_directory_reads::DirectoryReads`].
     fn arm(&mut self, tag: Tag, dir: &Self::Dir, settings: Settings) -> Result<(), Code>;
 
     /// Ends a read. Nothing of it is delivered afterwards.

@@ -8,10 +8,11 @@
 
 use std::collections::HashMap;
 
-use everwatch_core::kernel::Watch;
-use everwatch_core::record::{Action, Backlog, Described, Record};
-use everwatch_proactor::Layout;
-use everwatch_proactor::notify::{self, Action as Notified, Extended};
+use everwatch_core::entry::Watch;
+use everwatch_core::queue::RecordQueue;
+use everwatch_core::record::{Action, Described, Record};
+use everwatch_directory_reads::Layout;
+use everwatch_directory_reads::notify::{self, Action as Notified, Extended};
 
 use super::attributes::{is_reparse_point, kind_of};
 use super::names::Names;
@@ -68,18 +69,18 @@ impl Tail {
         self.watch
     }
 
-    /// Adds the records of a buffer to the backlog.
+    /// Adds the records of a buffer to the record queue.
     pub(super) fn decode(
         &mut self,
         bytes: &[u8],
         layout: Layout,
         ledger: &mut Ledger,
-        backlog: &mut Backlog,
+        records: &mut RecordQueue,
     ) {
         let mut path = Vec::new();
         for change in notify::changes(bytes, layout) {
             let Ok(change) = change else {
-                return self.lose(backlog);
+                return self.lose(records);
             };
             path.clear();
             change.name.push_wtf8(&mut path);
@@ -112,7 +113,7 @@ impl Tail {
                 }
                 None => action,
             };
-            backlog.push(Record {
+            records.push(Record {
                 watch: self.watch,
                 action: reviewed,
                 is_dir: false,
@@ -136,8 +137,8 @@ impl Tail {
     }
 
     /// Records of this read were lost.
-    pub(super) fn lose(&mut self, backlog: &mut Backlog) {
+    pub(super) fn lose(&mut self, records: &mut RecordQueue) {
         self.half = None;
-        backlog.push(Record::LOST);
+        records.push(Record::LOST);
     }
 }

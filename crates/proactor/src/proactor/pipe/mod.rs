@@ -35,8 +35,8 @@ use super::endpoint::{Endpoint, Packets};
 use super::remote::Remote;
 use super::stream::Stream;
 use super::transfer::Arrival;
-use crate::error::of_code;
 use crate::native::handle::Handle;
+use crate::native::of_code;
 use crate::native::pipes;
 
 /// What [`PipeStream::read_message`] has read.

@@ -6,9 +6,9 @@ use std::os::windows::io::{AsHandle, BorrowedHandle};
 use std::os::windows::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use crate::error::of_code;
 use crate::native::handle::Handle;
 use crate::native::job::Job;
+use crate::native::of_code;
 use crate::native::process;
 use crate::proactor::{Remote, Stream};
 

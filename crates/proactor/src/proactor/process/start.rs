@@ -10,9 +10,9 @@ use std::os::windows::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use super::child::Child;
-use crate::error::of_code;
 use crate::native::handle::Handle;
 use crate::native::job::Job;
+use crate::native::of_code;
 use crate::native::process;
 use crate::proactor::{Remote, Stream, Toward, pair};
 

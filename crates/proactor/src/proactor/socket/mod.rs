@@ -23,7 +23,7 @@ pub use udp::UdpSocket;
 use windows_sys::Win32::Networking::WinSock::{SOCKET, WSAENOTSOCK};
 
 use super::endpoint::Endpoint;
-use crate::error::of_code;
+use crate::native::of_code;
 
 /// The socket of an endpoint that was made of one.
 fn socket_of(endpoint: &Endpoint) -> Result<SOCKET, u32> {

@@ -9,9 +9,11 @@ use std::rc::Rc;
 #[cfg(test)]
 use std::time::Duration;
 
-use everwatch_core::kernel::{FileTime, Listing, Stat};
+use everwatch_core::entry::Stat;
+use everwatch_core::listing::Listing;
 use everwatch_core::path::{to_bytes, to_path};
-use everwatch_proactor::{Collected, Completion, Layout, Settings, Tag};
+use everwatch_core::time::FileTime;
+use everwatch_directory_reads::{Collected, Completion, Layout, Settings, Tag};
 
 use super::super::disk::{Content, Errno, Ino};
 use super::super::rules;
@@ -297,7 +299,7 @@ impl Seam for Machine {
             position = Some(at);
         }
         self.world.note(|system| {
-            let entry = |entry: everwatch_core::kernel::Entry<'_>| {
+            let entry = |entry: everwatch_core::listing::DirEntry<'_>| {
                 format!("{}:{}", entry.name.escape_ascii(), entry.inode)
             };
             let names: Vec<String> = listing.iter().map(entry).collect();

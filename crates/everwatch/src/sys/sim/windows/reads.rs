@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use everwatch_proactor::{Settings, Tag};
+use everwatch_directory_reads::{Settings, Tag};
 
 use super::super::disk::Ino;
 use super::super::random::Random;

@@ -1,6 +1,6 @@
 //! Records as the bytes that a read returns.
 
-use everwatch_proactor::Layout;
+use everwatch_directory_reads::Layout;
 
 /// A record before it is written down.
 #[derive(Clone, Debug)]
@@ -114,12 +114,13 @@ fn units(path: &[u8]) -> Vec<u16> {
 
 #[cfg(test)]
 mod tests {
-    use everwatch_proactor::notify::{self, Action};
+    use everwatch_directory_reads::notify::{self, Action};
 
     use super::*;
 
+    // requirement: S0.3 (simulator)
     #[test]
-    fn s0_3_records_are_read_as_they_were_written_in_both_layouts_and_unaligned() {
+    fn records_are_read_as_they_were_written_in_both_layouts_and_unaligned() {
         let paths = ["a", "b/long name 1.txt", "\u{1f980}/\u{e9}"];
         let mut notes: Vec<Note> = paths
             .iter()

@@ -22,8 +22,9 @@ fn a_deleted_root_ends_its_read_and_is_found_again() {
     }
 }
 
+// requirement: S2.3 (simulator)
 #[test]
-fn s2_3_a_deleted_root_is_let_go_of() {
+fn a_deleted_root_is_let_go_of() {
     let habits = Habits {
         dooms: 1000,
         ..PLAIN
@@ -107,8 +108,9 @@ fn reads_that_fail_are_begun_again_after_a_while() {
     }
 }
 
+// requirement: S0.1 (simulator)
 #[test]
-fn s0_1_a_machine_that_gives_no_read_is_polled_and_says_so() {
+fn a_machine_that_gives_no_read_is_polled_and_says_so() {
     let mut scenario = plain();
     scenario.system().nt_mut().reads.limit(0);
     let mut scenario = scenario.watched();

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use everwatch_core::kernel::{Kernel as _, Purpose};
-use everwatch_core::record::Backlog;
-use everwatch_proactor::Layout;
+use everwatch_core::queue::RecordQueue;
+use everwatch_directory_reads::Layout;
 
 use super::super::disk::{Disk, Habits as DiskHabits};
 use super::super::mix::Mix;
@@ -91,8 +91,9 @@ pub(super) fn of(told: Vec<String>, word: &str) -> Vec<String> {
         .collect()
 }
 
+// requirement: S1.8 (simulator)
 #[test]
-fn s1_8_what_is_made_in_directories_made_later_is_told() {
+fn what_is_made_in_directories_made_later_is_told() {
     let mut scenario = plain().watched();
     scenario.mkdir("/w/in/a");
     scenario.create("/w/in/a/b");
@@ -105,8 +106,9 @@ fn s1_8_what_is_made_in_directories_made_later_is_told() {
     );
 }
 
+// requirement: S1.11 (simulator)
 #[test]
-fn s1_11_a_move_between_directories_is_one_change() {
+fn a_move_between_directories_is_one_change() {
     let mut scenario = plain().watched();
     for path in ["/w/in/a", "/w/in/b", "/w/in/a/d"] {
         scenario.mkdir(path);
@@ -146,8 +148,9 @@ fn a_tree_that_moves_to_another_root_is_listed_as_often_as_a_flat_one() {
     );
 }
 
+// requirement: S1.11 (simulator)
 #[test]
-fn s1_11_the_halves_of_a_rename_in_two_buffers_are_one_change() {
+fn the_halves_of_a_rename_in_two_buffers_are_one_change() {
     for seed in 0..20 {
         let mut scenario = machine(PLAIN, LOCAL, 1, 1000).watched();
         scenario.create("/w/in/a");
@@ -161,8 +164,9 @@ fn s1_11_the_halves_of_a_rename_in_two_buffers_are_one_change() {
     }
 }
 
+// requirement: S1.11 (simulator)
 #[test]
-fn s1_11_a_move_out_of_the_tree_is_a_removal_in_the_end() {
+fn a_move_out_of_the_tree_is_a_removal_in_the_end() {
     let mut scenario = plain().watched();
     scenario.mkdir("/w/in/a");
     scenario.create("/w/in/a/f");
@@ -171,8 +175,9 @@ fn s1_11_a_move_out_of_the_tree_is_a_removal_in_the_end() {
     assert_eq!(scenario.sync(), ["removed /w/in/a"]);
 }
 
+// requirement: S1.11 (simulator)
 #[test]
-fn s1_11_a_directory_that_moves_in_is_told_with_all_below() {
+fn a_directory_that_moves_in_is_told_with_all_below() {
     let mut scenario = plain().watched();
     scenario.mkdir("/w/out/a");
     scenario.create("/w/out/a/f");
@@ -218,8 +223,9 @@ fn a_change_of_case_whose_records_were_lost_is_found() {
     assert!(told.contains(&"created /w/in/1".to_owned()), "{told:?}");
 }
 
+// requirement: S3.12 (simulator)
 #[test]
-fn s3_12_short_names_in_records_are_those_of_their_entries() {
+fn short_names_in_records_are_those_of_their_entries() {
     let mut scenario = shortening().watched();
     scenario.mkdir("/w/in/long directory");
     scenario.create("/w/in/long directory/long file.txt");
@@ -238,8 +244,9 @@ fn s3_12_short_names_in_records_are_those_of_their_entries() {
     );
 }
 
+// requirement: S3.12 (simulator)
 #[test]
-fn s3_12_what_is_deleted_by_its_short_name_is_told_to_be_gone() {
+fn what_is_deleted_by_its_short_name_is_told_to_be_gone() {
     let mut scenario = shortening().watched();
     scenario.create("/w/in/long file 1.txt");
     scenario.create("/w/in/long file 2.txt");
@@ -251,8 +258,9 @@ fn s3_12_what_is_deleted_by_its_short_name_is_told_to_be_gone() {
     );
 }
 
+// requirement: S3.12 (simulator)
 #[test]
-fn s3_12_a_short_name_that_was_given_on_is_not_taken_for_its_new_owner() {
+fn a_short_name_that_was_given_on_is_not_taken_for_its_new_owner() {
     let mut scenario = shortening().watched();
     scenario.create("/w/in/long file 1.txt");
     scenario.sync();
@@ -264,8 +272,9 @@ fn s3_12_a_short_name_that_was_given_on_is_not_taken_for_its_new_owner() {
     assert!(told.contains(&"created /w/in/long file 2.txt".to_owned()));
 }
 
+// requirement: S2.7 (simulator)
 #[test]
-fn s2_7_no_bytes_are_lost_records_and_what_was_lost_is_found() {
+fn no_bytes_are_lost_records_and_what_was_lost_is_found() {
     for shrink in [10_000, 2_000] {
         let mut scenario = machine(PLAIN, LOCAL, shrink, 0).watched();
         scenario.mkdir("/w/in/a");
@@ -280,8 +289,9 @@ fn s2_7_no_bytes_are_lost_records_and_what_was_lost_is_found() {
     }
 }
 
+// requirement: S1.7 (simulator)
 #[test]
-fn s1_7_a_read_that_lost_records_gets_a_larger_buffer_and_a_remote_one_does_not() {
+fn a_read_that_lost_records_gets_a_larger_buffer_and_a_remote_one_does_not() {
     for (is_remote, more) in [(false, true), (true, false)] {
         let mut model = LOCAL;
         model.volume.is_remote = is_remote;
@@ -301,8 +311,9 @@ fn s1_7_a_read_that_lost_records_gets_a_larger_buffer_and_a_remote_one_does_not(
     }
 }
 
+// requirement: S1.10 (simulator)
 #[test]
-fn s1_10_a_deleted_directory_is_told_as_one() {
+fn a_deleted_directory_is_told_as_one() {
     let mut scenario = plain().watched();
     scenario.mkdir("/w/in/a");
     scenario.mkdir("/w/in/a/b");
@@ -323,8 +334,9 @@ fn s1_10_a_deleted_directory_is_told_as_one() {
     assert!(!told.is_empty());
 }
 
+// requirement: S1.17 (simulator)
 #[test]
-fn s1_17_what_happens_while_a_read_is_replaced_is_told() {
+fn what_happens_while_a_read_is_replaced_is_told() {
     let mut scenario = plain().watched();
     // The first directory below makes the read be replaced by one that reaches below.
     scenario.mkdir("/w/in/a");
@@ -340,8 +352,9 @@ fn s1_17_what_happens_while_a_read_is_replaced_is_told() {
     assert_eq!(reads, 2, "the root's, and that of the directory above");
 }
 
+// requirement: S1.17 (simulator)
 #[test]
-fn s1_17_what_a_replaced_read_had_is_not_waited_for() {
+fn what_a_replaced_read_had_is_not_waited_for() {
     let mut scenario = plain();
     scenario.mkdir("/w/in/a");
     let kernel = scenario.engine.kernel_mut();
@@ -353,9 +366,9 @@ fn s1_17_what_a_replaced_read_had_is_not_waited_for() {
     kernel.watch(&below, Purpose::Entries).expect("watched");
     assert!(kernel.is_idle(), "no read will complete by itself");
     kernel.sleep(None);
-    let mut backlog = Backlog::default();
-    kernel.drain(&mut backlog).expect("drained");
-    assert_eq!(backlog.front().map(|record| record.name), Some(&b"f"[..]));
+    let mut records = RecordQueue::default();
+    kernel.drain(&mut records).expect("drained");
+    assert_eq!(records.front().map(|record| record.name), Some(&b"f"[..]));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The beginning of a schedule on Windows.
 
 use everwatch_core::coverage::Gap;
-use everwatch_core::filter::Filter;
-use everwatch_proactor::Layout;
+use everwatch_core::ignore::Filter;
+use everwatch_directory_reads::Layout;
 
 use super::super::disk::{Disk, Habits as DiskHabits};
 use super::super::flavour::Flavour;

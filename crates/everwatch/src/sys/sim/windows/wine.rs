@@ -13,9 +13,11 @@
 
 use std::collections::BTreeMap;
 
-use everwatch_core::kernel::{Purpose, Watch};
-use everwatch_core::record::{Action, Backlog};
-use everwatch_proactor::{Settings, Tag};
+use everwatch_core::entry::Watch;
+use everwatch_core::kernel::Purpose;
+use everwatch_core::queue::RecordQueue;
+use everwatch_core::record::Action;
+use everwatch_directory_reads::{Settings, Tag};
 
 use super::super::disk::Ino;
 use super::super::system::{Handle, System};
@@ -142,9 +144,9 @@ impl Server {
 
     /// The server comes by: takes what inotify has and passes it on.
     pub(super) fn run(&mut self, system: &mut System) {
-        let mut backlog = Backlog::default();
-        system.queue.read(usize::MAX, &mut backlog);
-        while let Some(record) = backlog.front() {
+        let mut records = RecordQueue::default();
+        system.queue.read(usize::MAX, &mut records);
+        while let Some(record) = records.front() {
             let told = Told {
                 watch: record.watch,
                 action: record.action,
@@ -152,7 +154,7 @@ impl Server {
                 cookie: record.cookie,
                 name: record.name.into(),
             };
-            backlog.pop();
+            records.pop();
             self.pass_on(system, told);
         }
     }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use everwatch_core::change::FileType;
-use everwatch_core::kernel::{FileTime, Listing, Stat};
+use everwatch_core::entry::{FileType, Stat};
+use everwatch_core::listing::Listing;
 use everwatch_core::path::to_path;
+use everwatch_core::time::FileTime;
 use windows_sys::Wdk::Storage::FileSystem::{
     FILE_BASIC_INFORMATION, FILE_DIRECTORY_FILE, FILE_ID_INFORMATION, FILE_INTERNAL_INFORMATION,
     FILE_NON_DIRECTORY_FILE,

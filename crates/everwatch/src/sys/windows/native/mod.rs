@@ -1,5 +1,5 @@
 //! Windows itself: `calls` has the system calls, `directory` opens, looks and lists, `entries` reads
-//! listings, `opened` knows Wine, `volume` tells file systems apart, `wait` blocks. Reads are `everwatch-proactor`'s.
+//! listings, `opened` knows Wine, `volume` tells file systems apart, `wait` blocks. Reads are `everwatch-directory-reads`'s.
 
 mod calls;
 mod directory;
@@ -14,8 +14,10 @@ use std::path::{Component, Path, PathBuf, Prefix};
 use std::sync::Arc;
 use std::time::Duration;
 
-use everwatch_core::kernel::{FileTime, Listing, Stat};
-use everwatch_proactor::{Collected, Completion, DirectoryReads, Settings, Tag};
+use everwatch_core::entry::Stat;
+use everwatch_core::listing::Listing;
+use everwatch_core::time::FileTime;
+use everwatch_directory_reads::{Collected, Completion, DirectoryReads, Settings, Tag};
 
 use super::system::{Code, Quirks, System, Volume};
 use directory::Directory;

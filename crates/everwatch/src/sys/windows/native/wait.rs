@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use everwatch_core::coverage::Gap;
-use everwatch_core::kernel::{Fault, FaultKind};
-use everwatch_proactor::{Model, Waker, reads};
+use everwatch_core::fault::{Fault, FaultKind};
+use everwatch_directory_reads::{Model, Waker, reads};
 
 use super::Native;
 use crate::options::{Backend, CompletionModel, Options};

@@ -1,0 +1,342 @@
+//! Whatever happens to the mirror, and however slowly a consumer takes the changes: applied in
+//! order, they turn the tree that it began with into the mirror's, and every file whose content
+//! changed was read after that.
+
+use std::collections::BTreeMap;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::outlet::{OutletId, Outlets};
+use crate::entry::FileType;
+use crate::event::{Cause, ChangeKind, Event};
+use crate::mirror::{Mirror, NodeId};
+use crate::path::to_bytes;
+
+#[derive(Clone, Debug)]
+enum Deed {
+    Create {
+        parent: usize,
+        name: u8,
+        kind: u8,
+    },
+    Modify {
+        entry: usize,
+    },
+    Metadata {
+        entry: usize,
+    },
+    Remove {
+        entry: usize,
+    },
+    Move {
+        entry: usize,
+        parent: usize,
+        name: u8,
+    },
+    /// The consumer gets room for so many events, takes what was folded, and then has its own room again.
+    Take {
+        consumer: usize,
+        count: usize,
+    },
+    Settle {
+        consumer: usize,
+    },
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let number = any::<usize>;
+    let name = 0..5_u8;
+    prop_oneof![
+        6 => (number(), name.clone(), 0..4_u8)
+            .prop_map(|(parent, name, kind)| Deed::Create { parent, name, kind }),
+        3 => number().prop_map(|entry| Deed::Modify { entry }),
+        1 => number().prop_map(|entry| Deed::Metadata { entry }),
+        3 => number().prop_map(|entry| Deed::Remove { entry }),
+        8 => (number(), number(), name)
+            .prop_map(|(entry, parent, name)| Deed::Move { entry, parent, name }),
+        4 => (number(), 0..6_usize).prop_map(|(consumer, count)| Deed::Take { consumer, count }),
+        1 => number().prop_map(|consumer| Deed::Settle { consumer }),
+    ]
+}
+
+struct Consumer {
+    outlet: OutletId,
+    room: usize,
+    settles: bool,
+    tree: BTreeMap<Vec<u8>, (FileType, u64)>,
+    last_seq: u64,
+}
+
+struct World {
+    mirror: Mirror,
+    outlets: Outlets,
+    /// All entries but the root, and the version of their content.
+    versions: BTreeMap<NodeId, u64>,
+    next_version: u64,
+    top: NodeId,
+    consumers: Vec<Consumer>,
+}
+
+impl World {
+    fn new() -> World {
+        let mut mirror = Mirror::default();
+        let top = mirror.insert(None, b"/top", FileType::Dir, 0);
+        let mut outlets = Outlets::default();
+        let kinds = [
+            (usize::MAX, false),
+            (3, false),
+            (1, false),
+            (0, false),
+            (usize::MAX, true),
+        ];
+        let consumers = kinds.map(|(room, settles)| Consumer {
+            outlet: outlets.open(room, settles),
+            room,
+            settles,
+            tree: BTreeMap::from([(b"/top".to_vec(), (FileType::Dir, 0))]),
+            last_seq: 0,
+        });
+        World {
+            mirror,
+            outlets,
+            versions: BTreeMap::new(),
+            next_version: 1,
+            top,
+            consumers: consumers.into(),
+        }
+    }
+
+    fn pick(&self, number: usize) -> Option<NodeId> {
+        let count = self.versions.len().max(1);
+        self.versions.keys().nth(number % count).copied()
+    }
+
+    fn pick_dir(&self, number: usize) -> NodeId {
+        let dirs = self
+            .versions
+            .keys()
+            .copied()
+            .filter(|&id| self.mirror.is_dir(id));
+        let dirs: Vec<NodeId> = std::iter::once(self.top).chain(dirs).collect();
+        dirs[number % dirs.len()]
+    }
+
+    fn path(&self, id: NodeId) -> Vec<u8> {
+        let mut path = Vec::new();
+        self.mirror.write_path(id, &mut path);
+        path
+    }
+
+    fn remove(&mut self, id: NodeId, implied: bool) {
+        let subtree = self.mirror.subtree(id);
+        self.outlets
+            .removing(&mut self.mirror, id, &subtree, Cause::Notified, implied);
+        for &id in subtree.iter().rev() {
+            self.mirror.remove(id);
+            self.versions.remove(&id);
+        }
+    }
+
+    fn apply(&mut self, deed: &Deed) {
+        self.happen(deed);
+        // Whoever has room hears of it at once, and reads what it hears of.
+        for at in 0..self.consumers.len() {
+            self.hear(at);
+        }
+    }
+
+    fn hear(&mut self, at: usize) {
+        for event in self.outlets.take(self.consumers[at].outlet) {
+            self.tell(at, &event);
+        }
+    }
+
+    fn happen(&mut self, deed: &Deed) {
+        match *deed {
+            Deed::Create { parent, name, kind } => {
+                let (parent, name) = (self.pick_dir(parent), [b'a' + name]);
+                if self.mirror.child(parent, &name).is_none() {
+                    let kinds = [
+                        FileType::Dir,
+                        FileType::Dir,
+                        FileType::File,
+                        FileType::Symlink,
+                    ];
+                    let kind = kinds[usize::from(kind)];
+                    let id = self.mirror.insert(Some(parent), &name, kind, 0);
+                    self.versions.insert(id, self.next_version);
+                    self.next_version += 1;
+                    self.outlets.created(&mut self.mirror, id, Cause::Notified);
+                }
+            }
+            Deed::Modify { entry } => {
+                if let Some(id) = self.pick(entry).filter(|&id| !self.mirror.is_dir(id)) {
+                    self.versions.insert(id, self.next_version);
+                    self.next_version += 1;
+                    self.outlets.modified(&mut self.mirror, id, Cause::Notified);
+                }
+            }
+            Deed::Metadata { entry } => {
+                if let Some(id) = self.pick(entry) {
+                    self.outlets.metadata(&mut self.mirror, id, Cause::Notified);
+                }
+            }
+            Deed::Remove { entry } => {
+                if let Some(id) = self.pick(entry) {
+                    self.remove(id, false);
+                }
+            }
+            Deed::Move {
+                entry,
+                parent,
+                name,
+            } => {
+                let (Some(id), parent, name) =
+                    (self.pick(entry), self.pick_dir(parent), [b'a' + name])
+                else {
+                    return;
+                };
+                let victim = self.mirror.child(parent, &name);
+                let is_possible = !self.mirror.is_within(parent, id)
+                    && victim
+                        .is_none_or(|victim| victim != id && !self.mirror.is_within(id, victim));
+                if is_possible {
+                    if let Some(victim) = victim {
+                        self.remove(victim, true);
+                    }
+                    let from = self.outlets.moving(&mut self.mirror, id, Cause::Notified);
+                    self.mirror.relocate(id, parent, &name);
+                    self.outlets.moved(&self.mirror, id, &from, Cause::Notified);
+                }
+            }
+            Deed::Take { consumer, count } => {
+                let at = consumer % self.consumers.len();
+                if !self.consumers[at].settles {
+                    self.take(at, count);
+                }
+            }
+            Deed::Settle { consumer } => {
+                let at = consumer % self.consumers.len();
+                self.take(at, usize::MAX);
+                self.compare(at);
+            }
+        }
+    }
+
+    /// The consumer makes room for `count` events and takes what was folded.
+    fn take(&mut self, at: usize, count: usize) {
+        let outlet = self.consumers[at].outlet;
+        self.outlets.set_room(outlet, count);
+        self.outlets.flush(outlet, &mut self.mirror);
+        self.hear(at);
+        self.outlets.set_room(outlet, self.consumers[at].room);
+    }
+
+    fn tell(&mut self, at: usize, event: &Event) {
+        let Event::Change(change) = event else { return };
+        let path = to_bytes(&change.path);
+        // Whoever hears of a file reads it: all that was written before is known then.
+        let read = self.next_version - 1;
+        let consumer = &mut self.consumers[at];
+        assert!(change.seq > consumer.last_seq, "{change}");
+        consumer.last_seq = change.seq;
+        let tree = &mut consumer.tree;
+        let has_parent = |tree: &BTreeMap<Vec<u8>, (FileType, u64)>| {
+            let end = path
+                .iter()
+                .rposition(|&byte| byte == b'/')
+                .expect("a slash");
+            tree.get(&path[..end])
+                .is_some_and(|parent| parent.0 == FileType::Dir)
+        };
+        match &change.kind {
+            ChangeKind::Created => {
+                assert!(has_parent(tree), "{change}");
+                let before = tree.insert(path.clone(), (change.file_type, read));
+                assert!(before.is_none(), "created, but there: {change}");
+            }
+            ChangeKind::Modified => {
+                let before = tree.insert(path.clone(), (change.file_type, read));
+                assert!(before.is_some(), "{change}");
+            }
+            ChangeKind::Metadata => {
+                assert!(tree.contains_key(&path), "{change}");
+            }
+            ChangeKind::Removed => assert!(!cut(tree, &path).is_empty(), "{change}"),
+            ChangeKind::Moved { from } => {
+                let from = to_bytes(from);
+                let moved = cut(tree, &from);
+                assert!(!moved.is_empty(), "{change}");
+                assert!(!path.starts_with(&[&from[..], b"/"].concat()), "{change}");
+                cut(tree, &path);
+                assert!(has_parent(tree), "{change}");
+                for (old, known) in moved {
+                    tree.insert([&path[..], &old[from.len()..]].concat(), known);
+                }
+            }
+        }
+    }
+
+    fn compare(&self, at: usize) {
+        let tree = &self.consumers[at].tree;
+        let known = tree.iter().map(|(path, known)| (path.clone(), known.0));
+        let entries = self
+            .versions
+            .keys()
+            .map(|&id| (self.path(id), self.mirror.kind(id)));
+        let top = (b"/top".to_vec(), FileType::Dir);
+        assert_eq!(
+            known.collect::<BTreeMap<_, _>>(),
+            entries.chain([top]).collect::<BTreeMap<_, _>>()
+        );
+        for (&id, &version) in &self.versions {
+            let path = self.path(id);
+            let is_dir = self.mirror.is_dir(id);
+            assert!(
+                is_dir || tree[&path].1 >= version,
+                "{} was written after it was last reported",
+                path.escape_ascii()
+            );
+        }
+    }
+}
+
+/// Takes an entry and all below it out of a tree.
+fn cut(
+    tree: &mut BTreeMap<Vec<u8>, (FileType, u64)>,
+    path: &[u8],
+) -> Vec<(Vec<u8>, (FileType, u64))> {
+    let below = [path, b"/"].concat();
+    let names: Vec<Vec<u8>> = tree
+        .keys()
+        .filter(|name| *name == path || name.starts_with(&below))
+        .cloned()
+        .collect();
+    names
+        .iter()
+        .filter_map(|name| tree.remove_entry(name))
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: if cfg!(miri) { 3 } else { 800 },
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn every_consumer_ends_with_the_tree_of_the_mirror(
+        deeds in vec(deed(), 0..if cfg!(miri) { 40 } else { 120 }),
+    ) {
+        let mut world = World::new();
+        for deed in &deeds {
+            world.apply(deed);
+        }
+        for at in 0..world.consumers.len() {
+            world.take(at, usize::MAX);
+            world.compare(at);
+        }
+    }
+}

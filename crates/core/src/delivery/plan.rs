@@ -1,0 +1,273 @@
+//! Handing out the difference, change by change.
+
+use hashbrown::HashSet;
+
+use super::fold::{Fold, Place, Step, StepKind};
+use crate::entry::FileType;
+use crate::mirror::{Mirror, NodeId};
+
+impl Fold {
+    /// The next change towards the mirror, or `None` if the consumer's tree is the mirror's.
+    pub(crate) fn step(&mut self, mirror: &mut Mirror) -> Option<Step> {
+        loop {
+            if let Some(step) = self.ready.pop() {
+                return Some(step);
+            }
+            if self.plan.is_empty() {
+                self.make_plan(mirror);
+            }
+            let id = self.plan.pop_back()?;
+            let mut steps = Vec::new();
+            match self.touched.get(&id).map(|touched| touched.alive) {
+                Some(true) => self.place(mirror, id, &mut Vec::new(), &mut steps),
+                Some(false) => self.drop_topmost(mirror, id, &mut steps),
+                None => {}
+            }
+            steps.reverse();
+            self.ready = steps;
+        }
+    }
+
+    /// Tops of trees that are gone and lie where something is about to move: the consumer would take
+    /// them along.
+    fn strays(&self, mirror: &Mirror) -> HashSet<NodeId> {
+        let is_top = |place: &Place| place.parent.is_none();
+        let tops = self
+            .touched
+            .iter()
+            .filter(|(_, touched)| !touched.alive && touched.seen.as_ref().is_some_and(is_top));
+        let mut strays: HashSet<NodeId> = tops.map(|(&id, _)| id).collect();
+        if strays.is_empty() {
+            return strays;
+        }
+        let path_of = |id: NodeId| {
+            let mut path = Vec::new();
+            self.write_seen_path(mirror, id, &mut path);
+            path
+        };
+        let moving = self
+            .touched
+            .iter()
+            .filter(|(_, touched)| touched.alive && touched.seen.is_some());
+        let moving: Vec<Vec<u8>> = moving
+            .map(|(&id, _)| [&*path_of(id), b"/"].concat())
+            .collect();
+        strays.retain(|&id| {
+            let path = path_of(id);
+            moving.iter().any(|above| path.starts_with(above))
+        });
+        strays
+    }
+
+    /// Moves first, parents before children, then what is new, then what is gone.
+    fn make_plan(&mut self, mirror: &Mirror) {
+        let strays = self.strays(mirror);
+        let mut keyed: Vec<_> = self
+            .touched
+            .iter()
+            .map(|(&id, touched)| {
+                let rank = match (touched.alive, &touched.seen) {
+                    _ if strays.contains(&id) => 0,
+                    (true, Some(_)) => 1,
+                    (true, None) => 2,
+                    (false, _) => 3,
+                };
+                let depth = if touched.alive {
+                    std::iter::successors(Some(id), |&id| mirror.parent(id)).count()
+                } else {
+                    0
+                };
+                (rank, depth, id)
+            })
+            .collect();
+        keyed.sort_unstable();
+        self.plan = keyed.into_iter().rev().map(|(_, _, id)| id).collect();
+    }
+
+    /// Brings an entry, and first its parents, to where the mirror has them.
+    fn place(
+        &mut self,
+        mirror: &mut Mirror,
+        id: NodeId,
+        underway: &mut Vec<NodeId>,
+        steps: &mut Vec<Step>,
+    ) {
+        let mut chain: Vec<NodeId> =
+            std::iter::successors(Some(id), |&id| mirror.parent(id)).collect();
+        // Below what is not in its place yet nothing can be placed.
+        if chain.iter().any(|id| underway.contains(id)) {
+            return;
+        }
+        while let Some(id) = chain.pop() {
+            if self.touched.contains_key(&id) {
+                underway.push(id);
+                self.place_one(mirror, id, underway, steps);
+                underway.pop();
+            }
+        }
+    }
+
+    fn place_one(
+        &mut self,
+        mirror: &mut Mirror,
+        id: NodeId,
+        underway: &mut Vec<NodeId>,
+        steps: &mut Vec<Step>,
+    ) {
+        let target = Place {
+            parent: mirror.parent(id),
+            name: mirror.name(id).into(),
+        };
+        let occupant = self.occupant(&target).filter(|&other| other != id);
+        let mut replaced = None;
+        if let Some(other) = occupant {
+            replaced = self.vacate(mirror, other, id, underway, steps);
+        }
+        let Some(touched) = self.touched.get(&id) else {
+            return;
+        };
+        let (cause, metadata) = (touched.cause, touched.metadata);
+        let is_known = touched.seen.is_some();
+        let stays = touched.seen.as_ref() == Some(&target);
+        let file_type = mirror.kind(id);
+        let modified = touched.modified || touched.kind != file_type;
+        let mut path = Vec::new();
+        mirror.write_path(id, &mut path);
+        let mut tell = |kind: StepKind, path: &[u8]| {
+            steps.push(Step {
+                kind,
+                path: path.to_vec(),
+                file_type,
+                cause,
+            });
+        };
+        if !is_known {
+            match replaced {
+                Some(kind) if kind == file_type => tell(StepKind::Modified, &path),
+                _ => tell(StepKind::Created, &path),
+            }
+        } else {
+            if !stays {
+                let mut from = Vec::new();
+                self.write_seen_path(mirror, id, &mut from);
+                // A tree that was joined to another has the same paths in it.
+                if from != path {
+                    tell(StepKind::Moved { from }, &path);
+                }
+            }
+            if modified {
+                tell(StepKind::Modified, &path);
+            } else if metadata {
+                tell(StepKind::Metadata, &path);
+            }
+        }
+        self.settle(mirror, id);
+    }
+
+    /// Frees the place that `other` has in the consumer's tree for `newcomer`. Returns the kind of
+    /// `other` if the newcomer can simply take its place: a file for a file.
+    fn vacate(
+        &mut self,
+        mirror: &mut Mirror,
+        other: NodeId,
+        newcomer: NodeId,
+        underway: &mut Vec<NodeId>,
+        steps: &mut Vec<Step>,
+    ) -> Option<FileType> {
+        let (alive, kind) = match self.touched.get(&other) {
+            Some(touched) => (touched.alive, touched.kind),
+            None => return None,
+        };
+        if alive {
+            if !underway.contains(&other) {
+                self.place(mirror, other, underway, steps);
+            }
+        } else if kind == FileType::Dir {
+            for id in self.seen_subtree(mirror, other) {
+                let is_alive = self.touched.get(&id).is_some_and(|touched| touched.alive);
+                if is_alive && !underway.contains(&id) {
+                    self.place(mirror, id, underway, steps);
+                }
+            }
+        }
+        let touched = self.touched.get(&other)?;
+        let place = Place {
+            parent: mirror.parent(newcomer),
+            name: mirror.name(newcomer).into(),
+        };
+        let still_there = touched.seen.as_ref() == Some(&place);
+        if !still_there {
+            return None;
+        }
+        if !alive && kind != FileType::Dir {
+            let newcomer_kind = mirror.kind(newcomer);
+            let is_move = self
+                .touched
+                .get(&newcomer)
+                .is_some_and(|new| new.seen.is_some());
+            if is_move || newcomer_kind == kind {
+                self.settle(mirror, other);
+                return Some(kind);
+            }
+        }
+        self.drop_seen(mirror, other, steps);
+        None
+    }
+
+    /// Tells that a removed entry is gone, or the topmost removed one that it was in.
+    fn drop_topmost(&mut self, mirror: &mut Mirror, id: NodeId, steps: &mut Vec<Step>) {
+        let mut top = id;
+        let mut above = Some(id);
+        while let Some(id) = above {
+            if self.touched.get(&id).is_some_and(|touched| !touched.alive) {
+                top = id;
+            }
+            above = self.seen_parent(mirror, id);
+        }
+        self.drop_seen(mirror, top, steps);
+    }
+
+    /// Tells that what the consumer sees at and below `top` is gone. What the mirror still has of
+    /// it is new to the consumer from then on.
+    fn drop_seen(&mut self, mirror: &mut Mirror, top: NodeId, steps: &mut Vec<Step>) {
+        let mut path = Vec::new();
+        self.write_seen_path(mirror, top, &mut path);
+        let Some(touched) = self.touched.get(&top) else {
+            return;
+        };
+        let step = Step {
+            kind: StepKind::Removed,
+            path,
+            file_type: touched.kind,
+            cause: touched.cause,
+        };
+        steps.push(step);
+        self.forget_seen(mirror, top);
+    }
+
+    fn seen_parent(&self, mirror: &Mirror, id: NodeId) -> Option<NodeId> {
+        match self.touched.get(&id) {
+            Some(touched) => touched.seen.as_ref().and_then(|place| place.parent),
+            None => mirror.parent(id),
+        }
+    }
+
+    fn write_seen_path(&self, mirror: &Mirror, id: NodeId, path: &mut Vec<u8>) {
+        let mut names: Vec<&[u8]> = Vec::new();
+        let mut above = Some(id);
+        while let Some(id) = above {
+            let seen = self
+                .touched
+                .get(&id)
+                .and_then(|touched| touched.seen.as_ref());
+            names.push(seen.map_or_else(|| mirror.name(id), |place| &place.name));
+            above = self.seen_parent(mirror, id);
+        }
+        for name in names.into_iter().rev() {
+            if !path.is_empty() && !path.ends_with(b"/") {
+                path.push(b'/');
+            }
+            path.extend_from_slice(name);
+        }
+    }
+}

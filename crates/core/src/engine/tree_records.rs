@@ -1,0 +1,299 @@
+//! Records of kernels that watch whole trees.
+//!
+//! Such a record names an entry by the path that led to it when it was made, and mostly does not say what the
+//! entry is. All records of a tree come in the order in which things happened, so when one is in hand
+//! the mirror has the tree as it was then, and the path is looked up there. Two things need care:
+//!
+//! - The mirror may be ahead: a listing or a look has shown something of which records are still to
+//!   come. A name that leads nowhere belongs to a directory that is to be listed, or was found
+//!   elsewhere. What is found elsewhere by inference is compared again once the records that may have
+//!   named it otherwise are applied ([`Oddity::Shifted`]).
+//! - A move to another directory is told as a removal and a creation. What is gone waits for as long
+//!   as the second half of a move would, and is recognised by its identity where it came to
+//!   ([`Oddity::Departed`]).
+
+use super::Engine;
+use super::pending::Oddity;
+use super::reconcile::Seen;
+use crate::change::{Cause, FileType};
+use crate::kernel::{BORN_ONCE, Kernel, Watch};
+use crate::mirror::{Mark, NodeId};
+use crate::record::{Action, Described};
+
+/// A name in a directory of the mirror.
+type Place = (NodeId, Vec<u8>);
+
+/// Where a path of a record leads.
+struct Found {
+    /// None if it leads nowhere at present; several if a short name in it may be that of several
+    /// entries.
+    places: Vec<Place>,
+    /// No name in it is short.
+    is_certain: bool,
+}
+
+impl Found {
+    fn place(mut self) -> Option<Place> {
+        self.places.pop()
+    }
+}
+
+impl<K: Kernel> Engine<K> {
+    /// Applies a record that names a path.
+    pub(super) fn apply_below(
+        &mut self,
+        watch: Watch,
+        action: Action,
+        described: Option<Described>,
+        path: &[u8],
+    ) {
+        let goes = matches!(action, Action::Departed | Action::MovedFrom);
+        for top in self.watches.nodes(watch) {
+            let found = self.find_named(top, path);
+            let described = described.filter(|_| action == Action::Created && found.is_certain);
+            for (dir, name) in found.places {
+                if goes && !found.is_certain {
+                    self.may_have_departed(dir, &name);
+                } else if !described.is_some_and(|entry| self.believe(dir, &name, entry)) {
+                    self.apply_at(dir, &name, action);
+                }
+            }
+        }
+    }
+
+    /// Takes a new entry for what its record says that it is, so that nobody has to look. Returns false if
+    /// the mirror has something under the name already, which is to be compared with the disk.
+    ///
+    /// The entry may be another one by now, or gone: then a later record says so.
+    fn believe(&mut self, dir: NodeId, name: &[u8], described: Described) -> bool {
+        if !self.mirror.contains(dir) || self.mirror.child(dir, name).is_some() {
+            return false;
+        }
+        self.note_rules(dir, name);
+        let seen = Seen::listed(described.kind, described.inode, BORN_ONCE);
+        self.reconcile(dir, name, seen, Cause::Notified);
+        self.note_unlisted(dir, name);
+        self.note_arrival(dir, name);
+        true
+    }
+
+    /// Applies a move from one path to another.
+    pub(super) fn apply_move_below(&mut self, from: Watch, path: &[u8], to: Watch, to_path: &[u8]) {
+        let sources = self.watches.nodes(from);
+        let targets = self.watches.nodes(to);
+        for at in 0..sources.len().max(targets.len()) {
+            let (source, target) = (sources.get(at), targets.get(at));
+            let source = source.map(|&top| self.find_named(top, path));
+            let target = target.map(|&top| self.find_named(top, to_path));
+            let found = [&source, &target].into_iter().flatten();
+            if !found.into_iter().all(|found| found.is_certain) {
+                for (dir, name) in source.into_iter().flat_map(|found| found.places) {
+                    self.may_have_departed(dir, &name);
+                }
+                for (dir, name) in target.into_iter().flat_map(|found| found.places) {
+                    self.apply_at(dir, &name, Action::MovedTo);
+                }
+                continue;
+            }
+            let source = source.and_then(Found::place);
+            let target = target.and_then(Found::place);
+            let child = source
+                .as_ref()
+                .filter(|(dir, _)| self.mirror.contains(*dir))
+                .and_then(|(dir, name)| self.mirror.child(*dir, name));
+            match (child, source, target) {
+                (Some(child), Some(source), Some(target)) => {
+                    let is_dir = self.mirror.is_dir(child);
+                    self.apply_move_between(
+                        Some((source.0, &source.1)),
+                        Some((target.0, &target.1)),
+                        is_dir,
+                    );
+                }
+                // Where it went is hidden, or to be listed: then it is recognised there.
+                (Some(child), _, None) => self.depart(child),
+                (None, _, Some((dir, name))) => self.apply_at(dir, &name, Action::MovedTo),
+                _ => {}
+            }
+        }
+    }
+
+    fn apply_at(&mut self, dir: NodeId, name: &[u8], action: Action) {
+        if !self.mirror.contains(dir) {
+            return;
+        }
+        let child = self.mirror.child(dir, name);
+        let is_dir = child.is_some_and(|child| self.mirror.is_dir(child));
+        match (action, child) {
+            (Action::Created | Action::MovedTo, _) => {
+                self.note_rules(dir, name);
+                self.arrive(dir, name, action == Action::MovedTo);
+                self.note_arrival(dir, name);
+            }
+            (Action::MovedFrom, Some(_)) => {
+                self.apply_named(dir, Action::Departed, is_dir, name);
+            }
+            // A directory is reported modified whenever its entries change, which is told of these.
+            (Action::Modified | Action::Metadata, Some(child)) if is_dir => {
+                self.retry_unreadable(child);
+            }
+            _ => self.apply_named(dir, action, is_dir, name),
+        }
+    }
+
+    /// Something came to be under this name. `is_moved` says that it was elsewhere before.
+    fn arrive(&mut self, dir: NodeId, name: &[u8], is_moved: bool) {
+        self.counters.stats += 1;
+        match self.stat(dir, name) {
+            Ok(stat) => {
+                let is_dir = stat.kind == FileType::Dir;
+                if self.is_hidden(dir, name, is_dir) {
+                    if let Some(child) = self.mirror.child(dir, name) {
+                        self.remove(child, Cause::Notified, true, false);
+                    }
+                    return;
+                }
+                let before = self.outlets.changes();
+                let child = self.mirror.child(dir, name);
+                // Otherwise a listing has shown it before its record came.
+                let is_news =
+                    is_moved || child.is_some_and(|child| self.mirror.has(child, Mark::VANISHED));
+                self.reconcile(dir, name, Seen::from(&stat), Cause::Notified);
+                if let Some(child) = child {
+                    if is_news {
+                        self.report_anew(dir, name, child, before);
+                    }
+                    let is_here = self.mirror.child(dir, name) == Some(child);
+                    if is_here && is_dir && !self.kernel.keeps_moved() {
+                        self.lose_watch_above(child);
+                    }
+                }
+                self.note_unlisted(dir, name);
+            }
+            Err(error) => match self.mirror.child(dir, name) {
+                Some(child) => {
+                    // What departed from the name has a successor, whatever that is.
+                    self.mirror.clear(child, Mark::VANISHED);
+                    self.doubt(child);
+                    self.compare_again(child);
+                }
+                // Gone again, and a record says whereto.
+                None if error.is_absence() => {}
+                None => self.queue(dir),
+            },
+        }
+    }
+
+    /// The entry is gone from its name; in a moment it may be found under another one.
+    pub(super) fn depart(&mut self, id: NodeId) {
+        let is_known = self.mirror.inode(id) != 0 && !self.mirror.has(id, Mark::UNANNOUNCED);
+        if !is_known || self.is_beginning(id) {
+            self.remove(id, Cause::Notified, true, false);
+        } else if !self.mirror.has(id, Mark::VANISHED) {
+            self.mirror.set(id, Mark::VANISHED);
+            self.put_aside(Oddity::Departed(id));
+        }
+    }
+
+    /// The entry of this name may be the one that is gone: only the disk tells. If it is there, it may
+    /// have been away.
+    fn may_have_departed(&mut self, dir: NodeId, name: &[u8]) {
+        let Some(child) = self.mirror.child(dir, name) else {
+            return;
+        };
+        self.counters.stats += 1;
+        match self.stat(dir, name) {
+            Ok(stat) => {
+                let before = self.outlets.changes();
+                self.reconcile(dir, name, Seen::from(&stat), Cause::Notified);
+                self.report_anew(dir, name, child, before);
+                self.compare_again(child);
+            }
+            Err(error) if error.is_absence() => self.depart(child),
+            Err(_) => {
+                self.doubt(child);
+                self.compare_again(child);
+            }
+        }
+    }
+
+    /// What happened in the directory for a while was not told.
+    fn compare_again(&mut self, id: NodeId) {
+        if self.mirror.contains(id) && self.mirror.is_dir(id) && self.reaches(id) {
+            self.mirror.set(id, Mark::STALE);
+            self.queue(id);
+        }
+    }
+
+    pub(super) fn decide_departed(&mut self, id: NodeId) {
+        if self.mirror.contains(id) && self.mirror.has(id, Mark::VANISHED) {
+            self.remove(id, Cause::Notified, true, false);
+        }
+    }
+
+    /// The directory was found at its place by inference: records that are still to come may name
+    /// what is below it by another path.
+    pub(super) fn note_shift(&mut self, id: NodeId) {
+        if self.kernel.names_paths() && self.mirror.is_dir(id) {
+            self.put_aside(Oddity::Shifted(id));
+        }
+    }
+
+    pub(super) fn decide_shifted(&mut self, id: NodeId) {
+        self.compare_again(id);
+    }
+
+    /// A watch above reports on the directory.
+    pub(super) fn rely_on(&mut self, id: NodeId, watch: Watch) {
+        if let Some(old) = self.mirror.watch(id).filter(|&old| old != watch)
+            && self.watches.unbind(old, id)
+        {
+            self.kernel.unwatch(old);
+        }
+        self.mirror.set_watch(id, Some(watch));
+    }
+
+    /// The directory and what is below it relied on a watch that is no more, or is not above it now.
+    /// Work is taken from its end, so children are put there first: the listing of a stale directory
+    /// makes those below it stale, and what was compared before it would be compared again.
+    pub(super) fn lose_watch_above(&mut self, top: NodeId) {
+        for id in self.mirror.subtree(top).into_iter().rev() {
+            if self.mirror.is_dir(id) && (id == top || self.mirror.watch(id).is_some()) {
+                self.unwatch(id);
+                self.mirror.set(id, Mark::STALE);
+                self.queue(id);
+            }
+        }
+    }
+
+    /// Where a path below `top` leads in the mirror.
+    fn find_named(&mut self, top: NodeId, path: &[u8]) -> Found {
+        let (mut dirs, mut is_certain) = (vec![top], true);
+        let mut names = path.split(|&byte| byte == b'/').peekable();
+        while let Some(name) = names.next() {
+            let mut places = Vec::new();
+            for dir in dirs.drain(..) {
+                // What is not listed yet will be.
+                if self.mirror.contains(dir) && self.mirror.identity(dir).is_some() {
+                    is_certain &= !self.is_short(dir, name);
+                    let owners = self.owners(dir, name).into_iter();
+                    places.extend(owners.map(|name| (dir, name)));
+                }
+            }
+            if names.peek().is_none() {
+                return Found { places, is_certain };
+            }
+            for (dir, name) in places {
+                match self.mirror.child(dir, &name) {
+                    Some(child) if self.mirror.is_dir(child) => dirs.push(child),
+                    _ if self.reaches(dir) => self.look(dir, &name, Cause::Notified),
+                    _ => {}
+                }
+            }
+        }
+        Found {
+            places: Vec::new(),
+            is_certain,
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What consumers see: changes, and the notes that go with them.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::coverage::Subtree;
+use crate::entry::FileType;
+
+/// How a change became known.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The kernel reported it.
+    Notified,
+    /// A listing showed it: a new directory's contents, the repair after lost records, or polling.
+    Scanned,
+}
+
+impl Cause {
+    /// The name in the command's JSON lines: `notified` or `scanned`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Cause::Notified => "notified",
+            Cause::Scanned => "scanned",
+        }
+    }
+}
+
+/// What happened to the entry at [`Change::path`].
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum ChangeKind {
+    /// The path exists now and did not before. A new directory's contents follow one by one.
+    Created,
+    /// The content may have changed. Reported at least once after the last change of content.
+    Modified,
+    /// Permissions, owner, times or extended attributes changed.
+    Metadata,
+    /// The path is gone, with everything below it.
+    Removed,
+    /// The entry, with everything below it, is no longer at `from` but at the path. What was at
+    /// the path before is gone.
+    Moved {
+        /// The path until now.
+        from: PathBuf,
+    },
+}
+
+impl ChangeKind {
+    /// The name in the command's JSON lines.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            ChangeKind::Created => "created",
+            ChangeKind::Modified => "modified",
+            ChangeKind::Metadata => "metadata",
+            ChangeKind::Removed => "removed",
+            ChangeKind::Moved { .. } => "moved",
+        }
+    }
+}
+
+/// One difference between two versions of the tree.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Change {
+    /// Position in the feed: strictly increasing, with gaps.
+    pub seq: u64,
+    /// What happened.
+    pub kind: ChangeKind,
+    /// The absolute path, below the root as the caller spelled it.
+    pub path: PathBuf,
+    /// What the entry is, or was if it is removed.
+    pub file_type: FileType,
+    /// How the change became known.
+    pub cause: Cause,
+}
+
+impl Change {
+    /// A scanned creation with the number 0, for what a snapshot contains.
+    pub fn created(path: PathBuf, file_type: FileType) -> Change {
+        Change {
+            seq: 0,
+            kind: ChangeKind::Created,
+            path,
+            file_type,
+            cause: Cause::Scanned,
+        }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            ChangeKind::Moved { from } => {
+                write!(f, "moved {} -> {}", from.display(), self.path.display())
+            }
+            kind => write!(f, "{} {}", kind.as_str(), self.path.display()),
+        }
+    }
+}
+
+/// Why a part of the tree is compared with the disk again.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum ResyncReason {
+    /// The kernel's queue was full and records were lost.
+    Overflow,
+    /// The ignore rules changed.
+    IgnoreRules,
+    /// Something was mounted or unmounted.
+    Mounts,
+    /// The root came back, or another directory took its name.
+    RootReturned,
+}
+
+impl ResyncReason {
+    /// The name in the command's JSON lines.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ResyncReason::Overflow => "overflow",
+            ResyncReason::IgnoreRules => "ignore-rules",
+            ResyncReason::Mounts => "mounts",
+            ResyncReason::RootReturned => "root-returned",
+        }
+    }
+}
+
+/// Marks the changes that repair a part of the tree. Nothing has to be done about it: the exact
+/// difference lies between `begin` and `end`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Resync {
+    /// The top of the part that is compared.
+    pub path: PathBuf,
+    /// Why.
+    pub reason: ResyncReason,
+    /// True at the end, false at the beginning.
+    pub finished: bool,
+}
+
+/// One item of a feed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// The tree changed.
+    Change(Change),
+    /// A repair begins or ends.
+    Resync(Resync),
+    /// A part of the tree is now watched in another way. That holds for the path until it is removed
+    /// or moved away; of a directory that is not live and was moved it is said again at its new path.
+    Coverage(Subtree),
+}
+
+impl Event {
+    /// The change, if this is one.
+    pub fn change(&self) -> Option<&Change> {
+        match self {
+            Event::Change(change) => Some(change),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Change(change) => change.fmt(f),
+            Event::Resync(resync) => {
+                let state = if resync.finished { "end" } else { "begin" };
+                write!(
+                    f,
+                    "resync {state} {} ({})",
+                    resync.path.display(),
+                    resync.reason.as_str()
+                )
+            }
+            Event::Coverage(subtree) => subtree.fmt(f),
+        }
+    }
+}

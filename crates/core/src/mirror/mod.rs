@@ -1,0 +1,531 @@
+//! The mirror: what is known of the tree on disk, in one arena.
+//!
+//! Entries have `u32` ids and parent links; a path is computed when somebody asks for it. So moving
+//! a directory is one pointer change however much is below it, and a record that names a directory
+//! by identity stays right while the directory travels. Directories have a second, smaller arena
+//! for what only they need.
+//!
+//! Two hash tables hold nothing but ids. One finds a child by name, in directories with more than a
+//! handful of children; in the others, which are most, comparing the names one by one is as fast and
+//! costs nothing while a large tree is read in. The other finds entries by inode number, and is made
+//! when somebody asks for the first time.
+//!
+//! The mirror believes whatever it is told; judging records is the engine's work.
+
+mod index;
+mod names;
+pub(crate) mod path;
+
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+
+use crate::entry::{FileType, Identity, Watch};
+use names::{NameAt, Names};
+
+const NONE: u32 = u32::MAX;
+
+/// Directories with more children than this have them in the hash table.
+const SMALL: u32 = 12;
+
+/// An entry of the mirror. Ids of removed entries are used again.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct NodeId(u32);
+
+impl NodeId {
+    pub(crate) fn to_bits(self) -> u32 {
+        self.0
+    }
+
+    /// The entry that had, or has, an id of these bits.
+    pub(crate) fn from_bits(bits: u32) -> NodeId {
+        NodeId(bits)
+    }
+}
+
+/// What the engine remembers about one entry, as a set of bits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Mark(u16);
+
+impl Mark {
+    /// The slot holds no entry.
+    const FREE: Mark = Mark(1);
+    /// Consumers have not been told of this entry yet. Such an entry has no children.
+    pub(crate) const UNANNOUNCED: Mark = Mark(2);
+    /// The entry was gone when it was looked at: kind and inode are what the record said.
+    pub(crate) const UNVERIFIED: Mark = Mark(4);
+    /// The listing that is being merged contains the entry.
+    pub(crate) const LISTED: Mark = Mark(8);
+    /// The directory waits in the engine's work list.
+    pub(crate) const QUEUED: Mark = Mark(16);
+    /// A listing no longer contains the entry; it goes unless another listing finds it elsewhere.
+    pub(crate) const VANISHED: Mark = Mark(32);
+    /// The directory and all below it have to be compared with the disk.
+    pub(crate) const STALE: Mark = Mark(64);
+    /// The entry is the directory of a root; its name is the root's path.
+    pub(crate) const ROOT: Mark = Mark(128);
+    /// A record, not a listing, made the entry known. Matters until it is announced.
+    pub(crate) const NOTIFIED: Mark = Mark(256);
+}
+
+#[derive(Debug)]
+struct Node {
+    /// Inode number as the parent's listing shows it; 0 while unknown.
+    inode: u64,
+    /// Id of the parent; `NONE` for a root.
+    parent: u32,
+    /// Siblings under the same parent, in the order in which they came, which is that of the
+    /// listing. The first one's `previous` is the last one; the last one's `next` is `NONE`.
+    previous: u32,
+    next: u32,
+    name_start: u32,
+    /// Index into `directories`, or `NONE`.
+    directory: u32,
+    /// Folded birth time, to tell a file from a later one with the same inode; 0 while unknown.
+    born: u32,
+    name_len: u16,
+    kind: FileType,
+    marks: u16,
+}
+
+/// What only directories have.
+#[derive(Debug)]
+struct Directory {
+    /// First child or `NONE`.
+    first: u32,
+    /// Number of children.
+    count: u32,
+    /// The children are in `by_name`. Once they are, they stay.
+    is_indexed: bool,
+    /// The watch that reports on this directory.
+    watch: Option<Watch>,
+    /// The watch has been held since the directory was listed last.
+    is_tracked: bool,
+    /// Which directory was opened under this name when it was last listed.
+    identity: Option<Identity>,
+}
+
+/// A forest of watched trees. See the module head.
+#[derive(Debug, Default)]
+pub struct Mirror {
+    nodes: Vec<Node>,
+    free: Vec<u32>,
+    directories: Vec<Directory>,
+    /// Slots of `directories` that are not in use.
+    free_directories: Vec<u32>,
+    names: Names,
+    by_name: HashTable<u32>,
+    by_inode: HashTable<u32>,
+    /// `by_inode` has been made, and is kept up to date.
+    has_inodes: bool,
+    hasher: DefaultHashBuilder,
+    /// Removed entries whose id must not be used again yet, with the number of holders.
+    pins: HashMap<u32, u32>,
+    len: usize,
+    /// How often a directory was put elsewhere.
+    directory_moves: u64,
+}
+
+impl Mirror {
+    /// Number of entries, roots included.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no entry at all.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bytes on the heap, as allocated.
+    pub fn heap_bytes(&self) -> usize {
+        self.nodes.capacity() * size_of::<Node>()
+            + self.directories.capacity() * size_of::<Directory>()
+            + (self.free.capacity() + self.free_directories.capacity()) * size_of::<u32>()
+            + self.names.heap_bytes()
+            + (self.by_name.capacity() + self.by_inode.capacity()) * 8 / 7 * (size_of::<u32>() + 1)
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.names.is_full() || self.nodes.len() >= (NONE - 1) as usize
+    }
+
+    fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+
+    fn node_mut(&mut self, id: NodeId) -> &mut Node {
+        &mut self.nodes[id.0 as usize]
+    }
+
+    pub(crate) fn contains(&self, id: NodeId) -> bool {
+        self.nodes
+            .get(id.0 as usize)
+            .is_some_and(|node| node.marks & Mark::FREE.0 == 0)
+    }
+
+    pub(crate) fn has(&self, id: NodeId, mark: Mark) -> bool {
+        debug_assert!(self.contains(id), "{id:?} was removed");
+        self.node(id).marks & mark.0 != 0
+    }
+
+    pub(crate) fn set(&mut self, id: NodeId, mark: Mark) {
+        self.node_mut(id).marks |= mark.0;
+    }
+
+    pub(crate) fn clear(&mut self, id: NodeId, mark: Mark) {
+        self.node_mut(id).marks &= !mark.0;
+    }
+
+    pub(crate) fn kind(&self, id: NodeId) -> FileType {
+        self.node(id).kind
+    }
+
+    pub(crate) fn is_dir(&self, id: NodeId) -> bool {
+        self.node(id).kind == FileType::Dir
+    }
+
+    pub(crate) fn parent(&self, id: NodeId) -> Option<NodeId> {
+        link(self.node(id).parent)
+    }
+
+    pub(crate) fn name(&self, id: NodeId) -> &[u8] {
+        let node = self.node(id);
+        debug_assert!(node.marks & Mark::FREE.0 == 0, "{id:?} was removed");
+        self.names.get(NameAt {
+            start: node.name_start,
+            len: node.name_len,
+        })
+    }
+
+    pub(crate) fn inode(&self, id: NodeId) -> u64 {
+        self.node(id).inode
+    }
+
+    pub(crate) fn born(&self, id: NodeId) -> u32 {
+        self.node(id).born
+    }
+
+    /// Records what looking at the entry on disk showed. The kind never turns into or out of a
+    /// directory: that is another entry.
+    pub(crate) fn identify(&mut self, id: NodeId, kind: FileType, inode: u64, born: u32) {
+        debug_assert_eq!(self.is_dir(id), kind == FileType::Dir);
+        if self.node(id).inode != inode {
+            self.unindex_inode(id);
+            self.node_mut(id).inode = inode;
+            self.index_inode(id);
+        }
+        let node = self.node_mut(id);
+        node.kind = kind;
+        node.born = born;
+    }
+
+    pub(crate) fn watch(&self, id: NodeId) -> Option<Watch> {
+        self.directory(id).and_then(|directory| directory.watch)
+    }
+
+    pub(crate) fn set_watch(&mut self, id: NodeId, watch: Option<Watch>) {
+        if let Some(directory) = self.directory_mut(id) {
+            directory.watch = watch;
+            directory.is_tracked = false;
+        }
+    }
+
+    /// Whether every change of the directory since its last listing has left a record.
+    pub(crate) fn is_tracked(&self, id: NodeId) -> bool {
+        self.directory(id)
+            .is_some_and(|directory| directory.is_tracked)
+    }
+
+    /// Notes that the directory was listed, with or without a watch.
+    pub(crate) fn note_listed(&mut self, id: NodeId) {
+        if let Some(directory) = self.directory_mut(id) {
+            directory.is_tracked = directory.watch.is_some();
+        }
+    }
+
+    pub(crate) fn identity(&self, id: NodeId) -> Option<Identity> {
+        self.directory(id).and_then(|directory| directory.identity)
+    }
+
+    pub(crate) fn set_identity(&mut self, id: NodeId, identity: Identity) {
+        if let Some(directory) = self.directory_mut(id) {
+            directory.identity = Some(identity);
+        }
+    }
+
+    pub(crate) fn clear_identity(&mut self, id: NodeId) {
+        if let Some(directory) = self.directory_mut(id) {
+            directory.identity = None;
+        }
+    }
+
+    fn directory(&self, id: NodeId) -> Option<&Directory> {
+        self.directories.get(self.node(id).directory as usize)
+    }
+
+    fn directory_mut(&mut self, id: NodeId) -> Option<&mut Directory> {
+        let index = self.node(id).directory as usize;
+        self.directories.get_mut(index)
+    }
+
+    /// Adds an entry. The caller knows that `parent` has no child of that name.
+    pub(crate) fn insert(
+        &mut self,
+        parent: Option<NodeId>,
+        name: &[u8],
+        kind: FileType,
+        inode: u64,
+    ) -> NodeId {
+        debug_assert!(parent.is_none_or(|parent| self.child(parent, name).is_none()));
+        let at = self.names.push(name);
+        let directory = if kind == FileType::Dir {
+            self.new_directory()
+        } else {
+            NONE
+        };
+        let node = Node {
+            inode,
+            parent: NONE,
+            previous: NONE,
+            next: NONE,
+            name_start: at.start,
+            directory,
+            born: 0,
+            name_len: at.len,
+            kind,
+            marks: 0,
+        };
+        let id = match self.free.pop() {
+            Some(index) => {
+                self.nodes[index as usize] = node;
+                NodeId(index)
+            }
+            None => {
+                self.nodes.push(node);
+                NodeId(u32::try_from(self.nodes.len() - 1).unwrap_or(NONE))
+            }
+        };
+        self.len += 1;
+        self.index_inode(id);
+        if let Some(parent) = parent {
+            self.attach(id, parent);
+        }
+        id
+    }
+
+    fn new_directory(&mut self) -> u32 {
+        let directory = Directory {
+            first: NONE,
+            count: 0,
+            is_indexed: false,
+            watch: None,
+            is_tracked: false,
+            identity: None,
+        };
+        match self.free_directories.pop() {
+            Some(index) => {
+                self.directories[index as usize] = directory;
+                index
+            }
+            None => {
+                self.directories.push(directory);
+                u32::try_from(self.directories.len() - 1).unwrap_or(NONE)
+            }
+        }
+    }
+
+    /// Removes one entry that has no children.
+    pub(crate) fn remove(&mut self, id: NodeId) {
+        debug_assert!(self.first_child(id).is_none());
+        self.detach(id);
+        self.unindex_inode(id);
+        let node = &mut self.nodes[id.0 as usize];
+        node.marks = Mark::FREE.0;
+        self.names.release(NameAt {
+            start: node.name_start,
+            len: node.name_len,
+        });
+        node.name_len = 0;
+        let directory = std::mem::replace(&mut node.directory, NONE);
+        if directory != NONE {
+            self.free_directories.push(directory);
+        }
+        self.len -= 1;
+        if !self.pins.contains_key(&id.0) {
+            self.free.push(id.0);
+        }
+        self.compact_if_worthwhile();
+    }
+
+    /// How often a directory came to another path with all below it.
+    pub(crate) fn directory_moves(&self) -> u64 {
+        self.directory_moves
+    }
+
+    /// Puts an entry, with all below it, under another parent or name. The caller has vacated the
+    /// place and knows that `parent` is not below `id`.
+    pub(crate) fn relocate(&mut self, id: NodeId, parent: NodeId, name: &[u8]) {
+        self.directory_moves += u64::from(self.is_dir(id));
+        debug_assert!(!self.is_within(parent, id));
+        self.detach(id);
+        let node = &self.nodes[id.0 as usize];
+        self.names.release(NameAt {
+            start: node.name_start,
+            len: node.name_len,
+        });
+        let at = self.names.push(name);
+        let node = self.node_mut(id);
+        node.name_start = at.start;
+        node.name_len = at.len;
+        self.attach(id, parent);
+        self.compact_if_worthwhile();
+    }
+
+    /// Makes an entry, with all below it, the top of a tree of its own, named by its path.
+    pub(crate) fn uproot(&mut self, id: NodeId, path: &[u8]) {
+        self.detach(id);
+        let node = &self.nodes[id.0 as usize];
+        self.names.release(NameAt {
+            start: node.name_start,
+            len: node.name_len,
+        });
+        let at = self.names.push(path);
+        let node = self.node_mut(id);
+        node.name_start = at.start;
+        node.name_len = at.len;
+    }
+
+    fn attach(&mut self, id: NodeId, parent: NodeId) {
+        let index = self.node(parent).directory as usize;
+        let directory = &mut self.directories[index];
+        let first = directory.first;
+        directory.count += 1;
+        let becomes_indexed = !directory.is_indexed && directory.count > SMALL;
+        let was_indexed = directory.is_indexed;
+        directory.is_indexed |= becomes_indexed;
+        let last = match link(first) {
+            None => {
+                directory.first = id.0;
+                id.0
+            }
+            Some(first) => {
+                let last = std::mem::replace(&mut self.node_mut(first).previous, id.0);
+                self.nodes[last as usize].next = id.0;
+                last
+            }
+        };
+        let node = self.node_mut(id);
+        node.parent = parent.0;
+        node.previous = last;
+        node.next = NONE;
+        if was_indexed {
+            self.index_name(id);
+        } else if becomes_indexed {
+            let mut next = self.first_child(parent);
+            while let Some(child) = next {
+                self.index_name(child);
+                next = self.next_sibling(child);
+            }
+        }
+    }
+
+    fn detach(&mut self, id: NodeId) {
+        let Some(parent) = self.parent(id) else {
+            return;
+        };
+        let index = self.node(parent).directory as usize;
+        if self.directories[index].is_indexed {
+            self.unindex_name(id, parent);
+        }
+        self.directories[index].count -= 1;
+        let (previous, next) = (self.node(id).previous, self.node(id).next);
+        let first = self.directories[index].first;
+        if first == id.0 {
+            self.directories[index].first = next;
+        } else {
+            self.nodes[previous as usize].next = next;
+        }
+        // The one behind gets a new predecessor; behind the last one, that is the first's.
+        let behind = if next == NONE { first } else { next };
+        if behind != id.0 {
+            self.nodes[behind as usize].previous = previous;
+        }
+        let node = self.node_mut(id);
+        node.parent = NONE;
+        node.previous = NONE;
+        node.next = NONE;
+    }
+
+    pub(crate) fn first_child(&self, id: NodeId) -> Option<NodeId> {
+        self.directory(id)
+            .and_then(|directory| link(directory.first))
+    }
+
+    pub(crate) fn next_sibling(&self, id: NodeId) -> Option<NodeId> {
+        link(self.node(id).next)
+    }
+
+    pub(crate) fn children(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+        std::iter::successors(self.first_child(id), |&child| self.next_sibling(child))
+    }
+
+    /// The entry and all below it, parents before children.
+    pub(crate) fn subtree(&self, id: NodeId) -> Vec<NodeId> {
+        let mut all = vec![id];
+        let mut next = 0;
+        while let Some(&id) = all.get(next) {
+            all.extend(self.children(id));
+            next += 1;
+        }
+        all
+    }
+
+    /// Whether `id` is `ancestor` or below it.
+    pub(crate) fn is_within(&self, id: NodeId, ancestor: NodeId) -> bool {
+        std::iter::successors(Some(id), |&id| self.parent(id)).any(|id| id == ancestor)
+    }
+
+    /// Keeps the id of `id` from being used again until [`Mirror::unpin`], also after removal.
+    pub(crate) fn pin(&mut self, id: NodeId) {
+        *self.pins.entry(id.0).or_insert(0) += 1;
+    }
+
+    /// Ends one [`Mirror::pin`].
+    pub(crate) fn unpin(&mut self, id: NodeId) {
+        let Some(count) = self.pins.get_mut(&id.0) else {
+            return;
+        };
+        *count -= 1;
+        if *count == 0 {
+            self.pins.remove(&id.0);
+            if self.node(id).marks & Mark::FREE.0 != 0 {
+                self.free.push(id.0);
+            }
+        }
+    }
+
+    fn compact_if_worthwhile(&mut self) {
+        if !self.names.wants_compaction() {
+            return;
+        }
+        let mut fresh = Names::with_capacity_for(&self.names);
+        for node in self
+            .nodes
+            .iter_mut()
+            .filter(|node| node.marks & Mark::FREE.0 == 0)
+        {
+            let at = NameAt {
+                start: node.name_start,
+                len: node.name_len,
+            };
+            node.name_start = fresh.push(self.names.get(at)).start;
+        }
+        self.names = fresh;
+    }
+}
+
+fn link(index: u32) -> Option<NodeId> {
+    (index != NONE).then_some(NodeId(index))
+}
+
+#[cfg(test)]
+mod oracle;

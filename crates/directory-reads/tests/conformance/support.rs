@@ -1,0 +1,214 @@
+//! A directory to watch, and a reader whose deliveries are kept.
+
+use std::fs::{File, OpenOptions};
+use std::os::windows::fs::OpenOptionsExt;
+use std::os::windows::io::AsHandle;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use everwatch_directory_reads::notify::{Action, changes};
+use everwatch_directory_reads::{
+    Closed, Completion, DirectoryReads, Error, Model, Settings, Tag, reads,
+};
+use tempfile::TempDir;
+use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress};
+
+/// Nothing here takes longer, unless it is broken.
+pub(crate) const LONG: Duration = Duration::from_secs(20);
+
+pub(crate) fn port() -> Model {
+    Model::Port
+}
+
+pub(crate) fn apc() -> Model {
+    Model::Apc
+}
+
+pub(crate) fn event() -> Model {
+    Model::Event
+}
+
+pub(crate) fn blocking() -> Model {
+    Model::Blocking
+}
+
+pub(crate) fn isolated() -> Model {
+    worker("serve")
+}
+
+/// The `isolated` model with a worker that behaves so.
+pub(crate) fn worker(behaviour: &str) -> Model {
+    Model::Isolated {
+        worker: PathBuf::from(env!("CARGO_BIN_EXE_directory-reads-test-worker")),
+        arguments: vec![behaviour.into()],
+    }
+}
+
+/// Wine adds its inotify watch again whenever a directory is read anew, and Linux drops a record that
+/// is under way at that moment. Then a change is to be told before the next read may come.
+pub(crate) fn wine_drops_what_races_with_a_new_read() -> bool {
+    // SAFETY: the names end with a zero, and this library is never unloaded.
+    unsafe {
+        let library = GetModuleHandleA(c"ntdll.dll".as_ptr().cast());
+        GetProcAddress(library, c"wine_get_version".as_ptr().cast()).is_some()
+    }
+}
+
+/// A short-lived tree. Its name is random, because Wine uses process ids again.
+pub(crate) fn tree() -> TempDir {
+    tempfile::Builder::new()
+        .prefix("proactor-")
+        .rand_bytes(12)
+        .tempdir()
+        .expect("a directory")
+}
+
+/// Opens a directory as a caller would.
+pub(crate) fn open(path: &Path) -> File {
+    const FILE_LIST_DIRECTORY: u32 = 1;
+    const FILE_SHARE_ALL: u32 = 7;
+    const FILE_FLAG_BACKUP_SEMANTICS: u32 = 0x0200_0000;
+    OpenOptions::new()
+        .access_mode(FILE_LIST_DIRECTORY)
+        .share_mode(FILE_SHARE_ALL)
+        .custom_flags(FILE_FLAG_BACKUP_SEMANTICS)
+        .open(path)
+        .expect("a directory to open")
+}
+
+/// What was delivered, in order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Told {
+    Change(Tag, Action, String),
+    Lost(Tag),
+    Failed(Tag, u32),
+}
+
+impl Told {
+    pub(crate) fn tag(&self) -> Tag {
+        match self {
+            Told::Change(tag, ..) | Told::Lost(tag) | Told::Failed(tag, _) => *tag,
+        }
+    }
+
+    pub(crate) fn is(&self, action: Action, name: &str) -> bool {
+        matches!(self, Told::Change(_, told, path) if *told == action && path == name)
+    }
+}
+
+/// A reader and what it has told.
+pub(crate) struct Reader {
+    pub(crate) reads: Box<dyn DirectoryReads>,
+    pub(crate) told: Vec<Told>,
+}
+
+pub(crate) fn note(told: &mut Vec<Told>, tag: Tag, completion: Completion<'_>) {
+    match completion {
+        Completion::Changes { bytes, layout } => {
+            for change in changes(bytes, layout) {
+                let change = change.expect("records as the kernel writes them");
+                let mut name = Vec::new();
+                change.name.push_wtf8(&mut name);
+                let name = String::from_utf8(name).expect("a name that the test chose");
+                told.push(Told::Change(tag, change.action, name));
+            }
+        }
+        Completion::Lost => told.push(Told::Lost(tag)),
+        Completion::Failed { code } => told.push(Told::Failed(tag, code)),
+    }
+}
+
+impl Reader {
+    pub(crate) fn new(model: Model) -> Reader {
+        Reader {
+            reads: reads(model).expect("a model"),
+            told: Vec::new(),
+        }
+    }
+
+    pub(crate) fn try_arm(
+        &mut self,
+        tag: u64,
+        path: &Path,
+        settings: Settings,
+    ) -> Result<(), Error> {
+        let directory = open(path);
+        self.reads
+            .arm(Tag(tag), directory.as_handle(), path, settings)
+    }
+
+    pub(crate) fn arm(&mut self, tag: u64, path: &Path, settings: Settings) {
+        self.try_arm(tag, path, settings)
+            .expect("an armed directory");
+    }
+
+    pub(crate) fn collect(&mut self) -> usize {
+        let told = &mut self.told;
+        let mut delivered = 0;
+        loop {
+            let collected = self
+                .reads
+                .collect(&mut |tag, completion| note(told, tag, completion));
+            delivered += collected.delivered;
+            if !collected.more {
+                return delivered;
+            }
+        }
+    }
+
+    pub(crate) fn fence(&mut self) {
+        let told = &mut self.told;
+        self.reads
+            .fence(&mut |tag, completion| note(told, tag, completion));
+    }
+
+    /// Collects until this is so.
+    pub(crate) fn until(&mut self, what: &str, is_so: impl Fn(&[Told]) -> bool) {
+        let end = Instant::now() + LONG;
+        self.collect();
+        while !is_so(&self.told) {
+            let last = self.told.len().saturating_sub(5);
+            assert!(
+                Instant::now() < end,
+                "{what}: {} told, at last {:?}",
+                self.told.len(),
+                &self.told[last..]
+            );
+            self.reads.wait(Some(Duration::from_millis(200)));
+            self.collect();
+        }
+    }
+
+    pub(crate) fn until_told(&mut self, action: Action, name: &str) {
+        self.until(name, |told| told.iter().any(|told| told.is(action, name)));
+    }
+
+    /// The names that came to be.
+    pub(crate) fn added(&self, tag: u64) -> Vec<&str> {
+        let told = self.told.iter();
+        told.filter_map(|told| match told {
+            Told::Change(whose, Action::Added, name) if *whose == Tag(tag) => Some(name.as_str()),
+            _ => None,
+        })
+        .collect()
+    }
+
+    /// Stops everything; nothing may have gone astray.
+    pub(crate) fn close(self) -> Closed {
+        let closed = self.reads.close();
+        assert_eq!((closed.leaked, closed.stray_packets), (0, 0));
+        closed
+    }
+}
+
+/// A file comes to be.
+pub(crate) fn create(path: &Path) {
+    File::create_new(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+}
+
+/// A subdirectory comes to be.
+pub(crate) fn subdirectory(path: &Path, name: &str) -> PathBuf {
+    let path = path.join(name);
+    std::fs::create_dir(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    path
+}
