@@ -12,6 +12,7 @@ mod fuzz;
 mod guarantees;
 mod interleavings;
 mod machine;
+mod measure;
 mod process;
 mod requirements;
 mod sim;
@@ -79,6 +80,12 @@ const COMMANDS: &[Command] = &[
         takes: "",
         does: "which test proves which statement, and where it runs",
         run: requirements::run,
+    },
+    Command {
+        name: "measure",
+        takes: "[--details] [--check]",
+        does: "walls, names, documentation and English of the sources in numbers",
+        run: measure::run,
     },
     Command {
         name: "guarantees",

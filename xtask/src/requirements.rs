@@ -4,9 +4,10 @@
 //! Linux and under Wine, unless the comment names the places: `// requirement: S0.5 (wine)`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::arguments;
+use crate::measure::rust_files;
 
 const DOCUMENT: &str = "REQUIREMENTS.md";
 
@@ -108,24 +109,6 @@ fn statements(document: &str) -> Result<Vec<Statement<'_>>, String> {
         statements.push(Statement { id, wanted, says });
     }
     Ok(statements)
-}
-
-/// The Rust sources below `directory`, in order.
-fn rust_files(directory: &Path) -> Result<Vec<PathBuf>, String> {
-    let fail = |error| format!("cannot list {}: {error}", directory.display());
-    let mut entries = fs::read_dir(directory)
-        .and_then(Iterator::collect::<Result<Vec<fs::DirEntry>, _>>)
-        .map_err(fail)?;
-    entries.sort_by_key(fs::DirEntry::path);
-    let mut files = Vec::new();
-    for path in entries.iter().map(fs::DirEntry::path) {
-        if path.is_dir() {
-            files.extend(rust_files(&path)?);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-    Ok(files)
 }
 
 /// The tests of one file that claim statements. Read line by line, as rustfmt leaves it.

@@ -3,8 +3,7 @@
 use crate::process;
 
 /// The program that runs schedules.
-pub(crate) const PROGRAM: &str =
-    "cargo run --release --quiet --package everwatch --features sim --example sim --";
+pub(crate) const PROGRAM: &str = "cargo run --release --quiet --package everwatch-sim --bin sim --";
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let mut command = process::command(PROGRAM, &[]);

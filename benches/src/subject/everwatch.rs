@@ -4,7 +4,7 @@ use std::path::Path;
 use std::thread::JoinHandle;
 
 use anyhow::{Result, anyhow};
-use everwatch::{ChangeKind, Event, Watcher};
+use everwatch::{ChangeKind, Event, ResyncPhase, Watcher};
 
 use super::{Intake, Subject, Taken, Told};
 use crate::replica::Step;
@@ -55,7 +55,9 @@ impl Subject for Everwatch {
                         _ => Step::Exists(change.path),
                     });
                 }
-                Event::Resync(resync) if resync.finished => told.repairs.push(arrived),
+                Event::Resync(resync) if resync.phase == ResyncPhase::End => {
+                    told.repairs.push(arrived)
+                }
                 Event::Resync(_) => told.losses += 1,
                 _ => {}
             }

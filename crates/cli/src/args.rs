@@ -1,4 +1,6 @@
-//! The command line.
+//! The command line: its subcommands, its flags, and the help that describes them.
+//!
+//! The documentation comments of clap's types are the help texts: `--help` prints them.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,20 +13,22 @@ use everwatch::{Backend, ChangeKind, CompletionModel};
 #[command(name = "everwatch", version, about, max_term_width = 100)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    pub(crate) order: Order,
+    pub(crate) command: Command,
 }
 
+// Its variants' comments are the help of the subcommands.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Order {
+pub(crate) enum Command {
     /// Print everything that happens below the paths, in order and without a gap
-    Watch(Watch),
+    Watch(WatchArgs),
     /// Print what this machine and the file system of a path can do
-    Doctor(Doctor),
+    Doctor(DoctorArgs),
 }
 
+// The comments of the fields are the help of the flags; one here would replace that of `Watch`.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Watch {
+pub(crate) struct WatchArgs {
     /// Directories or files to watch
     #[arg(default_value = ".", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
@@ -62,13 +66,15 @@ pub(crate) struct Watch {
     pub(crate) settle: Option<Duration>,
 }
 
+// Like `WatchArgs`, without a comment of its own.
 #[derive(Debug, ClapArgs)]
-pub(crate) struct Doctor {
+pub(crate) struct DoctorArgs {
     /// Paths to look at
     #[arg(default_value = ".", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 }
 
+/// The values of `--format`. Comments on the variants would become help texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     Text,
@@ -76,6 +82,7 @@ pub(crate) enum Format {
     Nul,
 }
 
+/// The values of `--only`: the kinds of changes by the names that lines have for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
     Created,
@@ -86,12 +93,15 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// Whether a change of `kind` is of this kind. Names are compared, so a new kind needs no arm here.
     pub(crate) fn is_of(self, kind: &ChangeKind) -> bool {
         self.to_possible_value()
             .is_some_and(|value| value.get_name() == kind.as_str())
     }
 }
 
+/// The values of `--backend`. All exist on every system; one that is not available is an error of
+/// the library, which names what is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BackendName {
     Auto,
@@ -111,6 +121,7 @@ impl From<BackendName> for Backend {
     }
 }
 
+/// The values of `--completion`: the completion models of Windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ModelName {
     Port,
@@ -132,7 +143,8 @@ impl From<ModelName> for CompletionModel {
     }
 }
 
-/// Reads `250`, `250ms`, `2s` or `0.5s`; a bare number is milliseconds.
+/// Parses `250`, `250ms`, `2s` or `0.5s`; a bare number is milliseconds. Negative numbers, NaN and
+/// times that a [`Duration`] cannot hold are errors.
 fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = match text.strip_suffix("ms") {
         Some(number) => (number, 0.001),
@@ -145,8 +157,10 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * unit).map_err(|_| BAD_DURATION.to_owned())
 }
 
+/// The end of the sentence about a bad time; [`crate::usage_error`] names the flag and quotes the value.
 const BAD_DURATION: &str = "a time is a number of milliseconds, or one such as 500ms or 2s";
 
+/// The end of `everwatch watch --help`.
 const AFTER_HELP: &str = "\
 Formats:
   text  One line for each change. Control characters in names are escaped.

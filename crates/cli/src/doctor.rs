@@ -1,14 +1,17 @@
-//! `everwatch doctor`.
+//! `everwatch doctor`: what this machine and the file system of a path can do, as lines for people.
+//!
+//! Limits and the backend come from [`machine::inspect`]. The path is then watched for real, because a
+//! limit on paper does not show how much of it other programs use.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use everwatch::{Backend, CompletionModel, Error, State, Watcher, machine};
+use everwatch::{Backend, CompletionModel, CoverageState, Error, Watcher, machine};
 
-use crate::text::Look;
+use crate::text::PathStyle;
 
-/// What `--completion` is to be, for whom.
+/// When to choose which value of `--completion`.
 const MODELS: &[(CompletionModel, &str)] = &[
     (
         CompletionModel::Port,
@@ -20,7 +23,7 @@ const MODELS: &[(CompletionModel, &str)] = &[
     ),
     (
         CompletionModel::Event,
-        "where a port is not to be had: one thread for each 63 paths",
+        "where no port is available: one thread for each 63 paths",
     ),
     (
         CompletionModel::Blocking,
@@ -28,10 +31,12 @@ const MODELS: &[(CompletionModel, &str)] = &[
     ),
     (
         CompletionModel::Isolated,
-        "for shares and drivers that may hang for ever: a process that can be ended",
+        "for shares and drivers that may hang forever: a process that can be ended",
     ),
 ];
 
+/// Describes each path on standard output. An error is the sentence for standard error; a reader that
+/// has gone is none.
 pub(crate) fn run(paths: &[PathBuf]) -> Result<(), String> {
     let mut text = String::new();
     for path in paths {
@@ -45,14 +50,15 @@ pub(crate) fn run(paths: &[PathBuf]) -> Result<(), String> {
     }
 }
 
+/// Appends the lines about one path. Arming the path blocks until its tree is scanned.
 fn describe(path: &Path, text: &mut String) -> Result<(), Error> {
-    let look = Look { below: None };
+    let style = PathStyle { below: None };
     let report = machine::inspect(path)?;
     let mut line = |name: &str, value: String| {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "  {name:<18}  {value}");
     };
-    line("path", look.show(&report.path));
+    line("path", style.show(&report.path));
     line("file system", report.file_system);
     line(
         "backend",
@@ -73,7 +79,6 @@ fn describe(path: &Path, text: &mut String) -> Result<(), Error> {
             );
         }
     }
-    // Arming the path for real shows what no limit on paper does.
     let watcher = Watcher::new()?;
     watcher.watch(path)?;
     let counters = watcher.counters();
@@ -87,8 +92,8 @@ fn describe(path: &Path, text: &mut String) -> Result<(), Error> {
         ),
     );
     for subtree in watcher.coverage()? {
-        if let Some(gap) = subtree.gap.filter(|_| subtree.state != State::Live) {
-            let path = look.show(&subtree.path);
+        if let Some(gap) = subtree.gap.filter(|_| subtree.state != CoverageState::Live) {
+            let path = style.show(&subtree.path);
             let why = format!("{path}, because of: {}. {}", gap.as_str(), gap.remedy());
             line(subtree.state.as_str(), why);
         }

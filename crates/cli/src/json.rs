@@ -1,26 +1,31 @@
-//! JSON lines. Fields are only ever added.
+//! JSON lines: one object for each event, and the `ready` line before them.
+//!
+//! The names and meanings of fields are a contract with programs, described in the README: fields are
+//! added and never changed or removed. The order of the struct fields is the order on the line.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use everwatch::{Change, ChangeKind, Resync, Subtree};
+use everwatch::{Change, ChangeKind, Coverage, Resync};
 use serde::Serialize;
 
-/// A path, lossy, and its exact bytes in hex if it is not UTF-8.
+/// A path as text, with U+FFFD for what is not UTF-8, and then its exact bytes in hex.
 #[derive(Serialize)]
-struct Named<'a> {
+struct PathFields<'a> {
     path: std::borrow::Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     path_bytes: Option<String>,
 }
 
+/// The former path of a move, like [`PathFields`].
 #[derive(Serialize)]
-struct From<'a> {
+struct FromFields<'a> {
     from: std::borrow::Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     from_bytes: Option<String>,
 }
 
+/// A line of each type.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum Line<'a> {
@@ -35,28 +40,28 @@ enum Line<'a> {
         seq: u64,
         kind: &'a str,
         #[serde(flatten)]
-        from: Option<From<'a>>,
+        from: Option<FromFields<'a>>,
         #[serde(flatten)]
-        path: Named<'a>,
+        path: PathFields<'a>,
         file_type: &'a str,
         cause: &'a str,
     },
     Resync {
         #[serde(flatten)]
-        path: Named<'a>,
+        path: PathFields<'a>,
         reason: &'a str,
         state: &'a str,
     },
     Coverage {
         #[serde(flatten)]
-        path: Named<'a>,
+        path: PathFields<'a>,
         state: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<&'a str>,
     },
 }
 
-/// The encoded bytes of a path that is not UTF-8, in hex.
+/// The bytes of a path that is not UTF-8, in hex: as the system has them on Unix, WTF-8 on Windows.
 fn exact(path: &Path) -> Option<String> {
     if path.to_str().is_some() {
         return None;
@@ -65,18 +70,21 @@ fn exact(path: &Path) -> Option<String> {
     Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn named(path: &Path) -> Named<'_> {
-    Named {
+/// The fields of a path.
+fn path_fields(path: &Path) -> PathFields<'_> {
+    PathFields {
         path: path.to_string_lossy(),
         path_bytes: exact(path),
     }
 }
 
+/// Writes the line with its newline. Names never contain a raw newline: JSON escapes it.
 fn write(out: &mut impl Write, line: &Line<'_>) -> io::Result<()> {
     serde_json::to_writer(&mut *out, line)?;
     out.write_all(b"\n")
 }
 
+/// The first line: the roots are armed, and everything that happens from now on is reported.
 pub(crate) fn ready(
     out: &mut impl Write,
     roots: &[PathBuf],
@@ -97,9 +105,10 @@ pub(crate) fn ready(
     )
 }
 
+/// A change, or an entry of the snapshot, which has `seq` 0.
 pub(crate) fn change(out: &mut impl Write, change: &Change) -> io::Result<()> {
     let from = match &change.kind {
-        ChangeKind::Moved { from } => Some(From {
+        ChangeKind::Moved { from } => Some(FromFields {
             from: from.to_string_lossy(),
             from_bytes: exact(from),
         }),
@@ -109,26 +118,28 @@ pub(crate) fn change(out: &mut impl Write, change: &Change) -> io::Result<()> {
         seq: change.seq,
         kind: change.kind.as_str(),
         from,
-        path: named(&change.path),
+        path: path_fields(&change.path),
         file_type: change.file_type.as_str(),
         cause: change.cause.as_str(),
     };
     write(out, &line)
 }
 
+/// The begin or the end of a comparison with the disk.
 pub(crate) fn resync(out: &mut impl Write, resync: &Resync) -> io::Result<()> {
-    let state = if resync.finished { "end" } else { "begin" };
+    let state = resync.phase.as_str();
     let line = Line::Resync {
-        path: named(&resync.path),
+        path: path_fields(&resync.path),
         reason: resync.reason.as_str(),
         state,
     };
     write(out, &line)
 }
 
-pub(crate) fn coverage(out: &mut impl Write, subtree: &Subtree) -> io::Result<()> {
+/// How a subtree is watched from now on.
+pub(crate) fn coverage(out: &mut impl Write, subtree: &Coverage) -> io::Result<()> {
     let line = Line::Coverage {
-        path: named(&subtree.path),
+        path: path_fields(&subtree.path),
         state: subtree.state.as_str(),
         reason: subtree.gap.map(everwatch::Gap::as_str),
     };

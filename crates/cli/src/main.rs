@@ -1,4 +1,9 @@
-//! The `everwatch` command.
+//! The `everwatch` command: the feed of the library on standard output, for people and for programs.
+//!
+//! [`watch`] arms the paths and prints the feed; [`output`] chooses between [`text`], [`json`] and fields
+//! that end in NUL; [`shutdown`] ends it. [`doctor`] describes a machine. Everything that goes to
+//! standard error is one line that starts with `everwatch: `. Exit codes: 0 for an end that was asked
+//! for, 2 for something that the caller has to change.
 
 #![forbid(unsafe_code)]
 
@@ -16,7 +21,7 @@ mod watch_limit;
 
 use std::process::ExitCode;
 
-/// Writes to standard error; if nobody can read it, the command does its work all the same.
+/// Writes to standard error. A failed write is ignored: the changes on standard output matter more.
 macro_rules! show {
     ($($text:tt)*) => {{
         use std::io::Write as _;
@@ -24,7 +29,7 @@ macro_rules! show {
     }};
 }
 
-/// Writes a line to standard error, like [`show`].
+/// Writes a line to standard error, like `show!`.
 macro_rules! say {
     ($($text:tt)*) => {{
         use std::io::Write as _;
@@ -34,19 +39,19 @@ macro_rules! say {
 
 pub(crate) use {say, show};
 
-use args::{Args, Order};
+use args::{Args, Command};
 use clap::Parser;
 use clap::error::ErrorKind;
 
-/// Something that the caller has to change: a path, a flag, a limit.
+/// Exit code for something that the caller has to change: a path, a flag, a limit.
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    // Another process started this one to read directories for it.
+    // The isolated completion model of the library starts this program again, as its worker process.
     #[cfg(windows)]
     if std::env::args_os()
         .nth(1)
-        .is_some_and(|order| order == "isolated-reads")
+        .is_some_and(|word| word == "isolated-reads")
     {
         everwatch::serve_isolated_reads();
     }
@@ -54,9 +59,9 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return explain(&error),
     };
-    let result = match args.order {
-        Order::Watch(args) => watch::run(&args),
-        Order::Doctor(args) => doctor::run(&args.paths),
+    let result = match args.command {
+        Command::Watch(args) => watch::run(&args),
+        Command::Doctor(args) => doctor::run(&args.paths),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -67,13 +72,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// Help goes to standard output; what is wrong with a flag becomes one sentence.
+/// Prints the help or the version to standard output, or a usage error to standard error.
 fn explain(error: &clap::Error) -> ExitCode {
     if matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     ) {
-        // Nobody reads the help any more: nothing is lost.
+        // A reader that has gone needs no help.
         let _ = error.print();
         return ExitCode::SUCCESS;
     }

@@ -1,4 +1,7 @@
-//! Standard output in the chosen format.
+//! Standard output in the chosen format, and what goes to standard error beside it.
+//!
+//! Changes go to standard output in all formats. Resyncs and coverage are lines of JSON, sentences on
+//! standard error for people, and left out where fields end in NUL.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -10,22 +13,25 @@ use crate::own_output::OwnOutput;
 use crate::watch_limit::LimitNotice;
 use crate::{json, text};
 
-/// Writes events. Buffers until [`Output::flush`].
+/// Writes events to standard output, buffered until [`Output::flush`]. Errors are those of standard
+/// output: a failed write to standard error is ignored.
 pub(crate) struct Output {
     out: BufWriter<Box<dyn Write>>,
     format: Format,
+    /// Kinds to print; empty means all.
     only: Vec<Kind>,
-    look: text::Look,
+    style: text::PathStyle,
     limit: LimitNotice,
     own_output: OwnOutput,
 }
 
 impl Output {
+    /// Looks at standard output: on a terminal, lines for people have colours and short paths.
     pub(crate) fn new(format: Format, only: Vec<Kind>) -> Output {
         let is_terminal = io::stdout().is_terminal();
         let below = is_terminal.then(|| std::env::current_dir().ok()).flatten();
-        // Only lines for people carry styles; names in other formats may look like styles and are
-        // not to be touched.
+        // Only lines for people carry styles. A name may look like a style, and the other formats
+        // must pass it on unchanged.
         let out: Box<dyn Write> = match format {
             Format::Text => Box::new(anstream::AutoStream::auto(io::stdout())),
             Format::Json | Format::Nul => Box::new(io::stdout()),
@@ -34,12 +40,13 @@ impl Output {
             out: BufWriter::with_capacity(64 * 1024, out),
             format,
             only,
-            look: text::Look { below },
+            style: text::PathStyle { below },
             limit: LimitNotice::default(),
             own_output: OwnOutput::new(),
         }
     }
 
+    /// Writes the `ready` line, which only JSON has.
     pub(crate) fn ready(
         &mut self,
         roots: &[PathBuf],
@@ -52,6 +59,7 @@ impl Output {
         }
     }
 
+    /// Writes an event. `counters` are those at the time of the event, for the notice about the limit.
     pub(crate) fn event(&mut self, event: &Event, counters: everwatch::Counters) -> io::Result<()> {
         crate::shutdown::PRINTED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         if let Event::Coverage(subtree) = event {
@@ -62,15 +70,16 @@ impl Output {
             (Format::Json, Event::Resync(resync)) => json::resync(&mut self.out, resync),
             (Format::Json, Event::Coverage(subtree)) => json::coverage(&mut self.out, subtree),
             (Format::Text, Event::Resync(resync)) => {
-                text::resync(&mut io::stderr(), &self.look, resync)
+                text::resync(&mut io::stderr(), &self.style, resync)
             }
             (Format::Text, Event::Coverage(subtree)) if !LimitNotice::is_about(subtree) => {
-                text::coverage(&mut io::stderr(), &self.look, subtree)
+                text::coverage(&mut io::stderr(), &self.style, subtree)
             }
             _ => Ok(()),
         }
     }
 
+    /// Writes a change, unless `--only` excludes it or it is about the output itself.
     pub(crate) fn change(&mut self, change: &Change) -> io::Result<()> {
         if !self.only.is_empty() && !self.only.iter().any(|only| only.is_of(&change.kind)) {
             return Ok(());
@@ -79,7 +88,7 @@ impl Output {
             return Ok(());
         }
         match self.format {
-            Format::Text => text::change(&mut self.out, &self.look, change),
+            Format::Text => text::change(&mut self.out, &self.style, change),
             Format::Json => json::change(&mut self.out, change),
             Format::Nul => {
                 let from = match &change.kind {
@@ -99,6 +108,7 @@ impl Output {
         }
     }
 
+    /// Hands everything written so far to the reader.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }

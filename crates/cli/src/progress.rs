@@ -1,4 +1,4 @@
-//! A count on standard error while a large tree is being scanned, if a person may see it.
+//! A running count of entries on standard error while a large tree is scanned, if that is a terminal.
 
 use std::io::{IsTerminal, Write};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use everwatch::Watcher;
 
-/// Runs `work` and shows how many entries the watcher knows meanwhile.
+/// Runs `work` on this thread and shows the number of known entries every 300 ms meanwhile. The line is
+/// erased at the end.
 pub(crate) fn shown<T>(watcher: &Watcher, work: impl FnOnce() -> T) -> T {
     if !std::io::stderr().is_terminal() {
         return work();
     }
     let (done, is_done) = mpsc::channel::<()>();
     std::thread::scope(|scope| {
-        let shower = std::thread::Builder::new();
-        // Without it nothing is shown, and the tree is scanned all the same.
-        let _ = shower.spawn_scoped(scope, move || {
+        let thread = std::thread::Builder::new();
+        // Without the thread nothing is shown, and the tree is scanned all the same.
+        let _ = thread.spawn_scoped(scope, move || {
             let mut was_shown = false;
             // Small trees are done before the first tick and show nothing.
             while is_done.recv_timeout(Duration::from_millis(300)) == Err(RecvTimeoutError::Timeout)
@@ -35,7 +36,7 @@ pub(crate) fn shown<T>(watcher: &Watcher, work: impl FnOnce() -> T) -> T {
     })
 }
 
-/// Takes the count off the screen.
+/// Erases the line of the count.
 pub(crate) fn clear() {
     if std::io::stderr().is_terminal() {
         crate::show!("\r\x1b[K");

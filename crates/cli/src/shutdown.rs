@@ -1,4 +1,8 @@
-//! Ending: by signal, or because nobody reads any more.
+//! Shutdown by a signal, or because the reader of standard output has gone.
+//!
+//! A pipe whose reader does not read blocks the main thread in a write, so a signal cannot count on
+//! that thread. Threads of their own finish the watcher, observe progress, and exit the process if there is
+//! none. The exit code is 0 in all cases: an end that was asked for is no failure.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -6,17 +10,18 @@ use std::time::Duration;
 
 use everwatch::Watcher;
 
-/// How long nothing may move, when the command is to end, before it ends without the rest.
+/// How long neither the engine nor the output may stand still after a signal. Then the process exits
+/// without printing the rest.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Sets up Ctrl-C and SIGTERM. The first one lets what has happened so far be printed; if the reader
-/// does not take it, or a second one comes, the command ends without. Before the roots are armed
-/// there is nothing to print, and the command ends at once.
+/// Sets up Ctrl-C and SIGTERM. After the first one, the command prints what has happened so far and
+/// ends; it ends without that if the reader does not take it, or if a second signal comes. Before the
+/// roots are armed there is nothing to print, and the command ends at once.
 pub(crate) fn on_signal(watcher: &Arc<Watcher>) -> Result<(), String> {
     let watcher = Arc::clone(watcher);
-    let was_asked = AtomicBool::new(false);
+    let was_signalled = AtomicBool::new(false);
     ctrlc::set_handler(move || {
-        if was_asked.swap(true, Ordering::AcqRel) {
+        if was_signalled.swap(true, Ordering::AcqRel) {
             std::process::exit(0);
         }
         if !IS_ARMED.load(Ordering::Acquire) {
@@ -24,19 +29,19 @@ pub(crate) fn on_signal(watcher: &Arc<Watcher>) -> Result<(), String> {
             std::process::exit(0);
         }
         let witness = Arc::clone(&watcher);
-        let guarded = std::thread::Builder::new().spawn(move || end_when_stuck(&witness));
+        let guarding = std::thread::Builder::new().spawn(move || exit_when_stuck(&witness));
         let finisher = Arc::clone(&watcher);
         let finishing = std::thread::Builder::new().spawn(move || finisher.finish());
-        // Without threads there is nobody to wait for the reader: what is known goes, the rest not.
-        if guarded.is_err() || finishing.is_err() {
+        // Without threads nothing can wait for the reader: the watcher drops what is not printed yet.
+        if guarding.is_err() || finishing.is_err() {
             watcher.close();
         }
     })
     .map_err(|error| format!("cannot set up Ctrl-C: {error}"))
 }
 
-/// Ends the process once neither the engine nor the output has moved for a while.
-fn end_when_stuck(watcher: &Watcher) {
+/// Exits the process once the counters of the engine and of the output stand still for [`GRACE`].
+fn exit_when_stuck(watcher: &Watcher) {
     let mut before = None;
     loop {
         let now = (watcher.counters(), PRINTED.load(Ordering::Relaxed));
@@ -48,18 +53,19 @@ fn end_when_stuck(watcher: &Watcher) {
     }
 }
 
-/// Whether the roots are armed.
+/// Whether the roots are armed. Set once, by the main thread.
 pub(crate) static IS_ARMED: AtomicBool = AtomicBool::new(false);
 
-/// Events printed so far.
+/// Number of events printed so far: the progress that [`exit_when_stuck`] observes.
 pub(crate) static PRINTED: AtomicU64 = AtomicU64::new(0);
 
-/// Ends the process when the other end of standard output is closed, even if nothing is written.
+/// Exits the process when the other end of standard output is closed, even if nothing is written:
+/// poll(2) reports POLLERR for a pipe without a reader.
 #[cfg(target_os = "linux")]
 pub(crate) fn on_closed_output() {
     use rustix::event::{PollFd, PollFlags, poll};
 
-    // Without it, the end of the reader shows when something is written.
+    // Without the thread, the next write fails and ends the command.
     let _ = std::thread::Builder::new().spawn(|| {
         let stdout = std::io::stdout();
         loop {
@@ -70,12 +76,13 @@ pub(crate) fn on_closed_output() {
                 std::process::exit(0);
             }
             if ready.is_ok() {
-                // A terminal that hung up, or a file: writing will tell.
+                // A terminal that hung up, or a file: the next write fails.
                 return;
             }
         }
     });
 }
 
+/// Elsewhere the next write fails and ends the command.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn on_closed_output() {}

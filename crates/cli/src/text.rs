@@ -1,20 +1,24 @@
 //! Lines for people: colour and short paths on a terminal, plain absolute paths otherwise.
+//!
+//! Control characters and other bytes that a terminal may obey are escaped, so that each line stays a
+//! line and a name cannot write to the screen.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
-use everwatch::{Change, ChangeKind, Resync, Subtree};
+use everwatch::{Change, ChangeKind, Coverage, Resync, ResyncPhase};
 
-/// How to write paths.
+/// How paths are written.
 #[derive(Debug)]
-pub(crate) struct Look {
-    /// Paths below this directory are written relative to it.
+pub(crate) struct PathStyle {
+    /// Paths below this directory are written relative to it; without it, all are absolute.
     pub(crate) below: Option<PathBuf>,
 }
 
-impl Look {
-    /// A path as one word on one line.
+impl PathStyle {
+    /// A path, escaped, so that it is on one line. The directory that paths are relative to keeps its
+    /// absolute path.
     pub(crate) fn show(&self, path: &Path) -> String {
         let short = self
             .below
@@ -27,6 +31,7 @@ impl Look {
     }
 }
 
+/// The colour of the first word of a line.
 fn style(kind: &ChangeKind) -> Style {
     let colour = match kind {
         ChangeKind::Created => AnsiColor::Green,
@@ -38,7 +43,8 @@ fn style(kind: &ChangeKind) -> Style {
     colour.on_default()
 }
 
-pub(crate) fn change(out: &mut impl Write, look: &Look, change: &Change) -> io::Result<()> {
+/// A change. Directories end in a slash.
+pub(crate) fn change(out: &mut impl Write, paths: &PathStyle, change: &Change) -> io::Result<()> {
     let style = style(&change.kind);
     let slash = if change.file_type == everwatch::FileType::Dir {
         "/"
@@ -47,27 +53,32 @@ pub(crate) fn change(out: &mut impl Write, look: &Look, change: &Change) -> io::
     };
     write!(out, "{style}{:<8}{style:#}  ", change.kind.as_str())?;
     if let ChangeKind::Moved { from } = &change.kind {
-        write!(out, "{}{slash} -> ", look.show(from))?;
+        write!(out, "{}{slash} -> ", paths.show(from))?;
     }
-    writeln!(out, "{}{slash}", look.show(&change.path))
+    writeln!(out, "{}{slash}", paths.show(&change.path))
 }
 
-pub(crate) fn resync(out: &mut impl Write, look: &Look, resync: &Resync) -> io::Result<()> {
-    let state = if resync.finished {
-        "in line again"
-    } else {
-        "comparing with the disk"
+/// The begin or the end of a comparison with the disk.
+pub(crate) fn resync(out: &mut impl Write, paths: &PathStyle, resync: &Resync) -> io::Result<()> {
+    let state = match resync.phase {
+        ResyncPhase::Begin => "comparing with the disk",
+        ResyncPhase::End => "in line again",
     };
     writeln!(
         out,
         "everwatch: {} is {state} ({})",
-        look.show(&resync.path),
+        paths.show(&resync.path),
         resync.reason.as_str()
     )
 }
 
-pub(crate) fn coverage(out: &mut impl Write, look: &Look, subtree: &Subtree) -> io::Result<()> {
-    let path = look.show(&subtree.path);
+/// How a subtree is watched from now on, and what to do about it.
+pub(crate) fn coverage(
+    out: &mut impl Write,
+    paths: &PathStyle,
+    subtree: &Coverage,
+) -> io::Result<()> {
+    let path = paths.show(&subtree.path);
     match subtree.gap {
         Some(gap) => writeln!(
             out,
@@ -85,19 +96,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_could_write_to_a_terminal_is_escaped() {
-        let look = Look { below: None };
+    fn characters_that_a_terminal_obeys_are_escaped() {
+        let paths = PathStyle { below: None };
         let path = Path::new("/a\n\x1b[31m\u{202e}\\b");
-        assert_eq!(look.show(path), "/a\\n\\u{1b}[31m\\u{202e}\\\\b");
+        assert_eq!(paths.show(path), "/a\\n\\u{1b}[31m\\u{202e}\\\\b");
     }
 
     #[cfg(unix)]
     #[test]
-    fn bytes_that_are_no_text_are_shown_in_hex() {
+    fn bytes_that_are_not_text_are_shown_in_hex() {
         use std::os::unix::ffi::OsStrExt;
         let path = Path::new(std::ffi::OsStr::from_bytes(b"/a/\xff\xfez"));
         assert_eq!(
-            Look {
+            PathStyle {
                 below: Some("/a".into())
             }
             .show(path),

@@ -1,7 +1,7 @@
-//! What is wrong with the command line, as one sentence: what, where, and what to do.
+//! Usage errors: a mistake on the command line as one sentence with the flag, the value, and what to do.
 //!
-//! The parser's own message has several lines and repeats what was typed as it is. This takes the
-//! facts out of its error and quotes what was typed in a way that no terminal obeys.
+//! The parser's own message has several lines and repeats the typed words raw. The sentence here is
+//! made of the facts in the parser's error, and quotes typed words so that no terminal obeys them.
 
 use std::error::Error as _;
 use std::path::Path;
@@ -9,22 +9,23 @@ use std::path::Path;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use everwatch::printable;
 
-/// The sentence for `error`, given the arguments behind the command's own name.
+/// The sentence for `error`. `arguments` are those after the program's name; the first one decides
+/// whose help is recommended.
 pub(crate) fn sentence(error: &clap::Error, arguments: &[String]) -> String {
     let usage = UsageError { error };
-    let order = arguments
+    let command = arguments
         .first()
-        .filter(|order| ["watch", "doctor"].contains(&&***order));
-    let help = match order {
-        Some(order) => format!("run 'everwatch {order} --help' to see what there is"),
+        .filter(|command| ["watch", "doctor"].contains(&&***command));
+    let help = match command {
+        Some(command) => format!("run 'everwatch {command} --help' to see what there is"),
         None => "run 'everwatch --help' to see what there is".to_owned(),
     };
     match error.kind() {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             format!("say what to do: 'watch' or 'doctor'; {help}")
         }
-        ErrorKind::InvalidSubcommand => usage.about_order(&help),
-        ErrorKind::UnknownArgument => usage.about_flag(order, &help),
+        ErrorKind::InvalidSubcommand => usage.about_command(&help),
+        ErrorKind::UnknownArgument => usage.about_flag(command, &help),
         ErrorKind::InvalidValue => usage.about_choice(&help),
         ErrorKind::ValueValidation => usage.about_value(),
         ErrorKind::ArgumentConflict => {
@@ -42,12 +43,14 @@ pub(crate) fn sentence(error: &clap::Error, arguments: &[String]) -> String {
     }
 }
 
+/// An error of the parser, with its facts by name.
 struct UsageError<'a> {
     error: &'a clap::Error,
 }
 
 impl UsageError<'_> {
-    fn about_order(&self, help: &str) -> String {
+    /// There is no such subcommand.
+    fn about_command(&self, help: &str) -> String {
         let typed = self.text(ContextKind::InvalidSubcommand);
         let quoted = quoted(typed);
         if let Some(meant) = self.suggested(ContextKind::SuggestedSubcommand) {
@@ -59,10 +62,11 @@ impl UsageError<'_> {
         }
     }
 
-    fn about_flag(&self, order: Option<&String>, help: &str) -> String {
+    /// The subcommand has no such flag.
+    fn about_flag(&self, command: Option<&String>, help: &str) -> String {
         let quoted = quoted(self.text(ContextKind::InvalidArg));
-        let command = match order {
-            Some(order) => format!("everwatch {order}"),
+        let command = match command {
+            Some(command) => format!("everwatch {command}"),
             None => "everwatch".to_owned(),
         };
         match self.suggested(ContextKind::SuggestedArg) {
@@ -73,6 +77,7 @@ impl UsageError<'_> {
         }
     }
 
+    /// A value is missing, or is none of those that the flag takes.
     fn about_choice(&self, help: &str) -> String {
         let flag = self.flag();
         let typed = self.text(ContextKind::InvalidValue);
@@ -98,6 +103,7 @@ impl UsageError<'_> {
         }
     }
 
+    /// A value has the wrong form; the parser of the value says why.
     fn about_value(&self) -> String {
         let quoted = quoted(self.text(ContextKind::InvalidValue));
         let why = self.error.source().map(ToString::to_string);
@@ -108,12 +114,13 @@ impl UsageError<'_> {
         )
     }
 
-    /// The flag that it is about, without the name of its value.
+    /// The flag in question, without the name of its value.
     fn flag(&self) -> &str {
         let usage = self.text(ContextKind::InvalidArg);
         usage.split(' ').next().unwrap_or(usage)
     }
 
+    /// A fact of the error that is one string; empty if the error has none.
     fn text(&self, kind: ContextKind) -> &str {
         match self.error.get(kind) {
             Some(ContextValue::String(text)) => text,
@@ -121,7 +128,7 @@ impl UsageError<'_> {
         }
     }
 
-    /// What the parser takes for what was meant.
+    /// The spelling that the parser suggests, quoted.
     fn suggested(&self, kind: ContextKind) -> Option<String> {
         match self.error.get(kind)? {
             ContextValue::String(meant) => Some(quoted(meant)),
@@ -131,6 +138,7 @@ impl UsageError<'_> {
     }
 }
 
+/// The word in quotation marks, escaped.
 fn quoted(typed: &str) -> String {
     format!("'{}'", printable(Path::new(typed)))
 }

@@ -1,4 +1,4 @@
-//! `everwatch watch`.
+//! `everwatch watch`: arms the paths, prints what exists on request, and then the feed until it ends.
 
 use std::io;
 use std::sync::Arc;
@@ -6,11 +6,13 @@ use std::sync::atomic::Ordering;
 
 use everwatch::{Error, ErrorKind, Event, Feed, Options, Watcher};
 
-use crate::args::Watch;
+use crate::args::WatchArgs;
 use crate::output::Output;
 use crate::{progress, shutdown};
 
-pub(crate) fn run(args: &Watch) -> Result<(), String> {
+/// Watches until a signal comes or the reader of standard output has gone. An error is the sentence for
+/// standard error.
+pub(crate) fn run(args: &WatchArgs) -> Result<(), String> {
     let sentence = |error: Error| error.to_string();
     let mut options = Options::new()
         .backend(args.backend.into())
@@ -56,16 +58,16 @@ pub(crate) fn run(args: &Watch) -> Result<(), String> {
         print_feed(&watcher, &mut feed, &mut output)
     })();
     match printed {
-        // Nobody reads any more, or a signal came.
+        // The reader has gone, or a signal came.
         Err(error) if is_end(&error) => Ok(()),
         Err(error) => Err(format!("cannot write to standard output: {error}")),
         Ok(()) => Ok(()),
     }
 }
 
-/// Whether the reader of standard output is gone, or the watcher was closed.
+/// Whether the error means that the reader of standard output has gone, or that the watcher was closed.
 fn is_end(error: &io::Error) -> bool {
-    /// ERROR_PIPE_NOT_CONNECTED: the other end closed a pipe, as Wine puts it.
+    /// ERROR_PIPE_NOT_CONNECTED: what Wine returns when the other end closed the pipe.
     const NOT_CONNECTED: i32 = 233;
     matches!(
         error.kind(),
@@ -73,8 +75,8 @@ fn is_end(error: &io::Error) -> bool {
     ) || (cfg!(windows) && error.raw_os_error() == Some(NOT_CONNECTED))
 }
 
-/// Prints what exists, and returns the feed that goes on from there. What the first feed knows of
-/// coverage is not in the second.
+/// Prints the entries of a snapshot, and returns the feed that continues it. Coverage events of the
+/// first feed are printed before, because the second one does not repeat them.
 fn print_snapshot(watcher: &Watcher, mut feed: Feed, output: &mut Output) -> io::Result<Feed> {
     let snapshot = watcher.snapshot()?;
     while let Some(event) = feed.try_next()? {
@@ -88,7 +90,8 @@ fn print_snapshot(watcher: &Watcher, mut feed: Feed, output: &mut Output) -> io:
     Ok(snapshot.feed)
 }
 
-/// Prints until the watcher is closed. Flushes whenever there is nothing more to print.
+/// Prints until the watcher is closed. Flushes whenever the feed is empty, so a line waits for a buffer
+/// to fill only while more lines follow at once.
 fn print_feed(watcher: &Watcher, feed: &mut Feed, output: &mut Output) -> io::Result<()> {
     loop {
         let event = match feed.try_next() {

@@ -1,21 +1,27 @@
-//! The one notice about the limit of watches.
+//! The notice about the limit of inotify watches: one line for all directories beyond it.
+//!
+//! A tree above the limit has thousands of directories without a watch. Each has a coverage event; a
+//! person needs one line with the numbers and the command that raises the limit.
 
-use everwatch::{Counters, Gap, State, Subtree};
+use everwatch::{Counters, Coverage, CoverageState, Gap};
 
 /// Says once that the limit is reached, and once that it no longer is.
 #[derive(Debug, Default)]
 pub(crate) struct LimitNotice {
-    was_told: bool,
+    /// Whether the limit was reported and its end was not.
+    is_reported: bool,
 }
 
 impl LimitNotice {
-    pub(crate) fn is_about(subtree: &Subtree) -> bool {
+    /// Whether the notice replaces the line for this subtree.
+    pub(crate) fn is_about(subtree: &Coverage) -> bool {
         subtree.gap == Some(Gap::WatchLimit)
     }
 
-    pub(crate) fn note(&mut self, subtree: &Subtree, counters: Counters) {
-        if Self::is_about(subtree) && !self.was_told {
-            self.was_told = true;
+    /// Takes a coverage event into account, and writes a notice to standard error if one is due.
+    pub(crate) fn note(&mut self, subtree: &Coverage, counters: Counters) {
+        if Self::is_about(subtree) && !self.is_reported {
+            self.is_reported = true;
             let (have, name) = limit();
             let need = counters.watches + counters.unwatched;
             crate::say!(
@@ -26,14 +32,15 @@ impl LimitNotice {
                 (need + have).next_power_of_two(),
             );
         }
-        if subtree.state == State::Live && self.was_told && counters.unwatched == 0 {
-            self.was_told = false;
+        if subtree.state == CoverageState::Live && self.is_reported && counters.unwatched == 0 {
+            self.is_reported = false;
             crate::say!("everwatch: the limit of inotify watches suffices again; all is watched");
         }
     }
 }
 
-/// The limit that counts, and its name: in a user namespace there may be a smaller one.
+/// The limit that applies, with its sysctl name: the smaller of the user's and that of the user
+/// namespace, namespaces(7). One that cannot be read does not count.
 fn limit() -> (u64, &'static str) {
     let read = |name: &'static str| {
         let path = format!("/proc/sys/{}", name.replace('.', "/"));

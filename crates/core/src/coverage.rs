@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// How a part of the tree is watched.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-pub enum State {
+pub enum CoverageState {
     /// The kernel reports its changes.
     Live,
     /// It is listed again and again; changes arrive late but arrive.
@@ -15,13 +15,13 @@ pub enum State {
     Lost,
 }
 
-impl State {
+impl CoverageState {
     /// The name in the command's JSON lines: `live`, `polled` or `lost`.
     pub fn as_str(self) -> &'static str {
         match self {
-            State::Live => "live",
-            State::Polled => "polled",
-            State::Lost => "lost",
+            CoverageState::Live => "live",
+            CoverageState::Polled => "polled",
+            CoverageState::Lost => "lost",
         }
     }
 }
@@ -102,37 +102,37 @@ impl Gap {
     }
 
     /// How a part of the tree with this gap is watched.
-    pub(crate) fn state(self) -> State {
+    pub(crate) fn state(self) -> CoverageState {
         match self {
             Gap::WatchLimit
             | Gap::InstanceLimit
             | Gap::RemoteFileSystem
             | Gap::PseudoFileSystem
             | Gap::Chosen
-            | Gap::NoNotification => State::Polled,
+            | Gap::NoNotification => CoverageState::Polled,
             Gap::Unreadable
             | Gap::OpenFiles
             | Gap::PseudoMount
             | Gap::RootGone
             | Gap::MirrorFull
-            | Gap::Failing => State::Lost,
+            | Gap::Failing => CoverageState::Lost,
         }
     }
 }
 
-/// A directory, with all below it that is not named separately, and how it is watched.
+/// How one directory is watched, with all below it that has no `Coverage` of its own.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub struct Subtree {
+pub struct Coverage {
     /// The directory.
     pub path: PathBuf,
     /// How it is watched.
-    pub state: State,
+    pub state: CoverageState,
     /// Why it is not live, if it is not.
     pub gap: Option<Gap>,
 }
 
-impl fmt::Display for Subtree {
+impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.state.as_str(), self.path.display())?;
         match self.gap {
@@ -141,3 +141,6 @@ impl fmt::Display for Subtree {
         }
     }
 }
+
+// The former names, for the files of the engine that still use them.
+pub(crate) use {Coverage as Subtree, CoverageState as State};

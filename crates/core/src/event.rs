@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::coverage::Subtree;
+use crate::coverage::Coverage;
 use crate::entry::FileType;
 
 /// How a change became known.
@@ -125,6 +125,25 @@ impl ResyncReason {
     }
 }
 
+/// Which end of a repair a [`Resync`] marks.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ResyncPhase {
+    /// The comparison begins. Changes that it finds follow, with others between them.
+    Begin,
+    /// The comparison is complete: the whole difference has been delivered.
+    End,
+}
+
+impl ResyncPhase {
+    /// The name in the command's JSON lines: `begin` or `end`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ResyncPhase::Begin => "begin",
+            ResyncPhase::End => "end",
+        }
+    }
+}
+
 /// Marks the changes that repair a part of the tree. Nothing has to be done about it: the exact
 /// difference lies between `begin` and `end`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -134,8 +153,8 @@ pub struct Resync {
     pub path: PathBuf,
     /// Why.
     pub reason: ResyncReason,
-    /// True at the end, false at the beginning.
-    pub finished: bool,
+    /// Whether the comparison begins or is complete.
+    pub phase: ResyncPhase,
 }
 
 /// One item of a feed.
@@ -148,7 +167,7 @@ pub enum Event {
     Resync(Resync),
     /// A part of the tree is now watched in another way. That holds for the path until it is removed
     /// or moved away; of a directory that is not live and was moved it is said again at its new path.
-    Coverage(Subtree),
+    Coverage(Coverage),
 }
 
 impl Event {
@@ -166,15 +185,15 @@ impl fmt::Display for Event {
         match self {
             Event::Change(change) => change.fmt(f),
             Event::Resync(resync) => {
-                let state = if resync.finished { "end" } else { "begin" };
                 write!(
                     f,
-                    "resync {state} {} ({})",
+                    "resync {} {} ({})",
+                    resync.phase.as_str(),
                     resync.path.display(),
                     resync.reason.as_str()
                 )
             }
-            Event::Coverage(subtree) => subtree.fmt(f),
+            Event::Coverage(coverage) => coverage.fmt(f),
         }
     }
 }

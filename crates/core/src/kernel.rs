@@ -25,11 +25,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::coverage::Gap;
-pub(crate) use crate::entry::{BORN_ONCE, Identity, Stat, Watch};
-pub(crate) use crate::fault::{Fault, FaultKind};
-pub(crate) use crate::listing::Listing;
+use crate::entry::{Identity, Stat, Watch};
+use crate::fault::Fault;
+use crate::listing::Listing;
 use crate::queue::RecordQueue;
-pub(crate) use crate::time::FileTime;
+use crate::time::FileTime;
 use crate::time::may_be_since;
 
 /// What the engine calls a file that is looked at later; it means nothing to a kernel.

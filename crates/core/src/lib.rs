@@ -33,16 +33,5 @@ pub mod queue;
 pub mod record;
 pub mod time;
 
-// The former places of what moved, for the files of the engine that still name them.
-pub(crate) mod change {
-    pub(crate) use crate::entry::FileType;
-    pub(crate) use crate::event::{Cause, Event, ResyncReason};
-}
-pub(crate) mod outlet {
-    pub(crate) use crate::delivery::outlet::{OutletId, Outlets};
-    pub(crate) use crate::mirror::path::path_of;
-}
-pub(crate) use ignore as filter;
-
 pub use delivery::outlet::OutletId;
 pub use engine::Engine;

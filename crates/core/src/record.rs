@@ -1,8 +1,6 @@
 //! Records: what a kernel said, decoded and not yet believed.
 
 use crate::entry::{FileType, Watch};
-pub(crate) use crate::queue::RecordQueue as Backlog;
-pub(crate) use crate::time::Moment;
 
 /// What a record says.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use everwatch_core::OutletId;
-use everwatch_core::coverage::Subtree;
+use everwatch_core::coverage::Coverage;
 use everwatch_core::engine::{Barrier, Engine, Progress, RootId, RootSpec};
 use everwatch_core::fault::Fault;
 use everwatch_core::ignore::Filter;
@@ -42,7 +42,7 @@ pub(crate) enum Command {
         reply: SyncSender<()>,
     },
     Coverage {
-        reply: SyncSender<Vec<Subtree>>,
+        reply: SyncSender<Vec<Coverage>>,
     },
     Roots {
         reply: SyncSender<Vec<PathBuf>>,

@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 
 use everwatch_core::event::Event;
 
-use crate::platform::Signal;
+use everwatch_backends::Signal;
+
 use crate::platform::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 #[derive(Debug, Default)]

@@ -14,7 +14,7 @@
 //! consumers, a barrier or a snapshot there is [`Watcher`], and for everything that can be chosen
 //! [`Options`].
 
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 mod engine;
 mod error;
@@ -26,21 +26,17 @@ mod platform;
 mod printable;
 mod readiness;
 mod rules;
-#[cfg(feature = "sim")]
-#[allow(unsafe_code, reason = "the thin edge to the operating system")]
-pub mod sys;
-#[cfg(not(feature = "sim"))]
-#[allow(unsafe_code, reason = "the thin edge to the operating system")]
-mod sys;
 mod watcher;
 
 use std::path::Path;
 
 pub use error::{Error, ErrorKind};
-pub use everwatch_core::coverage::{Gap, State, Subtree};
+pub use everwatch_core::coverage::{Coverage, CoverageState, Gap};
 pub use everwatch_core::engine::Counters;
 pub use everwatch_core::entry::FileType;
-pub use everwatch_core::event::{Cause, Change, ChangeKind, Event, Resync, ResyncReason};
+pub use everwatch_core::event::{
+    Cause, Change, ChangeKind, Event, Resync, ResyncPhase, ResyncReason,
+};
 pub use feed::{EventStream, Feed};
 pub use options::{Backend, CompletionModel, Options};
 pub use printable::printable;
@@ -52,7 +48,7 @@ pub use watcher::{Cursor, Entry, Root, Snapshot, Watcher};
 /// as [`Options::worker`]; they are started with the one argument `isolated-reads`.
 #[cfg(windows)]
 pub fn serve_isolated_reads() -> ! {
-    everwatch_directory_reads::serve_isolated()
+    everwatch_backends::serve_isolated_reads()
 }
 
 /// Watches `path`, a directory with all below it or a single file, and returns its feed.

@@ -6,7 +6,7 @@ use everwatch_core::coverage::Gap;
 
 use crate::error::Error;
 use crate::options::Backend;
-use crate::sys::host;
+use everwatch_backends as host;
 
 /// What can be said about watching a path.
 #[derive(Clone, Debug)]

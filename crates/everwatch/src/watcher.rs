@@ -3,7 +3,7 @@
 use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
 
-use everwatch_core::coverage::Subtree;
+use everwatch_core::coverage::Coverage;
 use everwatch_core::engine::{Counters, RootId, RootSpec};
 use everwatch_core::entry::FileType;
 use everwatch_core::event::Change;
@@ -202,7 +202,7 @@ impl Watcher {
                 .with_detail("the capacity of a feed has to be at least 1".to_owned()));
         }
         let filter = options.filter()?;
-        let host = Host::start(&options).map_err(|fault| {
+        let host = Host::start(&options.start()).map_err(|fault| {
             // Of the other models hardly anything can fail.
             match cfg!(windows) && options.completion == CompletionModel::Isolated {
                 true => Error::from_fault(fault, "start the worker").with_path(&options.worker),
@@ -381,7 +381,7 @@ impl Watcher {
     /// # Errors
     ///
     /// [`ErrorKind::Closed`] if the watcher is closed.
-    pub fn coverage(&self) -> Result<Vec<Subtree>, Error> {
+    pub fn coverage(&self) -> Result<Vec<Coverage>, Error> {
         self.ask("ask for the coverage", |reply| Command::Coverage { reply })
     }
 

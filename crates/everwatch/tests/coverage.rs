@@ -18,7 +18,10 @@ use common::role::{as_nobody, in_namespaces, mount, set_limit};
 use common::{
     Replica, changes, differences, eventually, structure, synced, temp, until, waiting, walk,
 };
-use everwatch::{Backend, Cause, ErrorKind, Event, Feed, Gap, Options, State, Subtree, Watcher};
+use everwatch::{
+    Backend, Cause, Coverage, CoverageState, ErrorKind, Event, Feed, Gap, Options, ResyncPhase,
+    Watcher,
+};
 
 /// A watcher of `root` that polls often enough for a test.
 fn watched(root: &Path) -> (Watcher, Feed) {
@@ -41,18 +44,18 @@ fn make_dirs(root: &Path, count: usize) -> Vec<PathBuf> {
     dirs
 }
 
-fn coverage(watcher: &Watcher) -> Vec<(PathBuf, State, Option<Gap>)> {
+fn coverage(watcher: &Watcher) -> Vec<(PathBuf, CoverageState, Option<Gap>)> {
     let all = watcher.coverage().expect("the watcher is open");
     all.into_iter()
         .map(
-            |Subtree {
+            |Coverage {
                  path, state, gap, ..
              }| (path, state, gap),
         )
         .collect()
 }
 
-fn is_coverage(event: &Event, path: &Path, state: State, gap: Option<Gap>) -> bool {
+fn is_coverage(event: &Event, path: &Path, state: CoverageState, gap: Option<Gap>) -> bool {
     matches!(event, Event::Coverage(subtree)
         if subtree.path == path && subtree.state == state && subtree.gap == gap)
 }
@@ -155,14 +158,15 @@ fn a_raised_watch_limit_recovers_by_itself() {
         assert_ne!(limited, Vec::<PathBuf>::new());
         set_limit("max_inotify_watches", 1000);
         eventually("all is live", || {
-            coverage(&watcher) == [(dir.path().into(), State::Live, None)]
+            coverage(&watcher) == [(dir.path().into(), CoverageState::Live, None)]
         });
         assert_eq!(watcher.counters().unwatched, 0);
         let events = synced(&watcher, &mut feed);
         for path in &limited {
-            let lost =
-                |event: &&Event| is_coverage(event, path, State::Polled, Some(Gap::WatchLimit));
-            let live = |event: &&Event| is_coverage(event, path, State::Live, None);
+            let lost = |event: &&Event| {
+                is_coverage(event, path, CoverageState::Polled, Some(Gap::WatchLimit))
+            };
+            let live = |event: &&Event| is_coverage(event, path, CoverageState::Live, None);
             assert_eq!(
                 events.iter().filter(lost).count(),
                 1,
@@ -194,12 +198,12 @@ fn a_root_that_recovered_from_the_watch_limit_is_missed_when_it_is_renamed() {
         let (watcher, mut feed) = watched(&root);
         set_limit("max_inotify_watches", 1000);
         eventually("all is live", || {
-            coverage(&watcher) == [(root.clone(), State::Live, None)]
+            coverage(&watcher) == [(root.clone(), CoverageState::Live, None)]
         });
         waiting(&mut feed);
         fs::rename(&root, dir.path().join("above/elsewhere")).expect("moved");
         until(&mut feed, "the root is gone", |event| {
-            is_coverage(event, &root, State::Lost, Some(Gap::RootGone))
+            is_coverage(event, &root, CoverageState::Lost, Some(Gap::RootGone))
         });
     });
 }
@@ -215,12 +219,12 @@ fn a_root_that_recovered_from_the_watch_limit_is_missed_when_one_above_it_is_ren
         let (watcher, mut feed) = watched(&root);
         set_limit("max_inotify_watches", 1000);
         eventually("all is live", || {
-            coverage(&watcher) == [(root.clone(), State::Live, None)]
+            coverage(&watcher) == [(root.clone(), CoverageState::Live, None)]
         });
         waiting(&mut feed);
         fs::rename(dir.path().join("above"), dir.path().join("elsewhere")).expect("moved");
         until(&mut feed, "the root is gone", |event| {
-            is_coverage(event, &root, State::Lost, Some(Gap::RootGone))
+            is_coverage(event, &root, CoverageState::Lost, Some(Gap::RootGone))
         });
     });
 }
@@ -238,7 +242,7 @@ fn without_an_inotify_instance_all_is_polled_and_said_so() {
             assert_eq!(watcher.backend(), Backend::Poll);
             let expected = (
                 dir.path().to_owned(),
-                State::Polled,
+                CoverageState::Polled,
                 Some(Gap::InstanceLimit),
             );
             assert_eq!(coverage(&watcher), [expected]);
@@ -247,7 +251,7 @@ fn without_an_inotify_instance_all_is_polled_and_said_so() {
             }
             set_limit("max_inotify_instances", 10);
             eventually("all is live", || {
-                coverage(&watcher) == [(dir.path().into(), State::Live, None)]
+                coverage(&watcher) == [(dir.path().into(), CoverageState::Live, None)]
             });
             assert_all_seen(&watcher, &mut feed, &dirs, "after");
         },
@@ -299,11 +303,9 @@ fn an_unreadable_directory_is_lost_by_name_until_it_can_be_read() {
                 structure(dir.path(), &events),
                 ["created open/f", "created a/f"]
             );
-            assert!(
-                events.iter().any(|event| {
-                    is_coverage(event, &closed, State::Lost, Some(Gap::Unreadable))
-                })
-            );
+            assert!(events.iter().any(|event| {
+                is_coverage(event, &closed, CoverageState::Lost, Some(Gap::Unreadable))
+            }));
 
             chmod(&closed, 0o700);
             fs::write(closed.join("below/f"), "").expect("a file");
@@ -314,14 +316,15 @@ fn an_unreadable_directory_is_lost_by_name_until_it_can_be_read() {
                 seen,
                 ["created a/closed/below/", "created a/closed/below/f"]
             );
-            assert!(
-                events
-                    .iter()
-                    .any(|event| is_coverage(event, &closed, State::Live, None))
-            );
+            assert!(events.iter().any(|event| is_coverage(
+                event,
+                &closed,
+                CoverageState::Live,
+                None
+            )));
             assert_eq!(
                 coverage(&watcher),
-                [(dir.path().to_owned(), State::Live, None)]
+                [(dir.path().to_owned(), CoverageState::Live, None)]
             );
             fs::write(closed.join("below/g"), "").expect("a file");
             let seen = structure(dir.path(), &synced(&watcher, &mut feed));
@@ -406,7 +409,7 @@ fn a_directory_that_is_made_unreadable_and_readable_again_has_what_was_made_mean
             assert_eq!(wrong, [""; 0], "round {round}");
             assert_eq!(
                 coverage(&watcher),
-                [(dir.path().to_owned(), State::Live, None)]
+                [(dir.path().to_owned(), CoverageState::Live, None)]
             );
         }
     });
@@ -432,7 +435,7 @@ fn a_root_that_gets_its_search_permission_back_is_live_below_again() {
             let mut seen = structure(&root, &synced(&watcher, &mut feed));
             seen.sort();
             assert_eq!(seen, ["created a/b/", "created a/b/f"]);
-            assert_eq!(coverage(&watcher), [(root, State::Live, None)]);
+            assert_eq!(coverage(&watcher), [(root, CoverageState::Live, None)]);
         },
     );
 }
@@ -469,7 +472,11 @@ fn pseudo_file_systems_as_roots_are_polled_and_said_so() {
             continue;
         }
         let (watcher, _feed) = watched(root);
-        let expected = (root.to_owned(), State::Polled, Some(Gap::PseudoFileSystem));
+        let expected = (
+            root.to_owned(),
+            CoverageState::Polled,
+            Some(Gap::PseudoFileSystem),
+        );
         assert_eq!(coverage(&watcher), [expected]);
         watcher.sync().expect("the barrier is passed");
     }
@@ -494,8 +501,8 @@ fn a_pseudo_file_system_below_a_root_is_left_out_and_named() {
             mount("mount", &[OsStr::new("--rbind"), source, point.as_os_str()]);
             let (watcher, mut feed) = watched(dir.path());
             let expected = [
-                (dir.path().to_owned(), State::Live, None),
-                (point.clone(), State::Lost, Some(Gap::PseudoMount)),
+                (dir.path().to_owned(), CoverageState::Live, None),
+                (point.clone(), CoverageState::Lost, Some(Gap::PseudoMount)),
             ];
             assert_eq!(coverage(&watcher), expected);
             assert!(watcher.counters().entries <= 3, "{:?}", watcher.counters());
@@ -506,7 +513,7 @@ fn a_pseudo_file_system_below_a_root_is_left_out_and_named() {
             );
             mount("umount", &[OsStr::new("-l"), point.as_os_str()]);
             eventually("all is live", || {
-                coverage(&watcher) == [(dir.path().into(), State::Live, None)]
+                coverage(&watcher) == [(dir.path().into(), CoverageState::Live, None)]
             });
             fs::write(point.join("f"), "").expect("a file");
             assert_eq!(
@@ -566,8 +573,8 @@ fn a_watched_mount_can_be_unmounted_while_nothing_happens() {
             synced(&watcher, &mut feed);
             mount("umount", &[point.as_os_str()]);
             let events = until(&mut feed, "the tree below is gone", |event| {
-                matches!(event, Event::Resync(resync) if resync.finished)
-                    || is_coverage(event, &point, State::Live, None)
+                matches!(event, Event::Resync(resync) if resync.phase == ResyncPhase::End)
+                    || is_coverage(event, &point, CoverageState::Live, None)
             });
             let mut replica = Replica::default();
             replica.apply_all(&events);

@@ -12,7 +12,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use common::{Replica, eventually, hands, structure, synced, temp, until};
-use everwatch::{Backend, ErrorKind, Event, Feed, Options, Watcher};
+use everwatch::{Backend, ErrorKind, Event, Feed, Options, ResyncPhase, Watcher};
 use tempfile::TempDir;
 
 /// A watched tree of which consumers see a part.
@@ -417,7 +417,7 @@ fn rules_above_a_root_that_changed_while_it_was_gone_hold_when_it_is_back() {
     let mut names = Vec::new();
     until(&mut repo.feed, "the tree is back", |event| {
         names.extend(structure(&root, std::slice::from_ref(event)));
-        matches!(event, Event::Resync(resync) if resync.finished)
+        matches!(event, Event::Resync(resync) if resync.phase == ResyncPhase::End)
     });
     assert!(names.contains(&"created a".to_owned()), "{names:?}");
     assert!(!names.contains(&"created a.log".to_owned()), "{names:?}");

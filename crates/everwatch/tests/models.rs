@@ -15,7 +15,7 @@ use common::{
     Load, PATIENCE, Replica, capabilities, changes, differences, eventually, structure, synced,
     temp, until, walk,
 };
-use everwatch::{ChangeKind, CompletionModel, ErrorKind, Event, Feed, State, Watcher};
+use everwatch::{ChangeKind, CompletionModel, CoverageState, ErrorKind, Event, Feed, Watcher};
 use futures_core::Stream;
 
 under_each_model! {
@@ -380,7 +380,7 @@ fn a_root_that_is_removed_or_renamed_and_made_again_is_live_again(model: Complet
     let root = dir.path().join("root");
     fs::create_dir_all(root.join("a")).expect("directories");
     let (watcher, mut feed) = watching(model, &root);
-    let mut is_now = |state: State| {
+    let mut is_now = |state: CoverageState| {
         until(
             &mut feed,
             "the news of the root",
@@ -394,9 +394,9 @@ fn a_root_that_is_removed_or_renamed_and_made_again_is_live_again(model: Complet
             let away = dir.path().join(format!("away{round}"));
             common::hands::rename(&root, &away).expect("moved");
         }
-        is_now(State::Lost);
+        is_now(CoverageState::Lost);
         common::hands::create_dir_all(&root.join("a/b")).expect("directories");
-        is_now(State::Live);
+        is_now(CoverageState::Live);
     }
     synced(&watcher, &mut feed);
     fs::write(root.join("a/b/f"), "").expect("a file");

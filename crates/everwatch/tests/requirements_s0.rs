@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use common::{PATIENCE, armed, eventually, structure, synced, temp, until, waiting};
-use everwatch::{Backend, ErrorKind, Event, Feed, Gap, Options, State, Watcher};
+use everwatch::{Backend, CoverageState, ErrorKind, Event, Feed, Gap, Options, Watcher};
 
 /// What is there already may take no longer.
 const PROMPT: Duration = Duration::from_millis(200);
@@ -59,7 +59,7 @@ fn a_watcher_says_which_mechanism_it_chose_and_that_it_is_not_polling() {
     assert_eq!(watcher.backend(), own);
     let coverage = watcher.coverage().expect("the coverage");
     let told: Vec<_> = coverage.iter().map(|part| (part.state, part.gap)).collect();
-    assert_eq!(told, [(State::Live, None)]);
+    assert_eq!(told, [(CoverageState::Live, None)]);
 }
 
 // requirement: S0.1
@@ -74,11 +74,11 @@ fn what_is_polled_is_said_to_be_polled_with_the_reason() {
     watcher.watch(dir.path()).expect("watched");
     until(&mut feed, "the news that it is polled", |event| {
         matches!(event, Event::Coverage(part)
-            if part.path == dir.path() && part.state == State::Polled && part.gap == Some(Gap::Chosen))
+            if part.path == dir.path() && part.state == CoverageState::Polled && part.gap == Some(Gap::Chosen))
     });
     let coverage = watcher.coverage().expect("the coverage");
     let told: Vec<_> = coverage.iter().map(|part| (part.state, part.gap)).collect();
-    assert_eq!(told, [(State::Polled, Some(Gap::Chosen))]);
+    assert_eq!(told, [(CoverageState::Polled, Some(Gap::Chosen))]);
 }
 
 /// Whatever would change if somebody wrote: names, sizes, contents and times.

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::ThreadId;
 
 use common::{armed, changes, eventually, memory, structure, synced, temp, until, waiting};
-use everwatch::{ChangeKind, Event, State, Watcher};
+use everwatch::{ChangeKind, CoverageState, Event, Watcher};
 
 // requirement: S1.1
 #[test]
@@ -45,13 +45,15 @@ fn that_a_root_is_live_is_told_once_however_often_the_read_is_armed_again() {
         let events = synced(&watcher, &mut feed);
         told += events
             .iter()
-            .filter(|event| matches!(event, Event::Coverage(part) if part.state == State::Live))
+            .filter(
+                |event| matches!(event, Event::Coverage(part) if part.state == CoverageState::Live),
+            )
             .count();
     }
     assert!(told <= 1, "told {told} times");
     let coverage = watcher.coverage().expect("the coverage");
-    let states: Vec<State> = coverage.iter().map(|part| part.state).collect();
-    assert_eq!(states, [State::Live]);
+    let states: Vec<CoverageState> = coverage.iter().map(|part| part.state).collect();
+    assert_eq!(states, [CoverageState::Live]);
 }
 
 // requirement: S1.4

@@ -11,7 +11,7 @@ use common::{
     Replica, armed, capabilities, differences, eventually, hands, lines, structure, synced, temp,
     until, waiting, walk,
 };
-use everwatch::{ChangeKind, Event, Gap, Options, State, Watcher};
+use everwatch::{ChangeKind, CoverageState, Event, Gap, Options, Watcher};
 
 fn is_gone(event: &Event, root: &Path) -> bool {
     matches!(event, Event::Coverage(subtree)
@@ -20,7 +20,7 @@ fn is_gone(event: &Event, root: &Path) -> bool {
 
 fn is_live(event: &Event, root: &Path) -> bool {
     matches!(event, Event::Coverage(subtree)
-        if subtree.path == root && subtree.state == State::Live)
+        if subtree.path == root && subtree.state == CoverageState::Live)
 }
 
 /// Asserts that these lines were told of roots that overlap, in this order where there is one.
@@ -295,10 +295,12 @@ fn an_inner_root_that_is_gone_is_not_said_to_be_live() {
             .find(|subtree| subtree.path == inner)
             .map(|subtree| subtree.state)
     };
-    assert_eq!(state(&watcher), Some(State::Lost));
+    assert_eq!(state(&watcher), Some(CoverageState::Lost));
     fs::create_dir(&inner).expect("a directory");
     synced(&watcher, &mut feed);
-    eventually("the root is live", || state(&watcher) == Some(State::Live));
+    eventually("the root is live", || {
+        state(&watcher) == Some(CoverageState::Live)
+    });
 }
 
 #[cfg(unix)]
@@ -425,7 +427,7 @@ fn a_file_as_a_root_whose_directory_goes_and_comes_back_is_reported_again() {
     assert!(!seen.iter().any(|line| line.contains("other")), "{seen:?}");
 }
 
-fn states(watcher: &Watcher) -> Vec<(State, Option<Gap>)> {
+fn states(watcher: &Watcher) -> Vec<(CoverageState, Option<Gap>)> {
     let all = watcher.coverage().expect("the watcher is open");
     all.iter()
         .map(|subtree| (subtree.state, subtree.gap))
@@ -441,7 +443,10 @@ fn a_root_that_goes_is_lost_and_live_again_when_it_is_back() {
     for round in 0..20 {
         hands::take_away(&root, &dir.path().join(format!("away{round}")));
         until(&mut feed, "the root is gone", |event| is_gone(event, &root));
-        assert_eq!(states(&watcher), [(State::Lost, Some(Gap::RootGone))]);
+        assert_eq!(
+            states(&watcher),
+            [(CoverageState::Lost, Some(Gap::RootGone))]
+        );
         fs::create_dir_all(root.join("a/b")).expect("directories");
         until(&mut feed, "the root is back", |event| is_live(event, &root));
         watcher.sync().expect("the barrier is passed");
@@ -449,6 +454,6 @@ fn a_root_that_goes_is_lost_and_live_again_when_it_is_back() {
         fs::write(root.join("a/b/f"), "").expect("a file");
         let seen = structure(&root, &synced(&watcher, &mut feed));
         assert_eq!(seen, ["created a/b/f"], "round {round}");
-        assert_eq!(states(&watcher), [(State::Live, None)]);
+        assert_eq!(states(&watcher), [(CoverageState::Live, None)]);
     }
 }

@@ -18,7 +18,8 @@ use everwatch_core::queue::RecordQueue;
 use everwatch_core::record::{Action, Record};
 use everwatch_core::time::FileTime;
 
-use crate::options::{Backend, Options};
+use everwatch_backends::{Backend, StartOptions, Woken};
+
 use crate::platform::{Arc, Condvar, Mutex, thread};
 
 const WATCH: Watch = Watch(1);
@@ -92,38 +93,39 @@ pub(crate) struct Host {
 pub(crate) struct Bell(Disk);
 
 impl Bell {
+    /// Wakes the thread, now or when it next waits.
     pub(crate) fn ring(&self) {
         self.0.state.lock().expect("not poisoned").rang = true;
         self.0.news.notify_all();
     }
 }
 
-/// Why [`Host::wait`] returned, beyond records that may have come.
-#[derive(Debug, Default)]
-pub(crate) struct Woken {
-    pub(crate) mounts: Vec<PathBuf>,
-}
-
 impl Host {
-    pub(crate) fn start(_: &Options) -> Result<Host, Fault> {
+    /// A host over the disk that was plugged in last.
+    pub(crate) fn start(_: &StartOptions) -> Result<Host, Fault> {
         let disk = DISK.with(|current| current.borrow().clone());
         Ok(Host { disk, clock: 0 })
     }
 
+    /// It passes for inotify.
     pub(crate) fn backend(&self) -> Backend {
         Backend::Inotify
     }
 
+    /// Nothing here belongs to the thread that waits.
     pub(crate) fn settle_in(&mut self) {}
 
+    /// The bell of this kernel.
     pub(crate) fn bell(&self) -> Bell {
         Bell(self.disk.clone())
     }
 
+    /// None: nothing is ever mounted.
     pub(crate) fn changed_mounts(&mut self) -> Vec<PathBuf> {
         Vec::new()
     }
 
+    /// Blocks until there are records or the bell rang; with a timeout, not at all.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> Woken {
         let mut state = self.disk.state.lock().expect("not poisoned");
         while timeout.is_none() && !state.rang && state.queue.is_empty() {
@@ -135,6 +137,7 @@ impl Host {
         Woken::default()
     }
 
+    /// Lets other threads run.
     pub(crate) fn nap(&mut self, _: Duration) {
         thread::yield_now();
     }

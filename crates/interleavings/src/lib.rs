@@ -28,16 +28,16 @@ pub mod pyinotify;
 mod readiness;
 #[path = "../../everwatch/src/rules.rs"]
 mod rules;
-#[path = "../../everwatch/src/sys/signal.rs"]
-mod signal;
 #[path = "../../everwatch/src/watcher.rs"]
 mod watcher;
 
 pub use error::{Error, ErrorKind};
-pub use everwatch_core::coverage::{Gap, State, Subtree};
+pub use everwatch_core::coverage::{Coverage, CoverageState, Gap};
 pub use everwatch_core::engine::Counters;
 pub use everwatch_core::entry::FileType;
-pub use everwatch_core::event::{Cause, Change, ChangeKind, Event, Resync, ResyncReason};
+pub use everwatch_core::event::{
+    Cause, Change, ChangeKind, Event, Resync, ResyncPhase, ResyncReason,
+};
 pub use fake::Disk;
 pub use feed::{EventStream, Feed};
 pub use options::{Backend, CompletionModel, Options};

@@ -10,7 +10,6 @@ pub(crate) use shuttle::{
 };
 
 pub(crate) use crate::fake::{Bell, Host};
-pub(crate) use crate::signal::Signal;
 
 /// No waiting for the second half of a move: the tests order threads, not time, and the fake host
 /// returns from a wait with a deadline at once.

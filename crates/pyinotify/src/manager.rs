@@ -14,9 +14,7 @@ use super::start::{Stage, StartError};
 use super::sync::thread::{self, JoinHandle};
 use super::sync::{Arc, Mutex, PoisonError};
 use super::watch::{Inner, Watch, Wish};
-use everwatch::Error;
-use everwatch::Options;
-use everwatch::Subtree;
+use everwatch::{Coverage, Error, Options};
 
 /// Watches paths and gives their events to a handler, in the manner of pyinotify.
 ///
@@ -229,7 +227,7 @@ impl WatchManager {
     /// # Errors
     ///
     /// [`ErrorKind::Closed`](everwatch::ErrorKind::Closed) if the manager has stopped.
-    pub fn coverage(&self) -> Result<Vec<Subtree>, Error> {
+    pub fn coverage(&self) -> Result<Vec<Coverage>, Error> {
         self.shared.watcher.coverage()
     }
 

@@ -16,9 +16,7 @@ use super::start::{Stage, StartError};
 use super::sync::thread::{self, ThreadId};
 use super::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use super::watch::{Inner, Wish};
-use everwatch::{Error, ErrorKind};
-use everwatch::{Gap, State as Coverage, Subtree};
-use everwatch::{Root, Watcher};
+use everwatch::{Coverage, CoverageState, Error, ErrorKind, Gap, Root, Watcher};
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -358,7 +356,7 @@ impl Wish {
 }
 
 /// Why nothing is seen of the root at `path`, if that is so.
-fn gap_of_lost(coverage: &[Subtree], path: &Path) -> Option<Gap> {
-    let lost = |part: &&Subtree| part.path == path && part.state == Coverage::Lost;
+fn gap_of_lost(coverage: &[Coverage], path: &Path) -> Option<Gap> {
+    let lost = |part: &&Coverage| part.path == path && part.state == CoverageState::Lost;
     coverage.iter().find(lost).and_then(|part| part.gap)
 }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::sync::Arc;
 
-use everwatch::{Gap, Options, State};
+use everwatch::{CoverageState, Gap, Options};
 use everwatch_pyinotify::{Mask, Overlap, WatchManager};
 use support::{Log, Scene, logging, names, temp};
 
@@ -247,7 +247,7 @@ fn the_coverage_of_the_watched_paths_can_be_asked_for() {
     let told = coverage.iter().map(|part| (part.state, part.gap));
     assert_eq!(
         told.collect::<Vec<_>>(),
-        [(State::Polled, Some(Gap::Chosen))]
+        [(CoverageState::Polled, Some(Gap::Chosen))]
     );
     fs::write(dir.path().join("f"), "").expect("a file");
     manager.sync().expect("the barrier is passed");

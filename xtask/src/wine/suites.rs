@@ -42,6 +42,12 @@ pub(super) const SUITES: &[Suite] = &[
         limit: Duration::from_secs(600),
     },
     Suite {
+        package: "everwatch-backends",
+        kind: Kind::Tests,
+        arguments: &[],
+        limit: Duration::from_secs(120),
+    },
+    Suite {
         package: "everwatch",
         kind: Kind::Tests,
         arguments: &[

@@ -1,14 +1,25 @@
-//! The session in the README of the repository, which is what the command prints.
+//! The session that the READMEs show: it is what the command prints.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
+/// The README of this package and that of the repository.
+const READMES: [&str; 2] = [
+    concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"),
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md"),
+];
 
 #[test]
 fn the_session_in_the_readme_is_what_the_command_prints() {
-    let readme = fs::read_to_string(README).expect("the README of the repository");
+    for readme in READMES {
+        shows_what_the_command_prints(readme);
+    }
+}
+
+/// Runs the command of the README's session, does what the session is about, and compares.
+fn shows_what_the_command_prints(readme: &str) {
+    let readme = fs::read_to_string(readme).expect("a README");
     let session = readme
         .split_once("```console\n")
         .and_then(|(_, rest)| rest.split_once("\n```"))

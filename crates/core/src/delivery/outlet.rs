@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use hashbrown::HashSet;
 
 use super::fold::{At, Fold, StepKind};
-use crate::coverage::{Gap, State, Subtree};
-use crate::event::{Cause, Change, ChangeKind, Event, Resync, ResyncReason};
+use crate::coverage::{Coverage, CoverageState, Gap};
+use crate::event::{Cause, Change, ChangeKind, Event, Resync, ResyncPhase, ResyncReason};
 use crate::mirror::path::path_of;
 use crate::mirror::{Mirror, NodeId};
 use crate::path::to_path;
@@ -59,8 +59,8 @@ impl Outlet {
             self.push(event);
             return;
         }
-        if let Event::Coverage(subtree) = &event {
-            self.forget_coverage(&subtree.path);
+        if let Event::Coverage(coverage) = &event {
+            self.forget_coverage(&coverage.path);
         }
         self.notes.push(event);
     }
@@ -344,7 +344,7 @@ impl Outlets {
                 outlet.push(Event::Resync(Resync {
                     path: path.clone(),
                     reason,
-                    finished: false,
+                    phase: ResyncPhase::Begin,
                 }));
             }
         }
@@ -357,7 +357,7 @@ impl Outlets {
                 outlet.note(Event::Resync(Resync {
                     path: path.to_owned(),
                     reason,
-                    finished: true,
+                    phase: ResyncPhase::End,
                 }));
             }
         }
@@ -370,9 +370,9 @@ impl Outlets {
         }
     }
 
-    pub(crate) fn coverage(&mut self, path: PathBuf, state: State, gap: Option<Gap>) {
+    pub(crate) fn coverage(&mut self, path: PathBuf, state: CoverageState, gap: Option<Gap>) {
         for outlet in &mut self.outlets {
-            outlet.note(Event::Coverage(Subtree {
+            outlet.note(Event::Coverage(Coverage {
                 path: path.clone(),
                 state,
                 gap,

@@ -1,173 +1,225 @@
-//! Open directories, for as long as one step of the engine lasts.
+//! Open directories: the kernel, and the handles that are kept for as long as one step lasts.
 //!
 //! Directories are opened from their parent's handle, so that no path is resolved twice and no
 //! symbolic link is followed. The handles of the directories opened last are kept, because a crawl
 //! goes depth first and records come in runs; all are closed before the engine waits, because an
 //! open directory keeps its file system busy.
 
-use super::Engine;
+use std::fmt;
+
 use crate::coverage::Gap;
-use crate::kernel::{Fault, FaultKind, Kernel, Stat};
-use crate::mirror::{Mark, NodeId};
+use crate::entry::{Identity, Stat};
+use crate::fault::{Fault, FaultKind};
+use crate::kernel::Kernel;
+use crate::listing::Listing;
+use crate::mirror::{Mark, Mirror, NodeId};
 use crate::path::to_path;
 
 /// Why a directory of the mirror could not be opened.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum OpenError {
-    /// The path to it does not lead there at present. A record that explains why may be queued.
-    Astray,
+    /// The path to it does not lead there at present. A queued record may explain why.
+    Unreachable,
     /// The directory's own entry led to this.
     Fault(Fault),
 }
 
 impl OpenError {
-    /// What becomes of a directory of whose entries one led to this.
+    /// The gap of a directory one of whose entries failed like this.
     pub(super) fn gap(self) -> Gap {
         match self {
-            OpenError::Astray => Gap::Failing,
+            OpenError::Unreachable => Gap::Failing,
             OpenError::Fault(fault) => fault.kind.gap(),
         }
     }
 
-    /// Whether it says that there is no such entry.
+    /// Whether it proves that there is no such entry.
     pub(super) fn is_absence(self) -> bool {
         matches!(self, OpenError::Fault(fault) if fault.kind.is_absence())
     }
 
-    /// Whether it says that the process has no file descriptor left.
+    /// Whether the process has no file descriptor left.
     fn is_shortage(self) -> bool {
         matches!(self, OpenError::Fault(fault) if fault.kind == FaultKind::OpenFiles)
     }
 }
 
-/// Handles that are kept open at most. Deeper trees reopen.
+/// Handles kept open at most. Deeper trees reopen.
 const KEPT: usize = 128;
 
-impl<K: Kernel> Engine<K> {
-    /// Makes sure that the directory, which was listed before, is open and is the last of
-    /// `self.handles`.
-    pub(super) fn open_known(&mut self, id: NodeId) -> Result<(), OpenError> {
-        if let Some(at) = self.handles.iter().rposition(|&(open, _)| open == id) {
-            let last = self.handles.len() - 1;
-            self.handles.swap(at, last);
-            return Ok(());
+/// The kernel with the directories that are open at present.
+///
+/// A directory that was listed before is opened by its id in the mirror. Opening it checks that the
+/// directory found is the one that the mirror has, so a caller never acts on another directory.
+pub(super) struct Directories<K: Kernel> {
+    pub(super) kernel: K,
+    /// The directories opened in this step, the one used last at the end.
+    open: Vec<(NodeId, K::Dir)>,
+    /// A buffer for listings; its memory is reused.
+    pub(super) listing: Listing,
+    /// The kernel has yet to say of some files whether they changed; see [`Kernel::was_changed`].
+    pub(super) has_deferred: bool,
+}
+
+impl<K: Kernel + fmt::Debug> fmt::Debug for Directories<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Directories")
+            .field("kernel", &self.kernel)
+            .field("open", &self.open.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<K: Kernel> Directories<K> {
+    pub(super) fn new(kernel: K) -> Directories<K> {
+        Directories {
+            kernel,
+            open: Vec::new(),
+            listing: Listing::default(),
+            has_deferred: false,
         }
-        let dir = self.open_fresh(id)?;
-        let identity = self.kernel.identity(&dir).map_err(OpenError::Fault)?;
-        if self.mirror.identity(id) != Some(identity) {
-            return Err(OpenError::Astray);
-        }
-        self.keep(id, dir);
-        Ok(())
     }
 
-    /// Opens whatever directory is under the name of `id` now. If the process has no descriptor left,
-    /// those that are kept here are given up for it, first all but the parent's.
-    pub(super) fn open_fresh(&mut self, id: NodeId) -> Result<K::Dir, OpenError> {
-        let opened = self.open_from_parent(id);
+    /// Whether any directory is open.
+    pub(super) fn has_open(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    /// Closes all handles.
+    pub(super) fn close_all(&mut self) {
+        self.open.clear();
+    }
+
+    /// Closes the handle of one directory, if it is open.
+    pub(super) fn close(&mut self, id: NodeId) {
+        self.open.retain(|&(open, _)| open != id);
+    }
+
+    /// Opens a directory that was listed before, unless it is open, and returns it with the kernel.
+    pub(super) fn open_known(
+        &mut self,
+        mirror: &Mirror,
+        id: NodeId,
+    ) -> Result<(&mut K, &K::Dir), OpenError> {
+        if let Some(at) = self.open.iter().rposition(|&(open, _)| open == id) {
+            let last = self.open.len() - 1;
+            self.open.swap(at, last);
+        } else {
+            let dir = self.open_fresh(mirror, id)?;
+            let identity = self.kernel.identity(&dir).map_err(OpenError::Fault)?;
+            if mirror.identity(id) != Some(identity) {
+                return Err(OpenError::Unreachable);
+            }
+            self.keep(id, dir);
+        }
+        match self.open.last() {
+            Some((_, dir)) => Ok((&mut self.kernel, dir)),
+            None => Err(OpenError::Unreachable),
+        }
+    }
+
+    /// Opens the directory that is under the name of `id` now, and says which it is.
+    pub(super) fn open_and_identify(
+        &mut self,
+        mirror: &Mirror,
+        id: NodeId,
+    ) -> Result<(K::Dir, Identity), OpenError> {
+        let dir = self.open_fresh(mirror, id)?;
+        let identity = self.kernel.identity(&dir).map_err(OpenError::Fault)?;
+        Ok((dir, identity))
+    }
+
+    /// Opens the directory that is under the name of `id` now. If the process has no descriptor left,
+    /// kept handles are given up for it, first all but the parent's.
+    fn open_fresh(&mut self, mirror: &Mirror, id: NodeId) -> Result<K::Dir, OpenError> {
+        let opened = self.open_from_parent(mirror, id);
         if !matches!(opened, Err(error) if error.is_shortage()) {
             return opened;
         }
-        let kept = self.handles.len();
-        let parent = self.mirror.parent(id);
-        self.handles.retain(|&(open, _)| Some(open) == parent);
-        let opened = match self.handles.len() {
-            left if left < kept => self.open_from_parent(id),
+        let kept = self.open.len();
+        let parent = mirror.parent(id);
+        self.open.retain(|&(open, _)| Some(open) == parent);
+        let opened = match self.open.len() {
+            left if left < kept => self.open_from_parent(mirror, id),
             _ => opened,
         };
         if matches!(opened, Err(error) if error.is_shortage()) {
-            // Nothing is left to give up, and whoever called is to see that.
-            self.handles.clear();
+            // Nothing is left to give up, and the caller must see that.
+            self.open.clear();
         }
         opened
     }
 
-    fn open_from_parent(&mut self, id: NodeId) -> Result<K::Dir, OpenError> {
-        let Some(parent) = self.mirror.parent(id) else {
-            let path = to_path(self.mirror.name(id).to_vec());
+    fn open_from_parent(&mut self, mirror: &Mirror, id: NodeId) -> Result<K::Dir, OpenError> {
+        let Some(parent) = mirror.parent(id) else {
+            let path = to_path(mirror.name(id).to_vec());
             return self.kernel.open_root(&path).map_err(OpenError::Fault);
         };
-        self.open_known(parent).map_err(|error| match error {
-            error if error.is_shortage() => error,
-            _ => OpenError::Astray,
-        })?;
-        let Engine {
-            handles,
-            kernel,
-            mirror,
-            ..
-        } = self;
-        let Some((_, dir)) = handles.last() else {
-            return Err(OpenError::Astray);
-        };
+        let (kernel, dir) = self
+            .open_known(mirror, parent)
+            .map_err(|error| match error {
+                error if error.is_shortage() => error,
+                _ => OpenError::Unreachable,
+            })?;
         kernel
             .open_dir(dir, mirror.name(id))
             .map_err(OpenError::Fault)
     }
 
+    /// Keeps the handle of a directory that was just opened.
     pub(super) fn keep(&mut self, id: NodeId, dir: K::Dir) {
-        if self.handles.len() >= KEPT {
-            self.handles.remove(0);
+        if self.open.len() >= KEPT {
+            self.open.remove(0);
         }
-        self.handles.push((id, dir));
-    }
-
-    pub(super) fn close_handle(&mut self, id: NodeId) {
-        self.handles.retain(|&(open, _)| open != id);
+        self.open.push((id, dir));
     }
 
     /// Closes handles that the crawl has left: those that are not an ancestor of `next`.
-    pub(super) fn leave_for(&mut self, next: NodeId) {
-        while let Some(&(open, _)) = self.handles.last() {
-            if Some(open) == self.mirror.parent(next) || self.mirror.is_within(next, open) {
+    pub(super) fn leave_for(&mut self, mirror: &Mirror, next: NodeId) {
+        while let Some(&(open, _)) = self.open.last() {
+            if Some(open) == mirror.parent(next) || mirror.is_within(next, open) {
                 break;
             }
-            self.handles.pop();
+            self.open.pop();
         }
     }
 
     /// Looks at an entry of a directory that was listed before.
-    pub(super) fn stat(&mut self, parent: NodeId, name: &[u8]) -> Result<Stat, OpenError> {
-        // A directory that is not found says nothing of its entries.
-        self.open_known(parent).map_err(|_| OpenError::Astray)?;
-        let Engine {
-            handles, kernel, ..
-        } = self;
-        let Some((_, dir)) = handles.last() else {
-            return Err(OpenError::Astray);
-        };
+    pub(super) fn stat(
+        &mut self,
+        mirror: &Mirror,
+        parent: NodeId,
+        name: &[u8],
+    ) -> Result<Stat, OpenError> {
+        // A directory that is not found proves nothing about its entries.
+        let (kernel, dir) = self
+            .open_known(mirror, parent)
+            .map_err(|_| OpenError::Unreachable)?;
         kernel.stat(dir, name).map_err(OpenError::Fault)
     }
 
-    /// Whether the entry is on disk where the mirror has it: `None` if that cannot be told now.
-    pub(super) fn is_in_place(&mut self, id: NodeId) -> Option<bool> {
-        let Some(parent) = self.mirror.parent(id) else {
-            let path = to_path(self.mirror.name(id).to_vec());
+    /// Whether the entry is on disk where the mirror has it; `None` if the disk cannot be asked now.
+    pub(super) fn is_in_place(&mut self, mirror: &Mirror, id: NodeId) -> Option<bool> {
+        let Some(parent) = mirror.parent(id) else {
+            let path = to_path(mirror.name(id).to_vec());
             return match self.kernel.open_root(&path) {
                 Ok(dir) => {
                     let identity = self.kernel.identity(&dir).ok()?;
-                    Some(self.mirror.identity(id) == Some(identity))
+                    Some(mirror.identity(id) == Some(identity))
                 }
-                Err(Fault {
-                    kind: FaultKind::NotFound | FaultKind::NotDirectory,
-                    ..
-                }) => Some(false),
+                Err(fault) if fault.kind.is_absence() => Some(false),
                 Err(_) => None,
             };
         };
-        if self.mirror.has(id, Mark::VANISHED) {
+        if mirror.has(id, Mark::VANISHED) {
             return Some(false);
         }
-        let name = self.mirror.name(id).to_vec();
-        match self.stat(parent, &name) {
-            Ok(stat) => match self.mirror.identity(id) {
+        match self.stat(mirror, parent, mirror.name(id)) {
+            Ok(stat) => match mirror.identity(id) {
                 Some(identity) => Some(identity == stat.identity()),
-                None => Some(stat.inode == self.mirror.inode(id)),
+                None => Some(stat.inode == mirror.inode(id)),
             },
-            Err(OpenError::Fault(Fault {
-                kind: FaultKind::NotFound | FaultKind::NotDirectory,
-                ..
-            })) => Some(false),
+            Err(error) if error.is_absence() => Some(false),
             Err(_) => None,
         }
     }

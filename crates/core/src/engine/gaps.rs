@@ -1,156 +1,171 @@
-//! Directories without a watch, and the polling that stands in for it.
+//! Gaps: the directories that are not live, why, and what consumers know of them.
 //!
-//! Every directory that is not live has an entry of its own here. Consumers are told only of the
-//! topmost ones of each kind, and only once things have come to rest: when thousands of watches are
-//! missing, or come back, what is said is the difference that it makes in the end.
+//! Every directory that is not live has an entry of its own here. Consumers hear only of the topmost
+//! ones of each kind, and only once the engine has caught up: when thousands of watches are missing,
+//! or come back, the report is the difference that it makes.
 //!
-//! What is said of a path holds until that is removed or moved away. A directory that is not live is
-//! named again where it was moved to, and notes that still wait when their path goes are dropped:
-//! they would come behind its end, and be taken for news of whatever has the path next.
+//! What is reported of a path holds until that path is removed or moved away. A directory that is not
+//! live is named again where it was moved to. Notes that still wait when their path goes are dropped:
+//! they would come behind its end, and be taken for news of the next entry with the path.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 
-use super::{Engine, Poll, Stamp};
-use crate::change::FileType;
-use crate::coverage::{Gap, State, Subtree};
+use super::work::WorkList;
+use super::world::World;
+use crate::coverage::{Gap, State};
 use crate::kernel::Kernel;
-use crate::mirror::{Mark, Mirror, NodeId};
-use crate::outlet::path_of;
+use crate::mirror::{Mirror, NodeId};
 
-/// What is unreadable is tried again this many times less often than what is polled is listed, in
-/// case no record told that it can be read: rights depend on more than permissions.
-const RARELY: u32 = 30;
-
-/// What consumers were told of a directory.
+/// What consumers know of a directory.
 #[derive(Debug)]
-pub(super) struct Told {
+struct Reported {
     gap: Gap,
     path: PathBuf,
 }
 
-impl<K: Kernel> Engine<K> {
-    pub(super) fn gap(&self, id: NodeId) -> Option<Gap> {
-        self.gaps.get(&id).copied()
+/// The gap of each directory that has one, and what was reported of them.
+#[derive(Debug, Default)]
+pub(super) struct Gaps {
+    of: HashMap<NodeId, Gap>,
+    reported: HashMap<NodeId, Reported>,
+    /// A gap came, went or changed since the last report.
+    have_changed: bool,
+    /// [`Mirror::directory_moves`] at the last report.
+    moves_reported: u64,
+    /// Whether the directories of a device can be watched, by device.
+    volumes: HashMap<u64, Option<Gap>>,
+    /// Directories whose gap is the limit of watches.
+    unwatched: u64,
+    /// Directories whose gap is that they must not be read.
+    unreadable: u64,
+}
+
+impl Gaps {
+    pub(super) fn get(&self, id: NodeId) -> Option<Gap> {
+        self.of.get(&id).copied()
     }
 
-    pub(super) fn set_gap(&mut self, id: NodeId, gap: Gap) {
-        if gap.state() == State::Polled {
-            self.unwatch(id);
-        }
-        let before = self.gaps.insert(id, gap);
+    /// Whether the directory is polled.
+    pub(super) fn is_polled(&self, id: NodeId) -> bool {
+        self.get(id).is_some_and(|gap| gap.state() == State::Polled)
+    }
+
+    /// Whether nothing is known of the changes of the directory.
+    pub(super) fn is_lost(&self, id: NodeId) -> bool {
+        self.get(id).is_some_and(|gap| gap.state() == State::Lost)
+    }
+
+    /// The directories that have a gap, in no order.
+    pub(super) fn ids(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.of.keys().copied()
+    }
+
+    pub(super) fn unwatched(&self) -> u64 {
+        self.unwatched
+    }
+
+    pub(super) fn has_unreadable(&self) -> bool {
+        self.unreadable > 0
+    }
+
+    /// Gives a directory a gap and returns the one it had.
+    pub(super) fn insert(&mut self, id: NodeId, gap: Gap) -> Option<Gap> {
+        let before = self.of.insert(id, gap);
         if before != Some(gap) {
-            self.gaps_changed = true;
-            self.count_gap(Some(gap), before);
+            self.have_changed = true;
+            self.count(Some(gap), before);
         }
-        if is_block(gap) {
-            if !self.resyncs.is_empty() || self.mirror.has(id, Mark::STALE) {
-                self.unseen_since.entry(id).or_insert(self.complete);
-            }
-        } else if before.is_some_and(is_block) {
-            self.unblock(id);
-        }
+        before
     }
 
-    pub(super) fn clear_gap(&mut self, id: NodeId) {
-        let Some(gap) = self.gaps.remove(&id) else {
-            return;
-        };
-        self.gaps_changed = true;
-        self.count_gap(None, Some(gap));
-        if gap.state() == State::Polled {
-            self.forget_stamps(id);
-        }
-        if is_block(gap) {
-            self.unblock(id);
-        }
+    /// Ends the gap of a directory and returns it.
+    pub(super) fn remove(&mut self, id: NodeId) -> Option<Gap> {
+        let gap = self.of.remove(&id)?;
+        self.have_changed = true;
+        self.count(None, Some(gap));
+        Some(gap)
     }
 
-    /// The directory can be opened now: what records said of all below could not be verified.
-    fn unblock(&mut self, id: NodeId) {
-        self.mirror.set(id, Mark::STALE);
-        if let Some(since) = self.unseen_since.remove(&id) {
-            self.complete = self.complete.min(since);
-        }
+    /// Whether there is nothing to forget of a directory that goes.
+    pub(super) fn is_unused(&self) -> bool {
+        self.of.is_empty() && self.reported.is_empty()
     }
 
-    /// An entry was found by looking at its name. If it is in a polled directory, the next poll
-    /// cannot tell whether it was written since.
-    pub(super) fn note_unlisted(&mut self, dir: NodeId, name: &[u8]) {
-        if self
-            .gap(dir)
-            .is_some_and(|gap| gap.state() == State::Polled)
-            && let Some(child) = self.mirror.child(dir, name)
-            && self.mirror.kind(child) == FileType::File
-        {
-            self.stamps.entry(child).or_insert(Stamp::UNKNOWN);
-        }
+    /// Forgets what consumers know of a directory, and returns the path that they know it by.
+    pub(super) fn forget_report(&mut self, id: NodeId) -> Option<PathBuf> {
+        self.reported.remove(&id).map(|reported| reported.path)
     }
 
-    /// The directory is live, and all in it has been compared: from now on records tell.
-    pub(super) fn forget_stamps(&mut self, id: NodeId) {
-        if self.stamps.is_empty() {
-            return;
-        }
-        let children: Vec<NodeId> = self.mirror.children(id).collect();
-        for child in children {
-            self.stamps.remove(&child);
-        }
-    }
-
-    /// The directory goes; so does its gap, without a word.
-    pub(super) fn drop_gap(&mut self, id: NodeId) {
-        if self.gaps.is_empty() && self.told_gaps.is_empty() {
-            return;
-        }
-        self.unseen_since.remove(&id);
-        if let Some(told) = self.told_gaps.remove(&id) {
-            self.outlets.forget_coverage(&told.path);
-        }
-        if let Some(gap) = self.gaps.remove(&id) {
-            self.gaps_changed = true;
-            self.count_gap(None, Some(gap));
-        }
-    }
-
-    fn count_gap(&mut self, now: Option<Gap>, before: Option<Gap>) {
+    fn count(&mut self, now: Option<Gap>, before: Option<Gap>) {
         self.unwatched += u64::from(now == Some(Gap::WatchLimit));
         self.unwatched -= u64::from(before == Some(Gap::WatchLimit));
         self.unreadable += u64::from(now == Some(Gap::Unreadable));
         self.unreadable -= u64::from(before == Some(Gap::Unreadable));
     }
 
-    /// The gap of a directory whose parent does not have the same.
-    fn named_gap(&self, id: NodeId) -> Option<Gap> {
-        let gap = self.gap(id)?;
-        let above = self.mirror.parent(id).and_then(|parent| self.gap(parent));
+    /// The gap of a directory whose parent does not have the same one: consumers hear of these.
+    pub(super) fn topmost(&self, mirror: &Mirror, id: NodeId) -> Option<Gap> {
+        let gap = self.get(id)?;
+        let above = mirror.parent(id).and_then(|parent| self.get(parent));
         (above != Some(gap)).then_some(gap)
     }
 
-    /// Tells consumers what has become of the coverage since they were told last.
-    pub(super) fn tell_coverage(&mut self) {
-        let moves = self.mirror.directory_moves();
-        let have_moved = std::mem::replace(&mut self.moves_told, moves) != moves;
-        let is_due = std::mem::take(&mut self.gaps_changed);
+    /// Why the directory, or one above it, is known not to be opened at present.
+    pub(super) fn block_above(&self, mirror: &Mirror, dir: NodeId) -> Option<Gap> {
+        if self.of.is_empty() {
+            return None;
+        }
+        std::iter::successors(Some(dir), |&dir| mirror.parent(dir))
+            .filter_map(|dir| self.get(dir))
+            .find(|&gap| is_block(gap))
+    }
+
+    /// Whether the directories on the device of `dir` can be watched; if not, why. The kernel is asked
+    /// once for each device, until [`Gaps::forget_volumes`].
+    pub(super) fn of_volume<K: Kernel>(
+        &mut self,
+        kernel: &mut K,
+        dir: &K::Dir,
+        device: u64,
+    ) -> Option<Gap> {
+        if let Some(&gap) = self.volumes.get(&device) {
+            return gap;
+        }
+        let gap = kernel.gap_of_volume(dir);
+        self.volumes.insert(device, gap);
+        gap
+    }
+
+    /// Asks the kernel again about every device.
+    pub(super) fn forget_volumes(&mut self) {
+        self.volumes.clear();
+    }
+
+    /// Reports what has become of the coverage since the last report.
+    pub(super) fn report(&mut self, world: &mut World) {
+        let moves = world.mirror.directory_moves();
+        let have_moved = std::mem::replace(&mut self.moves_reported, moves) != moves;
+        let is_due = std::mem::take(&mut self.have_changed);
         let moved = if have_moved {
-            self.moved_gaps()
+            self.moved(world)
         } else if is_due {
             HashSet::new()
         } else {
             return;
         };
+        let mirror = &world.mirror;
         let mut news: Vec<(NodeId, Option<Gap>)> = Vec::new();
-        for &id in self.gaps.keys() {
-            let named = self.named_gap(id);
-            let is_told = named == self.told_gaps.get(&id).map(|told| told.gap);
-            if named.is_some() && (!is_told || moved.contains(&id)) {
+        for &id in self.of.keys() {
+            let named = self.topmost(mirror, id);
+            let is_known = named == self.reported.get(&id).map(|reported| reported.gap);
+            if named.is_some() && (!is_known || moved.contains(&id)) {
                 news.push((id, named));
             }
         }
-        for &id in self.told_gaps.keys() {
-            if self.named_gap(id).is_none() {
+        for &id in self.reported.keys() {
+            if self.topmost(mirror, id).is_none() {
                 news.push((id, None));
             }
         }
@@ -158,182 +173,97 @@ impl<K: Kernel> Engine<K> {
         for (id, gap) in news {
             match gap {
                 Some(gap) => {
-                    let path = path_of(&self.mirror, id);
-                    self.outlets.coverage(path.clone(), gap.state(), Some(gap));
-                    self.told_gaps.insert(id, Told { gap, path });
+                    let path = world.path(id);
+                    world.outlets.coverage(path.clone(), gap.state(), Some(gap));
+                    self.reported.insert(id, Reported { gap, path });
                 }
                 None => {
-                    self.told_gaps.remove(&id);
+                    self.reported.remove(&id);
                     // With its gap still there, the directory above speaks for it now.
-                    if self.gap(id).is_none() {
-                        let path = path_of(&self.mirror, id);
-                        self.outlets.coverage(path, State::Live, None);
+                    if self.get(id).is_none() {
+                        let path = world.path(id);
+                        world.outlets.coverage(path, State::Live, None);
                     }
                 }
             }
         }
     }
 
-    /// The directories that consumers were told of under paths that these no longer have.
-    fn moved_gaps(&mut self) -> HashSet<NodeId> {
+    /// The directories that consumers know under paths that these no longer have.
+    fn moved(&self, world: &mut World) -> HashSet<NodeId> {
         let mut moved = HashSet::new();
-        for (&id, told) in &self.told_gaps {
-            if path_of(&self.mirror, id) != told.path {
-                self.outlets.forget_coverage(&told.path);
+        for (&id, reported) in &self.reported {
+            if world.path(id) != reported.path {
+                world.outlets.forget_coverage(&reported.path);
                 moved.insert(id);
             }
         }
         moved
     }
 
-    /// A directory's permissions changed: what could not be read there may be readable now, and
-    /// the other way round.
-    pub(super) fn retry_unreadable(&mut self, top: NodeId) {
-        self.retry_unreadable_if(|mirror, id| mirror.is_within(id, top));
+    /// Queues what could not be read at or below `top`: permissions changed there.
+    pub(super) fn retry_unreadable(&self, mirror: &mut Mirror, work: &mut WorkList, top: NodeId) {
+        self.retry_unreadable_if(mirror, work, |mirror, id| mirror.is_within(id, top));
     }
 
-    fn retry_unreadable_if(&mut self, is_meant: impl Fn(&Mirror, NodeId) -> bool) {
+    /// Queues all that could not be read.
+    pub(super) fn retry_all_unreadable(&self, mirror: &mut Mirror, work: &mut WorkList) {
+        self.retry_unreadable_if(mirror, work, |_, _| true);
+    }
+
+    fn retry_unreadable_if(
+        &self,
+        mirror: &mut Mirror,
+        work: &mut WorkList,
+        is_meant: impl Fn(&Mirror, NodeId) -> bool,
+    ) {
         let mut unreadable: Vec<NodeId> = self
-            .gaps
+            .of
             .iter()
-            .filter(|&(&id, &gap)| gap == Gap::Unreadable && is_meant(&self.mirror, id))
+            .filter(|&(&id, &gap)| gap == Gap::Unreadable && is_meant(mirror, id))
             .map(|(&id, _)| id)
             .collect();
         unreadable.sort_unstable();
         for id in unreadable {
-            self.mirror.set(id, Mark::STALE);
-            self.queue(id);
+            work.queue_stale(mirror, id);
         }
     }
 
-    /// What is not live, and every root that is, in order of their paths.
-    pub fn coverage(&self) -> Vec<Subtree> {
-        let mut all: BTreeMap<PathBuf, Subtree> = self
-            .gaps
-            .keys()
-            .filter_map(|&id| {
-                let gap = self.named_gap(id)?;
-                let path = path_of(&self.mirror, id);
-                let subtree = Subtree {
-                    path: path.clone(),
-                    state: gap.state(),
-                    gap: Some(gap),
-                };
-                Some((path, subtree))
-            })
-            .collect();
-        for root in &self.roots {
-            let path = root.told_path();
-            let gap = match self.node_of(root) {
-                None => Some(Gap::RootGone),
-                Some(node) => std::iter::successors(Some(node), |&id| self.mirror.parent(id))
-                    .find_map(|id| self.gap(id)),
-            };
-            let state = gap.map_or(State::Live, Gap::state);
-            let subtree = Subtree {
-                path: path.clone(),
-                state,
-                gap,
-            };
-            all.entry(path).or_insert(subtree);
-        }
-        all.into_values().collect()
-    }
-
-    /// Whether a directory with this gap is to be tried again and again. Of what is unreadable a
-    /// record tells when that changes, nearly always, unless it is where another file system is
-    /// mounted.
-    fn needs_polling(&self, id: NodeId, gap: Gap) -> bool {
+    /// Whether a directory with this gap must be tried again and again. When something unreadable can
+    /// be read, a record nearly always says so, unless another file system is mounted there.
+    fn needs_polling(&self, mirror: &Mirror, id: NodeId, gap: Gap) -> bool {
         match gap {
             Gap::OpenFiles | Gap::Failing => true,
-            Gap::Unreadable => self
-                .mirror
+            Gap::Unreadable => mirror
                 .parent(id)
-                .is_some_and(|parent| self.mirror.watch(parent).is_none() || self.is_mount(id)),
+                .is_some_and(|parent| mirror.watch(parent).is_none() || is_mount(mirror, id)),
             gap => gap.state() == State::Polled,
         }
     }
 
-    fn is_mount(&self, id: NodeId) -> bool {
-        let device = |id| self.mirror.identity(id).map(|identity| identity.device);
-        device(id).is_some_and(|own| self.mirror.parent(id).and_then(device) != Some(own))
-    }
-
-    pub(super) fn has_polled(&self) -> bool {
-        self.gaps
+    /// Whether any directory must be polled.
+    pub(super) fn needs_any_polling(&self, mirror: &Mirror) -> bool {
+        self.of
             .iter()
-            .any(|(&id, &gap)| self.needs_polling(id, gap))
+            .any(|(&id, &gap)| self.needs_polling(mirror, id, gap))
     }
 
-    /// Sets when the next poll begins, if there is anything to poll and it is not set yet.
-    pub(super) fn schedule_poll(&mut self) {
-        if self.unreadable == 0 {
-            self.next_retry = None;
-        } else if self.next_retry.is_none() {
-            let pause = self.pace.poll.max(self.pace.root).saturating_mul(RARELY);
-            self.next_retry = self.now.checked_add(pause);
-        }
-        if !self.has_polled() {
-            self.next_poll = None;
-            self.is_out_of_watches = false;
-        } else if self.next_poll.is_none() && self.polling.is_none() {
-            self.next_poll = self.now.checked_add(self.pace.poll);
-        }
-    }
-
-    pub(super) fn begin_poll_if_due(&mut self) {
-        if self.polling.is_some() || !self.work.is_empty() {
-            return;
-        }
-        self.schedule_poll();
-        if self.next_retry.is_some_and(|due| self.now >= due) {
-            self.next_retry = None;
-            self.retry_unreadable_if(|_, _| true);
-        }
-        if !self.has_polled() {
-            // Whoever waits for a poll waits for nothing.
-            self.polls_done += u64::from(self.poll_wanted);
-            self.polls_begun += u64::from(std::mem::take(&mut self.poll_wanted));
-            return;
-        }
-        let is_due = self.next_poll.is_some_and(|due| self.now >= due);
-        if !is_due && !self.poll_wanted {
-            return;
-        }
-        self.poll_wanted = false;
-        self.polls_begun += 1;
-        self.next_poll = None;
-        self.polling = Some(Poll {
-            began: self.now,
-            listed: None,
-        });
-        self.is_out_of_watches = false;
-        self.volumes.clear();
+    /// The directories that must be polled, in order of their ids.
+    pub(super) fn polled(&self, mirror: &Mirror) -> Vec<NodeId> {
         let mut polled: Vec<NodeId> = self
-            .gaps
+            .of
             .iter()
-            .filter(|&(&id, &gap)| self.needs_polling(id, gap))
+            .filter(|&(&id, &gap)| self.needs_polling(mirror, id, gap))
             .map(|(&id, _)| id)
             .collect();
         polled.sort_unstable();
-        for id in polled {
-            self.queue(id);
-        }
+        polled
     }
+}
 
-    /// The directory of the mirror at this path.
-    pub(super) fn find(&self, path: &Path) -> Option<NodeId> {
-        self.roots.iter().find_map(|root| {
-            let top = root.node?;
-            let below = path.strip_prefix(path_of(&self.mirror, top)).ok()?;
-            self.find_below(top, below)
-        })
-    }
-
-    /// The directory at this path below `top`.
-    pub(super) fn find_below(&self, top: NodeId, below: &Path) -> Option<NodeId> {
-        self.mirror.find_below(top, below)
-    }
+fn is_mount(mirror: &Mirror, id: NodeId) -> bool {
+    let device = |id| mirror.identity(id).map(|identity| identity.device);
+    device(id).is_some_and(|own| mirror.parent(id).and_then(device) != Some(own))
 }
 
 /// Whether nothing below a directory can be reached as long as it has this gap.

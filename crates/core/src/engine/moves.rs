@@ -6,14 +6,13 @@
 
 use super::Engine;
 use super::directories::OpenError;
-use super::pending::Oddity;
+use super::pending::Undecided;
 use super::reconcile::Seen;
-use crate::change::{Cause, FileType};
-use crate::kernel::{Kernel, Watch};
+use super::world::Report;
+use crate::entry::{FileType, Watch};
+use crate::event::Cause;
+use crate::kernel::Kernel;
 use crate::mirror::{Mark, NodeId};
-
-/// How many moves may come between the two halves of an exchange.
-const RECENT_ARRIVALS: usize = 32;
 
 impl<K: Kernel> Engine<K> {
     pub(super) fn apply_move(
@@ -32,7 +31,7 @@ impl<K: Kernel> Engine<K> {
             self.check_guarded(from, Some(name));
             self.check_guarded(to, Some(to_name));
         }
-        if self.kernel.names_paths() {
+        if self.directories.kernel.names_paths() {
             return self.apply_move_below(from, name, to, to_name);
         }
         let sources = self.watches.nodes(from);
@@ -54,12 +53,12 @@ impl<K: Kernel> Engine<K> {
         for (dir, name) in [source, target].into_iter().flatten() {
             self.note_rules(dir, name);
         }
-        let source = source.filter(|&(dir, _)| self.mirror.contains(dir));
+        let source = source.filter(|&(dir, _)| self.world.mirror.contains(dir));
         let target = target
-            .filter(|&(dir, _)| self.mirror.contains(dir))
-            .filter(|&(dir, name)| !self.is_hidden(dir, name, is_dir));
-        let child = source.and_then(|(dir, name)| self.mirror.child(dir, name));
-        let is_other_sort = child.is_some_and(|child| self.mirror.is_dir(child) != is_dir);
+            .filter(|&(dir, _)| self.world.mirror.contains(dir))
+            .filter(|&(dir, name)| !self.visibility.hides(&self.world.mirror, dir, name, is_dir));
+        let child = source.and_then(|(dir, name)| self.world.mirror.child(dir, name));
+        let is_other_sort = child.is_some_and(|child| self.world.mirror.is_dir(child) != is_dir);
         match (child, source, target) {
             // The mirror is not as it was when this happened: leave both ends to the disk.
             (Some(_), _, _) if is_other_sort => {}
@@ -68,77 +67,78 @@ impl<K: Kernel> Engine<K> {
             (None, _, Some((dir, name))) => self.on_moved_in(dir, name, is_dir),
             _ => {}
         }
-        let is_doubtful =
-            is_other_sort || source.is_some_and(|(dir, name)| self.may_be_exchange(dir, name));
+        let is_doubtful = is_other_sort
+            || source.is_some_and(|(dir, name)| self.records.may_be_exchange(dir, name));
         if is_doubtful {
             for (dir, name) in [source, target].into_iter().flatten() {
-                if self.mirror.contains(dir) {
+                if self.world.mirror.contains(dir) {
                     self.look(dir, name, Cause::Notified);
                 }
             }
         }
         if let Some((dir, name)) = target {
-            self.note_arrival(dir, name);
+            self.records.note_arrival(dir, name);
         }
     }
 
     fn on_moved(&mut self, child: NodeId, target: NodeId, to_name: &[u8]) {
-        if self.mirror.is_within(target, child) {
+        if self.world.mirror.is_within(target, child) {
             // The mirror is not as it was when this happened: leave both ends to the disk.
-            if let Some(source) = self.mirror.parent(child) {
-                let name = self.mirror.name(child).to_vec();
+            if let Some(source) = self.world.mirror.parent(child) {
+                let name = self.world.mirror.name(child).to_vec();
                 self.look(source, &name, Cause::Notified);
             }
-            if self.mirror.contains(target) {
+            if self.world.mirror.contains(target) {
                 self.look(target, to_name, Cause::Notified);
             }
             return;
         }
         let victim = self
+            .world
             .mirror
             .child(target, to_name)
             .filter(|&victim| victim != child);
         let mut seen_early = false;
         if let Some(victim) = victim {
             if !self.may_believe_move(child, victim, target, to_name) {
-                if let Some(source) = self.mirror.parent(child) {
-                    let name = self.mirror.name(child).to_vec();
+                if let Some(source) = self.world.mirror.parent(child) {
+                    let name = self.world.mirror.name(child).to_vec();
                     self.on_moved_out(source, child, &name);
                 }
-                if self.mirror.contains(target) {
+                if self.world.mirror.contains(target) {
                     self.look(target, to_name, Cause::Notified);
                 }
                 // Whatever it was, something was put under that name.
-                if let Some(newcomer) = self.mirror.child(target, to_name)
-                    && self.mirror.kind(newcomer) == FileType::File
+                if let Some(newcomer) = self.world.mirror.child(target, to_name)
+                    && self.world.mirror.kind(newcomer) == FileType::File
                 {
-                    self.outlets
-                        .modified(&mut self.mirror, newcomer, Cause::Notified);
+                    self.world.modified(newcomer, Cause::Notified);
                 }
                 return;
             }
-            seen_early = self.mirror.inode(victim) != 0
-                && self.mirror.inode(victim) == self.mirror.inode(child);
+            seen_early = self.world.mirror.inode(victim) != 0
+                && self.world.mirror.inode(victim) == self.world.mirror.inode(child);
         }
-        if let Some(source) = self.mirror.parent(child) {
-            self.put_aside(Oddity::Arrival {
-                inode: self.mirror.inode(child),
-                dir: target,
-                name: to_name.into(),
-                from: (source, self.mirror.name(child).into()),
-            });
+        if let Some(source) = self.world.mirror.parent(child) {
+            self.pending.defer(
+                self.time,
+                Undecided::Arrival {
+                    inode: self.world.mirror.inode(child),
+                    dir: target,
+                    name: to_name.into(),
+                    from: (source, self.world.mirror.name(child).into()),
+                },
+            );
         }
         self.relocate(child, target, to_name, Cause::Notified);
-        if seen_early && self.mirror.contains(child) {
-            if self.mirror.is_dir(child) {
-                if self.mirror.identity(child).is_some() {
+        if seen_early && self.world.mirror.contains(child) {
+            if self.world.mirror.is_dir(child) {
+                if self.world.mirror.identity(child).is_some() {
                     // A listing has found it there before, and what else that found is lost.
-                    self.mirror.set(child, Mark::STALE);
-                    self.queue(child);
+                    self.work.queue_stale(&mut self.world.mirror, child);
                 }
             } else {
-                self.outlets
-                    .modified(&mut self.mirror, child, Cause::Notified);
+                self.world.modified(child, Cause::Notified);
             }
         }
     }
@@ -154,33 +154,37 @@ impl<K: Kernel> Engine<K> {
         to_name: &[u8],
     ) -> bool {
         let is_phantom = self.is_phantom(child) && !self.is_phantom(victim);
-        let is_stale = !self.resyncs.is_empty() || self.mirror.has(child, Mark::VANISHED);
+        let is_stale = self.resyncs.are_running() || self.world.mirror.has(child, Mark::VANISHED);
         if !is_phantom && !is_stale {
             return true;
         }
         self.counters.stats += 1;
-        match self.stat(target, to_name) {
-            Ok(stat) if self.mirror.inode(child) == 0 => {
-                stat.inode != self.mirror.inode(victim)
-                    && (stat.kind == FileType::Dir) == self.mirror.is_dir(child)
+        match self.directories.stat(&self.world.mirror, target, to_name) {
+            Ok(stat) if self.world.mirror.inode(child) == 0 => {
+                stat.inode != self.world.mirror.inode(victim)
+                    && (stat.kind == FileType::Dir) == self.world.mirror.is_dir(child)
             }
-            Ok(stat) => stat.inode == self.mirror.inode(child),
+            Ok(stat) => stat.inode == self.world.mirror.inode(child),
             Err(_) => true,
         }
     }
 
     /// An entry that records speak of but that was never seen on disk.
     fn is_phantom(&self, id: NodeId) -> bool {
-        (self.mirror.has(id, Mark::UNVERIFIED) && self.mirror.inode(id) == 0)
-            || (self.mirror.has(id, Mark::UNANNOUNCED) && self.mirror.identity(id).is_none())
+        (self.world.mirror.has(id, Mark::UNVERIFIED) && self.world.mirror.inode(id) == 0)
+            || (self.world.mirror.has(id, Mark::UNANNOUNCED)
+                && self.world.mirror.identity(id).is_none())
     }
 
     /// Something came to this name from where it was not watched.
     pub(super) fn on_moved_in(&mut self, dir: NodeId, name: &[u8], is_dir: bool) {
         self.counters.stats += 1;
-        match self.stat(dir, name) {
+        match self.directories.stat(&self.world.mirror, dir, name) {
             Ok(stat) => {
-                let (child, before) = (self.mirror.child(dir, name), self.outlets.changes());
+                let (child, before) = (
+                    self.world.mirror.child(dir, name),
+                    self.world.outlets.changes(),
+                );
                 self.reconcile(dir, name, Seen::from(&stat), Cause::Notified);
                 if let Some(child) = child {
                     self.report_anew(dir, name, child, before);
@@ -192,18 +196,17 @@ impl<K: Kernel> Engine<K> {
                 } else {
                     FileType::File
                 };
-                match self.mirror.child(dir, name) {
-                    Some(old) if !is_dir && !self.mirror.is_dir(old) => {
+                match self.world.mirror.child(dir, name) {
+                    Some(old) if !is_dir && !self.world.mirror.is_dir(old) => {
                         // What came is another file, of which only the name is known.
-                        let kind = self.mirror.kind(old);
-                        self.mirror.identify(old, kind, 0, 0);
-                        self.doubt(old);
-                        self.outlets
-                            .modified(&mut self.mirror, old, Cause::Notified);
+                        let kind = self.world.mirror.kind(old);
+                        self.world.mirror.identify(old, kind, 0, 0);
+                        self.pending.doubt(&mut self.world.mirror, self.time, old);
+                        self.world.modified(old, Cause::Notified);
                     }
                     old => {
                         if let Some(old) = old {
-                            self.remove(old, Cause::Notified, true, false);
+                            self.remove(old, Cause::Notified, Report::Removed);
                         }
                         if is_dir {
                             self.introduce_dir(dir, name, 0, Cause::Notified);
@@ -220,20 +223,20 @@ impl<K: Kernel> Engine<K> {
     /// has the name now, and the record of that came first.
     pub(super) fn on_moved_out(&mut self, dir: NodeId, child: NodeId, name: &[u8]) {
         self.counters.stats += 1;
-        match self.stat(dir, name) {
+        match self.directories.stat(&self.world.mirror, dir, name) {
             Ok(stat) => {
                 if self.is_phantom(child) {
                     // What was never seen cannot be told from what is there.
-                    self.remove(child, Cause::Notified, true, false);
+                    self.remove(child, Cause::Notified, Report::Removed);
                 }
-                let before = self.outlets.changes();
+                let before = self.world.outlets.changes();
                 self.reconcile(dir, name, Seen::from(&stat), Cause::Notified);
                 self.report_anew(dir, name, child, before);
             }
             Err(OpenError::Fault(fault)) if fault.kind.is_absence() => {
-                self.remove(child, Cause::Notified, true, false);
+                self.remove(child, Cause::Notified, Report::Removed);
             }
-            Err(_) => self.doubt(child),
+            Err(_) => self.pending.doubt(&mut self.world.mirror, self.time, child),
         }
     }
 
@@ -241,36 +244,11 @@ impl<K: Kernel> Engine<K> {
     /// moment, where writes left no record, or was taken for its successor. `before` counts the
     /// changes that were told until then.
     pub(super) fn report_anew(&mut self, dir: NodeId, name: &[u8], child: NodeId, before: u64) {
-        if self.outlets.changes() == before
-            && self.mirror.child(dir, name) == Some(child)
-            && self.mirror.kind(child) == FileType::File
+        if self.world.outlets.changes() == before
+            && self.world.mirror.child(dir, name) == Some(child)
+            && self.world.mirror.kind(child) == FileType::File
         {
-            self.outlets
-                .modified(&mut self.mirror, child, Cause::Notified);
+            self.world.modified(child, Cause::Notified);
         }
-    }
-
-    /// Notes that something was moved to this name.
-    pub(super) fn note_arrival(&mut self, dir: NodeId, name: &[u8]) {
-        let mut arrival = if self.recent_arrivals.len() == RECENT_ARRIVALS {
-            self.recent_arrivals
-                .pop_front()
-                .unwrap_or((dir, Vec::new()))
-        } else {
-            (dir, Vec::new())
-        };
-        arrival.0 = dir;
-        arrival.1.clear();
-        arrival.1.extend_from_slice(name);
-        self.recent_arrivals.push_back(arrival);
-    }
-
-    /// `rename` with `RENAME_EXCHANGE` leaves the same records as a move and the move back, and
-    /// means something else: that something left a name does not mean that nothing is there, if
-    /// something was moved there shortly before.
-    fn may_be_exchange(&self, dir: NodeId, name: &[u8]) -> bool {
-        self.recent_arrivals
-            .iter()
-            .any(|recent| recent.0 == dir && recent.1 == name)
     }
 }

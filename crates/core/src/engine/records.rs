@@ -1,50 +1,100 @@
-//! Applying records.
+//! Records: the queue of those that have come, and what each of them means.
 //!
 //! A record is believed if it fits the mirror. One that does not fit makes the engine look at the
 //! name on disk: what is there now may be newer than the record, but then newer records follow.
 
+use std::collections::VecDeque;
+
 use super::Engine;
 use super::reconcile::Seen;
-use crate::change::{Cause, FileType};
-use crate::filter::RULES_FILE;
-use crate::kernel::{Kernel, Watch};
+use super::world::Report;
+use crate::entry::{FileType, Watch};
+use crate::event::{Cause, ResyncReason};
+use crate::ignore::RULES_FILE;
+use crate::kernel::Kernel;
 use crate::mirror::{Mark, NodeId};
-use crate::record::{Action, Described, Moment};
+use crate::queue::RecordQueue;
+use crate::record::{Action, Described};
+use crate::time::Moment;
+
+/// How many moves may come between the two halves of an exchange: moves of other processors may be
+/// queued between them.
+const RECENT_ARRIVALS: usize = 32;
+
+/// The records that have come and are not applied.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    pub(super) queue: RecordQueue,
+    /// The name of the record in hand; its memory is reused.
+    name: Vec<u8>,
+    /// Where the last moves went, to tell an exchange from a move back.
+    arrivals: VecDeque<(NodeId, Vec<u8>)>,
+}
+
+impl Records {
+    /// Notes that something was moved to this name.
+    pub(super) fn note_arrival(&mut self, dir: NodeId, name: &[u8]) {
+        let mut arrival = (dir, Vec::new());
+        if self.arrivals.len() == RECENT_ARRIVALS
+            && let Some(oldest) = self.arrivals.pop_front()
+        {
+            arrival.1 = oldest.1;
+            arrival.1.clear();
+        }
+        arrival.1.extend_from_slice(name);
+        self.arrivals.push_back(arrival);
+    }
+
+    /// Whether what left a name may have been exchanged for what is there now. `rename` with
+    /// `RENAME_EXCHANGE` leaves the same records as a move and the move back, and means something else:
+    /// that something left a name does not mean that nothing is there, if something was moved there
+    /// shortly before.
+    pub(super) fn may_be_exchange(&self, dir: NodeId, name: &[u8]) -> bool {
+        self.arrivals
+            .iter()
+            .any(|recent| recent.0 == dir && recent.1 == name)
+    }
+}
 
 impl<K: Kernel> Engine<K> {
     /// Applies the oldest record. Returns false if there is none that can be applied yet.
     pub(super) fn apply_front(&mut self, now: Moment) -> bool {
-        let Some(record) = self.backlog.front() else {
+        let Some(record) = self.records.queue.front() else {
             return false;
         };
-        if self.backlog.front_is_spent() {
-            self.backlog.pop();
+        if self.records.queue.front_is_spent() {
+            self.records.queue.pop();
             return true;
         }
         let (watch, action, is_dir) = (record.watch, record.action, record.is_dir);
         let described = record.described;
-        let mut name = std::mem::take(&mut self.name);
+        let mut name = std::mem::take(&mut self.records.name);
         name.clear();
         name.extend_from_slice(record.name);
         if action == Action::MovedFrom {
             let partner = self
-                .backlog
+                .records
+                .queue
                 .partner_of_front()
                 .map(|(at, partner)| (at, partner.watch, partner.name.to_vec()));
             match partner {
                 Some((at, to, to_name)) => {
-                    self.backlog.spend(at);
+                    self.records.queue.spend(at);
                     self.counters.records += 2;
                     self.apply_move(watch, &name, to, &to_name, is_dir);
                 }
                 // Its other half may be among the lost records: the resync sees where it went.
-                None if self.backlog.overflow_ahead() => {}
-                None if self.backlog.front_is_single(now, self.pace.pairing) => {
+                None if self.records.queue.overflow_ahead() => {}
+                None if self
+                    .records
+                    .queue
+                    .front_is_single(now, self.time.pace.pairing) =>
+                {
                     self.counters.records += 1;
                     self.apply_one(watch, action, is_dir, described, &name);
                 }
                 None => {
-                    self.name = name;
+                    self.records.name = name;
                     return false;
                 }
             }
@@ -52,8 +102,8 @@ impl<K: Kernel> Engine<K> {
             self.counters.records += 1;
             self.apply_one(watch, action, is_dir, described, &name);
         }
-        self.name = name;
-        self.backlog.pop();
+        self.records.name = name;
+        self.records.queue.pop();
         true
     }
 
@@ -74,14 +124,14 @@ impl<K: Kernel> Engine<K> {
             _ if name.is_empty() => {
                 for dir in self.watches.nodes(watch) {
                     if action == Action::Metadata
-                        && self.mirror.contains(dir)
-                        && self.is_told_root(dir)
+                        && self.world.mirror.contains(dir)
+                        && self.visibility.is_reported_root(&self.world.mirror, dir)
                     {
-                        self.outlets
-                            .metadata(&mut self.mirror, dir, Cause::Notified);
+                        self.world.metadata(dir, Cause::Notified);
                     }
-                    if action == Action::Metadata && self.mirror.contains(dir) {
-                        self.retry_unreadable(dir);
+                    if action == Action::Metadata && self.world.mirror.contains(dir) {
+                        self.gaps
+                            .retry_unreadable(&mut self.world.mirror, &mut self.work, dir);
                     }
                 }
             }
@@ -91,7 +141,7 @@ impl<K: Kernel> Engine<K> {
                 if self.watches.has_guards() {
                     self.check_guarded(watch, Some(name));
                 }
-                if self.kernel.names_paths() {
+                if self.directories.kernel.names_paths() {
                     return self.apply_below(watch, action, described, name);
                 }
                 let Some(first) = self.watches.first(watch) else {
@@ -111,43 +161,43 @@ impl<K: Kernel> Engine<K> {
     }
 
     pub(super) fn apply_named(&mut self, dir: NodeId, action: Action, is_dir: bool, name: &[u8]) {
-        if !self.mirror.contains(dir) {
+        if !self.world.mirror.contains(dir) {
             return;
         }
         self.note_rules(dir, name);
-        if self.is_hidden(dir, name, is_dir) {
+        if self.visibility.hides(&self.world.mirror, dir, name, is_dir) {
             // The mirror may have it nevertheless: it came with a directory from elsewhere.
             if matches!(
                 action,
                 Action::Removed | Action::Departed | Action::MovedFrom
-            ) && let Some(child) = self.mirror.child(dir, name)
+            ) && let Some(child) = self.world.mirror.child(dir, name)
             {
-                self.remove(child, Cause::Notified, true, false);
+                self.remove(child, Cause::Notified, Report::Removed);
             }
             return;
         }
-        let child = self.mirror.child(dir, name);
+        let child = self.world.mirror.child(dir, name);
         match (action, child) {
             (Action::Created, None) => self.on_created(dir, name, is_dir),
             (Action::Created, Some(child))
-                if self.mirror.is_dir(child) != is_dir
-                    || self.mirror.has(child, Mark::VANISHED)
-                    || self.mirror.has(child, Mark::UNVERIFIED)
-                    || self.block_above(dir).is_some() =>
+                if self.world.mirror.is_dir(child) != is_dir
+                    || self.world.mirror.has(child, Mark::VANISHED)
+                    || self.world.mirror.has(child, Mark::UNVERIFIED)
+                    || self.gaps.block_above(&self.world.mirror, dir).is_some() =>
             {
                 self.look(dir, name, Cause::Notified);
             }
             // What is gone was here before what the mirror has, which was seen early.
-            (Action::Removed, Some(child)) if self.mirror.is_dir(child) != is_dir => {
+            (Action::Removed, Some(child)) if self.world.mirror.is_dir(child) != is_dir => {
                 self.look(dir, name, Cause::Notified);
             }
-            (Action::Removed, Some(child)) => self.remove(child, Cause::Notified, true, false),
+            (Action::Removed, Some(child)) => self.remove(child, Cause::Notified, Report::Removed),
             (Action::Departed, Some(child)) => self.depart(child),
             (Action::MovedFrom, Some(child)) => self.on_moved_out(dir, child, name),
             (Action::Removed | Action::Departed | Action::MovedFrom, None) => {}
             (Action::MovedTo, _) => {
                 self.on_moved_in(dir, name, is_dir);
-                self.note_arrival(dir, name);
+                self.records.note_arrival(dir, name);
             }
             (Action::Modified | Action::Metadata, None) => self.look(dir, name, Cause::Notified),
             (Action::Modified | Action::Metadata, Some(child)) => {
@@ -164,7 +214,7 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         self.counters.stats += 1;
-        match self.stat(dir, name) {
+        match self.directories.stat(&self.world.mirror, dir, name) {
             Ok(stat) if stat.kind != FileType::Dir => {
                 self.introduce(dir, name, Seen::from(&stat), Cause::Notified);
             }
@@ -174,50 +224,45 @@ impl<K: Kernel> Engine<K> {
     }
 
     fn on_touched(&mut self, dir: NodeId, child: NodeId, name: &[u8], action: Action) {
-        if self.mirror.has(child, Mark::UNVERIFIED) || self.mirror.has(child, Mark::VANISHED) {
+        if self.world.mirror.has(child, Mark::UNVERIFIED)
+            || self.world.mirror.has(child, Mark::VANISHED)
+        {
             self.look(dir, name, Cause::Notified);
         }
-        let Some(child) = self.mirror.child(dir, name) else {
+        let Some(child) = self.world.mirror.child(dir, name) else {
             return;
         };
-        if self.mirror.has(child, Mark::UNANNOUNCED) {
+        if self.world.mirror.has(child, Mark::UNANNOUNCED) {
             return;
         }
         if action == Action::Modified {
-            self.outlets
-                .modified(&mut self.mirror, child, Cause::Notified);
-            self.tell_other_names(child);
+            self.world.modified(child, Cause::Notified);
+            self.report_other_names(child);
         } else {
-            self.outlets
-                .metadata(&mut self.mirror, child, Cause::Notified);
-            if self.mirror.is_dir(child) {
-                self.retry_unreadable(child);
+            self.world.metadata(child, Cause::Notified);
+            if self.world.mirror.is_dir(child) {
+                self.gaps
+                    .retry_unreadable(&mut self.world.mirror, &mut self.work, child);
             }
         }
     }
 
     /// The kernel reports a write under the name that the writer used. Other names of the same file
     /// have the same content.
-    fn tell_other_names(&mut self, id: NodeId) {
-        if self.mirror.kind(id) != FileType::File || self.mirror.inode(id) == 0 {
+    fn report_other_names(&mut self, id: NodeId) {
+        if self.world.mirror.kind(id) != FileType::File || self.world.mirror.inode(id) == 0 {
             return;
         }
-        let device = self.device_of(id);
-        for other in self.mirror.by_inode(self.mirror.inode(id)) {
+        let device = self.world.mirror.device_of(id);
+        for other in self.world.mirror.by_inode(self.world.mirror.inode(id)) {
             if other != id
-                && self.mirror.kind(other) == FileType::File
-                && !self.mirror.has(other, Mark::VANISHED)
-                && self.device_of(other) == device
+                && self.world.mirror.kind(other) == FileType::File
+                && !self.world.mirror.has(other, Mark::VANISHED)
+                && self.world.mirror.device_of(other) == device
             {
-                self.outlets
-                    .modified(&mut self.mirror, other, Cause::Notified);
+                self.world.modified(other, Cause::Notified);
             }
         }
-    }
-
-    pub(super) fn device_of(&self, id: NodeId) -> Option<u64> {
-        let parent = self.mirror.parent(id)?;
-        self.mirror.identity(parent).map(|identity| identity.device)
     }
 
     fn on_watch_ended(&mut self, watch: Watch) {
@@ -225,10 +270,10 @@ impl<K: Kernel> Engine<K> {
         let guarded = self.watches.guarded(watch);
         self.watches.remove(watch);
         for dir in nodes {
-            if self.mirror.contains(dir) && self.mirror.watch(dir) == Some(watch) {
-                self.mirror.set_watch(dir, None);
-                self.queue(dir);
-                if self.kernel.names_paths() {
+            if self.world.mirror.contains(dir) && self.world.mirror.watch(dir) == Some(watch) {
+                self.world.mirror.set_watch(dir, None);
+                self.work.queue(&mut self.world.mirror, dir);
+                if self.directories.kernel.names_paths() {
                     self.lose_watch_above(dir);
                 }
             }
@@ -239,39 +284,24 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// Looks at a name and brings the mirror in line with what is there.
-    pub(super) fn look(&mut self, dir: NodeId, name: &[u8], cause: Cause) {
-        self.counters.stats += 1;
-        match self.stat(dir, name) {
-            Ok(stat) => {
-                if !self.is_hidden(dir, name, stat.kind == FileType::Dir) {
-                    self.reconcile(dir, name, Seen::from(&stat), cause);
-                    self.note_unlisted(dir, name);
-                }
-            }
-            // What the mirror has is not there now, or what is there cannot be seen now. A record
-            // may be under way that says what became of it.
-            Err(error) => match self.mirror.child(dir, name) {
-                Some(child) => self.doubt(child),
-                None if error.is_absence() => {}
-                // Whatever is there may have no record to come.
-                None => self.queue(dir),
-            },
-        }
-    }
-
-    /// Reloads a directory's ignore rules when a record names their file.
+    /// Reads a directory's ignore rules again when a record names their file.
     pub(super) fn note_rules(&mut self, dir: NodeId, name: &[u8]) {
-        if self.filter.reads_rules() && name == RULES_FILE && self.mirror.contains(dir) {
-            self.rules_changed(dir);
+        if self.visibility.filter.reads_rules()
+            && name == RULES_FILE
+            && self.world.mirror.contains(dir)
+        {
+            self.resyncs.begin(
+                &mut self.world,
+                &mut self.work,
+                dir,
+                ResyncReason::IgnoreRules,
+            );
         }
     }
-}
 
-impl<K: Kernel> Engine<K> {
     /// Whether the kernel's records can have this name.
     pub(super) fn is_record_name(&self, name: &[u8]) -> bool {
-        if self.kernel.names_paths() {
+        if self.directories.kernel.names_paths() {
             return name.split(|&byte| byte == b'/').all(is_entry_name);
         }
         is_entry_name(name)

@@ -1,143 +1,137 @@
-//! Who gets the tree of a root that is removed.
+//! Removal: how entries, directories and trees leave the mirror, and what goes with them.
 //!
-//! Its guests are watched as before, so consumers see no difference: each gets the part of the tree
-//! that it stands for as a tree of its own, or becomes the guest of another one. What is left goes.
+//! A tree is followed to any depth, or shows the entries of its top only, or some of them; below its
+//! top it is followed where a nested root wants it. That is the *scope* of the tree. It follows from
+//! the paths of the roots, so it is asked for when it matters and not written into the mirror. What
+//! leaves the scope because no root wants it goes silently. What moves out of it is reported as
+//! removed.
 
-use std::path::Path;
+use hashbrown::HashSet;
 
 use super::Engine;
-use super::roots::{Root, RootId};
-use crate::change::{Cause, FileType};
+use super::root_table::{Root, RootId};
+use super::world::Report;
+use crate::event::Cause;
 use crate::kernel::Kernel;
 use crate::mirror::{Mark, NodeId};
-use crate::path::to_bytes;
-use crate::record::Moment;
 
 impl<K: Kernel> Engine<K> {
-    /// Hands on the tree of a root that was removed.
-    pub(super) fn inherit(&mut self, gone: Root) {
-        let former = gone.host.unwrap_or(gone.id);
-        let (mut node, mut resting, mut next_check) = (gone.node, gone.resting, gone.next_check);
-        let mut dir = gone.dir;
-        let mut members: Vec<(usize, RootId)> = Vec::new();
-        for root in &mut self.roots {
-            if root.id == former {
-                (node, resting, next_check) = (
-                    root.node.take(),
-                    root.resting.take(),
-                    root.next_check.take(),
-                );
-                dir.clone_from(&root.dir);
-            }
-            if root.id == former || root.host == Some(former) {
-                root.host = None;
-                members.push((root.dir.components().count(), root.id));
-            }
+    /// Removes an entry and all below it from the mirror.
+    pub(super) fn remove(&mut self, id: NodeId, cause: Cause, report: Report) {
+        let is_unknown = self.world.mirror.has(id, Mark::UNANNOUNCED)
+            || self.roots.is_beginning(&self.world.mirror, id);
+        let report = if is_unknown { Report::Silent } else { report };
+        if report != Report::Silent {
+            self.clear_below(id);
         }
-        members.sort_unstable();
-        let mut hosts: Vec<RootId> = Vec::new();
-        for &(_, id) in &members {
-            let host = hosts
-                .iter()
-                .copied()
-                .find(|&host| self.is_reached(host, id));
-            match (host, self.root_mut(id)) {
-                (Some(host), Some(root)) => root.host = Some(host),
-                _ => hosts.push(id),
-            }
-            if host.is_some() {
-                self.unguard(id);
-            }
-        }
-        // The innermost first: they leave the trees that are around them.
-        for &id in hosts.iter().rev() {
-            let Some(root) = self.root(id) else { continue };
-            if root.dir == dir {
-                let (node, resting) = (node.take(), resting.take());
-                if let Some(root) = self.root_mut(id) {
-                    (root.node, root.resting) = (node, resting);
-                    root.next_check = next_check.take();
-                }
-                continue;
-            }
-            let (path, outer) = (root.dir.clone(), root.outer.clone());
-            let root_is_single = root.only.is_some();
-            let Ok(below) = path.strip_prefix(&dir) else {
-                continue;
-            };
-            let bytes = to_bytes(&path);
-            let top = node.and_then(|top| self.find_below(top, below));
-            if let Some(node) = node.filter(|_| top.is_none()) {
-                self.take_leave(node, below);
-            }
-            let names: Vec<Vec<u8>> = below.iter().map(|part| to_bytes(Path::new(part))).collect();
-            let from = to_bytes(&dir);
-            self.outlets
-                .uproot(&mut self.mirror, (node, &from), &names, &bytes);
-            let top = match top {
-                Some(dir) if root_is_single => Some(self.plant_single(id, dir, &bytes)),
-                Some(top) => {
-                    self.replant(top, None, &bytes);
-                    Some(top)
-                }
-                None => None,
-            };
-            if let Some(top) = top {
-                self.filter.set_outer(top, outer);
-            }
-            if let Some(root) = self.root_mut(id) {
-                root.node = top;
-                root.next_check = top.is_none().then_some(Moment::ZERO);
-            }
-        }
-        for top in [node, resting].into_iter().flatten() {
-            self.drop_tree(top);
-        }
-        if hosts
-            .iter()
-            .all(|&id| self.root(id).is_none_or(|root| root.dir != dir))
-        {
-            self.outlets.forget_path(&mut self.mirror, &to_bytes(&dir));
-        }
-        for id in hosts {
-            self.settle_tree(id);
-            self.guard_root(id);
+        let subtree = self.world.mirror.subtree(id);
+        self.world.removing(id, &subtree, cause, report);
+        for &id in subtree.iter().rev() {
+            self.release(id);
+            self.world.mirror.remove(id);
         }
     }
 
-    /// Makes the tree of a root for single entries out of a directory, which may stay in another tree.
-    fn plant_single(&mut self, id: RootId, dir: NodeId, path: &[u8]) -> NodeId {
-        let top = self.mirror.insert(None, path, FileType::Dir, 0);
-        self.mirror.set(top, Mark::ROOT);
-        let path = self.root(id).map(|root| root.dir.clone());
-        let names: Vec<Vec<u8>> = self
-            .roots
-            .iter()
-            .filter(|root| root.id == id || root.host == Some(id))
-            .filter(|root| Some(&root.dir) == path.as_ref())
-            .filter_map(|root| root.only.clone())
-            .collect();
-        for name in names {
-            self.outlets
-                .replant(&mut self.mirror, (Some(dir), &name), (Some(top), &name));
-            if let Some(child) = self.mirror.child(dir, &name) {
-                self.mirror.relocate(child, top, &name);
+    /// Gives up what the engine holds for an entry that is about to go.
+    fn release(&mut self, id: NodeId) {
+        if self.world.mirror.is_dir(id) {
+            self.watches
+                .release(&mut self.world.mirror, &mut self.directories.kernel, id);
+            self.directories.close(id);
+            self.visibility.forget(id);
+            self.drop_gap(id);
+            if self.world.mirror.has(id, Mark::ROOT) {
+                self.roots.top_left(id);
             }
         }
-        self.queue(top);
-        top
+        self.stamps.remove(id);
     }
 
-    /// A root gets a tree of its own, and its directory is not there. If something else is, consumers
-    /// are told that it goes: it is not what the root stands for.
-    fn take_leave(&mut self, top: NodeId, below: &Path) {
-        let (Some(above), Some(name)) = (below.parent(), below.file_name()) else {
+    /// Removes a tree of which no root is left.
+    pub(super) fn drop_tree(&mut self, top: NodeId) {
+        self.world.forget(top);
+        self.remove(top, Cause::Scanned, Report::Silent);
+    }
+
+    /// Drops all in a directory but what has one of the names.
+    fn drop_others(&mut self, dir: NodeId, keep: &HashSet<Vec<u8>>) {
+        self.world.forget_others(dir, keep);
+        let children: Vec<NodeId> = self.world.mirror.children(dir).collect();
+        for child in children {
+            if !keep.contains(self.world.mirror.name(child)) {
+                self.remove(child, Cause::Scanned, Report::Silent);
+            }
+        }
+    }
+
+    /// Makes the tree of a root show what the root and those nested in it want. Nothing is reported: a
+    /// consumer of a root knows what it began with, and what no root wants is of no interest.
+    pub(super) fn update_scope(&mut self, outer: RootId) {
+        let Some(root) = self.roots.get(outer) else {
             return;
         };
-        let above = self.find_below(top, above);
-        let other = above.and_then(|above| self.mirror.child(above, &to_bytes(Path::new(name))));
-        if let Some(other) = other {
-            self.remove(other, Cause::Scanned, true, false);
+        let (node, was_deep) = (root.node, root.is_deep);
+        let place = node.or(root.resting);
+        let members: Vec<&Root> = self
+            .roots
+            .iter()
+            .filter(|other| other.dir == root.dir)
+            .filter(|other| other.id == outer || other.outer == Some(outer))
+            .collect();
+        let is_deep = members
+            .iter()
+            .any(|member| member.only.is_none() && member.recursive);
+        let only: Option<HashSet<Vec<u8>>> =
+            members.iter().map(|member| member.only.clone()).collect();
+        if let Some(root) = self.roots.get_mut(outer) {
+            root.is_deep = is_deep;
         }
+        let Some(place) = place else { return };
+        let is_news = self.visibility.show_only(place, only.clone());
+        if node.is_some() && is_news {
+            if let Some(only) = &only {
+                self.drop_others(place, only);
+            }
+            self.work.queue(&mut self.world.mirror, place);
+        }
+        if let Some(top) = node.filter(|_| !(was_deep && is_deep)) {
+            self.apply_scope(top, Report::Silent);
+        }
+    }
+
+    /// Makes the watched part of the tree below `top` match the scope: queues what has to be listed and
+    /// is not, and drops what is listed and must not be. `report` says what consumers learn of the
+    /// latter.
+    pub(super) fn apply_scope(&mut self, top: NodeId, report: Report) {
+        let mut dirs = vec![top];
+        while let Some(dir) = dirs.pop() {
+            let is_listed = self.world.mirror.identity(dir).is_some();
+            match (self.roots.reaches(&self.world.mirror, dir), is_listed) {
+                (true, true) => {
+                    let children = self.world.mirror.children(dir);
+                    dirs.extend(children.filter(|&child| self.world.mirror.is_dir(child)));
+                }
+                (true, false) => self.work.queue(&mut self.world.mirror, dir),
+                (false, true) => self.drop_below(dir, report),
+                (false, false) => self.drop_gap(dir),
+            }
+        }
+    }
+
+    /// Drops what is below a directory that is not listed any more.
+    fn drop_below(&mut self, dir: NodeId, report: Report) {
+        if report == Report::Silent {
+            self.drop_others(dir, &HashSet::new());
+        } else {
+            let children: Vec<NodeId> = self.world.mirror.children(dir).collect();
+            for child in children {
+                self.remove(child, Cause::Scanned, report);
+            }
+        }
+        self.watches
+            .release(&mut self.world.mirror, &mut self.directories.kernel, dir);
+        self.drop_gap(dir);
+        self.directories.close(dir);
+        self.world.mirror.clear_identity(dir);
     }
 }

@@ -1,19 +1,24 @@
-//! Comparing parts of the tree with the disk again.
+//! Comparing parts of the tree with the disk again: after lost records, mounts, and renames that hid
+//! records.
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use super::pending::Oddity;
-use super::{Engine, Pass, RunningResync};
-use crate::change::ResyncReason;
+use super::Engine;
+use super::pending::Undecided;
+use crate::event::ResyncReason;
 use crate::kernel::Kernel;
-use crate::mirror::{Mark, NodeId};
-use crate::outlet::path_of;
+use crate::mirror::NodeId;
 
 impl<K: Kernel> Engine<K> {
+    /// Compares a directory and all below it with the disk.
+    fn resync(&mut self, top: NodeId, reason: ResyncReason) {
+        self.resyncs
+            .begin(&mut self.world, &mut self.work, top, reason);
+    }
+
     /// Records were lost: every root may have changed anywhere.
     pub(super) fn on_overflow(&mut self) {
-        if self.backlog.overflow_follows() {
+        if self.records.queue.overflow_follows() {
             // The comparison after the last loss serves this one as well.
             return;
         }
@@ -21,71 +26,57 @@ impl<K: Kernel> Engine<K> {
         for top in tops {
             self.resync(top, ResyncReason::Overflow);
         }
-        let roots: Vec<_> = self.roots.iter().map(|root| root.id).collect();
-        for root in roots {
+        for root in self.roots.ids() {
             self.check_root(root);
         }
-    }
-
-    /// Compares a directory and all below it with the disk. The difference comes with the next
-    /// steps, between a note at the beginning and one at the end.
-    pub(super) fn resync(&mut self, top: NodeId, reason: ResyncReason) {
-        let path = path_of(&self.mirror, top);
-        self.passes += 1;
-        let pass = Pass {
-            number: self.passes,
-            listed: None,
-        };
-        let running = self.resyncs.iter_mut().find(|other| other.path == path);
-        if let Some(running) = running {
-            running.passes.push_back(pass);
-        } else {
-            self.counters.resyncs += 1;
-            self.outlets.resync_begins(path.clone(), reason);
-            self.resyncs.push(RunningResync {
-                path,
-                reason,
-                passes: VecDeque::from([pass]),
-            });
-        }
-        self.mirror.set(top, Mark::STALE);
-        self.queue(top);
-    }
-
-    /// The ignore rules in `dir` changed.
-    pub(super) fn rules_changed(&mut self, dir: NodeId) {
-        self.resync(dir, ResyncReason::IgnoreRules);
     }
 
     /// Says that something was mounted on, or unmounted from, these paths, which are real ones. They
     /// are compared with the disk if they are below a root.
     pub fn mounts_changed(&mut self, paths: &[PathBuf]) {
-        self.volumes.clear();
+        self.gaps.forget_volumes();
         for path in paths {
             // A directory above may have been renamed before, by a record that is still queued.
-            self.put_aside(Oddity::Mount(path.clone()));
+            self.pending
+                .defer(self.time, Undecided::Mount(path.clone()));
         }
-        let roots: Vec<_> = self.roots.iter().map(|root| root.id).collect();
-        for root in roots {
+        for root in self.roots.ids() {
             self.check_root(root);
         }
     }
 
     /// Compares the directory at a path where a file system came or went. The path is real, roots may
     /// be spelled through symbolic links.
-    pub(super) fn look_at_mount(&mut self, path: &Path) {
+    pub(super) fn compare_mount(&mut self, path: &Path) {
         let roots: Vec<PathBuf> = self.roots.iter().map(|root| root.dir.clone()).collect();
         for root in roots {
-            let (_, real) = self.way_to(&root);
+            let (_, real) = self.ancestors_of(&root);
             let Ok(below) = path.strip_prefix(&real) else {
                 continue;
             };
             let found = self
                 .find(&root.join(below))
-                .filter(|&dir| self.reaches(dir));
+                .filter(|&dir| self.roots.reaches(&self.world.mirror, dir));
             if let Some(dir) = found {
                 self.resync(dir, ResyncReason::Mounts);
             }
         }
+    }
+
+    /// Compares a directory, if it is watched, because for a while its changes left no records.
+    pub(super) fn compare_again(&mut self, id: NodeId) {
+        let mirror = &mut self.world.mirror;
+        if mirror.contains(id) && mirror.is_dir(id) && self.roots.reaches(mirror, id) {
+            self.work.queue_stale(mirror, id);
+        }
+    }
+
+    /// The directory of the mirror at this path.
+    fn find(&self, path: &Path) -> Option<NodeId> {
+        self.roots.iter().find_map(|root| {
+            let top = root.node?;
+            let below = path.strip_prefix(self.world.path(top)).ok()?;
+            self.world.mirror.find_below(top, below)
+        })
     }
 }

@@ -1,16 +1,34 @@
-//! Adopting a directory: open, identify, watch, list, merge.
+//! Scanning a directory: open, identify, watch, list, merge.
 //!
 //! The one routine for roots, for new and moved-in directories, for what was mounted, became
-//! readable or is polled, and for resync.
+//! readable or is polled, and for resync. A directory is watched before it is listed, so that no change
+//! falls between the two.
 
+use super::Engine;
+use super::contents::{Comparison, Tracking};
 use super::directories::OpenError;
-use super::pending::Astray;
-use super::{Engine, may_be_since};
-use crate::change::{Cause, FileType};
-use crate::coverage::{Gap, State};
-use crate::kernel::{Fault, FaultKind, Identity, Kernel, Purpose, Watch, Watched};
+use super::pending::Unreachable;
+use super::reconcile::{Seen, fold_born};
+use super::world::Report;
+use crate::coverage::Gap;
+use crate::entry::{FileType, Identity, Watch};
+use crate::event::Cause;
+use crate::fault::{Fault, FaultKind};
+use crate::ignore::{RULES_FILE, RULES_LIMIT, whole_lines};
+use crate::kernel::{Kernel, Purpose, Watched};
+use crate::listing::Listing;
 use crate::mirror::{Mark, NodeId};
-use crate::record::Moment;
+use crate::time::may_be_since;
+
+/// How a listing is merged into the mirror.
+#[derive(Clone, Copy, Debug)]
+struct Merging {
+    /// The directory, and all below it, is compared with the disk.
+    is_stale: bool,
+    /// The directory is polled.
+    is_polled: bool,
+    tracking: Tracking,
+}
 
 /// What watching a directory led to.
 enum Covered {
@@ -21,101 +39,101 @@ enum Covered {
 }
 
 impl<K: Kernel> Engine<K> {
-    /// Takes a directory from the work list and brings the mirror in line with it.
-    pub(super) fn adopt(&mut self, id: NodeId) {
-        if !self.mirror.contains(id)
-            || !self.mirror.has(id, Mark::QUEUED)
-            || !self.mirror.is_dir(id)
+    /// Brings the mirror in line with a directory from the work list. Does nothing if the directory has
+    /// been scanned since it was put there.
+    pub(super) fn scan(&mut self, id: NodeId) {
+        if !self.world.mirror.contains(id)
+            || !self.world.mirror.has(id, Mark::QUEUED)
+            || !self.world.mirror.is_dir(id)
         {
             return;
         }
-        self.mirror.clear(id, Mark::QUEUED);
-        if !self.reaches(id) {
+        self.world.mirror.clear(id, Mark::QUEUED);
+        if !self.roots.reaches(&self.world.mirror, id) {
             self.announce(id);
             return;
         }
-        self.leave_for(id);
-        let opened = self.open_fresh(id).and_then(|dir| {
-            let identity = self.kernel.identity(&dir).map_err(OpenError::Fault)?;
-            Ok((dir, identity))
-        });
+        self.directories.leave_for(&self.world.mirror, id);
+        let opened = self.directories.open_and_identify(&self.world.mirror, id);
         let (dir, identity) = match opened {
             Ok(opened) => opened,
             Err(error) => return self.cannot_open(id, error),
         };
         if self
+            .world
             .mirror
             .identity(id)
             .is_some_and(|known| known != identity)
         {
-            self.park(id, Astray::Replaced);
+            self.pending.defer_unreachable(
+                &mut self.world.mirror,
+                self.time,
+                id,
+                Unreachable::Replaced,
+            );
             return;
         }
-        self.astray_since.remove(&id);
-        if self.mirror.identity(id).is_none() && self.meet(id, identity) {
+        self.pending.reached(id);
+        if self.world.mirror.identity(id).is_none() && self.absorb(id, identity) {
             return;
         }
-        let gap = self.gap_of(&dir, identity);
+        let kernel = &mut self.directories.kernel;
+        let gap = self.gaps.of_volume(kernel, &dir, identity.device);
         if gap == Some(Gap::PseudoFileSystem) && self.is_mount_point(id, identity) {
             self.announce(id);
             self.set_gap(id, Gap::PseudoMount);
             return;
         }
-        self.mirror.set_identity(id, identity);
-        if self.mirror.inode(id) == 0 {
-            let born = super::reconcile::fold_born(identity.born);
-            self.mirror
+        self.world.mirror.set_identity(id, identity);
+        if self.world.mirror.inode(id) == 0 {
+            let born = fold_born(identity.born);
+            self.world
+                .mirror
                 .identify(id, FileType::Dir, identity.inode, born);
         }
-        let was_tracked = self.mirror.is_tracked(id);
+        let tracking = Tracking::of(&self.world.mirror, id);
         match self.cover(id, &dir, identity, gap) {
             Covered::Yes => {}
             Covered::Elsewhere => return,
         }
         self.announce(id);
         self.counters.listings += 1;
-        let mut listing = std::mem::take(&mut self.listing);
+        let mut listing = std::mem::take(&mut self.directories.listing);
         listing.clear();
-        let listed = self.kernel.list(&dir, &mut listing);
-        self.keep(id, dir);
+        let listed = self.directories.kernel.list(&dir, &mut listing);
+        self.directories.keep(id, dir);
         match listed {
             Ok(()) => {
-                let is_watched = self.mirror.watch(id).is_some();
-                if is_watched && self.gap(id).is_some_and(|gap| gap.state() == State::Lost) {
+                let is_watched = self.world.mirror.watch(id).is_some();
+                if is_watched && self.gaps.is_lost(id) {
                     self.clear_gap(id);
                 }
-                let missed = self.merge(id, &listing, was_tracked);
-                self.mirror.note_listed(id);
+                let missed = self.merge(id, &listing, tracking);
+                self.world.mirror.note_listed(id);
                 // Only now: what was polled until now is compared as such one last time.
-                let was_polled = self.gap(id).is_some_and(|gap| gap.state() == State::Polled);
+                let was_polled = self.gaps.is_polled(id);
                 match missed {
                     Some(gap) if is_watched || !was_polled => self.set_gap(id, gap),
                     None if is_watched && was_polled => self.clear_gap(id),
-                    None if is_watched => self.forget_stamps(id),
+                    None if is_watched => self.stamps.forget_children(&self.world.mirror, id),
                     _ => {}
                 }
             }
             Err(fault) => self.cannot_list(id, fault),
         }
-        self.listing = listing;
+        self.directories.listing = listing;
     }
 
+    /// Whether the directory is on another device than its parent.
     fn is_mount_point(&self, id: NodeId, identity: Identity) -> bool {
-        self.mirror
+        self.world
+            .mirror
             .parent(id)
-            .and_then(|parent| self.mirror.identity(parent))
+            .and_then(|parent| self.world.mirror.identity(parent))
             .is_some_and(|above| above.device != identity.device)
     }
 
-    fn gap_of(&mut self, dir: &K::Dir, identity: Identity) -> Option<Gap> {
-        if let Some(&gap) = self.volumes.get(&identity.device) {
-            return gap;
-        }
-        let gap = self.kernel.gap_of_volume(dir);
-        self.volumes.insert(identity.device, gap);
-        gap
-    }
-
+    /// Has the directory watched, or polled where that is not possible.
     fn cover(&mut self, id: NodeId, dir: &K::Dir, identity: Identity, gap: Option<Gap>) -> Covered {
         if let Some(gap) = gap {
             self.set_gap(id, gap);
@@ -123,17 +141,17 @@ impl<K: Kernel> Engine<K> {
         }
         // While a watch is held nothing can have ended it unheard, except when records were lost;
         // then a birth before that tells that this is still the directory that was watched.
-        let is_sure = !self.mirror.has(id, Mark::STALE)
-            || (identity.born != 0 && !may_be_since(identity.born, self.complete));
-        if self.mirror.watch(id).is_some() && is_sure {
+        let is_sure = !self.world.mirror.has(id, Mark::STALE)
+            || (identity.born != 0 && !may_be_since(identity.born, self.stamps.complete()));
+        if self.world.mirror.watch(id).is_some() && is_sure {
             return Covered::Yes;
         }
         // Asking for a watch that is held already costs none.
-        if self.is_out_of_watches && self.mirror.watch(id).is_none() {
+        if self.polling.is_out_of_watches && self.world.mirror.watch(id).is_none() {
             self.set_gap(id, Gap::WatchLimit);
             return Covered::Yes;
         }
-        let purpose = match self.mirror.parent(id) {
+        let purpose = match self.world.mirror.parent(id) {
             Some(_) => Purpose::Entries,
             None => Purpose::Root,
         };
@@ -147,7 +165,7 @@ impl<K: Kernel> Engine<K> {
             }
             Ok(Watched::Above(watch)) => self.rely_on(id, watch),
             Err(fault) => {
-                self.is_out_of_watches = fault.kind == FaultKind::WatchLimit;
+                self.polling.is_out_of_watches = fault.kind == FaultKind::WatchLimit;
                 self.set_gap(id, fault.kind.gap());
                 return Covered::Yes;
             }
@@ -155,67 +173,39 @@ impl<K: Kernel> Engine<K> {
         Covered::Yes
     }
 
-    /// Watches a directory. A watch that only guarded a root until now has reported a part of what
-    /// happened: that something went, and not that it came again. After a listing such records would
-    /// be believed, so they are left behind with the watch, and the root is checked.
-    fn watch_afresh(&mut self, dir: &K::Dir, purpose: Purpose) -> Result<Watched, Fault> {
-        let watched = self.kernel.watch(dir, purpose)?;
-        let Watched::Known(watch) = watched else {
-            return Ok(watched);
-        };
-        if self.watches.first(watch).is_some() || !self.watches.is_guard(watch) {
-            return Ok(watched);
-        }
-        for root in self.watches.guarded(watch) {
-            if let Some(root) = self.root_mut(root) {
-                root.next_check = Some(Moment::ZERO);
-            }
-        }
-        self.watches.remove(watch);
-        self.kernel.unwatch(watch);
-        self.kernel.watch(dir, purpose)
-    }
-
-    fn bind(&mut self, id: NodeId, watch: Watch) {
-        if let Some(old) = self.mirror.watch(id).filter(|&old| old != watch)
-            && self.watches.unbind(old, id)
-        {
-            self.kernel.unwatch(old);
-        }
-        self.mirror.set_watch(id, Some(watch));
-        self.watches.bind(watch, id);
-    }
-
     /// The kernel says that the directory under the name of `id` is watched already. Returns true
     /// if that is because it was moved here, and moves it in the mirror.
     fn resolve_known(&mut self, id: NodeId, watch: Watch) -> bool {
-        let Some(dir) = self.mirror.parent(id) else {
+        let Some(dir) = self.world.mirror.parent(id) else {
             return false;
         };
         for other in self.watches.nodes(watch) {
             if other == id
-                || !self.mirror.contains(other)
-                || self.only.contains_key(&other)
+                || !self.world.mirror.contains(other)
+                || self.visibility.is_partial(other)
                 || self.is_shown_beside(dir, other)
             {
                 continue;
             }
             // Below itself it cannot be, and where it is in place this is a second name for it.
-            let is_new = self.mirror.first_child(id).is_none();
-            if is_new && !self.mirror.is_within(dir, other) && self.is_in_place(other) != Some(true)
+            let is_new = self.world.mirror.first_child(id).is_none();
+            if is_new
+                && !self.world.mirror.is_within(dir, other)
+                && self.directories.is_in_place(&self.world.mirror, other) != Some(true)
             {
-                if self.is_beginning(id) && !self.is_beginning(other) {
-                    // Whoever asked for the new root finds it here; for the others it goes.
+                if self.roots.is_beginning(&self.world.mirror, id)
+                    && !self.roots.is_beginning(&self.world.mirror, other)
+                {
+                    // The new root begins with it here; for the others it goes.
                     self.bind(id, watch);
-                    self.remove(other, Cause::Scanned, true, false);
+                    self.remove(other, Cause::Scanned, Report::Removed);
                     return false;
                 }
-                let name = self.mirror.name(id).to_vec();
-                let is_stale = self.mirror.has(id, Mark::STALE);
+                let name = self.world.mirror.name(id).to_vec();
+                let is_stale = self.world.mirror.has(id, Mark::STALE);
                 self.infer_move(other, dir, &name, Cause::Scanned);
                 if is_stale {
-                    self.mirror.set(other, Mark::STALE);
-                    self.queue(other);
+                    self.work.queue_stale(&mut self.world.mirror, other);
                 }
                 return true;
             }
@@ -223,15 +213,28 @@ impl<K: Kernel> Engine<K> {
         false
     }
 
+    /// Defers or reports that a directory could not be opened.
     fn cannot_open(&mut self, id: NodeId, error: OpenError) {
         match error {
-            OpenError::Astray => self.park(id, Astray::Unreachable),
+            OpenError::Unreachable => self.pending.defer_unreachable(
+                &mut self.world.mirror,
+                self.time,
+                id,
+                Unreachable::Above,
+            ),
             OpenError::Fault(fault) => match fault.kind {
-                FaultKind::NotFound | FaultKind::NotDirectory => self.park(id, Astray::Missing),
-                FaultKind::OpenFiles if !self.handles.is_empty() || self.has_put_off => {
-                    self.recall();
-                    self.handles.clear();
-                    self.queue(id);
+                FaultKind::NotFound | FaultKind::NotDirectory => self.pending.defer_unreachable(
+                    &mut self.world.mirror,
+                    self.time,
+                    id,
+                    Unreachable::Missing,
+                ),
+                FaultKind::OpenFiles
+                    if self.directories.has_open() || self.directories.has_deferred =>
+                {
+                    self.finish_deferred_stats();
+                    self.directories.close_all();
+                    self.work.queue(&mut self.world.mirror, id);
                 }
                 _ => {
                     self.announce(id);
@@ -244,19 +247,14 @@ impl<K: Kernel> Engine<K> {
     /// The directory was opened but not listed: what is below it is kept, and not believed.
     fn cannot_list(&mut self, id: NodeId, fault: Fault) {
         match fault.kind {
-            FaultKind::NotFound => self.park(id, Astray::Missing),
+            FaultKind::NotFound => self.pending.defer_unreachable(
+                &mut self.world.mirror,
+                self.time,
+                id,
+                Unreachable::Missing,
+            ),
             kind => self.set_gap(id, kind.gap()),
         }
-    }
-
-    /// Whether the entry is hidden by the filter, or by a root that stands for a single file.
-    pub(super) fn is_hidden(&self, dir: NodeId, name: &[u8], is_dir: bool) -> bool {
-        if !self.only.is_empty()
-            && let Some(only) = self.only.get(&dir)
-        {
-            return !only.contains(name);
-        }
-        self.filter.hides(&self.mirror, dir, name, is_dir)
     }
 
     /// What an entry of a listing is, where the listing does not say. If it cannot be looked at now,
@@ -268,13 +266,173 @@ impl<K: Kernel> Engine<K> {
         missed: &mut Option<Gap>,
     ) -> Option<FileType> {
         self.counters.stats += 1;
-        match self.stat(dir, name) {
+        match self.directories.stat(&self.world.mirror, dir, name) {
             Ok(stat) => return Some(stat.kind),
             Err(error) if error.is_absence() => return None,
             Err(error) => *missed = Some(error.gap()),
         }
-        self.mirror
+        self.world
+            .mirror
             .child(dir, name)
-            .map(|child| self.mirror.kind(child))
+            .map(|child| self.world.mirror.kind(child))
+    }
+
+    /// Makes the children of `dir` what the listing shows. What it no longer shows is only marked:
+    /// another listing or a record may say where it went. Returns why something of it could not be
+    /// taken over: then it has to be listed again.
+    fn merge(&mut self, dir: NodeId, listing: &Listing, tracking: Tracking) -> Option<Gap> {
+        if self.visibility.filter.reads_rules() {
+            self.load_rules(dir, listing);
+        }
+        let how = Merging {
+            is_stale: self.world.mirror.has(dir, Mark::STALE),
+            is_polled: self.gaps.is_polled(dir),
+            tracking,
+        };
+        self.world.mirror.clear(dir, Mark::STALE);
+        if self.world.mirror.first_child(dir).is_none() {
+            return self.merge_into_empty(dir, listing, how);
+        }
+        let mut missed = None;
+        let is_deep = self.roots.is_deep(&self.world.mirror, dir);
+        // A listing mostly has the order of the one before it, which the children are in.
+        let mut expected = self.world.mirror.first_child(dir);
+        for entry in listing.iter() {
+            let Some(kind) = entry
+                .kind
+                .or_else(|| self.kind_of(dir, entry.name, &mut missed))
+            else {
+                continue;
+            };
+            if self
+                .visibility
+                .hides(&self.world.mirror, dir, entry.name, kind == FileType::Dir)
+            {
+                continue;
+            }
+            let before = expected
+                .filter(|&child| self.world.mirror.name(child) == entry.name)
+                .or_else(|| self.world.mirror.child(dir, entry.name));
+            let known = before.filter(|&child| self.is_as_listed(child, kind, entry.inode));
+            let (child, is_news) = match known {
+                Some(child) => (child, false),
+                None => {
+                    let seen = Seen::listed(kind, entry.inode, listing.born());
+                    let seq = self.world.outlets.seq();
+                    self.reconcile(dir, entry.name, seen, Cause::Scanned);
+                    let Some(child) = self.world.mirror.child(dir, entry.name) else {
+                        expected = None;
+                        continue;
+                    };
+                    (
+                        child,
+                        before != Some(child) || self.world.outlets.seq() != seq,
+                    )
+                }
+            };
+            self.world.mirror.set(child, Mark::LISTED);
+            if kind == FileType::Dir {
+                let is_unlisted = self.world.mirror.identity(child).is_none();
+                if (how.is_stale || how.is_polled || is_unlisted)
+                    && (is_deep || self.roots.reaches(&self.world.mirror, child))
+                {
+                    if how.is_stale {
+                        self.world.mirror.set(child, Mark::STALE);
+                    }
+                    self.work.queue(&mut self.world.mirror, child);
+                }
+                expected = self.world.mirror.next_sibling(child);
+                continue;
+            }
+            let by_stamp =
+                how.is_polled || how.tracking == Tracking::Gaps || self.stamps.has(child);
+            if by_stamp || how.is_stale {
+                let comparison = Comparison {
+                    by_stamp,
+                    tracking: how.tracking,
+                    is_news,
+                };
+                let compared = self.compare_content(dir, child, entry.name, comparison);
+                missed = compared.err().or(missed);
+            }
+            expected = self.world.mirror.next_sibling(child);
+        }
+        let mut next = self.world.mirror.first_child(dir);
+        while let Some(child) = next {
+            next = self.world.mirror.next_sibling(child);
+            if self.world.mirror.has(child, Mark::LISTED) {
+                self.world.mirror.clear(child, Mark::LISTED);
+            } else {
+                self.pending
+                    .vanish(&mut self.world.mirror, self.time, child);
+            }
+        }
+        missed
+    }
+
+    /// Whether a listing shows of an entry exactly what is known of it.
+    fn is_as_listed(&self, child: NodeId, kind: FileType, inode: u64) -> bool {
+        self.world.mirror.kind(child) == kind
+            && self.world.mirror.inode(child) == inode
+            && !self.world.mirror.has(child, Mark::UNVERIFIED)
+            && !self.world.mirror.has(child, Mark::VANISHED)
+    }
+
+    /// The same for a directory of which the mirror has no entry.
+    fn merge_into_empty(&mut self, dir: NodeId, listing: &Listing, how: Merging) -> Option<Gap> {
+        let mut missed = None;
+        for entry in listing.iter() {
+            let Some(kind) = entry
+                .kind
+                .or_else(|| self.kind_of(dir, entry.name, &mut missed))
+            else {
+                continue;
+            };
+            if self
+                .visibility
+                .hides(&self.world.mirror, dir, entry.name, kind == FileType::Dir)
+            {
+                continue;
+            }
+            let seen = Seen::listed(kind, entry.inode, listing.born());
+            match self.claim(dir, entry.name, seen) {
+                Some(_) => self.reconcile(dir, entry.name, seen, Cause::Scanned),
+                None => self.introduce(dir, entry.name, seen, Cause::Scanned),
+            }
+            if how.is_stale
+                && kind == FileType::Dir
+                && let Some(child) = self.world.mirror.child(dir, entry.name)
+                && self.roots.reaches(&self.world.mirror, child)
+            {
+                self.work.queue_stale(&mut self.world.mirror, child);
+            }
+            if how.is_polled
+                && kind != FileType::Dir
+                && let Some(child) = self.world.mirror.child(dir, entry.name)
+            {
+                let comparison = Comparison {
+                    by_stamp: true,
+                    tracking: Tracking::Complete,
+                    is_news: true,
+                };
+                let compared = self.compare_content(dir, child, entry.name, comparison);
+                missed = compared.err().or(missed);
+            }
+        }
+        missed
+    }
+
+    /// Reads the ignore rules of a directory that is being listed.
+    fn load_rules(&mut self, dir: NodeId, listing: &Listing) {
+        let has_rules = listing
+            .iter()
+            .any(|entry| entry.name == RULES_FILE && entry.kind != Some(FileType::Dir));
+        let mut text = None;
+        if has_rules && let Ok((kernel, dir)) = self.directories.open_known(&self.world.mirror, dir)
+        {
+            let read = kernel.read_file(dir, RULES_FILE, RULES_LIMIT);
+            text = read.ok().map(whole_lines);
+        }
+        self.visibility.filter.set_rules(dir, text.as_deref());
     }
 }

@@ -13,7 +13,7 @@ use crate::mirror::NodeId;
 impl<K: Kernel> Engine<K> {
     /// Whether a name in a record may be a short one.
     pub(super) fn is_short(&self, dir: NodeId, name: &[u8]) -> bool {
-        is_short_name(name) && self.mirror.child(dir, name).is_none()
+        is_short_name(name) && self.world.mirror.child(dir, name).is_none()
     }
 
     /// The names, as listings have them, of what a record may mean by a name.
@@ -22,29 +22,28 @@ impl<K: Kernel> Engine<K> {
             return vec![name.to_vec()];
         }
         let mut owners: Vec<Vec<u8>> = self
+            .world
             .mirror
             .children(dir)
-            .map(|child| self.mirror.name(child))
+            .map(|child| self.world.mirror.name(child))
             .filter(|long| may_be_short_for(name, long))
             .map(<[u8]>::to_vec)
             .collect();
-        let is_open = self.open_known(dir).is_ok();
-        let Engine {
-            kernel, handles, ..
-        } = self;
-        let opened = handles.last().filter(|_| is_open);
-        match opened.and_then(|(_, dir)| kernel.spelling(dir, name)) {
+        let opened = self.directories.open_known(&self.world.mirror, dir).ok();
+        match opened.and_then(|(kernel, dir)| kernel.spelling(dir, name)) {
             Some(found) if owners.contains(&found) => {}
             // A name of its own, now; of what it may have been before, the listing tells.
             Some(found) if found == name => {
-                if !owners.is_empty() && self.reaches(dir) {
-                    self.queue(dir);
+                if !owners.is_empty() && self.roots.reaches(&self.world.mirror, dir) {
+                    self.work.queue(&mut self.world.mirror, dir);
                 }
                 return vec![found];
             }
             Some(found) => owners.push(found),
             // Whatever it is that has this name is to be found by listing, if it is there.
-            None if self.reaches(dir) => self.queue(dir),
+            None if self.roots.reaches(&self.world.mirror, dir) => {
+                self.work.queue(&mut self.world.mirror, dir)
+            }
             None => {}
         }
         owners

@@ -7,16 +7,17 @@
 //! - The mirror may be ahead: a listing or a look has shown something of which records are still to
 //!   come. A name that leads nowhere belongs to a directory that is to be listed, or was found
 //!   elsewhere. What is found elsewhere by inference is compared again once the records that may have
-//!   named it otherwise are applied ([`Oddity::Shifted`]).
+//!   named it otherwise are applied ([`Undecided::Shifted`]).
 //! - A move to another directory is told as a removal and a creation. What is gone waits for as long
 //!   as the second half of a move would, and is recognised by its identity where it came to
-//!   ([`Oddity::Departed`]).
+//!   ([`Undecided::Departed`]).
 
 use super::Engine;
-use super::pending::Oddity;
 use super::reconcile::Seen;
-use crate::change::{Cause, FileType};
-use crate::kernel::{BORN_ONCE, Kernel, Watch};
+use super::world::Report;
+use crate::entry::{BORN_ONCE, FileType, Watch};
+use crate::event::Cause;
+use crate::kernel::Kernel;
 use crate::mirror::{Mark, NodeId};
 use crate::record::{Action, Described};
 
@@ -66,14 +67,14 @@ impl<K: Kernel> Engine<K> {
     ///
     /// The entry may be another one by now, or gone: then a later record says so.
     fn believe(&mut self, dir: NodeId, name: &[u8], described: Described) -> bool {
-        if !self.mirror.contains(dir) || self.mirror.child(dir, name).is_some() {
+        if !self.world.mirror.contains(dir) || self.world.mirror.child(dir, name).is_some() {
             return false;
         }
         self.note_rules(dir, name);
         let seen = Seen::listed(described.kind, described.inode, BORN_ONCE);
         self.reconcile(dir, name, seen, Cause::Notified);
         self.note_unlisted(dir, name);
-        self.note_arrival(dir, name);
+        self.records.note_arrival(dir, name);
         true
     }
 
@@ -99,11 +100,11 @@ impl<K: Kernel> Engine<K> {
             let target = target.and_then(Found::place);
             let child = source
                 .as_ref()
-                .filter(|(dir, _)| self.mirror.contains(*dir))
-                .and_then(|(dir, name)| self.mirror.child(*dir, name));
+                .filter(|(dir, _)| self.world.mirror.contains(*dir))
+                .and_then(|(dir, name)| self.world.mirror.child(*dir, name));
             match (child, source, target) {
                 (Some(child), Some(source), Some(target)) => {
-                    let is_dir = self.mirror.is_dir(child);
+                    let is_dir = self.world.mirror.is_dir(child);
                     self.apply_move_between(
                         Some((source.0, &source.1)),
                         Some((target.0, &target.1)),
@@ -119,23 +120,24 @@ impl<K: Kernel> Engine<K> {
     }
 
     fn apply_at(&mut self, dir: NodeId, name: &[u8], action: Action) {
-        if !self.mirror.contains(dir) {
+        if !self.world.mirror.contains(dir) {
             return;
         }
-        let child = self.mirror.child(dir, name);
-        let is_dir = child.is_some_and(|child| self.mirror.is_dir(child));
+        let child = self.world.mirror.child(dir, name);
+        let is_dir = child.is_some_and(|child| self.world.mirror.is_dir(child));
         match (action, child) {
             (Action::Created | Action::MovedTo, _) => {
                 self.note_rules(dir, name);
                 self.arrive(dir, name, action == Action::MovedTo);
-                self.note_arrival(dir, name);
+                self.records.note_arrival(dir, name);
             }
             (Action::MovedFrom, Some(_)) => {
                 self.apply_named(dir, Action::Departed, is_dir, name);
             }
             // A directory is reported modified whenever its entries change, which is told of these.
             (Action::Modified | Action::Metadata, Some(child)) if is_dir => {
-                self.retry_unreadable(child);
+                self.gaps
+                    .retry_unreadable(&mut self.world.mirror, &mut self.work, child);
             }
             _ => self.apply_named(dir, action, is_dir, name),
         }
@@ -144,124 +146,75 @@ impl<K: Kernel> Engine<K> {
     /// Something came to be under this name. `is_moved` says that it was elsewhere before.
     fn arrive(&mut self, dir: NodeId, name: &[u8], is_moved: bool) {
         self.counters.stats += 1;
-        match self.stat(dir, name) {
+        match self.directories.stat(&self.world.mirror, dir, name) {
             Ok(stat) => {
                 let is_dir = stat.kind == FileType::Dir;
-                if self.is_hidden(dir, name, is_dir) {
-                    if let Some(child) = self.mirror.child(dir, name) {
-                        self.remove(child, Cause::Notified, true, false);
+                if self.visibility.hides(&self.world.mirror, dir, name, is_dir) {
+                    if let Some(child) = self.world.mirror.child(dir, name) {
+                        self.remove(child, Cause::Notified, Report::Removed);
                     }
                     return;
                 }
-                let before = self.outlets.changes();
-                let child = self.mirror.child(dir, name);
+                let before = self.world.outlets.changes();
+                let child = self.world.mirror.child(dir, name);
                 // Otherwise a listing has shown it before its record came.
-                let is_news =
-                    is_moved || child.is_some_and(|child| self.mirror.has(child, Mark::VANISHED));
+                let is_news = is_moved
+                    || child.is_some_and(|child| self.world.mirror.has(child, Mark::VANISHED));
                 self.reconcile(dir, name, Seen::from(&stat), Cause::Notified);
                 if let Some(child) = child {
                     if is_news {
                         self.report_anew(dir, name, child, before);
                     }
-                    let is_here = self.mirror.child(dir, name) == Some(child);
-                    if is_here && is_dir && !self.kernel.keeps_moved() {
+                    let is_here = self.world.mirror.child(dir, name) == Some(child);
+                    if is_here && is_dir && !self.directories.kernel.keeps_moved() {
                         self.lose_watch_above(child);
                     }
                 }
                 self.note_unlisted(dir, name);
             }
-            Err(error) => match self.mirror.child(dir, name) {
+            Err(error) => match self.world.mirror.child(dir, name) {
                 Some(child) => {
                     // What departed from the name has a successor, whatever that is.
-                    self.mirror.clear(child, Mark::VANISHED);
-                    self.doubt(child);
+                    self.world.mirror.clear(child, Mark::VANISHED);
+                    self.pending.doubt(&mut self.world.mirror, self.time, child);
                     self.compare_again(child);
                 }
                 // Gone again, and a record says whereto.
                 None if error.is_absence() => {}
-                None => self.queue(dir),
+                None => self.work.queue(&mut self.world.mirror, dir),
             },
         }
     }
 
     /// The entry is gone from its name; in a moment it may be found under another one.
     pub(super) fn depart(&mut self, id: NodeId) {
-        let is_known = self.mirror.inode(id) != 0 && !self.mirror.has(id, Mark::UNANNOUNCED);
-        if !is_known || self.is_beginning(id) {
-            self.remove(id, Cause::Notified, true, false);
-        } else if !self.mirror.has(id, Mark::VANISHED) {
-            self.mirror.set(id, Mark::VANISHED);
-            self.put_aside(Oddity::Departed(id));
+        let is_known =
+            self.world.mirror.inode(id) != 0 && !self.world.mirror.has(id, Mark::UNANNOUNCED);
+        if !is_known || self.roots.is_beginning(&self.world.mirror, id) {
+            self.remove(id, Cause::Notified, Report::Removed);
+        } else {
+            self.pending.depart(&mut self.world.mirror, self.time, id);
         }
     }
 
     /// The entry of this name may be the one that is gone: only the disk tells. If it is there, it may
     /// have been away.
     fn may_have_departed(&mut self, dir: NodeId, name: &[u8]) {
-        let Some(child) = self.mirror.child(dir, name) else {
+        let Some(child) = self.world.mirror.child(dir, name) else {
             return;
         };
         self.counters.stats += 1;
-        match self.stat(dir, name) {
+        match self.directories.stat(&self.world.mirror, dir, name) {
             Ok(stat) => {
-                let before = self.outlets.changes();
+                let before = self.world.outlets.changes();
                 self.reconcile(dir, name, Seen::from(&stat), Cause::Notified);
                 self.report_anew(dir, name, child, before);
                 self.compare_again(child);
             }
             Err(error) if error.is_absence() => self.depart(child),
             Err(_) => {
-                self.doubt(child);
+                self.pending.doubt(&mut self.world.mirror, self.time, child);
                 self.compare_again(child);
-            }
-        }
-    }
-
-    /// What happened in the directory for a while was not told.
-    fn compare_again(&mut self, id: NodeId) {
-        if self.mirror.contains(id) && self.mirror.is_dir(id) && self.reaches(id) {
-            self.mirror.set(id, Mark::STALE);
-            self.queue(id);
-        }
-    }
-
-    pub(super) fn decide_departed(&mut self, id: NodeId) {
-        if self.mirror.contains(id) && self.mirror.has(id, Mark::VANISHED) {
-            self.remove(id, Cause::Notified, true, false);
-        }
-    }
-
-    /// The directory was found at its place by inference: records that are still to come may name
-    /// what is below it by another path.
-    pub(super) fn note_shift(&mut self, id: NodeId) {
-        if self.kernel.names_paths() && self.mirror.is_dir(id) {
-            self.put_aside(Oddity::Shifted(id));
-        }
-    }
-
-    pub(super) fn decide_shifted(&mut self, id: NodeId) {
-        self.compare_again(id);
-    }
-
-    /// A watch above reports on the directory.
-    pub(super) fn rely_on(&mut self, id: NodeId, watch: Watch) {
-        if let Some(old) = self.mirror.watch(id).filter(|&old| old != watch)
-            && self.watches.unbind(old, id)
-        {
-            self.kernel.unwatch(old);
-        }
-        self.mirror.set_watch(id, Some(watch));
-    }
-
-    /// The directory and what is below it relied on a watch that is no more, or is not above it now.
-    /// Work is taken from its end, so children are put there first: the listing of a stale directory
-    /// makes those below it stale, and what was compared before it would be compared again.
-    pub(super) fn lose_watch_above(&mut self, top: NodeId) {
-        for id in self.mirror.subtree(top).into_iter().rev() {
-            if self.mirror.is_dir(id) && (id == top || self.mirror.watch(id).is_some()) {
-                self.unwatch(id);
-                self.mirror.set(id, Mark::STALE);
-                self.queue(id);
             }
         }
     }
@@ -274,7 +227,7 @@ impl<K: Kernel> Engine<K> {
             let mut places = Vec::new();
             for dir in dirs.drain(..) {
                 // What is not listed yet will be.
-                if self.mirror.contains(dir) && self.mirror.identity(dir).is_some() {
+                if self.world.mirror.contains(dir) && self.world.mirror.identity(dir).is_some() {
                     is_certain &= !self.is_short(dir, name);
                     let owners = self.owners(dir, name).into_iter();
                     places.extend(owners.map(|name| (dir, name)));
@@ -284,9 +237,11 @@ impl<K: Kernel> Engine<K> {
                 return Found { places, is_certain };
             }
             for (dir, name) in places {
-                match self.mirror.child(dir, &name) {
-                    Some(child) if self.mirror.is_dir(child) => dirs.push(child),
-                    _ if self.reaches(dir) => self.look(dir, &name, Cause::Notified),
+                match self.world.mirror.child(dir, &name) {
+                    Some(child) if self.world.mirror.is_dir(child) => dirs.push(child),
+                    _ if self.roots.reaches(&self.world.mirror, dir) => {
+                        self.look(dir, &name, Cause::Notified)
+                    }
                     _ => {}
                 }
             }

@@ -6,9 +6,10 @@
 
 use hashbrown::HashMap;
 
-use super::RootId;
-use crate::kernel::Watch;
-use crate::mirror::NodeId;
+use super::root_table::RootId;
+use crate::entry::Watch;
+use crate::kernel::Kernel;
+use crate::mirror::{Mirror, NodeId};
 
 /// What a watch above a root is for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,6 +60,17 @@ impl Watches {
         !self.first.contains_key(&watch) && !self.guards.contains_key(&watch)
     }
 
+    /// Gives up the watch of a directory, if it has one and no other directory or root needs it.
+    pub(super) fn release<K: Kernel>(&mut self, mirror: &mut Mirror, kernel: &mut K, id: NodeId) {
+        if let Some(watch) = mirror.watch(id) {
+            mirror.set_watch(id, None);
+            if self.unbind(watch, id) {
+                kernel.unwatch(watch);
+            }
+        }
+    }
+
+    /// Adds what a watch guards.
     pub(super) fn guard(&mut self, watch: Watch, guard: Guard) {
         let guards = self.guards.entry(watch).or_default();
         if !guards.contains(&guard) {

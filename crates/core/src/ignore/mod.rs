@@ -5,4 +5,4 @@ mod rules;
 
 pub use filter::{BadGlob, Filter};
 pub use rules::AncestorIgnores;
-pub(crate) use rules::{AncestorIgnores as OuterRules, RULES_FILE, RULES_LIMIT, RulesFile};
+pub(crate) use rules::{RULES_FILE, RULES_LIMIT, RulesFile, whole_lines};

@@ -77,3 +77,12 @@ pub(super) fn parse(text: &[u8]) -> Gitignore {
     }
     builder.build().unwrap_or_else(|_| Gitignore::empty())
 }
+
+/// Without the last line of a text that was cut at the limit: half a rule is another rule.
+pub(crate) fn whole_lines(mut text: Vec<u8>) -> Vec<u8> {
+    if text.len() >= RULES_LIMIT {
+        let end = text.iter().rposition(|&byte| byte == b'\n');
+        text.truncate(end.unwrap_or(0));
+    }
+    text
+}

@@ -479,6 +479,21 @@ impl Mirror {
         all
     }
 
+    /// The top of the tree that `id` is in.
+    pub(crate) fn top(&self, id: NodeId) -> NodeId {
+        let mut top = id;
+        while let Some(parent) = self.parent(top) {
+            top = parent;
+        }
+        top
+    }
+
+    /// The device that an entry's directory is on, if it was listed.
+    pub(crate) fn device_of(&self, id: NodeId) -> Option<u64> {
+        let parent = self.parent(id)?;
+        self.identity(parent).map(|identity| identity.device)
+    }
+
     /// Whether `id` is `ancestor` or below it.
     pub(crate) fn is_within(&self, id: NodeId, ancestor: NodeId) -> bool {
         std::iter::successors(Some(id), |&id| self.parent(id)).any(|id| id == ancestor)

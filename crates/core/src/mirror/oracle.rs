@@ -303,7 +303,7 @@ fn an_entry_takes_at_most_a_hundred_bytes_with_its_name() {
             FileType::Dir,
             inode,
         );
-        mirror.set_watch(dir, Some(crate::kernel::Watch(number as i32)));
+        mirror.set_watch(dir, Some(crate::entry::Watch(number as i32)));
         for file in 0..5 {
             inode += 1;
             let name = format!("file{file}.txt");

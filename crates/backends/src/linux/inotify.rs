@@ -1,0 +1,268 @@
+//! The kernel as the engine sees it: one inotify instance, and the thread's working directory.
+
+use std::ffi::CStr;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use everwatch_core::coverage::Gap;
+use everwatch_core::entry::{Identity, Stat, Watch};
+use everwatch_core::fault::{Fault, FaultKind};
+use everwatch_core::kernel::{Drained, Kernel, Purpose, Token, Watched};
+use everwatch_core::listing::Listing;
+use everwatch_core::queue::RecordQueue;
+use everwatch_core::time::FileTime;
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use rustix::io::Errno;
+
+use super::mounts::Mounts;
+use super::surveyor::Surveyor;
+use super::wait::Waiter;
+use super::{directory, fault, volume};
+use crate::options::{Backend, StartOptions};
+
+/// Enough for a few thousand records; the largest single record is 272 bytes.
+const READ_BUFFER: usize = 128 * 1024;
+
+/// The largest record there can be, inotify(7).
+const LARGEST_RECORD: usize = 16 + 256;
+
+const LIST_BUFFER: usize = 64 * 1024;
+
+const ENTRIES: WatchFlags = WatchFlags::CREATE
+    .union(WatchFlags::DELETE)
+    .union(WatchFlags::MOVED_FROM)
+    .union(WatchFlags::MOVED_TO)
+    .union(WatchFlags::MODIFY)
+    .union(WatchFlags::ATTRIB)
+    .union(WatchFlags::EXCL_UNLINK);
+
+const GUARD: WatchFlags = WatchFlags::DELETE
+    .union(WatchFlags::MOVED_FROM)
+    .union(WatchFlags::MOVED_TO)
+    .union(WatchFlags::MOVE_SELF);
+
+/// Linux. See the module head of `sys::linux`.
+pub struct Host {
+    /// `None` if everything is polled, because of `gap`.
+    inotify: Option<OwnedFd>,
+    gap: Gap,
+    buffer: Vec<u8>,
+    entries: Vec<MaybeUninit<u8>>,
+    /// The engine's thread can change its working directory without changing the process's.
+    has_own_directory: bool,
+    /// The thread's working directory is not the root directory.
+    is_away: bool,
+    surveyor: Surveyor,
+    pub(super) waiter: Waiter,
+    pub(super) mounts: Option<Mounts>,
+}
+
+impl Host {
+    /// Makes the inotify instance. Without one everything is polled: if the caller wants it so, or
+    /// if there is none and the caller can do without.
+    pub fn start(options: &StartOptions) -> Result<Host, Fault> {
+        let backend = options.backend;
+        if backend == Backend::Windows {
+            return Err(fault(Errno::NOSYS));
+        }
+        let started = (backend != Backend::Poll).then(start_inotify).transpose();
+        let (inotify, gap) = match started {
+            Ok(inotify) => (inotify, Gap::Chosen),
+            Err(Errno::MFILE) if backend == Backend::Auto => (None, Gap::InstanceLimit),
+            Err(Errno::NOSYS) if backend == Backend::Auto => (None, Gap::NoNotification),
+            Err(errno) => return Err(fault(errno)),
+        };
+        Ok(Host {
+            inotify,
+            gap,
+            buffer: vec![0; READ_BUFFER],
+            entries: vec![MaybeUninit::uninit(); LIST_BUFFER],
+            has_own_directory: false,
+            is_away: false,
+            surveyor: Surveyor::default(),
+            waiter: Waiter::new().map_err(fault)?,
+            mounts: Mounts::open(),
+        })
+    }
+
+    /// The backend in use.
+    pub fn backend(&self) -> Backend {
+        if self.inotify.is_some() {
+            Backend::Inotify
+        } else {
+            Backend::Poll
+        }
+    }
+
+    /// Gives this thread a working directory of its own, where that is allowed.
+    pub fn settle_in(&mut self) {
+        // SAFETY: CLONE_FS alone affects this thread's working directory, root and umask; no
+        // descriptor table is shared or copied, which is what makes other flags unsafe.
+        let unshared = unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::FS) };
+        self.has_own_directory = unshared.is_ok();
+    }
+
+    pub(super) fn inotify(&self) -> Option<BorrowedFd<'_>> {
+        self.inotify.as_ref().map(std::os::fd::AsFd::as_fd)
+    }
+
+    fn add_watch(&mut self, dir: &OwnedFd, flags: WatchFlags) -> Result<i32, Errno> {
+        let inotify = self.inotify.as_ref().ok_or(Errno::NOSYS)?;
+        let flags = flags | WatchFlags::ONLYDIR;
+        if self.has_own_directory && rustix::process::fchdir(dir).is_ok() {
+            self.is_away = true;
+            return inotify::add_watch(inotify, c".", flags);
+        }
+        let mut path = *b"/proc/self/fd/\0\0\0\0\0\0\0\0\0\0\0\0";
+        let digits = dir.as_raw_fd().to_string();
+        path[14..14 + digits.len()].copy_from_slice(digits.as_bytes());
+        let path = CStr::from_bytes_until_nul(&path).map_err(|_| Errno::INVAL)?;
+        inotify::add_watch(inotify, path, flags)
+    }
+}
+
+fn start_inotify() -> Result<OwnedFd, Errno> {
+    inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)
+}
+
+impl Kernel for Host {
+    type Dir = Arc<OwnedFd>;
+
+    fn open_root(&mut self, path: &Path) -> Result<Arc<OwnedFd>, Fault> {
+        directory::open_root(path).map(Arc::new)
+    }
+
+    fn read_link(&mut self, path: &Path) -> Option<PathBuf> {
+        std::fs::read_link(path).ok()
+    }
+
+    fn open_dir(&mut self, parent: &Arc<OwnedFd>, name: &[u8]) -> Result<Arc<OwnedFd>, Fault> {
+        directory::open_below(parent, name).map(Arc::new)
+    }
+
+    fn identity(&mut self, dir: &Arc<OwnedFd>) -> Result<Identity, Fault> {
+        directory::identity(dir)
+    }
+
+    fn gap_of_volume(&mut self, dir: &Arc<OwnedFd>) -> Option<Gap> {
+        if self.inotify.is_none() && self.gap == Gap::InstanceLimit {
+            self.inotify = start_inotify().ok();
+        }
+        match self.inotify {
+            None => Some(self.gap),
+            Some(_) => volume::gap(dir),
+        }
+    }
+
+    fn stat(&mut self, dir: &Arc<OwnedFd>, name: &[u8]) -> Result<Stat, Fault> {
+        directory::stat(dir, name)
+    }
+
+    fn was_changed(
+        &mut self,
+        dir: &Arc<OwnedFd>,
+        name: &[u8],
+        since: FileTime,
+        token: Token,
+    ) -> Option<bool> {
+        self.surveyor.put_off(dir, name, since, token);
+        None
+    }
+
+    fn recall(&mut self, changed: &mut Vec<Token>) {
+        self.surveyor.recall(changed);
+    }
+
+    fn list(&mut self, dir: &Arc<OwnedFd>, listing: &mut Listing) -> Result<(), Fault> {
+        directory::list(dir, &mut self.entries, listing)
+    }
+
+    fn read_file(
+        &mut self,
+        dir: &Arc<OwnedFd>,
+        name: &[u8],
+        limit: usize,
+    ) -> Result<Vec<u8>, Fault> {
+        directory::read_file(dir, name, limit)
+    }
+
+    fn watch(&mut self, dir: &Arc<OwnedFd>, purpose: Purpose) -> Result<Watched, Fault> {
+        let flags = match purpose {
+            Purpose::Entries => ENTRIES,
+            Purpose::Root => ENTRIES | WatchFlags::MOVE_SELF,
+            Purpose::Guard => GUARD,
+            Purpose::Ancestor => WatchFlags::MOVE_SELF,
+            Purpose::Rules => GUARD | WatchFlags::CREATE | WatchFlags::MODIFY,
+        };
+        match self.add_watch(dir, flags | WatchFlags::MASK_CREATE) {
+            Ok(watch) => Ok(Watched::New(Watch(watch))),
+            Err(Errno::EXIST) => self
+                .add_watch(dir, flags | WatchFlags::MASK_ADD)
+                .map(|watch| Watched::Known(Watch(watch)))
+                .map_err(fault),
+            // Memory for watches is charged to the user; to the caller it is the same limit.
+            Err(Errno::NOMEM) => Err(Fault {
+                kind: FaultKind::WatchLimit,
+                code: Errno::NOMEM.raw_os_error(),
+            }),
+            Err(errno) => Err(fault(errno)),
+        }
+    }
+
+    fn unwatch(&mut self, watch: Watch) {
+        if let Some(inotify) = &self.inotify {
+            // The kernel may have ended the watch already, with the directory.
+            let _ = inotify::remove_watch(inotify, watch.0);
+        }
+    }
+
+    fn drain(&mut self, records: &mut RecordQueue) -> Result<Drained, Fault> {
+        let Some(inotify) = &self.inotify else {
+            return Ok(Drained::Nothing);
+        };
+        let mut came = Drained::Nothing;
+        // Bytes that were queued before, once it is clear that one read does not take them all.
+        let mut left: Option<usize> = None;
+        loop {
+            match rustix::io::read(inotify, &mut self.buffer[..]) {
+                Ok(length) => {
+                    came = Drained::All;
+                    everwatch_core::inotify::decode(&self.buffer[..length], records);
+                    // Had there been more, another record would have fitted.
+                    if length < READ_BUFFER - LARGEST_RECORD {
+                        return Ok(came);
+                    }
+                    // Whoever writes faster than this reads must not keep it here for ever.
+                    let queued = match left {
+                        Some(left) => left.saturating_sub(length),
+                        None => {
+                            rustix::io::ioctl_fionread(inotify).map_or(0, |queued| queued as usize)
+                        }
+                    };
+                    if queued == 0 {
+                        return Ok(came);
+                    }
+                    left = Some(queued);
+                }
+                Err(Errno::AGAIN) => return Ok(came),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(fault(errno)),
+            }
+        }
+    }
+
+    fn clock(&mut self) -> FileTime {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+        now.tv_sec
+            .saturating_mul(1_000_000_000)
+            .saturating_add(now.tv_nsec)
+    }
+
+    fn rest(&mut self) {
+        if self.is_away && rustix::process::chdir(c"/").is_ok() {
+            self.is_away = false;
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! The kernel as the engine sees it, over the seam.
+//!
+//! Each directory that is watched for itself has a read (`reads`): roots, and the directories in which their
+//! names are looked up. A read begins with the entries of its directory alone. When the engine comes to
+//! watch a directory below it, it is replaced by one that reaches all below.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use everwatch_core::coverage::Gap;
+use everwatch_core::entry::{BORN_ONCE, Identity, Stat, Watch};
+use everwatch_core::fault::{Fault, FaultKind};
+use everwatch_core::kernel::{Drained, Kernel, Purpose, Watched};
+use everwatch_core::listing::Listing;
+use everwatch_core::queue::RecordQueue;
+use everwatch_core::time::FileTime;
+use everwatch_directory_reads::{Settings, Tag};
+
+use super::faults::{fault, fault_of_entry};
+use super::reads::{Read, deliver};
+use super::sights::Place;
+use super::system::{Code, Numbers, System};
+use super::tail::Ledger;
+
+const FILE_NOT_FOUND: Code = Code(2);
+const NOT_SUPPORTED: Code = Code(50);
+
+/// An open directory, and the root through which it was opened.
+#[derive(Clone, Debug)]
+pub struct Dir<D> {
+    pub(super) dir: D,
+    root: Identity,
+    /// What it was opened as, where that matters.
+    place: Option<Place>,
+}
+
+/// See the module head.
+pub struct Kernel32<S: System> {
+    pub(super) system: S,
+    /// Why everything is polled, if it is.
+    gap: Option<Gap>,
+    pub(super) reads: BTreeMap<Tag, Read<S::Dir>>,
+    /// The read of each directory that has one.
+    pub(super) tags: HashMap<Identity, Tag>,
+    pub(super) next_tag: u64,
+    next_watch: i32,
+    pub(super) ledger: Ledger,
+    /// What was taken from reads between two drains.
+    pub(super) early: RecordQueue,
+    /// Directories whose reads ended, when, and with what.
+    pub(super) failures: HashMap<Identity, (FileTime, Code)>,
+    volumes: HashMap<u64, (bool, Numbers)>,
+}
+
+impl<S: System> Kernel32<S> {
+    /// `gap` says why everything is to be polled.
+    pub fn new(system: S, gap: Option<Gap>) -> Kernel32<S> {
+        Kernel32 {
+            system,
+            gap,
+            reads: BTreeMap::new(),
+            tags: HashMap::new(),
+            next_tag: 0,
+            next_watch: 0,
+            ledger: Ledger::default(),
+            early: RecordQueue::default(),
+            failures: HashMap::new(),
+            volumes: HashMap::new(),
+        }
+    }
+
+    /// Whether everything is polled.
+    #[cfg(windows)]
+    pub(super) fn is_polling(&self) -> bool {
+        self.gap.is_some()
+    }
+
+    /// Blocks until there is something to drain, or somebody rings, or for `timeout`. What was taken
+    /// from a read that was replaced is there already, and nobody will be woken for it.
+    pub fn sleep(&mut self, timeout: Option<Duration>) {
+        if self.early.is_empty() {
+            self.system.wait(timeout);
+        }
+    }
+
+    /// The system below.
+    pub fn system(&self) -> &S {
+        &self.system
+    }
+
+    /// The system below, to be changed.
+    pub fn system_mut(&mut self) -> &mut S {
+        &mut self.system
+    }
+
+    /// How many reads are armed.
+    pub fn reads_held(&self) -> usize {
+        self.reads.len()
+    }
+
+    pub(super) fn watch_number(&mut self) -> Watch {
+        self.next_watch += 1;
+        Watch(self.next_watch)
+    }
+
+    pub(super) fn tag(&mut self) -> Tag {
+        self.next_tag += 1;
+        Tag(self.next_tag)
+    }
+
+    /// Looks at what kind of volume this is, once for each.
+    pub(super) fn volume(&mut self, dir: &S::Dir, number: u64) -> (bool, Numbers) {
+        if let Some(&known) = self.volumes.get(&number) {
+            return known;
+        }
+        let known = match self.system.volume(dir) {
+            Ok(volume) => (volume.is_remote, volume.numbers),
+            Err(_) => (true, Numbers::Reused),
+        };
+        self.volumes.insert(number, known);
+        known
+    }
+
+    fn told(&mut self, dir: &S::Dir, mut stat: Stat) -> Stat {
+        stat.born = match self.volume(dir, stat.device).1.are_unique() {
+            true => BORN_ONCE,
+            false => 0,
+        };
+        stat
+    }
+
+    pub(super) fn identify(&mut self, dir: &S::Dir) -> Result<Identity, Fault> {
+        let stat = self.system.look(dir).map_err(fault)?;
+        Ok(self.told(dir, stat).identity())
+    }
+
+    /// Windows renames no directory below which one is open, and the root is. Others than Windows may.
+    fn watch_ancestor(&mut self, dir: &S::Dir) -> Result<Watched, Fault> {
+        let device = self.identify(dir)?.device;
+        match self.volume(dir, device).0 || self.system.quirks().keeps_old_paths {
+            true => Err(fault(NOT_SUPPORTED)),
+            false => Ok(Watched::New(self.watch_number())),
+        }
+    }
+
+    fn take_early(&mut self, records: &mut RecordQueue) -> bool {
+        let came = !self.early.is_empty();
+        while let Some(record) = self.early.front() {
+            records.push(record);
+            self.early.pop();
+        }
+        came
+    }
+}
+
+impl<S: System> Kernel for Kernel32<S> {
+    type Dir = Dir<S::Dir>;
+
+    fn open_root(&mut self, path: &Path) -> Result<Self::Dir, Fault> {
+        let dir = self.system.open_root(path).map_err(fault)?;
+        let root = self.identify(&dir)?;
+        Ok(Dir {
+            dir,
+            root,
+            place: None,
+        })
+    }
+
+    fn read_link(&mut self, path: &Path) -> Option<PathBuf> {
+        self.system.read_link(path)
+    }
+
+    fn open_dir(&mut self, parent: &Self::Dir, name: &[u8]) -> Result<Self::Dir, Fault> {
+        let opened = self.system.open_dir(&parent.dir, name);
+        let dir = opened.map_err(fault_of_entry)?;
+        let place = match self.system.quirks().keeps_old_paths {
+            true => Some(Place {
+                dir: self.identify(&parent.dir)?,
+                name: name.into(),
+            }),
+            false => None,
+        };
+        Ok(Dir {
+            dir,
+            root: parent.root,
+            place,
+        })
+    }
+
+    fn identity(&mut self, dir: &Self::Dir) -> Result<Identity, Fault> {
+        self.identify(&dir.dir)
+    }
+
+    fn gap_of_volume(&mut self, _dir: &Self::Dir) -> Option<Gap> {
+        self.gap
+    }
+
+    fn stat(&mut self, dir: &Self::Dir, name: &[u8]) -> Result<Stat, Fault> {
+        let mut stat = self.system.stat(&dir.dir, name).map_err(fault_of_entry)?;
+        // Names are found whatever their case, and by short names as well, but to the engine those are
+        // other names. Under Wine it takes as long as a listing to find out.
+        if !self.system.quirks().keeps_old_paths {
+            match self.system.spelling(&dir.dir, name) {
+                Some(spelling) if spelling == name => {}
+                Some(_) => return Err(fault(FILE_NOT_FOUND)),
+                None => stat = self.system.stat(&dir.dir, name).map_err(fault_of_entry)?,
+            }
+        }
+        Ok(self.told(&dir.dir, stat))
+    }
+
+    fn list(&mut self, dir: &Self::Dir, listing: &mut Listing) -> Result<(), Fault> {
+        self.system.list(&dir.dir, listing).map_err(fault)?;
+        if self.volume(&dir.dir, dir.root.device).1.are_unique() {
+            listing.set_born(BORN_ONCE);
+        }
+        Ok(())
+    }
+
+    fn read_file(&mut self, dir: &Self::Dir, name: &[u8], limit: usize) -> Result<Vec<u8>, Fault> {
+        self.system.read_file(&dir.dir, name, limit).map_err(fault)
+    }
+
+    fn watch(&mut self, dir: &Self::Dir, purpose: Purpose) -> Result<Watched, Fault> {
+        let identity = match purpose {
+            Purpose::Entries => dir.root,
+            Purpose::Ancestor => return self.watch_ancestor(&dir.dir),
+            _ => self.identify(&dir.dir)?,
+        };
+        let known = self.tags.get(&identity).copied();
+        let read = known.and_then(|tag| Some((tag, self.reads.get(&tag)?)));
+        match (read, purpose) {
+            (Some((tag, read)), Purpose::Entries) => {
+                let (watch, settings) = (read.tail.watch(), read.settings);
+                if !settings.deep {
+                    self.renew(
+                        tag,
+                        Settings {
+                            deep: true,
+                            ..settings
+                        },
+                    )?;
+                }
+                if let Some(place) = &dir.place {
+                    self.sight(&dir.dir, place.clone())?;
+                }
+                Ok(Watched::Above(watch))
+            }
+            (Some((_, read)), _) => Ok(Watched::Known(read.tail.watch())),
+            (None, Purpose::Entries) => Err(Fault {
+                kind: FaultKind::Unsupported,
+                code: self
+                    .failures
+                    .get(&identity)
+                    .map_or(0, |failure| failure.1.0.cast_signed()),
+            }),
+            (None, _) => self.begin(&dir.dir, identity, purpose).map(Watched::New),
+        }
+    }
+
+    fn unwatch(&mut self, watch: Watch) {
+        let ended: Vec<Tag> = self
+            .reads
+            .iter()
+            .filter(|(_, read)| read.tail.watch() == watch)
+            .map(|(&tag, _)| tag)
+            .collect();
+        for tag in ended {
+            self.end(tag);
+        }
+    }
+
+    fn drain(&mut self, records: &mut RecordQueue) -> Result<Drained, Fault> {
+        let before = self.take_early(records);
+        let (reads, ledger) = (&mut self.reads, &mut self.ledger);
+        let collected = self.system.collect(&mut |tag, completion| {
+            deliver(reads, ledger, tag, &completion, records);
+        });
+        self.look_after_reads(records);
+        Ok(match (before || collected.delivered > 0, collected.more) {
+            (_, true) => Drained::Part,
+            (true, false) => Drained::All,
+            (false, false) => Drained::Nothing,
+        })
+    }
+
+    fn fence(&mut self) {
+        let mut early = std::mem::take(&mut self.early);
+        let (reads, ledger) = (&mut self.reads, &mut self.ledger);
+        self.system.fence(&mut |tag, completion| {
+            deliver(reads, ledger, tag, &completion, &mut early);
+        });
+        self.early = early;
+    }
+
+    fn lateness(&self) -> FileTime {
+        self.system.lateness()
+    }
+
+    fn names_paths(&self) -> bool {
+        true
+    }
+
+    fn keeps_moved(&self) -> bool {
+        !self.system.quirks().keeps_old_paths || !self.ledger.sights.is_moving()
+    }
+
+    fn spelling(&mut self, dir: &Self::Dir, name: &[u8]) -> Option<Vec<u8>> {
+        self.system.spelling(&dir.dir, name)
+    }
+
+    fn clock(&mut self) -> FileTime {
+        self.system.clock()
+    }
+}

@@ -1,0 +1,375 @@
+//! Opening, looking and listing, always relative to an open directory.
+
+use std::os::windows::io::OwnedHandle;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use everwatch_core::entry::{FileType, Stat};
+use everwatch_core::listing::Listing;
+use everwatch_core::path::to_path;
+use everwatch_core::time::FileTime;
+use windows_sys::Wdk::Storage::FileSystem::{
+    FILE_BASIC_INFORMATION, FILE_DIRECTORY_FILE, FILE_ID_INFORMATION, FILE_INTERNAL_INFORMATION,
+    FILE_NON_DIRECTORY_FILE,
+};
+use windows_sys::Win32::Foundation::FILETIME;
+use windows_sys::Win32::Storage::FileSystem::{
+    FILE_ATTRIBUTE_TAG_INFO, FILE_GENERIC_READ, FILE_INFO_BY_HANDLE_CLASS, FILE_READ_ATTRIBUTES,
+    FileFullDirectoryInfo, FileFullDirectoryRestartInfo, FileIdBothDirectoryInfo,
+    FileIdBothDirectoryRestartInfo, FileIdExtdDirectoryInfo, FileIdExtdDirectoryRestartInfo,
+};
+
+use super::calls::{self, StandardInformation, TO_LIST};
+use super::entries::{Layout, entries};
+use super::opened::Opened;
+use crate::windows::attributes::{is_reparse_point, kind_of};
+use crate::windows::system::Code;
+
+/// ERROR_FILE_NOT_FOUND.
+const NOT_FOUND: Code = Code(2);
+
+/// ERROR_DIRECTORY: the name is not that of a directory.
+const NOT_A_DIRECTORY: Code = Code(267);
+
+/// ERROR_INVALID_DATA.
+const INVALID_DATA: Code = Code(13);
+
+/// Between 1601, from which Windows counts, and 1970, in steps of 100 nanoseconds.
+const TO_1970: i64 = 116_444_736_000_000_000;
+
+/// An open directory.
+#[derive(Debug)]
+pub struct Directory {
+    pub(super) handle: OwnedHandle,
+    /// By which it was found, verbatim. It may be another's by now.
+    pub(super) path: PathBuf,
+    /// What was seen when it was opened. Which directory it is does not change.
+    pub(super) seen: Stat,
+    pub(super) volume: Volume,
+    /// What Wine calls it, once that was asked.
+    alias: OnceLock<Vec<u8>>,
+    /// The handle was used for a listing.
+    is_listed: AtomicBool,
+}
+
+impl Directory {
+    fn new(handle: OwnedHandle, path: PathBuf, seen: Stat, volume: Volume) -> Directory {
+        Directory {
+            handle,
+            path,
+            seen,
+            volume,
+            alias: OnceLock::new(),
+            is_listed: AtomicBool::new(false),
+        }
+    }
+}
+
+/// The volume that a root and all below it are on: no link is followed below a root.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Volume {
+    number: u64,
+    /// Its numbers of entries do not fit into 64 bits, as those of ReFS.
+    pub(super) is_wide: bool,
+}
+
+/// Opens a root, through links.
+pub(super) fn open_root(path: &Path) -> Result<Directory, Code> {
+    let path = super::verbatim(path);
+    let handle = calls::open_path(&path)?;
+    // One call where the file system knows its wide numbers, as most do.
+    let volume = match calls::query::<FILE_ID_INFORMATION>(&handle) {
+        Ok(wide) => Volume {
+            number: wide.VolumeSerialNumber,
+            is_wide: halves(wide.FileId.Identifier).1 != 0,
+        },
+        Err(_) => Volume {
+            number: u64::from(calls::volume_number(&handle)?),
+            is_wide: false,
+        },
+    };
+    let seen = look(&handle, volume)?;
+    if seen.kind != FileType::Dir {
+        return Err(NOT_A_DIRECTORY);
+    }
+    Ok(Directory::new(handle, path, seen, volume))
+}
+
+/// Opens the directory `name` in `parent`. One component; a link is no directory.
+pub(super) fn open_below(
+    parent: &Directory,
+    name: &[u8],
+    hides_links: bool,
+) -> Result<Directory, Code> {
+    let handle = calls::open_entry(&parent.handle, name, TO_LIST, FILE_DIRECTORY_FILE)?;
+    let seen = look(&handle, parent.volume)?;
+    if seen.kind != FileType::Dir {
+        return Err(NOT_A_DIRECTORY);
+    }
+    if hides_links {
+        match opened(parent, name, &handle)? {
+            Opened::TheEntry => {}
+            Opened::Elsewhere => return Err(NOT_A_DIRECTORY),
+            Opened::Other => return Err(NOT_FOUND),
+        }
+    }
+    let path = path_below(&parent.path, name);
+    Ok(Directory::new(handle, path, seen, parent.volume))
+}
+
+/// The verbatim path of an entry. No name means more than it says, so none is an absolute path.
+fn path_below(parent: &Path, name: &[u8]) -> PathBuf {
+    let mut path = parent.as_os_str().to_owned();
+    if !path.as_encoded_bytes().ends_with(b"\\") {
+        path.push("\\");
+    }
+    path.push(to_path(name.to_vec()));
+    path.into()
+}
+
+/// Opens the same directory once more.
+pub(super) fn reopen(dir: &Directory) -> Result<Directory, Code> {
+    let handle = calls::open_entry(&dir.handle, b"", TO_LIST, FILE_DIRECTORY_FILE)?;
+    Ok(Directory::new(
+        handle,
+        dir.path.clone(),
+        dir.seen,
+        dir.volume,
+    ))
+}
+
+/// Looks at what is open.
+fn look(handle: &OwnedHandle, volume: Volume) -> Result<Stat, Code> {
+    let basic: FILE_BASIC_INFORMATION = calls::query(handle)?;
+    let standard: StandardInformation = calls::query(handle)?;
+    let number = if volume.is_wide {
+        let wide: FILE_ID_INFORMATION = calls::query(handle)?;
+        fold(halves(wide.FileId.Identifier))
+    } else {
+        let number: FILE_INTERNAL_INFORMATION = calls::query(handle)?;
+        number.IndexNumber.cast_unsigned()
+    };
+    let modified = time(basic.LastWriteTime);
+    Ok(Stat {
+        kind: kind(handle, basic.FileAttributes)?,
+        device: volume.number,
+        inode: number,
+        born: time(basic.CreationTime),
+        modified,
+        // FAT keeps no time of the last change of anything.
+        changed: match basic.ChangeTime {
+            0 => modified,
+            changed => time(changed),
+        },
+        size: standard.size.cast_unsigned(),
+        links: standard.links,
+    })
+}
+
+/// Looks at the entry `name` itself.
+pub(super) fn stat(dir: &Directory, name: &[u8], hides_links: bool) -> Result<Stat, Code> {
+    let handle = calls::open_entry(&dir.handle, name, FILE_READ_ATTRIBUTES, 0)?;
+    let mut stat = look(&handle, dir.volume)?;
+    if hides_links {
+        match opened(dir, name, &handle)? {
+            // Listings show a link to a file as that.
+            Opened::Elsewhere if stat.kind == FileType::Dir => stat.kind = FileType::Symlink,
+            Opened::Other => return Err(NOT_FOUND),
+            _ => {}
+        }
+    }
+    Ok(stat)
+}
+
+/// What Wine has opened for a name.
+fn opened(dir: &Directory, name: &[u8], handle: &OwnedHandle) -> Result<Opened, Code> {
+    let above = match dir.alias.get() {
+        Some(above) => above,
+        None => {
+            let above = calls::name(&dir.handle)?;
+            dir.alias.get_or_init(|| above)
+        }
+    };
+    Ok(Opened::of(above, name, &calls::name(handle)?))
+}
+
+fn kind(handle: &OwnedHandle, attributes: u32) -> Result<FileType, Code> {
+    if !is_reparse_point(attributes) {
+        return Ok(kind_of(attributes, 0));
+    }
+    let tag: FILE_ATTRIBUTE_TAG_INFO = calls::query(handle)?;
+    Ok(kind_of(attributes, tag.ReparseTag))
+}
+
+/// The name that the directory lists for what it finds under `name`.
+pub(super) fn spelling(dir: &Directory, name: &[u8], buffer: &mut [u64]) -> Option<Vec<u8>> {
+    let handle = calls::open_entry(&dir.handle, b"", TO_LIST, FILE_DIRECTORY_FILE).ok()?;
+    calls::find_entry(&handle, name, buffer).ok()?;
+    let mut spelling = Vec::new();
+    entries(buffer, Layout::Both)
+        .next()?
+        .ok()?
+        .push_name(&mut spelling);
+    Some(spelling)
+}
+
+/// Lists a directory, GetFileInformationByHandleEx.
+pub(super) fn list(
+    dir: &Directory,
+    is_wine: bool,
+    buffer: &mut [u64],
+    listing: &mut Listing,
+) -> Result<(), Code> {
+    // Wine reads the names once for each handle, and shows the same ones when it is to begin again.
+    if dir.is_listed.swap(true, Ordering::Relaxed) && is_wine {
+        return list(&reopen(dir)?, is_wine, buffer, listing);
+    }
+    if dir.volume.is_wide {
+        let classes = (FileIdExtdDirectoryRestartInfo, FileIdExtdDirectoryInfo);
+        return list_as(dir, Layout::Extended, classes, buffer, listing);
+    }
+    let classes = (FileIdBothDirectoryRestartInfo, FileIdBothDirectoryInfo);
+    match list_as(dir, Layout::Both, classes, buffer, listing) {
+        // Some redirectors know no numbers.
+        Err(Code(1 | 50 | 87 | 124)) => {
+            listing.clear();
+            let classes = (FileFullDirectoryRestartInfo, FileFullDirectoryInfo);
+            list_as(dir, Layout::Full, classes, buffer, listing)
+        }
+        listed => listed,
+    }
+}
+
+fn list_as(
+    dir: &Directory,
+    layout: Layout,
+    (first, further): (FILE_INFO_BY_HANDLE_CLASS, FILE_INFO_BY_HANDLE_CLASS),
+    buffer: &mut [u64],
+    listing: &mut Listing,
+) -> Result<(), Code> {
+    let mut class = first;
+    let mut name = Vec::new();
+    while calls::next_entries(&dir.handle, class, buffer)? {
+        class = further;
+        for entry in entries(buffer, layout) {
+            let entry = entry.map_err(|_| INVALID_DATA)?;
+            name.clear();
+            entry.push_name(&mut name);
+            if name != b"." && name != b".." {
+                let kind = kind_of(entry.attributes, entry.tag);
+                listing.push(&name, fold(entry.number), Some(kind));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads the beginning of a regular file, not through a link.
+pub(super) fn read_file(dir: &Directory, name: &[u8], limit: usize) -> Result<Vec<u8>, Code> {
+    let handle = calls::open_entry(
+        &dir.handle,
+        name,
+        FILE_GENERIC_READ,
+        FILE_NON_DIRECTORY_FILE,
+    )?;
+    let basic: FILE_BASIC_INFORMATION = calls::query(&handle)?;
+    if kind(&handle, basic.FileAttributes)? != FileType::File {
+        return Err(NOT_A_DIRECTORY);
+    }
+    let mut text = vec![0; limit];
+    let mut length = 0;
+    while length < limit {
+        match calls::read(&handle, &mut text[length..])? {
+            0 => break,
+            read => length += read,
+        }
+    }
+    text.truncate(length);
+    Ok(text)
+}
+
+/// The low half and the high half of a number of 128 bits.
+fn halves(number: [u8; 16]) -> (u64, u64) {
+    let number = u128::from_le_bytes(number);
+    (number as u64, (number >> 64) as u64)
+}
+
+/// A number of 128 bits in 64: itself if it fits, and otherwise most likely no other's.
+fn fold((low, high): (u64, u64)) -> u64 {
+    low ^ high.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32)
+}
+
+fn join(high: u32, low: u32) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
+}
+
+/// Nanoseconds since 1970.
+fn time(ticks: i64) -> FileTime {
+    ticks.saturating_sub(TO_1970).saturating_mul(100)
+}
+
+pub(super) fn time_of(time_: FILETIME) -> FileTime {
+    time(join(time_.dwHighDateTime, time_.dwLowDateTime).cast_signed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Directory) -> Vec<Vec<u8>> {
+        let (mut buffer, mut listing) = (vec![0; 8192], Listing::default());
+        list(dir, calls::is_wine(), &mut buffer, &mut listing).expect("a listing");
+        let mut names: Vec<_> = listing.iter().map(|entry| entry.name.to_vec()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_directory_that_is_listed_again_shows_what_is_in_it_now() {
+        let tree = tempfile::Builder::new().rand_bytes(12).tempdir();
+        let tree = tree.expect("a directory");
+        let dir = open_root(tree.path()).expect("it can be opened");
+        std::fs::write(tree.path().join("first"), "").expect("a file");
+        assert_eq!(names(&dir), [b"first"]);
+        std::fs::write(tree.path().join("second"), "").expect("a file");
+        std::fs::remove_file(tree.path().join("first")).expect("a file to remove");
+        assert_eq!(names(&dir), [b"second"]);
+    }
+
+    #[test]
+    fn a_directory_has_the_path_that_leads_to_it_however_it_was_opened() {
+        let tree = tempfile::Builder::new().rand_bytes(12).tempdir();
+        let tree = tree.expect("a directory");
+        std::fs::create_dir_all(tree.path().join("a/b")).expect("directories");
+        let root = open_root(tree.path()).expect("it can be opened");
+        let below = |dir: &Directory, name: &[u8]| {
+            open_below(dir, name, calls::is_wine()).expect("it can be opened")
+        };
+        let above = below(&root, b"a");
+        let dir = reopen(&below(&above, b"b")).expect("it can be opened");
+        let again = calls::open_path(&dir.path).expect("it can be opened by its path");
+        let seen = look(&again, dir.volume).expect("it can be looked at");
+        assert_eq!(seen.inode, dir.seen.inode);
+    }
+
+    #[test]
+    fn a_path_below_is_the_name_and_nothing_that_a_name_may_look_like() {
+        for (parent, name, expected) in [
+            (r"\\?\C:\a", "b", r"\\?\C:\a\b"),
+            (r"\\?\C:\", "b", r"\\?\C:\b"),
+            (r"\\?\C:\a", "d:", r"\\?\C:\a\d:"),
+            (r"\\?\C:\a", "b. ", r"\\?\C:\a\b. "),
+        ] {
+            let path = path_below(Path::new(parent), name.as_bytes());
+            assert_eq!(path.as_os_str(), expected);
+        }
+    }
+
+    #[test]
+    fn numbers_that_fit_stay_and_the_others_differ() {
+        assert_eq!(fold(halves(7_u128.to_le_bytes())), 7);
+        let [one, other] = [1_u128 << 64 | 7, 2_u128 << 64 | 7].map(u128::to_le_bytes);
+        assert_ne!(fold(halves(one)), fold(halves(other)));
+    }
+}

@@ -1,0 +1,122 @@
+//! The seam: what Everwatch asks of Windows.
+//!
+//! An implementation makes no decision. It reports Win32 error codes as they are; `host` says what they
+//! mean. Handles are identities: a directory that is renamed is still the one that was opened, and
+//! entries are opened relative to it, one name at a time, and never through a reparse point.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use everwatch_core::entry::Stat;
+use everwatch_core::listing::Listing;
+use everwatch_core::time::FileTime;
+use everwatch_directory_reads::{Collected, Completion, Settings, Tag};
+
+/// A Win32 error code, GetLastError(3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Code(pub u32);
+
+/// How a file system numbers its entries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Numbers {
+    /// No number is used for two entries, ever, and records have the same as listings: NTFS.
+    Unique,
+    /// The same, but numbers have 128 bits, and records have other ones: ReFS.
+    UniqueAndWide,
+    /// A number may be used again when its entry is gone.
+    Reused,
+}
+
+impl Numbers {
+    /// Whether no number is used for two entries.
+    pub(super) fn are_unique(self) -> bool {
+        match self {
+            Numbers::Unique | Numbers::UniqueAndWide => true,
+            Numbers::Reused => false,
+        }
+    }
+}
+
+/// The volume that a directory is on.
+#[derive(Clone, Copy, Debug)]
+pub struct Volume {
+    /// It is reached over the network.
+    pub is_remote: bool,
+    /// How entries are numbered.
+    pub numbers: Numbers,
+}
+
+/// How this system differs from the documented one. All false on Windows.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Quirks {
+    /// Records of what is below a renamed directory still name it by the path it had when it was
+    /// first seen, and there may be none at all, as under Wine. A directory is seen when it is opened
+    /// while a read of one above it is pending. It is forgotten, and with it that those below it are
+    /// in it, when a read of itself is retired.
+    pub keeps_old_paths: bool,
+}
+
+/// Windows, or what stands for it.
+pub trait System {
+    /// An open directory; dropping the last clone closes it.
+    type Dir: Clone;
+
+    /// How it differs from the documented one.
+    fn quirks(&self) -> Quirks;
+
+    /// Opens a directory by its path, through reparse points: roots are trusted names.
+    fn open_root(&mut self, path: &Path) -> Result<Self::Dir, Code>;
+
+    /// Reads the link at `path`, a symbolic one or a junction; `None` if it is something else.
+    fn read_link(&mut self, path: &Path) -> Option<PathBuf>;
+
+    /// Opens the directory `name` in `parent`. A reparse point is no directory (ERROR_DIRECTORY).
+    fn open_dir(&mut self, parent: &Self::Dir, name: &[u8]) -> Result<Self::Dir, Code>;
+
+    /// Opens the same directory once more.
+    fn reopen(&mut self, dir: &Self::Dir) -> Result<Self::Dir, Code>;
+
+    /// What was seen of the directory when it was opened, or later. `born` is the time of its creation.
+    fn look(&mut self, dir: &Self::Dir) -> Result<Stat, Code>;
+
+    /// Looks at the entry `name` itself, not at what it points to.
+    fn stat(&mut self, dir: &Self::Dir, name: &[u8]) -> Result<Stat, Code>;
+
+    /// The name that `dir` lists for what it finds under `name`.
+    fn spelling(&mut self, dir: &Self::Dir, name: &[u8]) -> Option<Vec<u8>>;
+
+    /// Lists the directory without `.` and `..`.
+    fn list(&mut self, dir: &Self::Dir, listing: &mut Listing) -> Result<(), Code>;
+
+    /// Reads at most `limit` bytes of the regular file `name`.
+    fn read_file(&mut self, dir: &Self::Dir, name: &[u8], limit: usize) -> Result<Vec<u8>, Code>;
+
+    /// The volume that the directory is on.
+    fn volume(&mut self, dir: &Self::Dir) -> Result<Volume, Code>;
+
+    /// The clock that files are stamped with.
+    fn clock(&mut self) -> FileTime;
+
+    /// Issues the first read of the directory before it returns. The rules are those of
+    /// [`everwatch_directory_reads::DirectoryReads`].
+    fn arm(&mut self, tag: Tag, dir: &Self::Dir, settings: Settings) -> Result<(), Code>;
+
+    /// Ends a read. Nothing of it is delivered afterwards.
+    fn retire(&mut self, tag: Tag);
+
+    /// Delivers what has been read; each read has been issued again before. Never blocks.
+    fn collect(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) -> Collected;
+
+    /// Blocks until [`System::collect`] has something, or somebody rings, or for `timeout`. It may return
+    /// before.
+    fn wait(&mut self, timeout: Option<Duration>);
+
+    /// How long, in nanoseconds, something may have been complete that no call of
+    /// [`System::collect`] delivers. Nothing waits where completions come by the thread that collects.
+    fn lateness(&self) -> FileTime {
+        0
+    }
+
+    /// Delivers everything that was complete before the call.
+    fn fence(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>));
+}

@@ -1,0 +1,180 @@
+//! The content of files: which have to be reported as modified because of what looking at them showed.
+
+use super::Engine;
+use super::stamps::{Stamp, stamp_of};
+use crate::coverage::Gap;
+use crate::entry::FileType;
+use crate::event::Cause;
+use crate::kernel::{Kernel, Token};
+use crate::mirror::{Mirror, NodeId};
+use crate::time::may_be_since;
+
+/// Whether the changes of a directory since its last listing left records.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Tracking {
+    /// All of them, unless records were lost.
+    Complete,
+    /// It was not watched for a while.
+    Gaps,
+}
+
+impl Tracking {
+    /// That of a directory of the mirror.
+    pub(super) fn of(mirror: &Mirror, dir: NodeId) -> Tracking {
+        match mirror.is_tracked(dir) {
+            true => Tracking::Complete,
+            false => Tracking::Gaps,
+        }
+    }
+}
+
+/// How the content of a listed entry is compared with what is known of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Comparison {
+    /// By what was seen of the entry the last time. Otherwise by its change time alone.
+    pub(super) by_stamp: bool,
+    pub(super) tracking: Tracking,
+    /// The entry was reported just now.
+    pub(super) is_news: bool,
+}
+
+impl<K: Kernel> Engine<K> {
+    /// Reports a file whose content may have changed since it was last reported. Fails if that can only
+    /// be found out later.
+    pub(super) fn compare_content(
+        &mut self,
+        dir: NodeId,
+        child: NodeId,
+        name: &[u8],
+        comparison: Comparison,
+    ) -> Result<(), Gap> {
+        let Comparison {
+            by_stamp,
+            tracking,
+            is_news,
+        } = comparison;
+        if !by_stamp && (is_news || self.world.mirror.kind(child) != FileType::File) {
+            return Ok(());
+        }
+        self.counters.stats += 1;
+        if !by_stamp {
+            self.compare_later(dir, child, name);
+            return Ok(());
+        }
+        let stat = match self.directories.stat(&self.world.mirror, dir, name) {
+            Ok(stat) => stat,
+            Err(error) if error.is_absence() => return Ok(()),
+            Err(error) => {
+                self.stamps.insert(child, Stamp::UNKNOWN);
+                return Err(error.gap());
+            }
+        };
+        let now = self.directories.kernel.clock();
+        let stamp = stamp_of(&stat, now);
+        let before = self.stamps.insert(child, stamp);
+        if self.roots.is_beginning(&self.world.mirror, child) {
+            return Ok(());
+        }
+        if is_news {
+            // Reported as moved here; the stamps say whether it was written as well.
+            if before.is_some_and(|b| b.modified != stamp.modified || b.size != stamp.size) {
+                self.world.modified(child, Cause::Scanned);
+            }
+            return Ok(());
+        }
+        let Some(before) = before else {
+            // Without a stamp it was watched until now, or nothing is known.
+            let is_file = self.world.mirror.kind(child) == FileType::File;
+            if is_file
+                && (tracking == Tracking::Gaps
+                    || may_be_since(stat.changed, self.stamps.complete()))
+            {
+                self.world.modified(child, Cause::Scanned);
+            }
+            return Ok(());
+        };
+        if before.modified != stamp.modified || before.size != stamp.size {
+            self.world.modified(child, Cause::Scanned);
+        } else if before.changed != stamp.changed {
+            // Content may have been written and its time set back, so this is not metadata alone.
+            if self.world.mirror.kind(child) == FileType::File {
+                self.world.modified(child, Cause::Scanned);
+            } else {
+                self.world.metadata(child, Cause::Scanned);
+            }
+        } else if before.is_racy && self.world.mirror.kind(child) == FileType::File {
+            self.world.modified(child, Cause::Scanned);
+        }
+        Ok(())
+    }
+
+    /// Reports a file that was changed since the queue was last known complete, or that cannot be
+    /// looked at. A tree has far more files than directories, so the kernel may take its time.
+    fn compare_later(&mut self, dir: NodeId, child: NodeId, name: &[u8]) {
+        let since = self.stamps.complete();
+        let token = Token(u64::from(child.to_bits()));
+        let was_changed = match self.directories.open_known(&self.world.mirror, dir) {
+            Ok((kernel, dir)) => kernel.was_changed(dir, name, since, token),
+            Err(_) => Some(true),
+        };
+        match was_changed {
+            Some(false) => {}
+            Some(true) => self.world.modified(child, Cause::Scanned),
+            None => self.directories.has_deferred = true,
+        }
+    }
+
+    /// Reports the files that changed, of those that the kernel has put off looking at.
+    pub(super) fn finish_deferred_stats(&mut self) {
+        if !std::mem::take(&mut self.directories.has_deferred) {
+            return;
+        }
+        let mut changed = Vec::new();
+        self.directories.kernel.recall(&mut changed);
+        for token in changed {
+            let id = NodeId::from_bits(token.0 as u32);
+            // It may be gone by now. If another entry has its id, that is reported once more.
+            if self.world.mirror.contains(id) && self.world.mirror.kind(id) == FileType::File {
+                self.world.modified(id, Cause::Scanned);
+            }
+        }
+    }
+
+    /// Reports a file that may have been written since the queue was last known complete: records
+    /// of that went to the name it had before, if there was a watch.
+    pub(super) fn report_if_recent(&mut self, id: NodeId, tracking: Tracking, cause: Cause) {
+        if self.world.mirror.kind(id) != FileType::File {
+            return;
+        }
+        let Some(parent) = self.world.mirror.parent(id) else {
+            return;
+        };
+        let name = self.world.mirror.name(id).to_vec();
+        let is_suspect = match self.directories.stat(&self.world.mirror, parent, &name) {
+            // A rename sets the change time, and a writer can set the modification time back.
+            Ok(stat) => {
+                let differs =
+                    |stamp: &Stamp| (stamp.modified, stamp.size) != (stat.modified, stat.size);
+                (tracking == Tracking::Gaps && self.stamps.get(id).is_none_or(differs))
+                    || may_be_since(stat.modified, self.stamps.complete())
+                    || (self.resyncs.are_running()
+                        && may_be_since(stat.changed, self.stamps.complete()))
+            }
+            Err(error) => !error.is_absence(),
+        };
+        if is_suspect {
+            self.world.modified(id, cause);
+        }
+    }
+
+    /// Notes that an entry was found by looking at its name. If it is in a polled directory, the next
+    /// poll cannot say whether it was written since.
+    pub(super) fn note_unlisted(&mut self, dir: NodeId, name: &[u8]) {
+        if self.gaps.is_polled(dir)
+            && let Some(child) = self.world.mirror.child(dir, name)
+            && self.world.mirror.kind(child) == FileType::File
+        {
+            self.stamps.insert_unknown(child);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Decisions: what becomes of what was deferred, once every record that may explain it is applied.
+//!
+//! The disk decides. See [`pending`](super::pending) for when that is.
+
+use super::Engine;
+use super::directories::OpenError;
+use super::pending::{Undecided, Unreachable};
+use super::pending_queue::Deferred;
+use super::reconcile::Seen;
+use super::world::Report;
+use crate::event::Cause;
+use crate::kernel::Kernel;
+use crate::mirror::{Mark, NodeId};
+
+impl<K: Kernel> Engine<K> {
+    /// Decides what can be decided, and ends the resyncs and the poll of which nothing is left.
+    /// Called when the work list is empty.
+    pub(super) fn decide(&mut self) {
+        let clock = self.pending.applied(self.records.queue.popped());
+        self.decide_due();
+        if !self.work.is_empty() {
+            return;
+        }
+        self.resyncs
+            .end_decided(self.time.step, &self.pending, &mut self.world);
+        self.polling.end_if_decided(self.time, &self.pending);
+        self.polling
+            .schedule(self.time, &self.gaps, &self.world.mirror);
+        self.gaps.report(&mut self.world);
+        if let Some(clock) = clock
+            && self.pending.is_empty()
+            && !self.resyncs.are_running()
+        {
+            self.stamps.complete_at(clock);
+        }
+    }
+
+    fn decide_due(&mut self) {
+        let mut vanished = Vec::new();
+        while let Some(due) = self.pending.take_due(self.time.ripe()) {
+            match due.undecided {
+                Undecided::Vanished(id) => vanished.push(id),
+                Undecided::Unverified(id) => self.decide_unverified(id, due.since),
+                Undecided::Place { dir, name } => self.decide_place(dir, &name),
+                Undecided::Arrival {
+                    inode,
+                    dir,
+                    name,
+                    from,
+                } => {
+                    self.decide_place(dir, &name);
+                    let mirror = &self.world.mirror;
+                    let found = mirror.contains(dir).then(|| mirror.child(dir, &name));
+                    let is_it = found
+                        .flatten()
+                        .is_some_and(|found| inode == 0 || mirror.inode(found) == inode);
+                    if !is_it {
+                        self.decide_place(from.0, &from.1);
+                    }
+                }
+                Undecided::Mount(path) => self.compare_mount(&path),
+                Undecided::Departed(id) => self.decide_departed(id),
+                Undecided::Shifted(id) => self.compare_again(id),
+                Undecided::Unreachable { .. } => self.decide_unreachable(due),
+            }
+        }
+        self.pending.end_decisions();
+        for id in vanished {
+            if self.world.mirror.contains(id) && self.world.mirror.has(id, Mark::VANISHED) {
+                self.world.mirror.clear(id, Mark::VANISHED);
+                self.remove(id, Cause::Scanned, Report::Removed);
+            }
+        }
+    }
+
+    fn decide_place(&mut self, dir: NodeId, name: &[u8]) {
+        if self.world.mirror.contains(dir) && self.world.mirror.is_dir(dir) {
+            self.look(dir, name, Cause::Scanned);
+        }
+    }
+
+    fn decide_departed(&mut self, id: NodeId) {
+        if self.world.mirror.contains(id) && self.world.mirror.has(id, Mark::VANISHED) {
+            self.remove(id, Cause::Notified, Report::Removed);
+        }
+    }
+
+    fn decide_unverified(&mut self, id: NodeId, since: u64) {
+        if !self.world.mirror.contains(id) || !self.world.mirror.has(id, Mark::UNVERIFIED) {
+            return;
+        }
+        let Some(parent) = self.world.mirror.parent(id) else {
+            return;
+        };
+        let name = self.world.mirror.name(id).to_vec();
+        self.counters.stats += 1;
+        match self.directories.stat(&self.world.mirror, parent, &name) {
+            Ok(stat) => {
+                self.reconcile(parent, &name, Seen::from(&stat), Cause::Scanned);
+            }
+            Err(OpenError::Fault(fault)) if fault.kind.is_absence() => {
+                // It may have gone just now: a record of that is in the next drain.
+                self.world.mirror.clear(id, Mark::UNVERIFIED);
+                self.world.mirror.set(id, Mark::VANISHED);
+                self.pending
+                    .defer_since(self.time, Undecided::Vanished(id), since);
+            }
+            Err(OpenError::Fault(fault)) => {
+                self.world.mirror.clear(id, Mark::UNVERIFIED);
+                self.set_gap(parent, fault.kind.gap());
+            }
+            Err(OpenError::Unreachable)
+                if self.gaps.block_above(&self.world.mirror, parent).is_some() =>
+            {
+                self.world.mirror.clear(id, Mark::UNVERIFIED);
+                if !self.world.mirror.is_dir(id) {
+                    // Wherever it is found, it may have been written there without a record.
+                    let kind = self.world.mirror.kind(id);
+                    self.world.mirror.identify(id, kind, 0, 0);
+                }
+            }
+            Err(OpenError::Unreachable) => {
+                self.world.mirror.clear(id, Mark::UNVERIFIED);
+                self.pending.doubt(&mut self.world.mirror, self.time, id);
+                self.work.queue(&mut self.world.mirror, parent);
+            }
+        }
+    }
+
+    fn decide_unreachable(&mut self, due: Deferred) {
+        let since = due.since;
+        let Undecided::Unreachable {
+            node,
+            why,
+            parent,
+            name,
+        } = due.undecided
+        else {
+            return;
+        };
+        self.world.mirror.unpin(node);
+        if !self.world.mirror.contains(node) || !self.world.mirror.is_dir(node) {
+            return;
+        }
+        let Some(parent_now) = self.world.mirror.parent(node) else {
+            self.check_top(node);
+            if self.roots.of_top(node).is_some() {
+                self.retry(node, since);
+            }
+            return;
+        };
+        let is_at_the_same_place =
+            parent == Some(parent_now) && *name == *self.world.mirror.name(node);
+        let block = self.gaps.block_above(&self.world.mirror, parent_now);
+        match (why, block) {
+            // It is there, a record or a listing said so, and is tried again with the one above.
+            (Unreachable::Above, Some(gap)) => {
+                self.announce(node);
+                self.set_gap(node, gap);
+            }
+            (Unreachable::Above, None) => {
+                // The parent comes first; if it is unreachable itself, that is found out there.
+                self.retry(node, since);
+                self.work.queue(&mut self.world.mirror, parent_now);
+            }
+            (Unreachable::Missing | Unreachable::Replaced, _) if is_at_the_same_place => {
+                self.remove(node, Cause::Scanned, Report::Removed);
+                self.look(parent_now, &name, Cause::Scanned);
+            }
+            (Unreachable::Missing | Unreachable::Replaced, _) => self.retry(node, since),
+        }
+    }
+
+    /// Scans a directory again. If it is still unreachable, it has been so since then.
+    fn retry(&mut self, node: NodeId, since: u64) {
+        self.pending.retry_since(node, since);
+        self.work.queue(&mut self.world.mirror, node);
+    }
+}

@@ -1,0 +1,146 @@
+//! Redistribution: who gets the tree of a root that is removed.
+//!
+//! The roots nested in it are watched as before, so consumers see no difference: each gets the part of
+//! the tree that it stands for as a tree of its own, or is nested in another one. What is left goes.
+
+use std::path::Path;
+
+use super::Engine;
+use super::root_table::{Root, RootId};
+use super::world::Report;
+use crate::entry::FileType;
+use crate::event::Cause;
+use crate::kernel::Kernel;
+use crate::mirror::{Mark, NodeId};
+use crate::path::to_bytes;
+use crate::time::Moment;
+
+impl<K: Kernel> Engine<K> {
+    /// Hands on the tree of a root that was removed.
+    pub(super) fn redistribute(&mut self, gone: Root) {
+        let former = gone.outer.unwrap_or(gone.id);
+        let (mut node, mut resting, mut next_check) = (gone.node, gone.resting, gone.next_check);
+        let mut dir = gone.dir;
+        let mut members: Vec<(usize, RootId)> = Vec::new();
+        for root in self.roots.iter_mut() {
+            if root.id == former {
+                (node, resting, next_check) = (
+                    root.node.take(),
+                    root.resting.take(),
+                    root.next_check.take(),
+                );
+                dir.clone_from(&root.dir);
+            }
+            if root.id == former || root.outer == Some(former) {
+                root.outer = None;
+                members.push((root.dir.components().count(), root.id));
+            }
+        }
+        members.sort_unstable();
+        let mut outers: Vec<RootId> = Vec::new();
+        for &(_, id) in &members {
+            let outer = outers
+                .iter()
+                .copied()
+                .find(|&outer| self.roots.is_reached(outer, id));
+            match (outer, self.roots.get_mut(id)) {
+                (Some(outer), Some(root)) => root.outer = Some(outer),
+                _ => outers.push(id),
+            }
+            if outer.is_some() {
+                self.unguard(id);
+            }
+        }
+        // The innermost first: they leave the trees that are around them.
+        for &id in outers.iter().rev() {
+            let Some(root) = self.roots.get(id) else {
+                continue;
+            };
+            if root.dir == dir {
+                let (node, resting) = (node.take(), resting.take());
+                if let Some(root) = self.roots.get_mut(id) {
+                    (root.node, root.resting) = (node, resting);
+                    root.next_check = next_check.take();
+                }
+                continue;
+            }
+            let (path, rules) = (root.dir.clone(), root.rules.clone());
+            let root_is_single = root.only.is_some();
+            let Ok(below) = path.strip_prefix(&dir) else {
+                continue;
+            };
+            let bytes = to_bytes(&path);
+            let top = node.and_then(|top| self.world.mirror.find_below(top, below));
+            if let Some(node) = node.filter(|_| top.is_none()) {
+                self.drop_stand_in(node, below);
+            }
+            let names: Vec<Vec<u8>> = below.iter().map(|part| to_bytes(Path::new(part))).collect();
+            let from = to_bytes(&dir);
+            self.world.uproot((node, &from), &names, &bytes);
+            let top = match top {
+                Some(dir) if root_is_single => Some(self.plant_single(id, dir, &bytes)),
+                Some(top) => {
+                    self.replant(top, None, &bytes);
+                    Some(top)
+                }
+                None => None,
+            };
+            if let Some(top) = top {
+                self.visibility.filter.set_outer(top, rules);
+            }
+            if let Some(root) = self.roots.get_mut(id) {
+                root.node = top;
+                root.next_check = top.is_none().then_some(Moment::ZERO);
+            }
+        }
+        for top in [node, resting].into_iter().flatten() {
+            self.drop_tree(top);
+        }
+        if outers
+            .iter()
+            .all(|&id| self.roots.get(id).is_none_or(|root| root.dir != dir))
+        {
+            self.world.forget_path(&to_bytes(&dir));
+        }
+        for id in outers {
+            self.update_scope(id);
+            self.guard_root(id);
+        }
+    }
+
+    /// Makes the tree of a root for single entries out of a directory, which may stay in another tree.
+    fn plant_single(&mut self, id: RootId, dir: NodeId, path: &[u8]) -> NodeId {
+        let top = self.world.mirror.insert(None, path, FileType::Dir, 0);
+        self.world.mirror.set(top, Mark::ROOT);
+        let path = self.roots.get(id).map(|root| root.dir.clone());
+        let names: Vec<Vec<u8>> = self
+            .roots
+            .iter()
+            .filter(|root| root.id == id || root.outer == Some(id))
+            .filter(|root| Some(&root.dir) == path.as_ref())
+            .filter_map(|root| root.only.clone())
+            .collect();
+        for name in names {
+            self.world.replant((Some(dir), &name), (Some(top), &name));
+            if let Some(child) = self.world.mirror.child(dir, &name) {
+                self.world.mirror.relocate(child, top, &name);
+            }
+        }
+        self.work.queue(&mut self.world.mirror, top);
+        top
+    }
+
+    /// Removes what is at the path of a root that gets a tree of its own and whose directory is not there:
+    /// it is not what the root stands for.
+    fn drop_stand_in(&mut self, top: NodeId, below: &Path) {
+        let (Some(above), Some(name)) = (below.parent(), below.file_name()) else {
+            return;
+        };
+        let above = self.world.mirror.find_below(top, above);
+        let other =
+            above.and_then(|above| self.world.mirror.child(above, &to_bytes(Path::new(name))));
+        if let Some(other) = other {
+            self.remove(other, Cause::Scanned, Report::Removed);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The work list: the directories that have to be listed, last first.
+
+use crate::mirror::{Mark, Mirror, NodeId};
+
+/// Directories that wait to be listed. A directory is on the list exactly if it carries
+/// [`Mark::QUEUED`], so it is on it once.
+///
+/// Work is taken from the end, which makes a crawl go depth first and keeps its open handles few.
+#[derive(Debug, Default)]
+pub(super) struct WorkList {
+    list: Vec<NodeId>,
+}
+
+impl WorkList {
+    /// Puts a directory on the list, once.
+    pub(super) fn queue(&mut self, mirror: &mut Mirror, id: NodeId) {
+        if !mirror.has(id, Mark::QUEUED) {
+            mirror.set(id, Mark::QUEUED);
+            self.list.push(id);
+        }
+    }
+
+    /// Puts a directory on the list to be compared with the disk, with all below it.
+    pub(super) fn queue_stale(&mut self, mirror: &mut Mirror, id: NodeId) {
+        mirror.set(id, Mark::STALE);
+        self.queue(mirror, id);
+    }
+
+    /// Takes the directory that was put there last. It may be gone from the mirror, and carries its
+    /// mark until it is scanned.
+    pub(super) fn pop(&mut self) -> Option<NodeId> {
+        self.list.pop()
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+}

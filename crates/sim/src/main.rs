@@ -1,0 +1,68 @@
+//! Runs schedules of the simulator: `--seed N` one of them, `--trace N` the same with all that
+//! happens, `--count N [--from N]` many; with `--kernel windows` or `--kernel wine` those of another
+//! system.
+
+use std::process::ExitCode;
+
+use everwatch_sim::{self as sim, Flavour};
+
+fn main() -> ExitCode {
+    let (mut seed, mut count, mut from, mut traces) = (None, 10_000, 0, false);
+    let mut flavour = Flavour::Linux;
+    let mut arguments = std::env::args().skip(1);
+    while let Some(flag) = arguments.next() {
+        let value = arguments.next().unwrap_or_default();
+        if let ("--kernel", Ok(named)) = (&*flag, value.parse()) {
+            flavour = named;
+            continue;
+        }
+        let Ok(value) = value.parse() else {
+            eprintln!(
+                "usage: sim [--kernel linux|windows|wine] --seed N | --trace N | --count N [--from N]"
+            );
+            return ExitCode::from(2);
+        };
+        match flag.as_str() {
+            "--seed" => seed = Some(value),
+            "--trace" => {
+                seed = Some(value);
+                traces = true;
+            }
+            "--count" => count = value,
+            "--from" => from = value,
+            _ => eprintln!("{flag} is not known and is left out"),
+        }
+    }
+    std::panic::set_hook(Box::new(|_| {}));
+    if let Some(seed) = seed {
+        return match sim::run(flavour.first() + seed) {
+            Ok(report) => {
+                println!("seed {seed}: {report:?}");
+                ExitCode::SUCCESS
+            }
+            Err(failure) => {
+                for line in failure.trace.iter().filter(|_| traces) {
+                    println!("  {line}");
+                }
+                println!("{failure}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let (report, failures) = sim::search(flavour.first() + from, count, threads, |done| {
+        if done % 8192 == 0 {
+            eprintln!("{done} of {count}");
+        }
+    });
+    for failure in &failures {
+        println!("{failure}\n");
+    }
+    println!("{report:?}");
+    let seeds: Vec<u64> = failures
+        .iter()
+        .map(|failure| Flavour::of(failure.seed).1)
+        .collect();
+    println!("{} failures: {seeds:?}", seeds.len());
+    ExitCode::from(u8::from(!seeds.is_empty()))
+}

@@ -1,0 +1,421 @@
+//! The calls of processes on Windows: what each does to the disk, and what NTFS reports of it.
+//!
+//! - What moves to another directory is reported as removed there and added here, what it replaces as
+//!   removed before, and of a directory nothing that is below it.
+//! - Directories are told of as modified when their entries change, now or later.
+//! - A directory is not renamed while anything below it is open. What is deleted while it is open goes
+//!   at once, or stays under its name until it is closed and cannot be opened any more; the reads of a
+//!   directory end then.
+//! - A call holds its directories until its records are written, and waits for whoever holds one on its
+//!   way; the rename of a directory holds everything.
+
+use std::collections::BTreeSet;
+
+use super::super::calls::Kind;
+use super::super::disk::{Content, Directory, Dirent, Errno, Ino};
+use super::super::random::Random;
+use super::super::system::{Left, System};
+use super::reads::Reads;
+use super::records::{Entry, Note};
+use everwatch_backends::windows::{DIRECTORY, REPARSE_POINT};
+
+/// ERROR_ACCESS_DENIED.
+const ACCESS_DENIED: u32 = 5;
+
+/// IO_REPARSE_TAG_SYMLINK.
+const SYMBOLIC_LINK: u32 = 0xa000_000c;
+
+/// What Windows has in place of an inotify instance.
+#[derive(Debug)]
+pub(in super::super) struct Nt {
+    pub(super) reads: Reads,
+    /// Entries that go when they are closed: the directory, and what is in it.
+    pub(super) doomed: Vec<(Ino, Ino)>,
+    /// How many of them have gone.
+    pub(super) buried: u64,
+    pub(super) random: Random,
+    pub(super) habits: Habits,
+}
+
+/// Habits in which systems differ. All chances are out of a thousand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Habits {
+    /// That what is deleted while it is open stays until it is closed.
+    pub(super) dooms: u32,
+    /// That a record has a short name where there is one.
+    pub(super) shortens: u32,
+    /// That a directory is told of when its entries change.
+    pub(super) touches: u32,
+    /// That an extended record says what its entry is.
+    pub(super) describes: u32,
+}
+
+/// An entry as records name it, whether it is still there or not.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Named {
+    dir: Ino,
+    name: Box<[u8]>,
+    alias: Option<Box<[u8]>>,
+    ino: Ino,
+}
+
+impl Named {
+    fn of(dir: Ino, entry: &Dirent) -> Named {
+        Named {
+            dir,
+            name: entry.name.clone(),
+            alias: entry.alias.clone(),
+            ino: entry.inode,
+        }
+    }
+}
+
+impl System {
+    pub(super) fn nt(&self) -> &Nt {
+        self.nt.as_ref().expect("this is Windows")
+    }
+
+    pub(super) fn nt_mut(&mut self) -> &mut Nt {
+        self.nt.as_mut().expect("this is Windows")
+    }
+
+    pub(super) fn is_doomed(&self, ino: Ino) -> bool {
+        let nt = self.nt.as_ref();
+        nt.is_some_and(|nt| nt.doomed.iter().any(|&(_, doomed)| doomed == ino))
+    }
+
+    /// Waits for whoever holds one of these, or a directory above one.
+    fn nt_lock(&mut self, inodes: &[Ino]) {
+        let above = |&ino: &Ino| self.disk.directory(ino)?.parent;
+        let mut locks: BTreeSet<Ino> = inodes
+            .iter()
+            .flat_map(|&ino| std::iter::successors(Some(ino), above))
+            .collect();
+        locks.insert(self.disk.rename_mutex(self.disk.top()));
+        let locks: Vec<Ino> = locks.into_iter().collect();
+        self.lock(&locks);
+    }
+
+    fn named(&self, dir: Ino, name: &[u8]) -> Result<Named, Errno> {
+        let entry = self.disk.dirent(dir, name).ok_or(Errno::NoEntry)?;
+        Ok(Named::of(dir, entry))
+    }
+
+    /// Whether something can come into the directory, or be changed in it.
+    fn check_alive(&self, dir: Ino) -> Result<(), Errno> {
+        match self.is_doomed(dir) || self.disk.inode(dir).links == 0 {
+            true => Err(Errno::Denied),
+            false => Ok(()),
+        }
+    }
+
+    fn begin_told(&mut self, locks: &[Ino], mut left: Vec<Left>, touched: &[Ino]) {
+        let mut later = Vec::new();
+        for &dir in touched {
+            let nt = self.nt_mut();
+            if nt.random.chance(nt.habits.touches) {
+                match nt.random.chance(500) {
+                    true => left.push(Left::Touch(dir)),
+                    false => later.push(Left::Touch(dir)),
+                }
+            }
+        }
+        self.begin(locks, left);
+        if !later.is_empty() {
+            self.begin(&[], later);
+        }
+    }
+
+    pub(in super::super) fn nt_make(
+        &mut self,
+        dir: Ino,
+        name: &[u8],
+        kind: Kind<'_>,
+    ) -> Result<Ino, Errno> {
+        self.nt_lock(&[dir]);
+        self.check_alive(dir)?;
+        if self.disk.entry(dir, name).is_some() {
+            return Err(Errno::Exists);
+        }
+        let content = match kind {
+            Kind::File => Content::File(self.disk.next_version()),
+            Kind::Dir => Content::Dir(Directory {
+                entries: Vec::new(),
+                parent: None,
+            }),
+            Kind::Symlink(target) => Content::Symlink(target.into()),
+            Kind::Other => Content::Other,
+        };
+        let ino = self.disk.new_inode(self.disk.inode(dir).device, content);
+        self.disk.insert(dir, name, ino, None)?;
+        let named = self.named(dir, name)?;
+        let mut left = vec![Left::Report(Note::ADDED, named.clone())];
+        if matches!(kind, Kind::File) && self.nt_mut().random.chance(500) {
+            left.push(Left::Report(Note::MODIFIED, named));
+        }
+        self.begin_told(&[dir], left, &[dir]);
+        Ok(ino)
+    }
+
+    pub(in super::super) fn nt_link(
+        &mut self,
+        ino: Ino,
+        dir: Ino,
+        name: &[u8],
+    ) -> Result<(), Errno> {
+        self.nt_lock(&[dir, ino]);
+        self.check_alive(dir)?;
+        if self.disk.entry(dir, name).is_some() {
+            return Err(Errno::Exists);
+        }
+        if self.disk.is_dir(ino) || self.is_doomed(ino) {
+            return Err(Errno::Denied);
+        }
+        let inode = self.disk.inode_mut(ino);
+        inode.links += 1;
+        inode.was_linked = true;
+        self.disk.insert(dir, name, ino, None)?;
+        let left = vec![Left::Report(Note::ADDED, self.named(dir, name)?)];
+        self.begin_told(&[dir], left, &[dir]);
+        Ok(())
+    }
+
+    pub(in super::super) fn nt_write(&mut self, dir: Ino, name: &[u8]) -> Result<(), Errno> {
+        let ino = self.disk.entry(dir, name).ok_or(Errno::NoEntry)?;
+        self.nt_lock(&[dir, ino]);
+        let named = self.named(dir, name)?;
+        if !matches!(self.disk.inode(ino).content, Content::File(_)) || self.is_doomed(ino) {
+            return Err(Errno::IsDirectory);
+        }
+        let (version, stamp) = (self.disk.next_version(), self.disk.stamp());
+        let grows = self.timing.chance(500);
+        let inode = self.disk.inode_mut(ino);
+        inode.content = Content::File(version);
+        (inode.modified, inode.changed) = (stamp, stamp);
+        inode.size += u64::from(grows);
+        let mut left = vec![Left::Report(Note::MODIFIED, named.clone())];
+        if self.nt_mut().random.chance(300) {
+            left.push(Left::Report(Note::MODIFIED, named));
+        }
+        // The directory as well: the name that is reported has to be that of the file.
+        self.begin(&[dir, ino], left);
+        Ok(())
+    }
+
+    /// Changes permissions. Whoever may not read a directory may not look for names in it either.
+    pub(in super::super) fn nt_permit(
+        &mut self,
+        dir: Ino,
+        name: &[u8],
+        permits: bool,
+    ) -> Result<(), Errno> {
+        let ino = self.disk.entry(dir, name).ok_or(Errno::NoEntry)?;
+        self.nt_lock(&[dir, ino]);
+        let named = self.named(dir, name)?;
+        let stamp = self.disk.stamp();
+        let inode = self.disk.inode_mut(ino);
+        (inode.is_readable, inode.is_searchable) = (permits, permits);
+        inode.changed = stamp;
+        self.begin(&[dir, ino], vec![Left::Report(Note::MODIFIED, named)]);
+        Ok(())
+    }
+
+    /// Deletes a file, or an empty directory.
+    pub(in super::super) fn nt_delete(&mut self, dir: Ino, name: &[u8]) -> Result<(), Errno> {
+        self.reap();
+        let ino = self.disk.entry(dir, name).ok_or(Errno::NoEntry)?;
+        self.nt_lock(&[dir, ino]);
+        let named = self.named(dir, name)?;
+        if self.is_doomed(ino) {
+            return Err(Errno::Denied);
+        }
+        let is_empty = |directory: &Directory| directory.entries.is_empty();
+        if !self.disk.directory(ino).is_none_or(is_empty) {
+            return Err(Errno::NotEmpty);
+        }
+        let is_open = self.disk.inode(ino).opens > 0;
+        let nt = self.nt_mut();
+        let is_doomed = is_open && nt.random.chance(nt.habits.dooms);
+        if self.disk.is_dir(ino) {
+            self.nt_mut().reads.fail_all(ino, ACCESS_DENIED);
+        }
+        if is_doomed {
+            self.nt_mut().doomed.push((dir, ino));
+            return Ok(());
+        }
+        self.drop_name(named, ino)
+    }
+
+    fn drop_name(&mut self, named: Named, ino: Ino) -> Result<(), Errno> {
+        let dir = named.dir;
+        self.disk.take(dir, &named.name)?;
+        let is_dir = self.disk.is_dir(ino);
+        let links = &mut self.disk.inode_mut(ino).links;
+        *links = if is_dir { 0 } else { *links - 1 };
+        let drop = self.hold(ino);
+        let left = vec![Left::Report(Note::REMOVED, named), drop];
+        self.begin_told(&[dir, ino], left, &[dir]);
+        Ok(())
+    }
+
+    /// What was deleted while it was open goes once it is closed.
+    pub(in super::super) fn bury(&mut self) {
+        loop {
+            let Some(nt) = &self.nt else { return };
+            let is_closed = |&&(_, ino): &&(Ino, Ino)| self.disk.inode(ino).opens == 0;
+            let Some(&(dir, ino)) = nt.doomed.iter().find(is_closed) else {
+                return;
+            };
+            let nt = self.nt_mut();
+            nt.doomed.retain(|&(_, doomed)| doomed != ino);
+            nt.buried += 1;
+            self.nt_lock(&[dir, ino]);
+            let entries = self.disk.directory(dir).map(|dir| &dir.entries);
+            let entry = entries.and_then(|all| all.iter().find(|entry| entry.inode == ino));
+            if let Some(named) = entry.map(|entry| Named::of(dir, entry)) {
+                let _ = self.drop_name(named, ino);
+            }
+        }
+    }
+
+    pub(in super::super) fn nt_rename(
+        &mut self,
+        (from, name): (Ino, &[u8]),
+        (to, to_name): (Ino, &[u8]),
+    ) -> Result<(), Errno> {
+        self.reap();
+        let source = self.disk.entry(from, name).ok_or(Errno::NoEntry)?;
+        let is_dir = self.disk.is_dir(source);
+        if is_dir {
+            self.finish_all();
+        } else {
+            self.nt_lock(&[from, to, source]);
+        }
+        let named = self.named(from, name)?;
+        let there = self.named(to, to_name).ok();
+        // A name that differs in case alone is the entry's own.
+        let is_own = from == to && there.as_ref().is_some_and(|own| own.name == named.name);
+        let target = self.disk.entry(to, to_name).filter(|_| !is_own);
+        if target == Some(source) || (is_own && *named.name == *to_name) {
+            return Ok(());
+        }
+        self.check_alive(to)?;
+        self.check_nt_rename(source, target, to)?;
+        self.disk.take(from, &named.name)?;
+        let mut left = Vec::new();
+        if let (Some(target), Some(there)) = (target, there) {
+            self.disk.take(to, &there.name)?;
+            self.disk.inode_mut(target).links -= 1;
+            left.push(Left::Report(Note::REMOVED, there));
+            left.push(self.hold(target));
+        }
+        self.disk.insert(to, to_name, source, None)?;
+        let (went, came) = match from == to {
+            true => (Note::OLD_NAME, Note::NEW_NAME),
+            false => (Note::REMOVED, Note::ADDED),
+        };
+        left.push(Left::Report(went, named));
+        left.push(Left::Report(came, self.named(to, to_name)?));
+        let mut locks = vec![from, to, source];
+        if is_dir {
+            locks.push(self.disk.rename_mutex(from));
+        }
+        let touched = [from, to];
+        self.begin_told(&locks, left, &touched[..1 + usize::from(from != to)]);
+        Ok(())
+    }
+
+    fn check_nt_rename(&self, source: Ino, target: Option<Ino>, to: Ino) -> Result<(), Errno> {
+        let disk = &self.disk;
+        if disk.is_within(to, source) {
+            return Err(Errno::Invalid);
+        }
+        if let Some(target) = target
+            && (disk.is_dir(target) || disk.is_dir(source) || self.is_doomed(target))
+        {
+            return Err(Errno::Denied);
+        }
+        let is_open = |ino: Ino| disk.inode(ino).opens > 0;
+        if self.is_doomed(source) || disk.walk(source).iter().any(|below| is_open(below.inode)) {
+            return Err(Errno::Denied);
+        }
+        Ok(())
+    }
+
+    /// Gives a record to every read that reaches the entry.
+    pub(in super::super) fn report(&mut self, action: u32, named: &Named) {
+        for (tag, top, is_deep) in self.nt().reads.dirs() {
+            if named.dir != top && !is_deep {
+                continue;
+            }
+            if let Some(path) = self.path_below(top, named) {
+                let note = Note {
+                    action,
+                    cookie: 0,
+                    path,
+                    entry: self.described(named.ino),
+                };
+                let text = format!("{} {action} {}", tag.0, note.path.escape_ascii());
+                let fate = self.nt_mut().reads.tell(tag, note);
+                self.trace.note(|| format!("        told {text} {fate}"));
+            }
+        }
+    }
+
+    /// What an extended record says of an entry. Of some it says nothing.
+    fn described(&mut self, ino: Ino) -> Entry {
+        let (attributes, tag) = match self.disk.inode(ino).content {
+            Content::File(_) => (0, 0),
+            Content::Dir(_) => (DIRECTORY, 0),
+            Content::Symlink(_) => (REPARSE_POINT, SYMBOLIC_LINK),
+            Content::Other => return Entry::default(),
+        };
+        let nt = self.nt_mut();
+        match nt.random.chance(nt.habits.describes) {
+            true => Entry {
+                attributes,
+                tag,
+                number: self.disk.stat(ino).inode,
+            },
+            false => Entry::default(),
+        }
+    }
+
+    /// The path of an entry below `top`, each name as it is or short.
+    fn path_below(&mut self, top: Ino, named: &Named) -> Option<Vec<u8>> {
+        let mut way = vec![named.clone()];
+        let mut at = named.dir;
+        while at != top {
+            let above = self.disk.directory(at)?.parent?;
+            let entries = &self.disk.directory(above)?.entries;
+            let entry = entries.iter().find(|entry| entry.inode == at)?;
+            way.push(Named::of(above, entry));
+            at = above;
+        }
+        let nt = self.nt_mut();
+        let (random, shortens) = (&mut nt.random, nt.habits.shortens);
+        let mut path = Vec::new();
+        for named in way.into_iter().rev() {
+            if !path.is_empty() {
+                path.push(b'/');
+            }
+            match named.alias.filter(|_| random.chance(shortens)) {
+                Some(alias) => path.extend_from_slice(&alias),
+                None => path.extend_from_slice(&named.name),
+            }
+        }
+        Some(path)
+    }
+
+    /// Tells of a directory whose entries changed, if it is still there.
+    pub(in super::super) fn touch(&mut self, dir: Ino) {
+        let Some(above) = self.disk.directory(dir).and_then(|dir| dir.parent) else {
+            return;
+        };
+        let entries = self.disk.directory(above).map(|above| &above.entries);
+        let entry = entries.and_then(|all| all.iter().find(|entry| entry.inode == dir));
+        if let Some(named) = entry.map(|entry| Named::of(above, entry)) {
+            self.report(Note::MODIFIED, &named);
+        }
+    }
+}

@@ -1,0 +1,439 @@
+//! The simulated Windows behind the seam.
+//!
+//! Whenever something is asked, time passes and other processes get on. Completions come late and in
+//! pieces, though never out of order, and a fence has all of them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use everwatch_core::entry::Stat;
+use everwatch_core::listing::Listing;
+use everwatch_core::path::{to_bytes, to_path};
+use everwatch_core::time::FileTime;
+use everwatch_directory_reads::{Collected, Completion, Layout, Settings, Tag};
+
+use super::super::disk::{Content, Errno, Ino};
+use super::super::rules;
+use super::super::system::Handle;
+use super::super::world::World;
+use super::reads::{Done, Reads};
+use super::records::encode;
+use super::wine::{Server, pair};
+use everwatch_backends::windows::{Code, Quirks, System as Seam, Volume};
+
+const FILE_NOT_FOUND: Code = Code(2);
+const TOO_MANY_OPEN_FILES: Code = Code(4);
+const ACCESS_DENIED: Code = Code(5);
+const NOT_ENOUGH_MEMORY: Code = Code(8);
+const SHARING_VIOLATION: Code = Code(32);
+const UNEXP_NET_ERR: Code = Code(59);
+const NETNAME_DELETED: Code = Code(64);
+const DIRECTORY: Code = Code(267);
+const DELETE_PENDING: Code = Code(303);
+const IO_DEVICE: Code = Code(1117);
+const NO_SYSTEM_RESOURCES: Code = Code(1450);
+
+/// With what a read ends for no reason: ERROR_NETNAME_DELETED, ERROR_UNEXP_NET_ERR,
+/// ERROR_INVALID_FUNCTION.
+const READ_ENDS: [u32; 3] = [64, 59, 1];
+
+/// How long a completion may wait where there are threads between the kernel and whoever collects.
+const LATENESS: FileTime = 100_000_000;
+
+/// How a machine differs from others. All chances are out of a thousand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Model {
+    pub(super) layout: Layout,
+    pub(super) volume: Volume,
+    /// That a completion is not collected at once, and that there are more is not said.
+    pub(super) tardiness: u32,
+    /// That a completion is not collected at once, and that there are more is said.
+    pub(super) shortness: u32,
+}
+
+#[derive(Debug)]
+pub(in super::super) struct Machine {
+    pub(super) world: World,
+    model: Model,
+    /// What is complete and was not collected, and since when.
+    waiting: BTreeMap<u64, FileTime>,
+    /// This is Wine.
+    server: Option<Server>,
+    /// When the server came by.
+    served: FileTime,
+}
+
+fn code(errno: Errno) -> Code {
+    match errno {
+        Errno::NoEntry => FILE_NOT_FOUND,
+        Errno::NotDirectory | Errno::Loop => DIRECTORY,
+        Errno::Denied => ACCESS_DENIED,
+        _ => IO_DEVICE,
+    }
+}
+
+impl Machine {
+    pub(super) fn new(world: World, model: Model, server: Option<Server>) -> Machine {
+        Machine {
+            world,
+            model,
+            waiting: BTreeMap::new(),
+            server,
+            served: 0,
+        }
+    }
+
+    pub(super) fn reads(&self) -> &Reads {
+        match &self.server {
+            Some(server) => &server.reads,
+            None => &self.world.system.nt().reads,
+        }
+    }
+
+    pub(super) fn reads_mut(&mut self) -> &mut Reads {
+        match &mut self.server {
+            Some(server) => &mut server.reads,
+            None => &mut self.world.system.nt_mut().reads,
+        }
+    }
+
+    /// What happens while the engine does not look. A completion waits from now on.
+    fn pass(&mut self) {
+        self.world.others_run();
+        let now = self.world.system.disk.now;
+        let may_wait = now - self.served < LATENESS && self.model.tardiness > 0;
+        if self.server.is_some() && !(may_wait && self.world.timing.chance(self.model.tardiness)) {
+            self.serve();
+        }
+        let done: Vec<Tag> = self.reads().done().collect();
+        for tag in done {
+            self.waiting.entry(tag.0).or_insert(now);
+        }
+    }
+
+    fn serve(&mut self) {
+        self.served = self.world.system.disk.now;
+        if let Some(server) = &mut self.server {
+            server.run(&mut self.world.system);
+        }
+    }
+
+    fn find(&self, dir: Ino, name: &[u8]) -> Result<Ino, Code> {
+        let system = &self.world.system;
+        let inode = system.disk.inode(dir);
+        if inode.links == 0 {
+            return Err(FILE_NOT_FOUND);
+        }
+        if !inode.is_searchable {
+            return Err(ACCESS_DENIED);
+        }
+        let found = system.disk.lookup(dir, name).map_err(code)?;
+        match system.is_doomed(found) {
+            true => Err(DELETE_PENDING),
+            false => Ok(found),
+        }
+    }
+
+    fn open(&mut self, ino: Ino) -> Result<Rc<Handle>, Code> {
+        let disk = &self.world.system.disk;
+        if !disk.is_dir(ino) {
+            return Err(DIRECTORY);
+        }
+        if self.world.system.is_doomed(ino) {
+            return Err(DELETE_PENDING);
+        }
+        if !disk.inode(ino).is_readable {
+            return Err(ACCESS_DENIED);
+        }
+        if self.world.fails() {
+            let reasons = [
+                TOO_MANY_OPEN_FILES,
+                IO_DEVICE,
+                SHARING_VIOLATION,
+                NETNAME_DELETED,
+            ];
+            return Err(self.world.reason(&reasons));
+        }
+        let handle = self.world.system.open(ino);
+        if let Some(server) = &mut self.server {
+            server.opened(&mut self.world.system, ino);
+        }
+        Ok(Rc::new(handle))
+    }
+
+    /// Delivers what one read completed with. Returns whether there was anything.
+    fn deliver(&mut self, tag: Tag, deliver: &mut dyn FnMut(Tag, Completion<'_>)) -> bool {
+        let Some(done) = self.reads_mut().take(tag) else {
+            return false;
+        };
+        self.world
+            .note(|_| format!("completed {}: {done:?}", tag.0));
+        match done {
+            Done::Changes(mut notes) => {
+                let layout = self.model.layout;
+                if self.server.is_some() {
+                    pair(&mut notes);
+                }
+                let bytes = encode(&notes, layout, self.server.is_none());
+                deliver(
+                    tag,
+                    Completion::Changes {
+                        bytes: &bytes,
+                        layout,
+                    },
+                );
+            }
+            Done::Lost => deliver(tag, Completion::Lost),
+            Done::Failed(code) => deliver(tag, Completion::Failed { code }),
+        }
+        true
+    }
+}
+
+impl Seam for Machine {
+    type Dir = Rc<Handle>;
+
+    fn quirks(&self) -> Quirks {
+        Quirks {
+            keeps_old_paths: self.server.is_some(),
+        }
+    }
+
+    fn open_root(&mut self, path: &Path) -> Result<Rc<Handle>, Code> {
+        self.pass();
+        let found = self.world.system.disk.resolve(&to_bytes(path), false);
+        let opened = found.map_err(code).and_then(|ino| self.open(ino));
+        self.world
+            .note(|_| format!("open_root {} = {}", path.display(), brief(&opened)));
+        opened
+    }
+
+    fn read_link(&mut self, path: &Path) -> Option<PathBuf> {
+        self.pass();
+        self.world.system.disk.link_at(&to_bytes(path)).map(to_path)
+    }
+
+    fn open_dir(&mut self, parent: &Rc<Handle>, name: &[u8]) -> Result<Rc<Handle>, Code> {
+        self.pass();
+        let opened = self.find(parent.ino, name).and_then(|ino| self.open(ino));
+        self.world.note(|system| {
+            let dir = system.disk.path_of(parent.ino);
+            let name = name.escape_ascii();
+            format!("open_dir {dir} \"{name}\" = {}", brief(&opened))
+        });
+        opened
+    }
+
+    fn reopen(&mut self, dir: &Rc<Handle>) -> Result<Rc<Handle>, Code> {
+        self.pass();
+        self.open(dir.ino)
+    }
+
+    fn look(&mut self, dir: &Rc<Handle>) -> Result<Stat, Code> {
+        self.pass();
+        match self.world.fails() {
+            true => Err(IO_DEVICE),
+            false => Ok(self.world.system.disk.stat(dir.ino)),
+        }
+    }
+
+    fn stat(&mut self, dir: &Rc<Handle>, name: &[u8]) -> Result<Stat, Code> {
+        self.pass();
+        let found = match self.world.fails() {
+            true => Err(self.world.reason(&[IO_DEVICE, SHARING_VIOLATION])),
+            false => self.find(dir.ino, name),
+        };
+        let stat = found.map(|ino| self.world.system.disk.stat(ino));
+        self.world.note(|system| {
+            let path = system.disk.path_of(dir.ino);
+            let seen = stat.map(|stat| (stat.kind, stat.inode, stat.modified));
+            format!("stat {path} \"{}\" = {seen:?}", name.escape_ascii())
+        });
+        stat
+    }
+
+    fn spelling(&mut self, dir: &Rc<Handle>, name: &[u8]) -> Option<Vec<u8>> {
+        self.pass();
+        if self.world.fails() || self.find(dir.ino, name).is_err() {
+            return None;
+        }
+        let disk = &self.world.system.disk;
+        let spelling = disk.dirent(dir.ino, name).map(|entry| entry.name.to_vec());
+        self.world.note(|_| {
+            let shown = spelling
+                .as_ref()
+                .map(|name| name.escape_ascii().to_string());
+            format!("spelling of \"{}\" = {shown:?}", name.escape_ascii())
+        });
+        spelling
+    }
+
+    fn list(&mut self, dir: &Rc<Handle>, listing: &mut Listing) -> Result<(), Code> {
+        self.pass();
+        if self.world.fails() {
+            return Err(self.world.reason(&[IO_DEVICE, UNEXP_NET_ERR]));
+        }
+        let is_torn = self.world.timing.chance(self.world.temper.torn_listing);
+        let end = self.world.system.disk.end_of_listing();
+        let mut position = None;
+        loop {
+            if is_torn && self.world.timing.chance(300) {
+                self.pass();
+            }
+            self.world.system.wait_for(dir.ino);
+            let disk = &self.world.system.disk;
+            if disk.inode(dir.ino).links == 0 {
+                return Err(FILE_NOT_FOUND);
+            }
+            let Some((at, entry)) = disk.entry_behind(dir.ino, position) else {
+                break;
+            };
+            if at > end {
+                break;
+            }
+            let kind = Some(disk.kind(entry.inode));
+            listing.push(&entry.name, disk.inode(entry.inode).number, kind);
+            position = Some(at);
+        }
+        self.world.note(|system| {
+            let entry = |entry: everwatch_core::listing::DirEntry<'_>| {
+                format!("{}:{}", entry.name.escape_ascii(), entry.inode)
+            };
+            let names: Vec<String> = listing.iter().map(entry).collect();
+            let path = system.disk.path_of(dir.ino);
+            format!("list {path} = [{}]", names.join(" "))
+        });
+        Ok(())
+    }
+
+    fn read_file(&mut self, dir: &Rc<Handle>, name: &[u8], limit: usize) -> Result<Vec<u8>, Code> {
+        self.pass();
+        let ino = self.find(dir.ino, name)?;
+        let inode = self.world.system.disk.inode(ino);
+        match inode.content {
+            Content::File(_) if !inode.is_readable => Err(ACCESS_DENIED),
+            Content::File(version) => {
+                let text = rules::text(version).as_bytes();
+                Ok(text[..text.len().min(limit)].to_vec())
+            }
+            _ => Err(IO_DEVICE),
+        }
+    }
+
+    fn volume(&mut self, _dir: &Rc<Handle>) -> Result<Volume, Code> {
+        self.pass();
+        match self.world.fails() {
+            true => Err(IO_DEVICE),
+            false => Ok(self.model.volume),
+        }
+    }
+
+    fn clock(&mut self) -> FileTime {
+        self.pass();
+        self.world.system.disk.now
+    }
+
+    fn arm(&mut self, tag: Tag, dir: &Rc<Handle>, settings: Settings) -> Result<(), Code> {
+        self.pass();
+        let system = &mut self.world.system;
+        let is_gone = system.is_doomed(dir.ino) || system.disk.inode(dir.ino).links == 0;
+        let armed = if is_gone {
+            Err(ACCESS_DENIED)
+        } else if self.reads().is_full() {
+            Err(NO_SYSTEM_RESOURCES)
+        } else if self.world.fails() {
+            Err(self
+                .world
+                .reason(&[NOT_ENOUGH_MEMORY, Code(1), NETNAME_DELETED, IO_DEVICE]))
+        } else if settings.validate(self.model.volume.is_remote).is_err() {
+            Err(Code(87))
+        } else {
+            let handle = self.world.system.open(dir.ino);
+            match &mut self.server {
+                Some(server) => server.arm(&mut self.world.system, tag, settings, handle),
+                None => self.reads_mut().arm(tag, settings, handle),
+            }
+            Ok(())
+        };
+        self.world.note(|system| {
+            let path = system.disk.path_of(dir.ino);
+            format!("arm {} {path} {settings:?} = {armed:?}", tag.0)
+        });
+        armed
+    }
+
+    fn retire(&mut self, tag: Tag) {
+        self.pass();
+        self.world.note(|_| format!("retire {}", tag.0));
+        match &mut self.server {
+            Some(server) => server.retire(&mut self.world.system, tag),
+            None => self.reads_mut().retire(tag),
+        }
+    }
+
+    fn collect(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) -> Collected {
+        self.pass();
+        if self.world.fails() {
+            let code = self.world.reason(&READ_ENDS);
+            if let Some(dir) = self.reads_mut().fail_any(code) {
+                self.world.note(|_| format!("the read of {} fails", dir.0));
+            }
+        }
+        let mut collected = Collected::default();
+        for tag in self.reads_mut().completed() {
+            let now = self.world.system.disk.now;
+            let since = *self.waiting.entry(tag.0).or_insert(now);
+            let may_wait = now - since < LATENESS;
+            loop {
+                let timing = &mut self.world.timing;
+                if may_wait && timing.chance(self.model.tardiness) {
+                    break;
+                }
+                if timing.chance(self.model.shortness) {
+                    collected.more = true;
+                    break;
+                }
+                if !self.deliver(tag, deliver) {
+                    self.waiting.remove(&tag.0);
+                    break;
+                }
+                collected.delivered += 1;
+            }
+        }
+        collected
+    }
+
+    /// Nobody rings here.
+    fn wait(&mut self, timeout: Option<Duration>) {
+        self.pass();
+        match timeout {
+            Some(timeout) => self.world.system.disk.now += timeout.as_nanos() as FileTime,
+            None => assert!(!self.reads().is_idle(), "this waits for ever"),
+        }
+    }
+
+    fn lateness(&self) -> FileTime {
+        match self.model.tardiness {
+            0 => 0,
+            _ => LATENESS,
+        }
+    }
+
+    fn fence(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) {
+        self.pass();
+        self.serve();
+        for tag in self.reads_mut().completed() {
+            while self.deliver(tag, deliver) {}
+            self.waiting.remove(&tag.0);
+        }
+    }
+}
+
+fn brief(opened: &Result<Rc<Handle>, Code>) -> String {
+    match opened {
+        Ok(handle) => format!("inode {}", handle.ino.0),
+        Err(code) => format!("{code:?}"),
+    }
+}
