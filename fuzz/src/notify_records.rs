@@ -5,7 +5,7 @@
 //! order, what is wrong is told once and last, and the path in WTF-8 is the name that was there.
 
 use everwatch_directory_reads::Layout;
-use everwatch_directory_reads::notify::{Action, changes};
+use everwatch_directory_reads::records::{Action, changes};
 
 #[derive(PartialEq, Eq, Debug)]
 struct Plain {

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use everwatch_directory_reads::notify::{Action, changes};
+use everwatch_directory_reads::records::{Action, changes};
 use everwatch_directory_reads::{Completion, DirectoryReads, Model, Settings, Tag, Waker, reads};
 
 use super::{Intake, Subject, Taken, Told};

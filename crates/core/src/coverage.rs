@@ -141,6 +141,3 @@ impl fmt::Display for Coverage {
         }
     }
 }
-
-// The former names, for the files of the engine that still use them.
-pub(crate) use {Coverage as Subtree, CoverageState as State};

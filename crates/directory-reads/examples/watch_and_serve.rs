@@ -9,7 +9,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     use std::os::windows::io::AsHandle;
     use std::time::Duration;
 
-    use everwatch_directory_reads::{Completion, DirectoryChanges, Settings, notify};
+    use everwatch_directory_reads::{Completion, DirectoryChanges, Settings, records};
     use everwatch_proactor::{
         Proactor,
         pipe::{PipeOptions, PipeServer, PipeStream},
@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let happened = async {
                 Ok(match changes.next().await {
                     Completion::Changes { bytes, layout } => {
-                        let lines = notify::changes(bytes, layout).map(|change| match change {
+                        let lines = records::changes(bytes, layout).map(|change| match change {
                             Ok(change) => {
                                 let mut name = Vec::new();
                                 change.name.push_wtf8(&mut name);

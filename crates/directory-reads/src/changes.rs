@@ -13,11 +13,11 @@ use everwatch_proactor::{Ended, Endpoint, Operation, Packets, Remote, Submission
 use windows_sys::Win32::Foundation::{ERROR_IO_PENDING, ERROR_OPERATION_ABORTED};
 use windows_sys::Win32::System::IO::OVERLAPPED;
 
+use crate::common::check;
 use crate::completion::Completion;
 use crate::error::{Error, Stage};
-use crate::models::check;
 use crate::native::{self, Buffer, DirHandle, Filled, Target, best_layout, is_layout_refused};
-use crate::reading::PATIENCE;
+use crate::overlapped::PATIENCE;
 use crate::settings::{Layout, Settings};
 use crate::verdict::{Verdict, verdict};
 
@@ -67,7 +67,7 @@ unsafe impl Operation for ReadChanges {
 /// ```no_run
 /// # #[cfg(windows)] fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # use std::os::windows::{fs::OpenOptionsExt, io::AsHandle};
-/// use everwatch_directory_reads::{Completion, DirectoryChanges, Settings, notify};
+/// use everwatch_directory_reads::{Completion, DirectoryChanges, Settings, records};
 /// use everwatch_proactor::Proactor;
 ///
 /// let path = r"\\?\C:\data";
@@ -79,7 +79,7 @@ unsafe impl Operation for ReadChanges {
 ///     loop {
 ///         match changes.next().await {
 ///             Completion::Changes { bytes, layout } => {
-///                 for change in notify::changes(bytes, layout) {
+///                 for change in records::changes(bytes, layout) {
 ///                     println!("{change:?}");
 ///                 }
 ///             }

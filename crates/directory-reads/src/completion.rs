@@ -8,7 +8,7 @@ use crate::settings::Layout;
 /// What one completed read means for its directory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Completion<'a> {
-    /// Records, exactly the valid part of the buffer; for [`crate::notify::changes`].
+    /// Records, exactly the valid part of the buffer; for [`crate::records::changes`].
     Changes {
         /// The records.
         bytes: &'a [u8],

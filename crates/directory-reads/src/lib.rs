@@ -1,13 +1,13 @@
 //! Reads of any number of directories, under five completion models, and the total parser of their records.
 //!
 //! [`reads`] starts a [`Model`]; [`DirectoryReads::arm`] has a directory read; what happens in it comes
-//! out of [`DirectoryReads::collect`] as bytes for [`notify::changes`]. What can be lost is told as
+//! out of [`DirectoryReads::collect`] as bytes for [`records::changes`]. What can be lost is told as
 //! [`Completion::Lost`], what ends as [`Completion::Failed`], and nothing is ever left out silently.
 //!
 //! ```no_run
 //! # #[cfg(windows)] fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # use std::os::windows::{fs::OpenOptionsExt, io::AsHandle};
-//! use everwatch_directory_reads::{Completion, Model, Settings, Tag, notify, reads};
+//! use everwatch_directory_reads::{Completion, Model, Settings, Tag, records, reads};
 //!
 //! let path = std::path::Path::new(r"\\?\C:\data");
 //! // FILE_LIST_DIRECTORY, and FILE_FLAG_BACKUP_SEMANTICS, without which no directory opens.
@@ -19,7 +19,7 @@
 //!     reads.wait(None);
 //!     reads.collect(&mut |_, completion| match completion {
 //!         Completion::Changes { bytes, layout } => {
-//!             for change in notify::changes(bytes, layout) {
+//!             for change in records::changes(bytes, layout) {
 //!                 println!("{change:?}");
 //!             }
 //!         }
@@ -67,8 +67,8 @@
 //! which the system uses again. What the kernel keeps for more than five seconds is given up: leaked,
 //! and counted in [`Closed`].
 //!
-//! Records are parsed from bytes with every offset and length checked ([`notify`]): what a driver or a
-//! server on the network made up ends in [`notify::Malformed`], not in a panic.
+//! Records are parsed from bytes with every offset and length checked ([`records`]): what a driver or a
+//! server on the network made up ends in [`records::Malformed`], not in a panic.
 //!
 //! # What it cannot see
 //!
@@ -78,7 +78,7 @@
 //!
 //! # Portable parts
 //!
-//! [`notify`], [`verdict`], [`Settings`] and the words around them are there on every system; the rest is
+//! [`records`], [`verdict`], [`Settings`] and the words around them are there on every system; the rest is
 //! for Windows, and stands on the completion loop of `everwatch-proactor`, whose feature `seam` has every
 //! system call recorded and made to fail.
 
@@ -92,26 +92,40 @@
 
 mod completion;
 mod error;
-pub mod notify;
+pub mod records;
 mod settings;
 mod verdict;
 
 #[cfg(windows)]
+mod apc;
+#[cfg(windows)]
+mod blocking;
+#[cfg(windows)]
 mod changes;
 #[cfg(windows)]
-mod desk;
+mod commands;
 #[cfg(windows)]
-mod handover;
+mod common;
 #[cfg(windows)]
-mod lane;
+mod double_buffer;
 #[cfg(windows)]
-mod models;
+mod event;
+#[cfg(windows)]
+mod isolated;
+#[cfg(windows)]
+mod message_queue;
 #[cfg(windows)]
 pub mod native;
 #[cfg(windows)]
-mod reading;
+mod overlapped;
+#[cfg(windows)]
+mod port;
+#[cfg(windows)]
+mod read_set;
 #[cfg(windows)]
 mod reads;
+#[cfg(windows)]
+mod threaded;
 
 pub use completion::{Closed, Collected, Completion, Model};
 pub use error::{Error, Stage};
@@ -121,6 +135,6 @@ pub use verdict::{Verdict, verdict};
 #[cfg(windows)]
 pub use changes::DirectoryChanges;
 #[cfg(windows)]
-pub use models::isolated::serve_isolated;
+pub use isolated::serve_isolated;
 #[cfg(windows)]
 pub use reads::{DirectoryReads, Waker, reads};

@@ -6,13 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::apc;
+use crate::blocking::Seats;
 use crate::completion::{Closed, Collected, Completion, Model};
 use crate::error::Error;
-use crate::models::apc;
-use crate::models::blocking::Seats;
-use crate::models::event::Groups;
-use crate::models::isolated::IsolatedReads;
-use crate::models::port::PortReads;
+use crate::event::Groups;
+use crate::isolated::IsolatedReads;
+use crate::port::PortReads;
 use crate::settings::{Settings, Tag};
 
 /// Reads of any number of directories. Everything is told on the caller's thread, in `collect` and

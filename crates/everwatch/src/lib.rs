@@ -37,6 +37,7 @@ pub use everwatch_core::entry::FileType;
 pub use everwatch_core::event::{
     Cause, Change, ChangeKind, Event, Resync, ResyncPhase, ResyncReason,
 };
+pub use everwatch_core::tree::{Difference, Misfit, MisfitKind, Tree, TreeEntry};
 pub use feed::{EventStream, Feed};
 pub use options::{Backend, CompletionModel, Options};
 pub use printable::printable;

@@ -12,7 +12,7 @@ use everwatch_core::entry::Watch;
 use everwatch_core::queue::RecordQueue;
 use everwatch_core::record::{Action, Described, Record};
 use everwatch_directory_reads::Layout;
-use everwatch_directory_reads::notify::{self, Action as Notified, Extended};
+use everwatch_directory_reads::records::{self, Action as Notified, Extended};
 
 use super::attributes::{is_reparse_point, kind_of};
 use super::names::Names;
@@ -78,7 +78,7 @@ impl Tail {
         records: &mut RecordQueue,
     ) {
         let mut path = Vec::new();
-        for change in notify::changes(bytes, layout) {
+        for change in records::changes(bytes, layout) {
             let Ok(change) = change else {
                 return self.lose(records);
             };

@@ -8,8 +8,6 @@ use super::Engine;
 use super::root_table::RootId;
 use super::watches::Guard;
 use crate::event::ResyncReason;
-use crate::fault::Fault;
-use crate::ignore::{RULES_LIMIT, RulesFile, whole_lines};
 use crate::kernel::{Kernel, Purpose, Watched};
 use crate::mirror::NodeId;
 
@@ -21,10 +19,10 @@ impl<K: Kernel> Engine<K> {
         };
         let mut is_whole = true;
         for file in self.visibility.filter.outer_files(node) {
-            match self.guard(&file.dir, Purpose::Rules) {
+            match self.directories.guard(&file.dir, Purpose::Rules) {
                 Ok(Watched::New(watch) | Watched::Known(watch) | Watched::Above(watch)) => {
                     let name = Some(file.name.into_boxed_slice());
-                    self.watches.guard(watch, Guard { root: id, name });
+                    self.coverage.watches.guard(watch, Guard { root: id, name });
                 }
                 // Git makes this directory, or there is none for good.
                 Err(fault) if fault.kind.is_absence() => {}
@@ -38,7 +36,7 @@ impl<K: Kernel> Engine<K> {
     pub(super) fn read_ancestor_rules(&mut self, node: NodeId) {
         let mut has_changed = false;
         for file in self.visibility.filter.outer_files(node) {
-            let text = match self.read_rules(&file) {
+            let text = match self.directories.read_ancestor_rules(&file) {
                 Ok(text) => Some(text),
                 Err(fault) if fault.kind.is_absence() => None,
                 // Rules that cannot be read at the moment stay as they are known.
@@ -55,14 +53,5 @@ impl<K: Kernel> Engine<K> {
                 ResyncReason::IgnoreRules,
             );
         }
-    }
-
-    fn read_rules(&mut self, file: &RulesFile) -> Result<Vec<u8>, Fault> {
-        let dir = self.directories.kernel.open_root(&file.dir)?;
-        let text = self
-            .directories
-            .kernel
-            .read_file(&dir, &file.name, RULES_LIMIT)?;
-        Ok(whole_lines(text))
     }
 }

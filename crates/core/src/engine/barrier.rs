@@ -31,7 +31,7 @@ impl<K: Kernel> Engine<K> {
     /// Makes a barrier. What is polled is listed once more before it is passed.
     pub fn barrier(&mut self) -> Barrier {
         self.directories.kernel.fence();
-        let has_polled = self.gaps.needs_any_polling(&self.world.mirror);
+        let has_polled = self.coverage.gaps.needs_any_polling(&self.world.mirror);
         let poll = match has_polled {
             true => self.polling.request(),
             false => 0,

@@ -65,13 +65,13 @@ impl<K: Kernel> Engine<K> {
             Ok(stat) => stat,
             Err(error) if error.is_absence() => return Ok(()),
             Err(error) => {
-                self.stamps.insert(child, Stamp::UNKNOWN);
+                self.coverage.stamps.insert(child, Stamp::UNKNOWN);
                 return Err(error.gap());
             }
         };
         let now = self.directories.kernel.clock();
         let stamp = stamp_of(&stat, now);
-        let before = self.stamps.insert(child, stamp);
+        let before = self.coverage.stamps.insert(child, stamp);
         if self.roots.is_beginning(&self.world.mirror, child) {
             return Ok(());
         }
@@ -87,7 +87,7 @@ impl<K: Kernel> Engine<K> {
             let is_file = self.world.mirror.kind(child) == FileType::File;
             if is_file
                 && (tracking == Tracking::Gaps
-                    || may_be_since(stat.changed, self.stamps.complete()))
+                    || may_be_since(stat.changed, self.resyncs.complete()))
             {
                 self.world.modified(child, Cause::Scanned);
             }
@@ -111,7 +111,7 @@ impl<K: Kernel> Engine<K> {
     /// Reports a file that was changed since the queue was last known complete, or that cannot be
     /// looked at. A tree has far more files than directories, so the kernel may take its time.
     fn compare_later(&mut self, dir: NodeId, child: NodeId, name: &[u8]) {
-        let since = self.stamps.complete();
+        let since = self.resyncs.complete();
         let token = Token(u64::from(child.to_bits()));
         let was_changed = match self.directories.open_known(&self.world.mirror, dir) {
             Ok((kernel, dir)) => kernel.was_changed(dir, name, since, token),
@@ -121,22 +121,6 @@ impl<K: Kernel> Engine<K> {
             Some(false) => {}
             Some(true) => self.world.modified(child, Cause::Scanned),
             None => self.directories.has_deferred = true,
-        }
-    }
-
-    /// Reports the files that changed, of those that the kernel has put off looking at.
-    pub(super) fn finish_deferred_stats(&mut self) {
-        if !std::mem::take(&mut self.directories.has_deferred) {
-            return;
-        }
-        let mut changed = Vec::new();
-        self.directories.kernel.recall(&mut changed);
-        for token in changed {
-            let id = NodeId::from_bits(token.0 as u32);
-            // It may be gone by now. If another entry has its id, that is reported once more.
-            if self.world.mirror.contains(id) && self.world.mirror.kind(id) == FileType::File {
-                self.world.modified(id, Cause::Scanned);
-            }
         }
     }
 
@@ -155,26 +139,15 @@ impl<K: Kernel> Engine<K> {
             Ok(stat) => {
                 let differs =
                     |stamp: &Stamp| (stamp.modified, stamp.size) != (stat.modified, stat.size);
-                (tracking == Tracking::Gaps && self.stamps.get(id).is_none_or(differs))
-                    || may_be_since(stat.modified, self.stamps.complete())
+                (tracking == Tracking::Gaps && self.coverage.stamps.get(id).is_none_or(differs))
+                    || may_be_since(stat.modified, self.resyncs.complete())
                     || (self.resyncs.are_running()
-                        && may_be_since(stat.changed, self.stamps.complete()))
+                        && may_be_since(stat.changed, self.resyncs.complete()))
             }
             Err(error) => !error.is_absence(),
         };
         if is_suspect {
             self.world.modified(id, cause);
-        }
-    }
-
-    /// Notes that an entry was found by looking at its name. If it is in a polled directory, the next
-    /// poll cannot say whether it was written since.
-    pub(super) fn note_unlisted(&mut self, dir: NodeId, name: &[u8]) {
-        if self.gaps.is_polled(dir)
-            && let Some(child) = self.world.mirror.child(dir, name)
-            && self.world.mirror.kind(child) == FileType::File
-        {
-            self.stamps.insert_unknown(child);
         }
     }
 }

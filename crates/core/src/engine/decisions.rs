@@ -4,9 +4,9 @@
 
 use super::Engine;
 use super::directories::OpenError;
-use super::pending::{Undecided, Unreachable};
 use super::pending_queue::Deferred;
 use super::reconcile::Seen;
+use super::undecided::{Undecided, Unreachable};
 use super::world::Report;
 use crate::event::Cause;
 use crate::kernel::Kernel;
@@ -25,13 +25,13 @@ impl<K: Kernel> Engine<K> {
             .end_decided(self.time.step, &self.pending, &mut self.world);
         self.polling.end_if_decided(self.time, &self.pending);
         self.polling
-            .schedule(self.time, &self.gaps, &self.world.mirror);
-        self.gaps.report(&mut self.world);
+            .schedule(self.time, &self.coverage.gaps, &self.world.mirror);
+        self.coverage.gaps.report(&mut self.world);
         if let Some(clock) = clock
             && self.pending.is_empty()
             && !self.resyncs.are_running()
         {
-            self.stamps.complete_at(clock);
+            self.resyncs.complete_at(clock);
         }
     }
 
@@ -60,7 +60,10 @@ impl<K: Kernel> Engine<K> {
                 }
                 Undecided::Mount(path) => self.compare_mount(&path),
                 Undecided::Departed(id) => self.decide_departed(id),
-                Undecided::Shifted(id) => self.compare_again(id),
+                Undecided::Shifted(id) => {
+                    self.work
+                        .compare_again(&self.roots, &mut self.world.mirror, id)
+                }
                 Undecided::Unreachable { .. } => self.decide_unreachable(due),
             }
         }
@@ -107,10 +110,20 @@ impl<K: Kernel> Engine<K> {
             }
             Err(OpenError::Fault(fault)) => {
                 self.world.mirror.clear(id, Mark::UNVERIFIED);
-                self.set_gap(parent, fault.kind.gap());
+                self.coverage.set_gap(
+                    &mut self.world.mirror,
+                    &mut self.directories.kernel,
+                    &mut self.resyncs,
+                    parent,
+                    fault.kind.gap(),
+                );
             }
             Err(OpenError::Unreachable)
-                if self.gaps.block_above(&self.world.mirror, parent).is_some() =>
+                if self
+                    .coverage
+                    .gaps
+                    .block_above(&self.world.mirror, parent)
+                    .is_some() =>
             {
                 self.world.mirror.clear(id, Mark::UNVERIFIED);
                 if !self.world.mirror.is_dir(id) {
@@ -151,12 +164,21 @@ impl<K: Kernel> Engine<K> {
         };
         let is_at_the_same_place =
             parent == Some(parent_now) && *name == *self.world.mirror.name(node);
-        let block = self.gaps.block_above(&self.world.mirror, parent_now);
+        let block = self
+            .coverage
+            .gaps
+            .block_above(&self.world.mirror, parent_now);
         match (why, block) {
             // It is there, a record or a listing said so, and is tried again with the one above.
             (Unreachable::Above, Some(gap)) => {
                 self.announce(node);
-                self.set_gap(node, gap);
+                self.coverage.set_gap(
+                    &mut self.world.mirror,
+                    &mut self.directories.kernel,
+                    &mut self.resyncs,
+                    node,
+                    gap,
+                );
             }
             (Unreachable::Above, None) => {
                 // The parent comes first; if it is unreachable itself, that is found out there.

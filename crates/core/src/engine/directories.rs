@@ -6,11 +6,15 @@
 //! open directory keeps its file system busy.
 
 use std::fmt;
+use std::path::Path;
 
+use super::world::World;
 use crate::coverage::Gap;
-use crate::entry::{Identity, Stat};
+use crate::entry::{FileType, Identity, Stat};
+use crate::event::Cause;
 use crate::fault::{Fault, FaultKind};
-use crate::kernel::Kernel;
+use crate::ignore::{RULES_LIMIT, RulesFile, whole_lines};
+use crate::kernel::{Kernel, Purpose, Watched};
 use crate::listing::Listing;
 use crate::mirror::{Mark, Mirror, NodeId};
 use crate::path::to_path;
@@ -222,5 +226,40 @@ impl<K: Kernel> Directories<K> {
             Err(error) if error.is_absence() => Some(false),
             Err(_) => None,
         }
+    }
+
+    /// Reports the files that changed, of those that the kernel has put off looking at.
+    pub(super) fn finish_deferred_stats(&mut self, world: &mut World) {
+        if !std::mem::take(&mut self.has_deferred) {
+            return;
+        }
+        let mut changed = Vec::new();
+        self.kernel.recall(&mut changed);
+        for token in changed {
+            let id = NodeId::from_bits(token.0 as u32);
+            // It may be gone by now. If another entry has its id, that is reported once more.
+            if world.mirror.contains(id) && world.mirror.kind(id) == FileType::File {
+                world.modified(id, Cause::Scanned);
+            }
+        }
+    }
+
+    /// Watches a directory above a root. Fails where the volume cannot notify.
+    pub(super) fn guard(&mut self, dir: &Path, purpose: Purpose) -> Result<Watched, Fault> {
+        let handle = self.kernel.open_root(dir)?;
+        match self.kernel.gap_of_volume(&handle) {
+            None => self.kernel.watch(&handle, purpose),
+            Some(_) => Err(Fault {
+                kind: FaultKind::Unsupported,
+                code: 0,
+            }),
+        }
+    }
+
+    /// Reads a file of ignore rules above a root.
+    pub(super) fn read_ancestor_rules(&mut self, file: &RulesFile) -> Result<Vec<u8>, Fault> {
+        let dir = self.kernel.open_root(&file.dir)?;
+        let text = self.kernel.read_file(&dir, &file.name, RULES_LIMIT)?;
+        Ok(whole_lines(text))
     }
 }

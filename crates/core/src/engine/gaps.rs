@@ -14,7 +14,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::work::WorkList;
 use super::world::World;
-use crate::coverage::{Gap, State};
+use crate::coverage::{CoverageState, Gap};
 use crate::kernel::Kernel;
 use crate::mirror::{Mirror, NodeId};
 
@@ -49,12 +49,14 @@ impl Gaps {
 
     /// Whether the directory is polled.
     pub(super) fn is_polled(&self, id: NodeId) -> bool {
-        self.get(id).is_some_and(|gap| gap.state() == State::Polled)
+        self.get(id)
+            .is_some_and(|gap| gap.state() == CoverageState::Polled)
     }
 
     /// Whether nothing is known of the changes of the directory.
     pub(super) fn is_lost(&self, id: NodeId) -> bool {
-        self.get(id).is_some_and(|gap| gap.state() == State::Lost)
+        self.get(id)
+            .is_some_and(|gap| gap.state() == CoverageState::Lost)
     }
 
     /// The directories that have a gap, in no order.
@@ -182,7 +184,7 @@ impl Gaps {
                     // With its gap still there, the directory above speaks for it now.
                     if self.get(id).is_none() {
                         let path = world.path(id);
-                        world.outlets.coverage(path, State::Live, None);
+                        world.outlets.coverage(path, CoverageState::Live, None);
                     }
                 }
             }
@@ -237,7 +239,7 @@ impl Gaps {
             Gap::Unreadable => mirror
                 .parent(id)
                 .is_some_and(|parent| mirror.watch(parent).is_none() || is_mount(mirror, id)),
-            gap => gap.state() == State::Polled,
+            gap => gap.state() == CoverageState::Polled,
         }
     }
 

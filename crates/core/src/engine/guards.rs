@@ -12,7 +12,6 @@ use std::time::Duration;
 use super::Engine;
 use super::root_table::RootId;
 use super::watches::Guard;
-use crate::fault::{Fault, FaultKind};
 use crate::kernel::{Kernel, Purpose, Watched};
 use crate::path::to_bytes;
 
@@ -33,16 +32,18 @@ impl<K: Kernel> Engine<K> {
             return;
         };
         let dir = root.dir.clone();
-        self.unguard(id);
+        self.coverage
+            .watches
+            .unguard(&mut self.directories.kernel, id);
         let (mut is_whole, mut is_stable) = (true, true);
         for (above, name) in self.ancestors_of(&dir).0 {
             let purpose = match name {
                 Some(_) => Purpose::Guard,
                 None => Purpose::Ancestor,
             };
-            match self.guard(&above, purpose) {
+            match self.directories.guard(&above, purpose) {
                 Ok(Watched::New(watch) | Watched::Known(watch) | Watched::Above(watch)) => {
-                    self.watches.guard(watch, Guard { root: id, name });
+                    self.coverage.watches.guard(watch, Guard { root: id, name });
                 }
                 Err(fault) => {
                     is_whole = false;
@@ -68,18 +69,6 @@ impl<K: Kernel> Engine<K> {
             && root.node.is_some()
         {
             root.next_check = next_check;
-        }
-    }
-
-    /// Watches a directory on the path of a root.
-    pub(super) fn guard(&mut self, dir: &Path, purpose: Purpose) -> Result<Watched, Fault> {
-        let handle = self.directories.kernel.open_root(dir)?;
-        match self.directories.kernel.gap_of_volume(&handle) {
-            None => self.directories.kernel.watch(&handle, purpose),
-            Some(_) => Err(Fault {
-                kind: FaultKind::Unsupported,
-                code: 0,
-            }),
         }
     }
 
@@ -115,12 +104,5 @@ impl<K: Kernel> Engine<K> {
             }
         }
         (ancestors, at)
-    }
-
-    /// Gives up the guards of a root.
-    pub(super) fn unguard(&mut self, id: RootId) {
-        for watch in self.watches.unguard(id) {
-            self.directories.kernel.unwatch(watch);
-        }
     }
 }

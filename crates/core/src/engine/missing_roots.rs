@@ -7,8 +7,8 @@ use super::Engine;
 use super::nested::Lookup;
 use super::root_table::RootId;
 use super::world::Report;
-use crate::coverage::{Gap, State};
-use crate::entry::{FileType, Watch};
+use crate::coverage::{CoverageState, Gap};
+use crate::entry::FileType;
 use crate::event::{Cause, ResyncReason};
 use crate::fault::FaultKind;
 use crate::kernel::Kernel;
@@ -17,26 +17,6 @@ use crate::path::to_bytes;
 use crate::time::Moment;
 
 impl<K: Kernel> Engine<K> {
-    /// Checks the roots that a record may concern: one about an entry of a directory above them or, without
-    /// a name, about the watched directory itself.
-    pub(super) fn check_guarded(&mut self, watch: Watch, name: Option<&[u8]>) {
-        let roots = match name {
-            Some(name) => {
-                let folds = self.directories.kernel.names_paths();
-                self.watches.guarded_entry(watch, name, folds)
-            }
-            None => self.watches.guarded(watch),
-        };
-        for id in roots {
-            self.check_root(id);
-        }
-        if name.is_none() {
-            for node in self.watches.nodes(watch) {
-                self.check_top(node);
-            }
-        }
-    }
-
     /// Compares the directory that has the root's name now with the one in the mirror.
     pub(super) fn check_root(&mut self, id: RootId) {
         let Some(root) = self.roots.get(id) else {
@@ -62,7 +42,7 @@ impl<K: Kernel> Engine<K> {
                 known
                     if known.is_none()
                         || (self.world.mirror.watch(node).is_none()
-                            && self.gaps.get(node).is_none()) =>
+                            && self.coverage.gaps.get(node).is_none()) =>
                 {
                     self.work.queue_stale(&mut self.world.mirror, node);
                     self.read_ancestor_rules(node);
@@ -71,8 +51,11 @@ impl<K: Kernel> Engine<K> {
                     self.read_ancestor_rules(node);
                     if self.directories.kernel.names_paths() {
                         // Only the directory above reports its own permissions.
-                        self.gaps
-                            .retry_unreadable(&mut self.world.mirror, &mut self.work, node);
+                        self.coverage.gaps.retry_unreadable(
+                            &mut self.world.mirror,
+                            &mut self.work,
+                            node,
+                        );
                     }
                 }
             },
@@ -110,10 +93,14 @@ impl<K: Kernel> Engine<K> {
                 self.remove(child, Cause::Notified, Report::Removed);
             }
             // Consumers never knew the directory, so what they saw in it keeps hanging on it.
-            self.watches
-                .release(&mut self.world.mirror, &mut self.directories.kernel, node);
+            self.coverage.watches.release(
+                &mut self.world.mirror,
+                &mut self.directories.kernel,
+                node,
+            );
             self.directories.close(node);
-            self.drop_gap(node);
+            self.coverage
+                .drop_gap(&mut self.world, &mut self.resyncs, node);
             self.world.mirror.clear_identity(node);
             if let Some(root) = self.roots.get_mut(id) {
                 root.resting = Some(node);
@@ -123,7 +110,7 @@ impl<K: Kernel> Engine<K> {
         }
         self.world
             .outlets
-            .coverage(path, State::Lost, Some(Gap::RootGone));
+            .coverage(path, CoverageState::Lost, Some(Gap::RootGone));
         self.attach_if_shown(id);
     }
 
@@ -135,14 +122,14 @@ impl<K: Kernel> Engine<K> {
         let path = root.asked_path();
         if let Some(outer) = self.find_outer(id, Lookup::Disk) {
             self.attach(id, outer);
-            self.world.outlets.coverage(path, State::Live, None);
+            self.world.outlets.coverage(path, CoverageState::Live, None);
             return;
         }
         let Some(node) = self.plant(id) else { return };
         if self.visibility.is_reported_root(&self.world.mirror, node) {
             self.world.created(node, Cause::Scanned);
         }
-        self.world.outlets.coverage(path, State::Live, None);
+        self.world.outlets.coverage(path, CoverageState::Live, None);
         self.resyncs.begin(
             &mut self.world,
             &mut self.work,

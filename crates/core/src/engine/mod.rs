@@ -28,9 +28,9 @@
 mod ancestor_ignores;
 mod barrier;
 mod contents;
-mod coverage;
 mod decisions;
 mod directories;
+mod directory_coverage;
 mod gaps;
 mod guards;
 mod missing_roots;
@@ -52,9 +52,9 @@ mod short_names;
 mod stamps;
 mod step_time;
 mod tree_records;
+mod undecided;
 mod visibility;
 mod watches;
-mod watching;
 mod work;
 mod world;
 
@@ -73,16 +73,14 @@ pub use root_table::{RootId, RootSpec};
 pub use step_time::Pace;
 
 use directories::Directories;
-use gaps::Gaps;
+use directory_coverage::DirectoryCoverage;
 use pending::Pending;
 use polling::Polling;
 use records::Records;
 use resyncs::Resyncs;
 use root_table::Roots;
-use stamps::Stamps;
 use step_time::StepTime;
 use visibility::Visibility;
-use watches::Watches;
 use work::WorkList;
 use world::World;
 
@@ -142,19 +140,15 @@ pub struct Engine<K: Kernel> {
     visibility: Visibility,
     /// The records that have come.
     records: Records,
-    /// Which watch reports on what.
-    watches: Watches,
     roots: Roots,
     /// The directories that have to be scanned.
     work: WorkList,
     /// What cannot be decided yet.
     pending: Pending,
     resyncs: Resyncs,
-    /// Which directories are not live, and why.
-    gaps: Gaps,
+    /// How directories are covered: by watches, or not.
+    coverage: DirectoryCoverage,
     polling: Polling,
-    /// What is known of the content of files.
-    stamps: Stamps,
     time: StepTime,
     counters: Counters,
 }
@@ -167,14 +161,12 @@ impl<K: Kernel> Engine<K> {
             world: World::default(),
             visibility: Visibility::new(filter),
             records: Records::default(),
-            watches: Watches::default(),
             roots: Roots::default(),
             work: WorkList::default(),
             pending: Pending::default(),
             resyncs: Resyncs::default(),
-            gaps: Gaps::default(),
+            coverage: DirectoryCoverage::default(),
             polling: Polling::default(),
-            stamps: Stamps::default(),
             time: StepTime::new(pace),
             counters: Counters::default(),
         }
@@ -205,7 +197,7 @@ impl<K: Kernel> Engine<K> {
         if !self.roots.is_arming() {
             self.polling.begin_if_due(
                 self.time,
-                &mut self.gaps,
+                &mut self.coverage.gaps,
                 &mut self.world.mirror,
                 &mut self.work,
             );
@@ -231,7 +223,7 @@ impl<K: Kernel> Engine<K> {
             }
         }
         if self.work.is_empty() {
-            self.finish_deferred_stats();
+            self.directories.finish_deferred_stats(&mut self.world);
         }
         let is_done = self.work.is_empty() && done < STEP && !is_stopped;
         // Also in the middle of the backlog: on a busy tree there is no end of it.
@@ -325,10 +317,11 @@ impl<K: Kernel> Engine<K> {
         Counters {
             overflows: self.records.queue.overflows(),
             entries: self.world.mirror.len() as u64,
-            watches: self.watches.len() as u64,
-            unwatched: self.gaps.unwatched(),
+            watches: self.coverage.watches.len() as u64,
+            unwatched: self.coverage.gaps.unwatched(),
             seq: self.world.outlets.seq(),
-            mirror_bytes: (self.world.mirror.heap_bytes() + self.watches.heap_bytes()) as u64,
+            mirror_bytes: (self.world.mirror.heap_bytes() + self.coverage.watches.heap_bytes())
+                as u64,
             resyncs: self.resyncs.begun(),
             ..self.counters
         }

@@ -6,43 +6,15 @@
 
 use super::Engine;
 use super::directories::OpenError;
-use super::pending::Undecided;
 use super::reconcile::Seen;
+use super::undecided::Undecided;
 use super::world::Report;
-use crate::entry::{FileType, Watch};
+use crate::entry::FileType;
 use crate::event::Cause;
 use crate::kernel::Kernel;
 use crate::mirror::{Mark, NodeId};
 
 impl<K: Kernel> Engine<K> {
-    pub(super) fn apply_move(
-        &mut self,
-        from: Watch,
-        name: &[u8],
-        to: Watch,
-        to_name: &[u8],
-        is_dir: bool,
-    ) {
-        if !self.is_record_name(name) || !self.is_record_name(to_name) {
-            self.on_overflow();
-            return;
-        }
-        if self.watches.has_guards() {
-            self.check_guarded(from, Some(name));
-            self.check_guarded(to, Some(to_name));
-        }
-        if self.directories.kernel.names_paths() {
-            return self.apply_move_below(from, name, to, to_name);
-        }
-        let sources = self.watches.nodes(from);
-        let targets = self.watches.nodes(to);
-        for at in 0..sources.len().max(targets.len()) {
-            let source = sources.get(at).map(|&dir| (dir, name));
-            let target = targets.get(at).map(|&dir| (dir, to_name));
-            self.apply_move_between(source, target, is_dir);
-        }
-    }
-
     /// Applies a move from one name to another; `None` where the mirror does not have the directory.
     pub(super) fn apply_move_between(
         &mut self,
@@ -51,7 +23,13 @@ impl<K: Kernel> Engine<K> {
         is_dir: bool,
     ) {
         for (dir, name) in [source, target].into_iter().flatten() {
-            self.note_rules(dir, name);
+            self.resyncs.note_rules(
+                &self.visibility.filter,
+                &mut self.world,
+                &mut self.work,
+                dir,
+                name,
+            );
         }
         let source = source.filter(|&(dir, _)| self.world.mirror.contains(dir));
         let target = target
@@ -71,9 +49,7 @@ impl<K: Kernel> Engine<K> {
             || source.is_some_and(|(dir, name)| self.records.may_be_exchange(dir, name));
         if is_doubtful {
             for (dir, name) in [source, target].into_iter().flatten() {
-                if self.world.mirror.contains(dir) {
-                    self.look(dir, name, Cause::Notified);
-                }
+                self.look_again(dir, name);
             }
         }
         if let Some((dir, name)) = target {
@@ -81,16 +57,22 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
+    /// Leaves one end of a move to the disk.
+    fn look_again(&mut self, dir: NodeId, name: &[u8]) {
+        if self.world.mirror.contains(dir) {
+            self.look(dir, name, Cause::Notified);
+        }
+    }
+
+    /// An entry was moved to where the mirror can follow it.
     fn on_moved(&mut self, child: NodeId, target: NodeId, to_name: &[u8]) {
         if self.world.mirror.is_within(target, child) {
             // The mirror is not as it was when this happened: leave both ends to the disk.
             if let Some(source) = self.world.mirror.parent(child) {
                 let name = self.world.mirror.name(child).to_vec();
-                self.look(source, &name, Cause::Notified);
+                self.look_again(source, &name);
             }
-            if self.world.mirror.contains(target) {
-                self.look(target, to_name, Cause::Notified);
-            }
+            self.look_again(target, to_name);
             return;
         }
         let victim = self
@@ -105,9 +87,7 @@ impl<K: Kernel> Engine<K> {
                     let name = self.world.mirror.name(child).to_vec();
                     self.on_moved_out(source, child, &name);
                 }
-                if self.world.mirror.contains(target) {
-                    self.look(target, to_name, Cause::Notified);
-                }
+                self.look_again(target, to_name);
                 // Whatever it was, something was put under that name.
                 if let Some(newcomer) = self.world.mirror.child(target, to_name)
                     && self.world.mirror.kind(newcomer) == FileType::File
@@ -187,7 +167,7 @@ impl<K: Kernel> Engine<K> {
                 );
                 self.reconcile(dir, name, Seen::from(&stat), Cause::Notified);
                 if let Some(child) = child {
-                    self.report_anew(dir, name, child, before);
+                    self.world.report_anew(dir, name, child, before);
                 }
             }
             Err(_) => {
@@ -231,24 +211,12 @@ impl<K: Kernel> Engine<K> {
                 }
                 let before = self.world.outlets.changes();
                 self.reconcile(dir, name, Seen::from(&stat), Cause::Notified);
-                self.report_anew(dir, name, child, before);
+                self.world.report_anew(dir, name, child, before);
             }
             Err(OpenError::Fault(fault)) if fault.kind.is_absence() => {
                 self.remove(child, Cause::Notified, Report::Removed);
             }
             Err(_) => self.pending.doubt(&mut self.world.mirror, self.time, child),
-        }
-    }
-
-    /// A file left its name, or came to it, and is found there as it was before: it was away for a
-    /// moment, where writes left no record, or was taken for its successor. `before` counts the
-    /// changes that were told until then.
-    pub(super) fn report_anew(&mut self, dir: NodeId, name: &[u8], child: NodeId, before: u64) {
-        if self.world.outlets.changes() == before
-            && self.world.mirror.child(dir, name) == Some(child)
-            && self.world.mirror.kind(child) == FileType::File
-        {
-            self.world.modified(child, Cause::Notified);
         }
     }
 }

@@ -22,7 +22,7 @@ use std::path::Path;
 use super::Engine;
 use super::root_table::{Root, RootId};
 use super::world::Report;
-use crate::coverage::{Gap, State};
+use crate::coverage::{CoverageState, Gap};
 use crate::entry::{FileType, Identity};
 use crate::event::Cause;
 use crate::kernel::Kernel;
@@ -83,7 +83,7 @@ impl<K: Kernel> Engine<K> {
                 self.scan(at);
             }
             let is_shown = self.world.mirror.contains(at)
-                && self.gaps.get(at) != Some(Gap::PseudoMount)
+                && self.coverage.gaps.get(at) != Some(Gap::PseudoMount)
                 && !self.visibility.hides(&self.world.mirror, at, &name, true)
                 && self.directories.kernel.read_link(&path).is_none();
             if !is_shown {
@@ -99,11 +99,11 @@ impl<K: Kernel> Engine<K> {
             }
             match self.world.mirror.child(at, &name) {
                 Some(child) if self.world.mirror.is_dir(child) => at = child,
-                _ if self.gaps.get(at) == Some(Gap::Unreadable) => return Shown::Hidden,
+                _ if self.coverage.gaps.get(at) == Some(Gap::Unreadable) => return Shown::Hidden,
                 _ => return Shown::Nothing,
             }
         }
-        let is_hidden = self.gaps.get(at) == Some(Gap::PseudoMount)
+        let is_hidden = self.coverage.gaps.get(at) == Some(Gap::PseudoMount)
             || only.is_some_and(|only| self.visibility.hides(&self.world.mirror, at, &only, false));
         if is_hidden {
             Shown::Hidden
@@ -130,7 +130,7 @@ impl<K: Kernel> Engine<K> {
             if let Some(root) = self.roots.get_mut(id) {
                 root.next_check = None;
             }
-            self.world.outlets.coverage(path, State::Live, None);
+            self.world.outlets.coverage(path, CoverageState::Live, None);
         }
     }
 
@@ -184,7 +184,9 @@ impl<K: Kernel> Engine<K> {
         if let Some(resting) = resting {
             self.drop_tree(resting);
         }
-        self.unguard(id);
+        self.coverage
+            .watches
+            .unguard(&mut self.directories.kernel, id);
         self.update_scope(outer);
     }
 
@@ -271,7 +273,7 @@ impl<K: Kernel> Engine<K> {
             }
             self.attach(inner, outer);
             let path = self.roots.get(inner).map(Root::asked_path).unwrap_or(path);
-            self.world.outlets.coverage(path, State::Live, None);
+            self.world.outlets.coverage(path, CoverageState::Live, None);
             return false;
         };
         let name = self.world.mirror.name(id).to_vec();
@@ -312,7 +314,12 @@ impl<K: Kernel> Engine<K> {
                 self.world.mirror.uproot(node, name);
                 self.world.mirror.set(node, Mark::ROOT);
                 if self.directories.kernel.names_paths() {
-                    self.lose_watch_above(node);
+                    self.coverage.lose_watch_above(
+                        &mut self.world.mirror,
+                        &mut self.directories.kernel,
+                        &mut self.work,
+                        node,
+                    );
                 }
             }
         }

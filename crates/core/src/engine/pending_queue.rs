@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::pending::Undecided;
+use super::undecided::Undecided;
 use crate::time::Moment;
 
 /// A pending decision.

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::contents::Tracking;
-use super::pending::Undecided;
+use super::undecided::Undecided;
 use super::world::Report;
 use crate::coverage::Gap;
 use crate::entry::{FileType, Stat};
@@ -73,7 +73,7 @@ impl<K: Kernel> Engine<K> {
                     .hides(&self.world.mirror, dir, name, stat.kind == FileType::Dir)
                 {
                     self.reconcile(dir, name, Seen::from(&stat), cause);
-                    self.note_unlisted(dir, name);
+                    self.coverage.note_unlisted(&self.world.mirror, dir, name);
                 }
             }
             // What the mirror has is not there now, or what is there cannot be seen now. A record
@@ -189,7 +189,13 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         if self.world.mirror.is_full() {
-            self.set_gap(dir, Gap::MirrorFull);
+            self.coverage.set_gap(
+                &mut self.world.mirror,
+                &mut self.directories.kernel,
+                &mut self.resyncs,
+                dir,
+                Gap::MirrorFull,
+            );
             return;
         }
         self.doubt_namesakes(dir, seen);
@@ -234,7 +240,13 @@ impl<K: Kernel> Engine<K> {
     /// mirror has elsewhere.
     pub(super) fn introduce_dir(&mut self, dir: NodeId, name: &[u8], inode: u64, cause: Cause) {
         if self.world.mirror.is_full() {
-            self.set_gap(dir, Gap::MirrorFull);
+            self.coverage.set_gap(
+                &mut self.world.mirror,
+                &mut self.directories.kernel,
+                &mut self.resyncs,
+                dir,
+                Gap::MirrorFull,
+            );
             return;
         }
         let id = self
@@ -261,7 +273,13 @@ impl<K: Kernel> Engine<K> {
         cause: Cause,
     ) {
         if self.world.mirror.is_full() {
-            self.set_gap(dir, Gap::MirrorFull);
+            self.coverage.set_gap(
+                &mut self.world.mirror,
+                &mut self.directories.kernel,
+                &mut self.resyncs,
+                dir,
+                Gap::MirrorFull,
+            );
             return;
         }
         let id = self.world.mirror.insert(Some(dir), name, kind, 0);
@@ -304,7 +322,7 @@ impl<K: Kernel> Engine<K> {
         }
         self.relocate(id, dir, name, cause);
         self.note_shift(id);
-        if self.gaps.get(id).is_some() {
+        if self.coverage.gaps.get(id).is_some() {
             self.work.queue(&mut self.world.mirror, id);
         }
     }
@@ -343,11 +361,12 @@ impl<K: Kernel> Engine<K> {
             self.roots.top_left(id);
         }
         // Of what records said of it there, nothing could be verified.
-        let was_blocked = self
-            .world
-            .mirror
-            .parent(id)
-            .is_some_and(|from| self.gaps.block_above(&self.world.mirror, from).is_some());
+        let was_blocked = self.world.mirror.parent(id).is_some_and(|from| {
+            self.coverage
+                .gaps
+                .block_above(&self.world.mirror, from)
+                .is_some()
+        });
         if is_unreported {
             self.world.mirror.relocate(id, dir, name);
             if !unannounced && !self.roots.is_beginning(&self.world.mirror, id) {
@@ -372,9 +391,15 @@ impl<K: Kernel> Engine<K> {
                 && (self.world.mirror.top(id) != top_before
                     || !self.directories.kernel.keeps_moved())
             {
-                self.lose_watch_above(id);
+                self.coverage.lose_watch_above(
+                    &mut self.world.mirror,
+                    &mut self.directories.kernel,
+                    &mut self.work,
+                    id,
+                );
             }
-            self.gaps
+            self.coverage
+                .gaps
                 .retry_unreadable(&mut self.world.mirror, &mut self.work, id);
             let is_listed = self.world.mirror.identity(id).is_some();
             if !is_listed || !was_deep || !self.roots.is_deep(&self.world.mirror, id) {
@@ -440,7 +465,12 @@ impl<K: Kernel> Engine<K> {
                 continue;
             };
             if (parent == dir && self.world.mirror.name(known) == name)
-                || self.is_shown_beside(dir, known)
+                || self.coverage.watches.is_shown_beside(
+                    &self.roots,
+                    &mut self.world.mirror,
+                    dir,
+                    known,
+                )
             {
                 continue;
             }
@@ -473,7 +503,7 @@ impl<K: Kernel> Engine<K> {
                         self.world.mirror.is_tracked(parent)
                             && (!self.world.mirror.has(known, Mark::VANISHED)
                                 || self.resyncs.are_running())
-                            && !may_be_since(born, self.stamps.complete())
+                            && !may_be_since(born, self.resyncs.complete())
                     }
                     known_born => known_born == fold_born(born),
                 };
@@ -483,25 +513,6 @@ impl<K: Kernel> Engine<K> {
             }
         }
         None
-    }
-
-    /// Whether the tree that `other` is in shows the directory, too, under another path: what comes to
-    /// it has another place there.
-    pub(super) fn is_shown_beside(&mut self, dir: NodeId, other: NodeId) -> bool {
-        let mirror = &mut self.world.mirror;
-        let top = mirror.top(other);
-        if self.roots.len() < 2 || mirror.top(dir) == top {
-            return false;
-        }
-        let identity = mirror.identity(dir);
-        let twins = match (mirror.watch(dir), identity) {
-            (Some(watch), _) => self.watches.nodes(watch),
-            (None, Some(identity)) => mirror.by_inode(identity.inode),
-            (None, None) => Vec::new(),
-        };
-        twins
-            .into_iter()
-            .any(|twin| twin != dir && mirror.identity(twin) == identity && mirror.top(twin) == top)
     }
 
     /// Notes that a directory was found at its place by inference: records that are still to come may

@@ -9,8 +9,7 @@ use super::Engine;
 use super::reconcile::Seen;
 use super::world::Report;
 use crate::entry::{FileType, Watch};
-use crate::event::{Cause, ResyncReason};
-use crate::ignore::RULES_FILE;
+use crate::event::Cause;
 use crate::kernel::Kernel;
 use crate::mirror::{Mark, NodeId};
 use crate::queue::RecordQueue;
@@ -107,6 +106,49 @@ impl<K: Kernel> Engine<K> {
         true
     }
 
+    /// Applies a move of which both halves have come.
+    fn apply_move(&mut self, from: Watch, name: &[u8], to: Watch, to_name: &[u8], is_dir: bool) {
+        if !self.is_record_name(name) || !self.is_record_name(to_name) {
+            self.on_overflow();
+            return;
+        }
+        if self.coverage.watches.has_guards() {
+            self.check_guarded(from, Some(name));
+            self.check_guarded(to, Some(to_name));
+        }
+        if self.directories.kernel.names_paths() {
+            return self.apply_move_below(from, name, to, to_name);
+        }
+        let sources = self.coverage.watches.nodes(from);
+        let targets = self.coverage.watches.nodes(to);
+        for at in 0..sources.len().max(targets.len()) {
+            let source = sources.get(at).map(|&dir| (dir, name));
+            let target = targets.get(at).map(|&dir| (dir, to_name));
+            self.apply_move_between(source, target, is_dir);
+        }
+    }
+
+    /// Checks the roots that a record may concern: one about an entry of a directory above them or, without
+    /// a name, about the watched directory itself.
+    fn check_guarded(&mut self, watch: Watch, name: Option<&[u8]>) {
+        let roots = match name {
+            Some(name) => {
+                let folds = self.directories.kernel.names_paths();
+                self.coverage.watches.guarded_entry(watch, name, folds)
+            }
+            None => self.coverage.watches.guarded(watch),
+        };
+        for id in roots {
+            self.check_root(id);
+        }
+        if name.is_none() {
+            for node in self.coverage.watches.nodes(watch) {
+                self.check_top(node);
+            }
+        }
+    }
+
+    /// Applies a record that stands alone.
     fn apply_one(
         &mut self,
         watch: Watch,
@@ -122,7 +164,7 @@ impl<K: Kernel> Engine<K> {
                 self.check_guarded(watch, None);
             }
             _ if name.is_empty() => {
-                for dir in self.watches.nodes(watch) {
+                for dir in self.coverage.watches.nodes(watch) {
                     if action == Action::Metadata
                         && self.world.mirror.contains(dir)
                         && self.visibility.is_reported_root(&self.world.mirror, dir)
@@ -130,25 +172,29 @@ impl<K: Kernel> Engine<K> {
                         self.world.metadata(dir, Cause::Notified);
                     }
                     if action == Action::Metadata && self.world.mirror.contains(dir) {
-                        self.gaps
-                            .retry_unreadable(&mut self.world.mirror, &mut self.work, dir);
+                        self.coverage.gaps.retry_unreadable(
+                            &mut self.world.mirror,
+                            &mut self.work,
+                            dir,
+                        );
                     }
                 }
             }
             // No kernel reports such names. If one does, what it meant to say is lost.
             _ if !self.is_record_name(name) => self.on_overflow(),
             _ => {
-                if self.watches.has_guards() {
+                if self.coverage.watches.has_guards() {
                     self.check_guarded(watch, Some(name));
                 }
                 if self.directories.kernel.names_paths() {
                     return self.apply_below(watch, action, described, name);
                 }
-                let Some(first) = self.watches.first(watch) else {
+                let Some(first) = self.coverage.watches.first(watch) else {
                     return;
                 };
                 self.apply_named(first, action, is_dir, name);
                 for dir in self
+                    .coverage
                     .watches
                     .nodes(watch)
                     .into_iter()
@@ -164,7 +210,13 @@ impl<K: Kernel> Engine<K> {
         if !self.world.mirror.contains(dir) {
             return;
         }
-        self.note_rules(dir, name);
+        self.resyncs.note_rules(
+            &self.visibility.filter,
+            &mut self.world,
+            &mut self.work,
+            dir,
+            name,
+        );
         if self.visibility.hides(&self.world.mirror, dir, name, is_dir) {
             // The mirror may have it nevertheless: it came with a directory from elsewhere.
             if matches!(
@@ -179,11 +231,16 @@ impl<K: Kernel> Engine<K> {
         let child = self.world.mirror.child(dir, name);
         match (action, child) {
             (Action::Created, None) => self.on_created(dir, name, is_dir),
+            // What was created is not what the mirror has.
             (Action::Created, Some(child))
                 if self.world.mirror.is_dir(child) != is_dir
                     || self.world.mirror.has(child, Mark::VANISHED)
                     || self.world.mirror.has(child, Mark::UNVERIFIED)
-                    || self.gaps.block_above(&self.world.mirror, dir).is_some() =>
+                    || self
+                        .coverage
+                        .gaps
+                        .block_above(&self.world.mirror, dir)
+                        .is_some() =>
             {
                 self.look(dir, name, Cause::Notified);
             }
@@ -241,7 +298,8 @@ impl<K: Kernel> Engine<K> {
         } else {
             self.world.metadata(child, Cause::Notified);
             if self.world.mirror.is_dir(child) {
-                self.gaps
+                self.coverage
+                    .gaps
                     .retry_unreadable(&mut self.world.mirror, &mut self.work, child);
             }
         }
@@ -266,36 +324,26 @@ impl<K: Kernel> Engine<K> {
     }
 
     fn on_watch_ended(&mut self, watch: Watch) {
-        let nodes = self.watches.nodes(watch);
-        let guarded = self.watches.guarded(watch);
-        self.watches.remove(watch);
+        let nodes = self.coverage.watches.nodes(watch);
+        let guarded = self.coverage.watches.guarded(watch);
+        self.coverage.watches.remove(watch);
         for dir in nodes {
             if self.world.mirror.contains(dir) && self.world.mirror.watch(dir) == Some(watch) {
                 self.world.mirror.set_watch(dir, None);
                 self.work.queue(&mut self.world.mirror, dir);
                 if self.directories.kernel.names_paths() {
-                    self.lose_watch_above(dir);
+                    self.coverage.lose_watch_above(
+                        &mut self.world.mirror,
+                        &mut self.directories.kernel,
+                        &mut self.work,
+                        dir,
+                    );
                 }
             }
         }
         for root in guarded {
             self.check_root(root);
             self.guard_root(root);
-        }
-    }
-
-    /// Reads a directory's ignore rules again when a record names their file.
-    pub(super) fn note_rules(&mut self, dir: NodeId, name: &[u8]) {
-        if self.visibility.filter.reads_rules()
-            && name == RULES_FILE
-            && self.world.mirror.contains(dir)
-        {
-            self.resyncs.begin(
-                &mut self.world,
-                &mut self.work,
-                dir,
-                ResyncReason::IgnoreRules,
-            );
         }
     }
 

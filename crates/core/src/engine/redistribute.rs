@@ -48,7 +48,9 @@ impl<K: Kernel> Engine<K> {
                 _ => outers.push(id),
             }
             if outer.is_some() {
-                self.unguard(id);
+                self.coverage
+                    .watches
+                    .unguard(&mut self.directories.kernel, id);
             }
         }
         // The innermost first: they leave the trees that are around them.

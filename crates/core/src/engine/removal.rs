@@ -35,16 +35,18 @@ impl<K: Kernel> Engine<K> {
     /// Gives up what the engine holds for an entry that is about to go.
     fn release(&mut self, id: NodeId) {
         if self.world.mirror.is_dir(id) {
-            self.watches
+            self.coverage
+                .watches
                 .release(&mut self.world.mirror, &mut self.directories.kernel, id);
             self.directories.close(id);
             self.visibility.forget(id);
-            self.drop_gap(id);
+            self.coverage
+                .drop_gap(&mut self.world, &mut self.resyncs, id);
             if self.world.mirror.has(id, Mark::ROOT) {
                 self.roots.top_left(id);
             }
         }
-        self.stamps.remove(id);
+        self.coverage.stamps.remove(id);
     }
 
     /// Removes a tree of which no root is left.
@@ -113,7 +115,9 @@ impl<K: Kernel> Engine<K> {
                 }
                 (true, false) => self.work.queue(&mut self.world.mirror, dir),
                 (false, true) => self.drop_below(dir, report),
-                (false, false) => self.drop_gap(dir),
+                (false, false) => self
+                    .coverage
+                    .drop_gap(&mut self.world, &mut self.resyncs, dir),
             }
         }
     }
@@ -128,9 +132,11 @@ impl<K: Kernel> Engine<K> {
                 self.remove(child, Cause::Scanned, report);
             }
         }
-        self.watches
+        self.coverage
+            .watches
             .release(&mut self.world.mirror, &mut self.directories.kernel, dir);
-        self.drop_gap(dir);
+        self.coverage
+            .drop_gap(&mut self.world, &mut self.resyncs, dir);
         self.directories.close(dir);
         self.world.mirror.clear_identity(dir);
     }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Engine;
-use super::pending::Undecided;
+use super::undecided::Undecided;
 use crate::event::ResyncReason;
 use crate::kernel::Kernel;
 use crate::mirror::NodeId;
@@ -34,7 +34,7 @@ impl<K: Kernel> Engine<K> {
     /// Says that something was mounted on, or unmounted from, these paths, which are real ones. They
     /// are compared with the disk if they are below a root.
     pub fn mounts_changed(&mut self, paths: &[PathBuf]) {
-        self.gaps.forget_volumes();
+        self.coverage.gaps.forget_volumes();
         for path in paths {
             // A directory above may have been renamed before, by a record that is still queued.
             self.pending
@@ -55,7 +55,7 @@ impl<K: Kernel> Engine<K> {
                 continue;
             };
             let found = self
-                .find(&root.join(below))
+                .directory_at(&root.join(below))
                 .filter(|&dir| self.roots.reaches(&self.world.mirror, dir));
             if let Some(dir) = found {
                 self.resync(dir, ResyncReason::Mounts);
@@ -63,16 +63,8 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// Compares a directory, if it is watched, because for a while its changes left no records.
-    pub(super) fn compare_again(&mut self, id: NodeId) {
-        let mirror = &mut self.world.mirror;
-        if mirror.contains(id) && mirror.is_dir(id) && self.roots.reaches(mirror, id) {
-            self.work.queue_stale(mirror, id);
-        }
-    }
-
     /// The directory of the mirror at this path.
-    fn find(&self, path: &Path) -> Option<NodeId> {
+    fn directory_at(&self, path: &Path) -> Option<NodeId> {
         self.roots.iter().find_map(|root| {
             let top = root.node?;
             let below = path.strip_prefix(self.world.path(top)).ok()?;

@@ -1,13 +1,18 @@
-//! The running resyncs: comparisons of a directory, and all below it, with the disk.
+//! Resyncs: the running comparisons of directories, and all below them, with the disk, and the moment from
+//! which on content is compared.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+
+use hashbrown::HashMap;
 
 use super::pending::Pending;
 use super::work::WorkList;
 use super::world::World;
 use crate::event::ResyncReason;
-use crate::mirror::NodeId;
+use crate::ignore::{Filter, RULES_FILE};
+use crate::mirror::{Mark, Mirror, NodeId};
+use crate::time::FileTime;
 
 /// A resync that has begun.
 #[derive(Debug)]
@@ -26,7 +31,7 @@ struct Pass {
     listed: Option<u64>,
 }
 
-/// The resyncs that are not over.
+/// The resyncs that are not over, and what they compare content by.
 #[derive(Debug, Default)]
 pub(super) struct Resyncs {
     running: Vec<Resync>,
@@ -34,6 +39,11 @@ pub(super) struct Resyncs {
     passes: u64,
     /// Resyncs that were begun.
     begun: u64,
+    /// The last moment at which all records were known to have arrived.
+    complete: FileTime,
+    /// Directories that could not be opened when records had been lost, and the moment up to which
+    /// all records of what is below had arrived.
+    unseen_since: HashMap<NodeId, FileTime>,
 }
 
 impl Resyncs {
@@ -91,6 +101,20 @@ impl Resyncs {
         work.queue_stale(&mut world.mirror, top);
     }
 
+    /// Compares a directory whose ignore rules a record names.
+    pub(super) fn note_rules(
+        &mut self,
+        filter: &Filter,
+        world: &mut World,
+        work: &mut WorkList,
+        dir: NodeId,
+        name: &[u8],
+    ) {
+        if filter.reads_rules() && name == RULES_FILE && world.mirror.contains(dir) {
+            self.begin(world, work, dir, ResyncReason::IgnoreRules);
+        }
+    }
+
     /// Ends the passes, and the resyncs, that are listed and decided. Called when the work list is
     /// empty.
     pub(super) fn end_decided(&mut self, step: u64, pending: &Pending, world: &mut World) {
@@ -111,5 +135,43 @@ impl Resyncs {
             }
             !is_over
         });
+    }
+
+    /// The last moment at which all records were known to have arrived. A file that was changed before
+    /// it was reported.
+    pub(super) fn complete(&self) -> FileTime {
+        self.complete
+    }
+
+    /// All records from before this moment have arrived.
+    pub(super) fn complete_at(&mut self, moment: FileTime) {
+        self.complete = self.complete.max(moment);
+    }
+
+    /// Begins with this moment: there was no root before.
+    pub(super) fn begin_at(&mut self, moment: FileTime) {
+        self.complete = moment;
+    }
+
+    /// A directory cannot be opened. If it has to be compared with the disk, that is done from this
+    /// moment on once it can be opened.
+    pub(super) fn cannot_see(&mut self, mirror: &Mirror, dir: NodeId) {
+        if self.are_running() || mirror.has(dir, Mark::STALE) {
+            self.unseen_since.entry(dir).or_insert(self.complete);
+        }
+    }
+
+    /// A directory can be opened again. Nothing that records said of what is below could be verified, so
+    /// it is compared with the disk.
+    pub(super) fn can_see(&mut self, mirror: &mut Mirror, dir: NodeId) {
+        mirror.set(dir, Mark::STALE);
+        if let Some(since) = self.unseen_since.remove(&dir) {
+            self.complete = self.complete.min(since);
+        }
+    }
+
+    /// The directory goes.
+    pub(super) fn forget(&mut self, dir: NodeId) {
+        self.unseen_since.remove(&dir);
     }
 }

@@ -1,10 +1,12 @@
 //! Adding and removing roots, and arming.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::Engine;
 use super::nested::Lookup;
 use super::root_table::{Root, RootId, RootSpec};
+use crate::coverage::{Coverage, CoverageState, Gap};
 use crate::event::Cause;
 use crate::fault::Fault;
 use crate::kernel::Kernel;
@@ -23,7 +25,7 @@ impl<K: Kernel> Engine<K> {
         kernel.identity(&dir)?;
         drop(dir);
         if self.roots.is_empty() {
-            self.stamps.begin_at(kernel.clock());
+            self.resyncs.begin_at(kernel.clock());
         }
         // One that is back without being noticed yet is the outer root, or has what becomes nested.
         let missing: Vec<RootId> = self
@@ -85,7 +87,44 @@ impl<K: Kernel> Engine<K> {
         let Some(root) = self.roots.remove(id) else {
             return;
         };
-        self.unguard(id);
+        self.coverage
+            .watches
+            .unguard(&mut self.directories.kernel, id);
         self.redistribute(root);
+    }
+
+    /// What is not live, and every root that is, in order of their paths.
+    pub fn coverage(&self) -> Vec<Coverage> {
+        let mirror = &self.world.mirror;
+        let mut all: BTreeMap<PathBuf, Coverage> = self
+            .coverage
+            .gaps
+            .ids()
+            .filter_map(|id| {
+                let gap = self.coverage.gaps.topmost(mirror, id)?;
+                let path = self.world.path(id);
+                Some((path.clone(), coverage_of(path, Some(gap))))
+            })
+            .collect();
+        for root in self.roots.iter() {
+            let path = root.asked_path();
+            let gap = match self.roots.node_of(mirror, root) {
+                None => Some(Gap::RootGone),
+                Some(node) => std::iter::successors(Some(node), |&id| mirror.parent(id))
+                    .find_map(|id| self.coverage.gaps.get(id)),
+            };
+            all.entry(path.clone())
+                .or_insert_with(|| coverage_of(path, gap));
+        }
+        all.into_values().collect()
+    }
+}
+
+/// The coverage of a path with this gap, or without one.
+fn coverage_of(path: PathBuf, gap: Option<Gap>) -> Coverage {
+    Coverage {
+        path,
+        state: gap.map_or(CoverageState::Live, Gap::state),
+        gap,
     }
 }

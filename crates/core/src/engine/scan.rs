@@ -7,8 +7,8 @@
 use super::Engine;
 use super::contents::{Comparison, Tracking};
 use super::directories::OpenError;
-use super::pending::Unreachable;
 use super::reconcile::{Seen, fold_born};
+use super::undecided::Unreachable;
 use super::world::Report;
 use crate::coverage::Gap;
 use crate::entry::{FileType, Identity, Watch};
@@ -78,10 +78,16 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         let kernel = &mut self.directories.kernel;
-        let gap = self.gaps.of_volume(kernel, &dir, identity.device);
+        let gap = self.coverage.gaps.of_volume(kernel, &dir, identity.device);
         if gap == Some(Gap::PseudoFileSystem) && self.is_mount_point(id, identity) {
             self.announce(id);
-            self.set_gap(id, Gap::PseudoMount);
+            self.coverage.set_gap(
+                &mut self.world.mirror,
+                &mut self.directories.kernel,
+                &mut self.resyncs,
+                id,
+                Gap::PseudoMount,
+            );
             return;
         }
         self.world.mirror.set_identity(id, identity);
@@ -105,17 +111,29 @@ impl<K: Kernel> Engine<K> {
         match listed {
             Ok(()) => {
                 let is_watched = self.world.mirror.watch(id).is_some();
-                if is_watched && self.gaps.is_lost(id) {
-                    self.clear_gap(id);
+                if is_watched && self.coverage.gaps.is_lost(id) {
+                    self.coverage
+                        .clear_gap(&mut self.world.mirror, &mut self.resyncs, id);
                 }
                 let missed = self.merge(id, &listing, tracking);
                 self.world.mirror.note_listed(id);
                 // Only now: what was polled until now is compared as such one last time.
-                let was_polled = self.gaps.is_polled(id);
+                let was_polled = self.coverage.gaps.is_polled(id);
                 match missed {
-                    Some(gap) if is_watched || !was_polled => self.set_gap(id, gap),
-                    None if is_watched && was_polled => self.clear_gap(id),
-                    None if is_watched => self.stamps.forget_children(&self.world.mirror, id),
+                    Some(gap) if is_watched || !was_polled => self.coverage.set_gap(
+                        &mut self.world.mirror,
+                        &mut self.directories.kernel,
+                        &mut self.resyncs,
+                        id,
+                        gap,
+                    ),
+                    None if is_watched && was_polled => {
+                        self.coverage
+                            .clear_gap(&mut self.world.mirror, &mut self.resyncs, id)
+                    }
+                    None if is_watched => {
+                        self.coverage.stamps.forget_children(&self.world.mirror, id)
+                    }
                     _ => {}
                 }
             }
@@ -136,37 +154,73 @@ impl<K: Kernel> Engine<K> {
     /// Has the directory watched, or polled where that is not possible.
     fn cover(&mut self, id: NodeId, dir: &K::Dir, identity: Identity, gap: Option<Gap>) -> Covered {
         if let Some(gap) = gap {
-            self.set_gap(id, gap);
+            self.coverage.set_gap(
+                &mut self.world.mirror,
+                &mut self.directories.kernel,
+                &mut self.resyncs,
+                id,
+                gap,
+            );
             return Covered::Yes;
         }
         // While a watch is held nothing can have ended it unheard, except when records were lost;
         // then a birth before that tells that this is still the directory that was watched.
         let is_sure = !self.world.mirror.has(id, Mark::STALE)
-            || (identity.born != 0 && !may_be_since(identity.born, self.stamps.complete()));
+            || (identity.born != 0 && !may_be_since(identity.born, self.resyncs.complete()));
         if self.world.mirror.watch(id).is_some() && is_sure {
             return Covered::Yes;
         }
         // Asking for a watch that is held already costs none.
         if self.polling.is_out_of_watches && self.world.mirror.watch(id).is_none() {
-            self.set_gap(id, Gap::WatchLimit);
+            self.coverage.set_gap(
+                &mut self.world.mirror,
+                &mut self.directories.kernel,
+                &mut self.resyncs,
+                id,
+                Gap::WatchLimit,
+            );
             return Covered::Yes;
         }
         let purpose = match self.world.mirror.parent(id) {
             Some(_) => Purpose::Entries,
             None => Purpose::Root,
         };
-        match self.watch_afresh(dir, purpose) {
-            Ok(Watched::New(watch)) => self.bind(id, watch),
+        match self
+            .coverage
+            .watch(&mut self.directories.kernel, &mut self.roots, dir, purpose)
+        {
+            Ok(Watched::New(watch)) => self.coverage.bind(
+                &mut self.world.mirror,
+                &mut self.directories.kernel,
+                id,
+                watch,
+            ),
             Ok(Watched::Known(watch)) => {
                 if self.resolve_known(id, watch) {
                     return Covered::Elsewhere;
                 }
-                self.bind(id, watch);
+                self.coverage.bind(
+                    &mut self.world.mirror,
+                    &mut self.directories.kernel,
+                    id,
+                    watch,
+                );
             }
-            Ok(Watched::Above(watch)) => self.rely_on(id, watch),
+            Ok(Watched::Above(watch)) => self.coverage.rely_on(
+                &mut self.world.mirror,
+                &mut self.directories.kernel,
+                id,
+                watch,
+            ),
             Err(fault) => {
                 self.polling.is_out_of_watches = fault.kind == FaultKind::WatchLimit;
-                self.set_gap(id, fault.kind.gap());
+                self.coverage.set_gap(
+                    &mut self.world.mirror,
+                    &mut self.directories.kernel,
+                    &mut self.resyncs,
+                    id,
+                    fault.kind.gap(),
+                );
                 return Covered::Yes;
             }
         }
@@ -179,11 +233,16 @@ impl<K: Kernel> Engine<K> {
         let Some(dir) = self.world.mirror.parent(id) else {
             return false;
         };
-        for other in self.watches.nodes(watch) {
+        for other in self.coverage.watches.nodes(watch) {
             if other == id
                 || !self.world.mirror.contains(other)
                 || self.visibility.is_partial(other)
-                || self.is_shown_beside(dir, other)
+                || self.coverage.watches.is_shown_beside(
+                    &self.roots,
+                    &mut self.world.mirror,
+                    dir,
+                    other,
+                )
             {
                 continue;
             }
@@ -197,7 +256,12 @@ impl<K: Kernel> Engine<K> {
                     && !self.roots.is_beginning(&self.world.mirror, other)
                 {
                     // The new root begins with it here; for the others it goes.
-                    self.bind(id, watch);
+                    self.coverage.bind(
+                        &mut self.world.mirror,
+                        &mut self.directories.kernel,
+                        id,
+                        watch,
+                    );
                     self.remove(other, Cause::Scanned, Report::Removed);
                     return false;
                 }
@@ -232,13 +296,19 @@ impl<K: Kernel> Engine<K> {
                 FaultKind::OpenFiles
                     if self.directories.has_open() || self.directories.has_deferred =>
                 {
-                    self.finish_deferred_stats();
+                    self.directories.finish_deferred_stats(&mut self.world);
                     self.directories.close_all();
                     self.work.queue(&mut self.world.mirror, id);
                 }
                 _ => {
                     self.announce(id);
-                    self.set_gap(id, fault.kind.gap());
+                    self.coverage.set_gap(
+                        &mut self.world.mirror,
+                        &mut self.directories.kernel,
+                        &mut self.resyncs,
+                        id,
+                        fault.kind.gap(),
+                    );
                 }
             },
         }
@@ -253,7 +323,13 @@ impl<K: Kernel> Engine<K> {
                 id,
                 Unreachable::Missing,
             ),
-            kind => self.set_gap(id, kind.gap()),
+            kind => self.coverage.set_gap(
+                &mut self.world.mirror,
+                &mut self.directories.kernel,
+                &mut self.resyncs,
+                id,
+                kind.gap(),
+            ),
         }
     }
 
@@ -286,7 +362,7 @@ impl<K: Kernel> Engine<K> {
         }
         let how = Merging {
             is_stale: self.world.mirror.has(dir, Mark::STALE),
-            is_polled: self.gaps.is_polled(dir),
+            is_polled: self.coverage.gaps.is_polled(dir),
             tracking,
         };
         self.world.mirror.clear(dir, Mark::STALE);
@@ -345,7 +421,7 @@ impl<K: Kernel> Engine<K> {
                 continue;
             }
             let by_stamp =
-                how.is_polled || how.tracking == Tracking::Gaps || self.stamps.has(child);
+                how.is_polled || how.tracking == Tracking::Gaps || self.coverage.stamps.has(child);
             if by_stamp || how.is_stale {
                 let comparison = Comparison {
                     by_stamp,

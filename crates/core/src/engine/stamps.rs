@@ -35,16 +35,10 @@ pub(super) fn stamp_of(stat: &Stat, now: FileTime) -> Stamp {
     }
 }
 
-/// What is known of the content of files beside the records: the stamps of polled entries, and the
-/// moment up to which no record is missing.
+/// What was seen of the entries of polled directories the last time they were listed.
 #[derive(Debug, Default)]
 pub(super) struct Stamps {
     of: HashMap<NodeId, Stamp>,
-    /// The last moment at which all records were known to have arrived.
-    complete: FileTime,
-    /// Directories that could not be opened when records had been lost, and the moment up to which
-    /// all records of what is below had arrived.
-    unseen_since: HashMap<NodeId, FileTime>,
 }
 
 impl Stamps {
@@ -81,38 +75,5 @@ impl Stamps {
         for child in mirror.children(dir) {
             self.of.remove(&child);
         }
-    }
-
-    /// The last moment at which all records were known to have arrived.
-    pub(super) fn complete(&self) -> FileTime {
-        self.complete
-    }
-
-    /// All records from before this moment have arrived.
-    pub(super) fn complete_at(&mut self, moment: FileTime) {
-        self.complete = self.complete.max(moment);
-    }
-
-    /// Begins with this moment: there was no root before.
-    pub(super) fn begin_at(&mut self, moment: FileTime) {
-        self.complete = moment;
-    }
-
-    /// A directory cannot be opened while it has to be compared with the disk.
-    pub(super) fn cannot_see(&mut self, dir: NodeId) {
-        self.unseen_since.entry(dir).or_insert(self.complete);
-    }
-
-    /// The directory can be opened again: what is below is compared from the moment at which it was
-    /// seen last.
-    pub(super) fn can_see(&mut self, dir: NodeId) {
-        if let Some(since) = self.unseen_since.remove(&dir) {
-            self.complete = self.complete.min(since);
-        }
-    }
-
-    /// The directory goes.
-    pub(super) fn forget_unseen(&mut self, dir: NodeId) {
-        self.unseen_since.remove(&dir);
     }
 }

@@ -49,7 +49,7 @@ impl<K: Kernel> Engine<K> {
         path: &[u8],
     ) {
         let goes = matches!(action, Action::Departed | Action::MovedFrom);
-        for top in self.watches.nodes(watch) {
+        for top in self.coverage.watches.nodes(watch) {
             let found = self.find_named(top, path);
             let described = described.filter(|_| action == Action::Created && found.is_certain);
             for (dir, name) in found.places {
@@ -70,18 +70,24 @@ impl<K: Kernel> Engine<K> {
         if !self.world.mirror.contains(dir) || self.world.mirror.child(dir, name).is_some() {
             return false;
         }
-        self.note_rules(dir, name);
+        self.resyncs.note_rules(
+            &self.visibility.filter,
+            &mut self.world,
+            &mut self.work,
+            dir,
+            name,
+        );
         let seen = Seen::listed(described.kind, described.inode, BORN_ONCE);
         self.reconcile(dir, name, seen, Cause::Notified);
-        self.note_unlisted(dir, name);
+        self.coverage.note_unlisted(&self.world.mirror, dir, name);
         self.records.note_arrival(dir, name);
         true
     }
 
     /// Applies a move from one path to another.
     pub(super) fn apply_move_below(&mut self, from: Watch, path: &[u8], to: Watch, to_path: &[u8]) {
-        let sources = self.watches.nodes(from);
-        let targets = self.watches.nodes(to);
+        let sources = self.coverage.watches.nodes(from);
+        let targets = self.coverage.watches.nodes(to);
         for at in 0..sources.len().max(targets.len()) {
             let (source, target) = (sources.get(at), targets.get(at));
             let source = source.map(|&top| self.find_named(top, path));
@@ -127,7 +133,13 @@ impl<K: Kernel> Engine<K> {
         let is_dir = child.is_some_and(|child| self.world.mirror.is_dir(child));
         match (action, child) {
             (Action::Created | Action::MovedTo, _) => {
-                self.note_rules(dir, name);
+                self.resyncs.note_rules(
+                    &self.visibility.filter,
+                    &mut self.world,
+                    &mut self.work,
+                    dir,
+                    name,
+                );
                 self.arrive(dir, name, action == Action::MovedTo);
                 self.records.note_arrival(dir, name);
             }
@@ -136,7 +148,8 @@ impl<K: Kernel> Engine<K> {
             }
             // A directory is reported modified whenever its entries change, which is told of these.
             (Action::Modified | Action::Metadata, Some(child)) if is_dir => {
-                self.gaps
+                self.coverage
+                    .gaps
                     .retry_unreadable(&mut self.world.mirror, &mut self.work, child);
             }
             _ => self.apply_named(dir, action, is_dir, name),
@@ -163,21 +176,27 @@ impl<K: Kernel> Engine<K> {
                 self.reconcile(dir, name, Seen::from(&stat), Cause::Notified);
                 if let Some(child) = child {
                     if is_news {
-                        self.report_anew(dir, name, child, before);
+                        self.world.report_anew(dir, name, child, before);
                     }
                     let is_here = self.world.mirror.child(dir, name) == Some(child);
                     if is_here && is_dir && !self.directories.kernel.keeps_moved() {
-                        self.lose_watch_above(child);
+                        self.coverage.lose_watch_above(
+                            &mut self.world.mirror,
+                            &mut self.directories.kernel,
+                            &mut self.work,
+                            child,
+                        );
                     }
                 }
-                self.note_unlisted(dir, name);
+                self.coverage.note_unlisted(&self.world.mirror, dir, name);
             }
             Err(error) => match self.world.mirror.child(dir, name) {
                 Some(child) => {
                     // What departed from the name has a successor, whatever that is.
                     self.world.mirror.clear(child, Mark::VANISHED);
                     self.pending.doubt(&mut self.world.mirror, self.time, child);
-                    self.compare_again(child);
+                    self.work
+                        .compare_again(&self.roots, &mut self.world.mirror, child);
                 }
                 // Gone again, and a record says whereto.
                 None if error.is_absence() => {}
@@ -208,13 +227,15 @@ impl<K: Kernel> Engine<K> {
             Ok(stat) => {
                 let before = self.world.outlets.changes();
                 self.reconcile(dir, name, Seen::from(&stat), Cause::Notified);
-                self.report_anew(dir, name, child, before);
-                self.compare_again(child);
+                self.world.report_anew(dir, name, child, before);
+                self.work
+                    .compare_again(&self.roots, &mut self.world.mirror, child);
             }
             Err(error) if error.is_absence() => self.depart(child),
             Err(_) => {
                 self.pending.doubt(&mut self.world.mirror, self.time, child);
-                self.compare_again(child);
+                self.work
+                    .compare_again(&self.roots, &mut self.world.mirror, child);
             }
         }
     }

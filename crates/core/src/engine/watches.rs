@@ -6,7 +6,7 @@
 
 use hashbrown::HashMap;
 
-use super::root_table::RootId;
+use super::root_table::{RootId, Roots};
 use crate::entry::Watch;
 use crate::kernel::Kernel;
 use crate::mirror::{Mirror, NodeId};
@@ -70,6 +70,30 @@ impl Watches {
         }
     }
 
+    /// Whether the tree that `other` is in shows the directory, too, under another path: what comes to
+    /// it has another place there.
+    pub(super) fn is_shown_beside(
+        &self,
+        roots: &Roots,
+        mirror: &mut Mirror,
+        dir: NodeId,
+        other: NodeId,
+    ) -> bool {
+        let top = mirror.top(other);
+        if roots.len() < 2 || mirror.top(dir) == top {
+            return false;
+        }
+        let identity = mirror.identity(dir);
+        let twins = match (mirror.watch(dir), identity) {
+            (Some(watch), _) => self.nodes(watch),
+            (None, Some(identity)) => mirror.by_inode(identity.inode),
+            (None, None) => Vec::new(),
+        };
+        twins
+            .into_iter()
+            .any(|twin| twin != dir && mirror.identity(twin) == identity && mirror.top(twin) == top)
+    }
+
     /// Adds what a watch guards.
     pub(super) fn guard(&mut self, watch: Watch, guard: Guard) {
         let guards = self.guards.entry(watch).or_default();
@@ -78,8 +102,8 @@ impl Watches {
         }
     }
 
-    /// Returns the watches that nobody needs any more.
-    pub(super) fn unguard(&mut self, root: RootId) -> Vec<Watch> {
+    /// Gives up the guards of a root, and the watches that nothing else needs.
+    pub(super) fn unguard<K: Kernel>(&mut self, kernel: &mut K, root: RootId) {
         let mut unneeded = Vec::new();
         let first = &self.first;
         self.guards.retain(|watch, guards| {
@@ -90,7 +114,9 @@ impl Watches {
             !guards.is_empty()
         });
         unneeded.sort_unstable();
-        unneeded
+        for watch in unneeded {
+            kernel.unwatch(watch);
+        }
     }
 
     pub(super) fn first(&self, watch: Watch) -> Option<NodeId> {

@@ -1,5 +1,6 @@
 //! The work list: the directories that have to be listed, last first.
 
+use super::root_table::Roots;
 use crate::mirror::{Mark, Mirror, NodeId};
 
 /// Directories that wait to be listed. A directory is on the list exactly if it carries
@@ -24,6 +25,14 @@ impl WorkList {
     pub(super) fn queue_stale(&mut self, mirror: &mut Mirror, id: NodeId) {
         mirror.set(id, Mark::STALE);
         self.queue(mirror, id);
+    }
+
+    /// Queues a directory to be compared, if it is watched, because for a while its changes left no
+    /// records.
+    pub(super) fn compare_again(&mut self, roots: &Roots, mirror: &mut Mirror, id: NodeId) {
+        if mirror.contains(id) && mirror.is_dir(id) && roots.reaches(mirror, id) {
+            self.queue_stale(mirror, id);
+        }
     }
 
     /// Takes the directory that was put there last. It may be gone from the mirror, and carries its

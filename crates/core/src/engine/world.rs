@@ -135,4 +135,16 @@ impl World {
             }
         }
     }
+
+    /// Reports a file as modified that left its name, or came to it, and is found there as it was before:
+    /// it was away for a moment, where writes left no record, or was taken for its successor. `before`
+    /// is what [`Outlets::changes`] was then; if something was reported since, that is enough.
+    pub(super) fn report_anew(&mut self, dir: NodeId, name: &[u8], file: NodeId, before: u64) {
+        if self.outlets.changes() == before
+            && self.mirror.child(dir, name) == Some(file)
+            && self.mirror.kind(file) == FileType::File
+        {
+            self.modified(file, Cause::Notified);
+        }
+    }
 }

@@ -5,7 +5,7 @@ mod buffer;
 mod calls;
 mod change_read;
 mod directory;
-pub(crate) mod probe;
+pub(crate) mod identity;
 pub(crate) mod waits;
 
 pub(crate) use blocking::{BlockingDirectory, BlockingRead};

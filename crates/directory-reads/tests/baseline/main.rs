@@ -15,7 +15,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use everwatch_directory_reads::notify::Action;
+use everwatch_directory_reads::records::Action;
 use everwatch_directory_reads::{Model, Settings, Tag};
 
 use alone::{alone, cycles, settles};

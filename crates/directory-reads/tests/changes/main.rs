@@ -12,7 +12,7 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use everwatch_directory_reads::notify::{Action, changes};
+use everwatch_directory_reads::records::{Action, changes};
 use everwatch_directory_reads::{Completion, DirectoryChanges, Settings};
 use everwatch_proactor::Remote;
 use tempfile::TempDir;

@@ -1,6 +1,6 @@
 //! `arm` returns when the read is in the kernel, in kernel order, for the depth that was asked for.
 
-use everwatch_directory_reads::notify::Action;
+use everwatch_directory_reads::records::Action;
 use everwatch_directory_reads::{Filter, Model, Settings, Stage, Tag};
 
 use crate::support::{LONG, Reader, Told, create, subdirectory, tree};

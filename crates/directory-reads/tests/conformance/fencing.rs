@@ -1,6 +1,6 @@
 //! After a fence, everything that was complete before it has been delivered.
 
-use everwatch_directory_reads::notify::Action;
+use everwatch_directory_reads::records::Action;
 use everwatch_directory_reads::{Model, Settings};
 
 use crate::support::{Reader, create, tree};

@@ -1,6 +1,6 @@
 //! A buffer that is too small costs records, never the watch.
 
-use everwatch_directory_reads::notify::Action;
+use everwatch_directory_reads::records::Action;
 use everwatch_directory_reads::{Model, Settings, Tag};
 
 use crate::support::{Reader, Told, create, tree};

@@ -1,6 +1,6 @@
 //! A read with other settings takes over from the one before; the directory moves and goes.
 
-use everwatch_directory_reads::notify::Action;
+use everwatch_directory_reads::records::Action;
 use everwatch_directory_reads::{Filter, Model, Settings, Tag};
 use windows_sys::Win32::System::Threading::GetCurrentThreadId;
 

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use everwatch_directory_reads::notify::Action;
+use everwatch_directory_reads::records::Action;
 use everwatch_directory_reads::{Model, Settings, Tag};
 
 use crate::support::{Reader, create, subdirectory, tree};

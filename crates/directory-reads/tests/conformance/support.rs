@@ -6,7 +6,7 @@ use std::os::windows::io::AsHandle;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use everwatch_directory_reads::notify::{Action, changes};
+use everwatch_directory_reads::records::{Action, changes};
 use everwatch_directory_reads::{
     Closed, Completion, DirectoryReads, Error, Model, Settings, Tag, reads,
 };

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use everwatch_directory_reads::native::{Buffer, ChangeRead, DirHandle, leaked};
-use everwatch_directory_reads::notify::{Action, changes};
+use everwatch_directory_reads::records::{Action, changes};
 use everwatch_directory_reads::{Layout, Model, Settings, Tag, Verdict, reads};
 use everwatch_proactor::native::{CompletionPort, Packet};
 use windows_sys::Win32::Foundation::{GetLastError, SetLastError};

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ptr::null;
 
-use everwatch_directory_reads::notify::Action;
+use everwatch_directory_reads::records::Action;
 use everwatch_directory_reads::{Completion, Model, Settings, Tag};
 use everwatch_proactor::seam::{Call, Record, Session};
 use windows_sys::Win32::System::IO::{OVERLAPPED, PostQueuedCompletionStatus};

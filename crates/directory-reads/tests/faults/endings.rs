@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use everwatch_directory_reads::notify::Action;
+use everwatch_directory_reads::records::Action;
 use everwatch_directory_reads::{Model, Settings, Tag};
 use everwatch_proactor::seam::{Call, Session};
 

@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 
-use everwatch_directory_reads::notify::Action;
+use everwatch_directory_reads::records::Action;
 use everwatch_directory_reads::{Completion, Error, Layout, Model, Settings, Stage, reads};
 use everwatch_proactor::seam::{Call, Session};
 use windows_sys::Win32::Foundation::{HANDLE, SetLastError};

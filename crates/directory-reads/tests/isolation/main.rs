@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use everwatch_directory_reads::notify::Action;
+use everwatch_directory_reads::records::Action;
 use everwatch_directory_reads::{Error, Model, Settings, Stage, Tag, reads};
 use everwatch_proactor::seam::{Call, Session};
 use windows_sys::Win32::Foundation::{

@@ -114,7 +114,7 @@ fn units(path: &[u8]) -> Vec<u16> {
 
 #[cfg(test)]
 mod tests {
-    use everwatch_directory_reads::notify::{self, Action};
+    use everwatch_directory_reads::records::{self, Action};
 
     use super::*;
 
@@ -138,7 +138,7 @@ mod tests {
             (Layout::Extended, true),
         ] {
             let bytes = encode(&notes, layout, is_aligned);
-            let changes: Vec<_> = notify::changes(&bytes, layout)
+            let changes: Vec<_> = records::changes(&bytes, layout)
                 .map(|change| change.expect("a record"))
                 .collect();
             assert_eq!(changes.len(), notes.len());

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::ptr::{null, null_mut};
 
 use everwatch_core::path::to_path;
-use everwatch_directory_reads::notify;
+use everwatch_directory_reads::records;
 use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
 use windows_sys::Wdk::Storage::FileSystem::{
     FILE_BASIC_INFORMATION, FILE_ID_INFORMATION, FILE_INFORMATION_CLASS, FILE_INTERNAL_INFORMATION,
@@ -267,7 +267,7 @@ fn name_within(handle: &OwnedHandle, buffer: &mut [u32]) -> Result<Vec<u8>, Code
     let bytes = units.iter().flat_map(|pair| pair.to_ne_bytes());
     let bytes: Vec<u8> = bytes.take(*length as usize).collect();
     let mut name = Vec::new();
-    notify::Name::new(&bytes).push_wtf8(&mut name);
+    records::Name::new(&bytes).push_wtf8(&mut name);
     Ok(name)
 }
 

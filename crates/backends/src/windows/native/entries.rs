@@ -1,6 +1,6 @@
 //! Listings, parsed by bytes: the buffer comes from a file system that may be anybody's.
 
-use everwatch_directory_reads::notify::Name;
+use everwatch_directory_reads::records::Name;
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_FULL_DIR_INFO, FILE_ID_BOTH_DIR_INFO, FILE_ID_EXTD_DIR_INFO,
 };

@@ -24,13 +24,13 @@ use everwatch_proactor::native::spawn;
 use windows_sys::Win32::Foundation::{ERROR_OPERATION_ABORTED, ERROR_SEM_TIMEOUT};
 
 use crate::completion::Closed;
+use crate::double_buffer::Lane;
 use crate::error::{Error, Stage};
-use crate::handover::{Handover, Parcel};
-use crate::lane::Lane;
-use crate::models::crew::{Crew, Crewed};
+use crate::message_queue::{Handover, Parcel};
 use crate::native::waits;
 use crate::native::{BlockingDirectory, BlockingRead};
 use crate::settings::{Settings, Tag};
+use crate::threaded::{Crew, Crewed};
 use crate::verdict::Verdict;
 
 /// Between one cancel and the next.

@@ -17,16 +17,16 @@ use std::time::Duration;
 use everwatch_proactor::native::{Packet, milliseconds, spawn};
 use windows_sys::Win32::System::IO::OVERLAPPED;
 
+use crate::commands::{Command, Commanded, work};
 use crate::completion::Closed;
-use crate::desk::Source;
 use crate::error::{Error, Stage};
-use crate::handover::Handover;
-use crate::models::ERROR_GEN_FAILURE;
-use crate::models::command::{Command, Commanded, work};
-use crate::models::crew::{Crew, Crewed};
+use crate::message_queue::Handover;
 use crate::native::waits;
 use crate::native::{ChangeRead, DirHandle, Pending, Via, packet_of};
+use crate::read_set::Source;
 use crate::settings::{Settings, Tag};
+use crate::threaded::{Crew, Crewed};
+use windows_sys::Win32::Foundation::ERROR_GEN_FAILURE;
 
 /// What the routines noted on this thread.
 #[derive(Default)]
@@ -168,7 +168,7 @@ impl Crew for Worker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::handover::Opened;
+    use crate::message_queue::Opened;
 
     /// A command comes with the first wait that is for something else.
     struct Late {

@@ -5,7 +5,7 @@
 
 use std::io::{self, Read, Write};
 
-use crate::native::probe::Identity;
+use crate::native::identity::Identity;
 use crate::settings::{Filter, Settings, Tag};
 
 const HEADER: usize = 24;

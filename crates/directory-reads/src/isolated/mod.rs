@@ -12,11 +12,11 @@
 //! Nothing here waits for the worker but `arm`, `retire`, `fence` and `close`, and these for a
 //! bounded time.
 
+mod channel;
 mod frame;
-mod keeper;
-mod line;
-mod process;
+mod supervisor;
 mod worker;
+mod worker_process;
 
 pub use worker::serve_isolated;
 
@@ -30,13 +30,13 @@ use std::time::{Duration, Instant};
 
 use windows_sys::Win32::Foundation::{ERROR_FILE_INVALID, ERROR_SEM_TIMEOUT};
 
+use crate::common::{BOUND, add, check};
 use crate::completion::{Closed, Collected, Completion};
 use crate::error::{Error, Stage};
-use crate::models::isolated::frame::{Reply, Request};
-use crate::models::isolated::keeper::{Keeper, START_LIMIT, WorkerLost};
-use crate::models::isolated::line::Numbered;
-use crate::models::{BOUND, add, check};
-use crate::native::probe::{self, Identity};
+use crate::isolated::channel::Numbered;
+use crate::isolated::frame::{Reply, Request};
+use crate::isolated::supervisor::{Keeper, START_LIMIT, WorkerLost};
+use crate::native::identity::{self, Identity};
 use crate::reads::{DirectoryReads, Waker};
 use crate::settings::{Layout, Settings, Tag};
 
@@ -261,7 +261,7 @@ impl DirectoryReads for IsolatedReads {
     ) -> Result<(), Error> {
         check(self.roots.contains_key(&tag), directory, &settings)?;
         let failed = |stage| move |code| Error { stage, code };
-        let identity = probe::identity(directory).map_err(failed(Stage::Open))?;
+        let identity = identity::identity(directory).map_err(failed(Stage::Open))?;
         let path: Vec<u16> = path.as_os_str().encode_wide().collect();
         let mut code = ERROR_SEM_TIMEOUT;
         for _ in 0..2 {

@@ -16,9 +16,9 @@ use everwatch_proactor::RETURN_LIMIT;
 use everwatch_proactor::native::Packet;
 
 use crate::completion::Closed;
-use crate::lane::Lane;
+use crate::double_buffer::Lane;
 use crate::native::{ChangeRead, DirHandle, Pending, Via};
-use crate::reading::{Reading, Turn};
+use crate::overlapped::{Reading, Turn};
 use crate::settings::{Settings, Tag};
 
 /// How often a fence takes what an instantly completed read brought, per directory.

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use everwatch_proactor::native::Packet;
 use everwatch_proactor::{Proactor, Remote, Route};
 
+use crate::common::{BOUND, add, check, of_loop};
 use crate::completion::{Closed, Collected, Completion};
-use crate::desk::{Desk, Source};
+use crate::double_buffer::{Lane, Loan};
 use crate::error::{Error, Stage, of_start};
-use crate::lane::{Lane, Loan};
-use crate::models::{BOUND, add, check, of_loop};
 use crate::native::{DirHandle, Via};
-use crate::reading::Turn;
+use crate::overlapped::Turn;
+use crate::read_set::{Desk, Source};
 use crate::reads::{DirectoryReads, Ring, Waker};
 use crate::settings::{Settings, Tag};
 

@@ -12,19 +12,19 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use everwatch_proactor::native::{Packet, milliseconds, spawn};
-use windows_sys::Win32::Foundation::HANDLE;
+use windows_sys::Win32::Foundation::{ERROR_GEN_FAILURE, HANDLE};
 use windows_sys::Win32::System::IO::OVERLAPPED;
 
+use crate::commands::{Command, Commanded, work};
+use crate::common::{AFTER_A_FAILED_WAIT, add};
 use crate::completion::Closed;
-use crate::desk::Source;
 use crate::error::{Error, Stage};
-use crate::handover::Handover;
-use crate::models::command::{Command, Commanded, work};
-use crate::models::crew::{Crew, Crewed};
-use crate::models::{AFTER_A_FAILED_WAIT, ERROR_GEN_FAILURE, add};
+use crate::message_queue::Handover;
 use crate::native::waits::{Event, MOST_HANDLES, wait_for_one};
 use crate::native::{ChangeRead, DirHandle, Pending, Via, signalled as packet_of_event};
+use crate::read_set::Source;
 use crate::settings::{Settings, Tag};
+use crate::threaded::{Crew, Crewed};
 
 /// The directories of one group.
 const MOST: usize = MOST_HANDLES - 1;

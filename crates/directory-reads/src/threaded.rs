@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use everwatch_proactor::RETURN_LIMIT;
 
+use crate::common::{BOUND, check};
 use crate::completion::{Closed, Collected, Completion};
 use crate::error::Error;
-use crate::handover::{Handover, Opened};
-use crate::models::{BOUND, check};
+use crate::message_queue::{Handover, Opened};
 use crate::reads::{DirectoryReads, Ring, Waker};
 use crate::settings::{Settings, Tag};
 

@@ -11,7 +11,7 @@ use everwatch_proactor::process::{Child, Start};
 use windows_sys::Win32::Foundation::ERROR_INVALID_HANDLE;
 use windows_sys::Win32::System::Threading::DETACHED_PROCESS;
 
-use crate::models::isolated::line::Line;
+use crate::isolated::channel::Line;
 use crate::native::waits;
 
 /// How long a worker may take to end by itself.

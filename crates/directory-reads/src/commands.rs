@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use crate::completion::Closed;
-use crate::desk::{Desk, Source};
-use crate::handover::{Handover, Parcel};
-use crate::lane::Lane;
+use crate::double_buffer::Lane;
+use crate::message_queue::{Handover, Parcel};
 use crate::native::DirHandle;
+use crate::read_set::{Desk, Source};
 use crate::settings::{Settings, Tag};
 
 /// A request to a reading thread. Each reply is sent when the request has been carried out.

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use everwatch_proactor::Stream;
 
-use crate::models::isolated::frame::{self, Reply};
+use crate::isolated::frame::{self, Reply};
 
 /// So many bytes of replies wait here before no more are read.
 const BOUND: usize = 8 * 1024 * 1024;

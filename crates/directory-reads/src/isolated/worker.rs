@@ -14,9 +14,9 @@ use std::sync::mpsc::{Receiver, channel};
 
 use crate::completion::Completion;
 use crate::error::{Error, Stage};
-use crate::models::isolated::frame::{Refusal, Reply, Request, write_changes};
-use crate::models::port::PortReads;
-use crate::native::{DirHandle, probe};
+use crate::isolated::frame::{Refusal, Reply, Request, write_changes};
+use crate::native::{DirHandle, identity};
+use crate::port::PortReads;
 use crate::reads::DirectoryReads;
 use crate::settings::{Layout, Settings, Tag};
 
@@ -91,7 +91,7 @@ fn answer(
 fn arm(reads: &mut PortReads, tag: Tag, settings: Settings, path: &Path) -> Reply {
     let armed = DirHandle::open(path)
         .and_then(|directory| {
-            let identity = probe::identity(directory.as_handle())?;
+            let identity = identity::identity(directory.as_handle())?;
             Ok((directory, identity))
         })
         .map_err(|code| Error {

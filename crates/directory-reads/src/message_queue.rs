@@ -5,9 +5,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::completion::Completion;
-use crate::lane::{Lane, Loan};
+use crate::double_buffer::{Lane, Loan};
 use crate::native::Filled;
-use crate::reading::Turn;
+use crate::overlapped::Turn;
 use crate::reads::Ring;
 use crate::settings::Tag;
 

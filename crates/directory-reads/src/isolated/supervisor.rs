@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 use everwatch_proactor::{Proactor, Remote};
 use windows_sys::Win32::Foundation::{ERROR_PROCESS_ABORTED, ERROR_SEM_TIMEOUT};
 
+use crate::common::of_loop;
 use crate::completion::Closed;
 use crate::error::{Error, of_start};
-use crate::models::isolated::frame::Request;
-use crate::models::isolated::line::{Line, Numbered};
-use crate::models::isolated::process::Process;
-use crate::models::of_loop;
+use crate::isolated::channel::{Line, Numbered};
+use crate::isolated::frame::Request;
+use crate::isolated::worker_process::Process;
 use crate::settings::Tag;
 
 /// How long a worker may take to answer before it counts as hung.
