@@ -21,14 +21,11 @@ mod error;
 mod feed;
 mod handover;
 pub mod machine;
-#[cfg(all(test, everwatch_shuttle))]
-mod models;
 mod options;
+mod platform;
 mod printable;
-pub mod pyinotify;
 mod readiness;
 mod rules;
-mod sync;
 mod watcher;
 
 use std::path::Path;

@@ -5,7 +5,7 @@ use super::stamps::{Stamp, stamp_of};
 use crate::coverage::Gap;
 use crate::entry::FileType;
 use crate::event::Cause;
-use crate::kernel::{Kernel, Token};
+use crate::kernel::{ChangedSince, Kernel, Token};
 use crate::mirror::{Mirror, NodeId};
 use crate::time::may_be_since;
 
@@ -113,14 +113,14 @@ impl<K: Kernel> Engine<K> {
     fn compare_later(&mut self, dir: NodeId, child: NodeId, name: &[u8]) {
         let since = self.resyncs.complete();
         let token = Token(u64::from(child.to_bits()));
-        let was_changed = match self.directories.open_known(&self.world.mirror, dir) {
-            Ok((kernel, dir)) => kernel.was_changed(dir, name, since, token),
-            Err(_) => Some(true),
+        let answer = match self.directories.open_known(&self.world.mirror, dir) {
+            Ok((kernel, dir)) => kernel.changed_since(dir, name, since, token),
+            Err(_) => ChangedSince::Maybe,
         };
-        match was_changed {
-            Some(false) => {}
-            Some(true) => self.world.modified(child, Cause::Scanned),
-            None => self.directories.has_deferred = true,
+        match answer {
+            ChangedSince::No => {}
+            ChangedSince::Maybe => self.world.modified(child, Cause::Scanned),
+            ChangedSince::Deferred => self.directories.has_deferred = true,
         }
     }
 

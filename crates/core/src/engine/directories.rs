@@ -61,7 +61,7 @@ pub(super) struct Directories<K: Kernel> {
     open: Vec<(NodeId, K::Dir)>,
     /// A buffer for listings; its memory is reused.
     pub(super) listing: Listing,
-    /// The kernel has yet to say of some files whether they changed; see [`Kernel::was_changed`].
+    /// The kernel has yet to say of some files whether they changed; see [`Kernel::changed_since`].
     pub(super) has_deferred: bool,
 }
 
@@ -228,13 +228,13 @@ impl<K: Kernel> Directories<K> {
         }
     }
 
-    /// Reports the files that changed, of those that the kernel has put off looking at.
+    /// Reports the files that changed, of those whose answer the kernel deferred.
     pub(super) fn finish_deferred_stats(&mut self, world: &mut World) {
         if !std::mem::take(&mut self.has_deferred) {
             return;
         }
         let mut changed = Vec::new();
-        self.kernel.recall(&mut changed);
+        self.kernel.finish_deferred_stats(&mut changed);
         for token in changed {
             let id = NodeId::from_bits(token.0 as u32);
             // It may be gone by now. If another entry has its id, that is reported once more.
