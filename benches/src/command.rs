@@ -11,7 +11,7 @@ use crate::report::Run;
 use crate::scenario::{Scenario, Stage};
 use crate::subject::{Intake, Name};
 use crate::workload::{Place, Scale};
-use crate::{machine, pipes, report, scenario, service, wine};
+use crate::{compare, machine, pipes, report, scenario, service, wine};
 
 /// Measures Everwatch, notify 8.2, notify 9, Watchman (if installed) and a bare system call loop.
 #[derive(Parser, Debug)]
@@ -47,6 +47,8 @@ enum Part {
     /// Named pipes of Everwatch, tokio and compio, under Wine: `cargo xtask bench pipes` builds what
     /// this needs
     Pipes(pipes::Arguments),
+    /// Two builds of Everwatch, this one and a base: `cargo xtask bench compare` builds both
+    Compare(compare::Arguments),
     #[command(hide = true)]
     Subject {
         name: Name,
@@ -70,6 +72,7 @@ pub(crate) fn main() -> Result<()> {
     match arguments.part {
         Some(Part::Wine(arguments)) => wine::run(&arguments),
         Some(Part::Pipes(arguments)) => pipes::run(&arguments),
+        Some(Part::Compare(arguments)) => compare::run(&arguments),
         Some(Part::Subject { name, intake, root }) => service::serve(name, &root, intake),
         Some(Part::Crawl { root }) => scenario::serve_crawl(&root, false),
         Some(Part::CrawlAndLook { root }) => scenario::serve_crawl(&root, true),
@@ -99,6 +102,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         .collect();
     let machine = machine::describe(&places);
     let limits = machine::limits();
+    let program = std::env::current_exe()?;
     let mut figures = Figures::default();
     let report = |figures: &Figures, scenarios: &[Scenario], places: &[Place]| {
         report::write(&Run {
@@ -141,6 +145,7 @@ fn run(arguments: &Arguments) -> Result<()> {
                         name.title()
                     );
                     let mut stage = Stage {
+                        program: &program,
                         scenario,
                         place,
                         scale,

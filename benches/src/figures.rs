@@ -162,6 +162,14 @@ impl Figures {
         metrics
     }
 
+    /// The values of all rounds, in order; empty if it was not measured.
+    pub(crate) fn values(&self, table: Table, row: Row, metric: Metric) -> &[f64] {
+        let rows = self.0.get(&table);
+        let metrics = rows.and_then(|rows| rows.get(&row));
+        let values = metrics.and_then(|metrics| metrics.get(&metric));
+        values.map_or(&[], Vec::as_slice)
+    }
+
     pub(crate) fn median(&self, table: Table, row: Row, metric: Metric) -> Option<f64> {
         self.0
             .get(&table)?

@@ -12,6 +12,8 @@
 
 #[cfg(target_os = "linux")]
 mod command;
+#[cfg(target_os = "linux")]
+mod compare;
 #[cfg(windows)]
 mod echo;
 #[cfg(target_os = "linux")]

@@ -30,8 +30,9 @@ pub(crate) struct Helper {
 }
 
 impl Helper {
-    pub(crate) fn start(arguments: &[&str], root: &Path) -> Result<Helper> {
-        let mut command = Command::new(std::env::current_exe()?);
+    /// Starts a bench program, this one or that of another build, with `root` as the last argument.
+    pub(crate) fn start(program: &Path, arguments: &[&str], root: &Path) -> Result<Helper> {
+        let mut command = Command::new(program);
         command.args(arguments).arg(root);
         Helper::spawn(command)
     }
@@ -87,10 +88,15 @@ pub(crate) struct Observer {
 impl Observer {
     /// Starts a subject and waits until it is armed. Whoever tests something on the same machine
     /// may have lowered the limits of inotify for a moment, which ends most subjects.
-    pub(crate) fn start(name: Name, root: &Path, intake: Intake) -> Result<Observer> {
+    pub(crate) fn start(
+        program: &Path,
+        name: Name,
+        root: &Path,
+        intake: Intake,
+    ) -> Result<Observer> {
         let arguments = ["subject", name.argument(), intake.argument()];
         for _ in 0..STARTS {
-            let mut helper = Helper::start(&arguments, root)?;
+            let mut helper = Helper::start(program, &arguments, root)?;
             if let Ok(armed) = helper.hear() {
                 return Ok(Observer { helper, armed });
             }

@@ -134,6 +134,8 @@ impl Scenario {
 
 /// One scenario on one file system.
 pub(crate) struct Stage<'a> {
+    /// The bench program that the measured processes are started from.
+    pub(crate) program: &'a Path,
     pub(crate) scenario: Scenario,
     pub(crate) place: &'a Place,
     pub(crate) scale: Scale,
@@ -141,7 +143,7 @@ pub(crate) struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    fn table(&self) -> Table {
+    pub(crate) fn table(&self) -> Table {
         (self.scenario.title(), self.place.title)
     }
 
@@ -163,7 +165,7 @@ impl Stage<'_> {
     }
 
     fn arm(&mut self, name: Name, root: &Path) -> Result<()> {
-        let armed = Observer::start(name, root, Intake::Count)?.armed;
+        let armed = Observer::start(self.program, name, root, Intake::Count)?.armed;
         let (table, row) = (self.table(), Row::Subject(name));
         self.figures.add_time(table, row, Metric::Wall, armed.wall);
         self.figures
@@ -180,7 +182,7 @@ impl Stage<'_> {
         } else {
             Intake::Keep
         };
-        let mut observer = Observer::start(name, root, intake)?;
+        let mut observer = Observer::start(self.program, name, root, intake)?;
         observer.settle()?;
         let before = observer.run_time()?;
         let begun = Instant::now();
@@ -206,7 +208,7 @@ impl Stage<'_> {
     }
 
     fn idle(&mut self, name: Name, root: &Path) -> Result<()> {
-        let observer = Observer::start(name, root, Intake::Count)?;
+        let observer = Observer::start(self.program, name, root, Intake::Count)?;
         observer.settle()?;
         let worker = observer.worker();
         let before = (process::run_time(worker)?, process::wake_ups(worker)?);
@@ -230,7 +232,7 @@ impl Stage<'_> {
         for at in 0..count {
             files.push(File::create(root.join(format!("written-{at}")))?);
         }
-        let observer = Observer::start(name, root, Intake::Stamp)?;
+        let observer = Observer::start(self.program, name, root, Intake::Stamp)?;
         observer.settle()?;
         let mut begun = HashMap::new();
         for (at, file) in files.iter_mut().enumerate() {
@@ -279,7 +281,7 @@ impl Stage<'_> {
     fn resync(&mut self, name: Name, root: &Path) -> Result<()> {
         let table = self.table();
         for (row, kind) in [(Row::Crawl, "crawl"), (Row::CrawlAndLook, "crawl-and-look")] {
-            let crawled: Crawled = Helper::start(&[kind], root)?.hear()?;
+            let crawled: Crawled = Helper::start(self.program, &[kind], root)?.hear()?;
             self.figures
                 .add_time(table, row, Metric::Wall, crawled.wall);
             self.figures
@@ -287,7 +289,7 @@ impl Stage<'_> {
         }
         // The length is that of the moment at which the subject makes its queue.
         let queue_length = queue_length()?;
-        let mut observer = Observer::start(name, root, Intake::Stamp)?;
+        let mut observer = Observer::start(self.program, name, root, Intake::Stamp)?;
         observer.settle()?;
         let before = observer.run_time()?;
         let frozen = observer.freeze()?;
@@ -316,7 +318,7 @@ impl Stage<'_> {
         small_tree(root)?;
         let count = self.scale.of(1_000);
         let arguments = ["cycles", name.argument(), &count.to_string()];
-        let cycles: Cycles = Helper::start(&arguments, root)?.hear()?;
+        let cycles: Cycles = Helper::start(self.program, &arguments, root)?.hear()?;
         let (table, row) = (self.table(), Row::Subject(name));
         self.figures
             .add_time(table, row, Metric::Wall, cycles.wall / count as u32);

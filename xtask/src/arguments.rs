@@ -2,13 +2,25 @@
 
 /// Takes `flag N` out of `arguments`.
 pub(crate) fn take_number(arguments: &mut Vec<String>, flag: &str) -> Result<Option<u64>, String> {
+    let wanted = || format!("{flag} wants a whole number behind it");
+    match take_value(arguments, flag).map_err(|_| wanted())? {
+        Some(value) => value.parse().map(Some).map_err(|_| wanted()),
+        None => Ok(None),
+    }
+}
+
+/// Takes `flag VALUE` out of `arguments`.
+pub(crate) fn take_value(
+    arguments: &mut Vec<String>,
+    flag: &str,
+) -> Result<Option<String>, String> {
     let Some(at) = arguments.iter().position(|argument| argument == flag) else {
         return Ok(None);
     };
-    let value = arguments.get(at + 1).and_then(|value| value.parse().ok());
-    let value = value.ok_or_else(|| format!("{flag} wants a whole number behind it"))?;
-    arguments.drain(at..at + 2);
-    Ok(Some(value))
+    if at + 1 == arguments.len() {
+        return Err(format!("{flag} wants a value behind it"));
+    }
+    Ok(arguments.drain(at..at + 2).nth(1))
 }
 
 /// Refuses arguments that nobody took.

@@ -10,9 +10,9 @@ mod bench;
 mod descendants;
 mod fuzz;
 mod guarantees;
+mod interleavings;
 mod machine;
 mod measure;
-mod models;
 mod process;
 mod requirements;
 mod sim;
@@ -64,10 +64,10 @@ const COMMANDS: &[Command] = &[
         run: soak::run,
     },
     Command {
-        name: "models",
-        takes: "",
-        does: "the hand-over and closing, with their threads run in thousands of orders",
-        run: models::run,
+        name: "interleavings",
+        takes: "[--rounds N]",
+        does: "the threads of the library, in thousands of chosen orders",
+        run: interleavings::run,
     },
     Command {
         name: "wine",

@@ -2,7 +2,7 @@
 
 use crate::process::{self, Tally, command};
 use crate::stages::{Failure, Outcome, Stages};
-use crate::{arguments, guarantees, machine, models, requirements, sim, wine};
+use crate::{arguments, guarantees, machine, requirements, sim, wine};
 
 /// The suite that runs the command against the real file system.
 pub(crate) const TORTURE: &str = "cargo test --release --package everwatch-torture --test torture";
@@ -70,9 +70,6 @@ fn all(stages: &mut Stages) -> Result<(), String> {
     stages.run("requirements have tests", || check(requirements::run(&[])))?;
     stages.run("documentation", || each(DOCS))?;
     stages.run("tests", || each(TESTS))?;
-    stages.run("models of hand-over and closing", || {
-        models::all().map(Outcome::Done)
-    })?;
     stages.run("torture, release", || each(&[(TORTURE, &[])]))?;
     stages.run("100,000 schedules of the simulator", || {
         let line = format!("{} --count {SCHEDULES}", sim::PROGRAM);

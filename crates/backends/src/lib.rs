@@ -22,21 +22,17 @@
 //! `linux` is inotify, [`windows`] is ReadDirectoryChangesW. Polling is no backend of its own: a kernel
 //! that gives no watch leaves the directory to the engine, which lists it again and again.
 
-#[cfg(everwatch_shuttle)]
-pub mod fake;
-#[cfg(all(target_os = "linux", not(everwatch_shuttle)))]
+#[cfg(target_os = "linux")]
 mod linux;
 mod options;
 mod signal;
 pub mod windows;
 
-#[cfg(everwatch_shuttle)]
-pub use fake::{Bell, Host, describe_volume, limits};
-#[cfg(all(target_os = "linux", not(everwatch_shuttle)))]
+#[cfg(target_os = "linux")]
 pub use linux::{Bell, Host, describe_volume, limits};
 pub use options::{Backend, CompletionModel, StartOptions, Woken};
 pub use signal::Signal;
-#[cfg(all(windows, not(everwatch_shuttle)))]
+#[cfg(windows)]
 pub use windows::{Bell, Host, describe_volume, limits};
 
 /// Serves as the worker process of [`CompletionModel::Isolated`], and never returns.

@@ -76,6 +76,23 @@ pub struct Change {
 }
 
 impl Change {
+    /// A change with these parts, for tests and for programs that read the command's JSON lines.
+    pub fn new(
+        seq: u64,
+        kind: ChangeKind,
+        path: impl Into<PathBuf>,
+        file_type: FileType,
+        cause: Cause,
+    ) -> Change {
+        Change {
+            seq,
+            kind,
+            path: path.into(),
+            file_type,
+            cause,
+        }
+    }
+
     /// A scanned creation with the number 0, for what a snapshot contains.
     pub fn created(path: PathBuf, file_type: FileType) -> Change {
         Change {

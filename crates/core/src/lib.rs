@@ -32,6 +32,7 @@ pub mod path;
 pub mod queue;
 pub mod record;
 pub mod time;
+pub mod tree;
 
 pub use delivery::outlet::OutletId;
 pub use engine::Engine;

@@ -17,10 +17,10 @@ use everwatch_core::time::Moment;
 
 use crate::handover::Handover;
 use crate::options::Options;
-use crate::sync::Arc;
-use crate::sync::mpsc::SyncSender;
+use crate::platform::Arc;
+use crate::platform::Host;
+use crate::platform::mpsc::SyncSender;
 use crate::watcher::{Entry, Shared};
-use everwatch_backends::Host;
 
 /// What other threads ask of the engine. A reply that is dropped says that the watcher closed.
 #[derive(Debug)]

@@ -46,7 +46,9 @@ pub struct Error {
 }
 
 impl Error {
-    pub(crate) fn new(kind: ErrorKind, operation: &'static str) -> Error {
+    /// An error of this kind. `operation` is a verb phrase that follows "cannot" in the message, such as
+    /// `watch` or `open a feed`.
+    pub fn new(kind: ErrorKind, operation: &'static str) -> Error {
         Error {
             kind,
             operation,
@@ -56,17 +58,23 @@ impl Error {
         }
     }
 
-    pub(crate) fn closed(operation: &'static str) -> Error {
+    /// An error of kind [`ErrorKind::Closed`].
+    pub fn closed(operation: &'static str) -> Error {
         Error::new(ErrorKind::Closed, operation)
     }
 
-    pub(crate) fn with_path(mut self, path: &Path) -> Error {
+    /// The error with the path that `operation` was about.
+    #[must_use]
+    pub fn with_path(mut self, path: &Path) -> Error {
         self.path = Some(path.to_owned());
         self
     }
 
-    pub(crate) fn with_detail(mut self, detail: String) -> Error {
-        self.detail = Some(detail);
+    /// The error with the half sentence that the message gives as the cause, instead of the usual one
+    /// of its kind.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Error {
+        self.detail = Some(detail.into());
         self
     }
 
@@ -84,7 +92,8 @@ impl Error {
         error
     }
 
-    pub(crate) fn from_io(io: &std::io::Error, operation: &'static str) -> Error {
+    /// The error of a call of the standard library.
+    pub fn from_io(io: &std::io::Error, operation: &'static str) -> Error {
         let kind = match io.kind() {
             std::io::ErrorKind::NotFound => ErrorKind::NotFound,
             std::io::ErrorKind::PermissionDenied => ErrorKind::Denied,

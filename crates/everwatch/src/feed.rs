@@ -10,8 +10,8 @@ use everwatch_core::event::{Change, Event};
 
 use crate::error::Error;
 use crate::handover::{Handover, Patience, Taken};
+use crate::platform::Arc;
 use crate::readiness::Readiness;
-use crate::sync::Arc;
 use crate::watcher::{Shared, Watcher};
 
 /// The ordered changes of all roots of a watcher, as one consumer sees them.

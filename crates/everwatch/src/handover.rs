@@ -5,14 +5,20 @@
 //! left alone by the engine, which folds instead; the consumer rings the engine's bell when it has
 //! emptied such a queue. The lock is held for a swap of two pointers, on either side.
 
+#![allow(
+    unreachable_pub,
+    reason = "the interleaving tests include this file and call it"
+)]
+
 use std::collections::VecDeque;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use everwatch_core::event::Event;
 
-use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use everwatch_backends::Signal;
+
+use crate::platform::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -30,9 +36,9 @@ struct Queue {
     signal: Option<Arc<Signal>>,
 }
 
-/// See the module head.
+/// The queue between the engine's thread, which puts, and one consumer, which takes.
 #[derive(Debug)]
-pub(crate) struct Handover {
+pub struct Handover {
     queue: Mutex<Queue>,
     filled: Condvar,
     capacity: usize,
@@ -40,7 +46,7 @@ pub(crate) struct Handover {
 
 /// What taking led to.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Taken {
+pub enum Taken {
     /// Events were moved into the consumer's buffer.
     Some,
     /// There is nothing now.
@@ -53,7 +59,7 @@ pub(crate) enum Taken {
 
 /// How long a consumer waits.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Patience {
+pub enum Patience {
     /// Until there is something.
     Endless,
     /// Until there is something, or that moment.
@@ -63,7 +69,8 @@ pub(crate) enum Patience {
 }
 
 impl Handover {
-    pub(crate) fn new(capacity: usize) -> Handover {
+    /// A hand-over whose queue holds at most `capacity` events before the engine has to fold.
+    pub fn new(capacity: usize) -> Handover {
         Handover {
             queue: Mutex::default(),
             filled: Condvar::new(),
@@ -83,7 +90,7 @@ impl Handover {
 
     /// Hands over events. `lags` says that the engine keeps more. Nothing is taken after
     /// [`Handover::close`].
-    pub(crate) fn put(&self, events: Vec<Event>, lags: bool) {
+    pub fn put(&self, events: Vec<Event>, lags: bool) {
         let mut queue = self.lock();
         if queue.is_closed {
             return;
@@ -102,7 +109,7 @@ impl Handover {
     }
 
     /// Ends the hand-over once the consumer has taken what is queued.
-    pub(crate) fn finish(&self) {
+    pub fn finish(&self) {
         let mut queue = self.lock();
         queue.is_finished = true;
         self.notify(queue);
@@ -114,7 +121,7 @@ impl Handover {
     }
 
     /// Ends the hand-over: what is queued is dropped, and whoever waits wakes.
-    pub(crate) fn close(&self) {
+    pub fn close(&self) {
         let mut queue = self.lock();
         queue.is_closed = true;
         queue.events = VecDeque::new();
@@ -134,7 +141,7 @@ impl Handover {
     }
 
     /// Moves all queued events into `buffer`, which is empty; never waits.
-    pub(crate) fn take(&self, buffer: &mut VecDeque<Event>) -> Taken {
+    pub fn take(&self, buffer: &mut VecDeque<Event>) -> Taken {
         self.take_from(&mut self.lock(), buffer)
     }
 
@@ -174,7 +181,7 @@ impl Handover {
 
     /// Like [`Handover::take`], and waits as long as `patience` says. Calls `ring` once if the
     /// engine has to be told to go on.
-    pub(crate) fn take_by(
+    pub fn take_by(
         &self,
         buffer: &mut VecDeque<Event>,
         patience: Patience,

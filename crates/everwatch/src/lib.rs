@@ -21,14 +21,11 @@ mod error;
 mod feed;
 mod handover;
 pub mod machine;
-#[cfg(all(test, everwatch_shuttle))]
-mod models;
 mod options;
+mod platform;
 mod printable;
-pub mod pyinotify;
 mod readiness;
 mod rules;
-mod sync;
 mod watcher;
 
 use std::path::Path;
@@ -40,6 +37,7 @@ pub use everwatch_core::entry::FileType;
 pub use everwatch_core::event::{
     Cause, Change, ChangeKind, Event, Resync, ResyncPhase, ResyncReason,
 };
+pub use everwatch_core::tree::{Difference, Misfit, MisfitKind, Tree, TreeEntry};
 pub use feed::{EventStream, Feed};
 pub use options::{Backend, CompletionModel, Options};
 pub use printable::printable;

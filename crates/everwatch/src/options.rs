@@ -11,6 +11,7 @@ pub use everwatch_backends::{Backend, CompletionModel};
 
 use crate::error::Error;
 use crate::feed::Feed;
+use crate::platform;
 use crate::watcher::Watcher;
 
 /// Options of a [`Watcher`]. The default watches whole trees and hides nothing.
@@ -164,12 +165,8 @@ impl Options {
     }
 
     pub(crate) fn pace(&self) -> Pace {
-        let mut pace = Pace::default();
+        let mut pace = platform::pace();
         pace.poll = self.poll_interval;
-        if cfg!(everwatch_shuttle) {
-            // The models order threads, not time; waiting for the clock only slows them down.
-            pace.pairing = Duration::ZERO;
-        }
         pace
     }
 

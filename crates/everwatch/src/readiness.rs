@@ -1,7 +1,8 @@
 //! What an event loop waits on.
 
-use crate::sync::Arc;
 use everwatch_backends::Signal;
+
+use crate::platform::Arc;
 
 /// Tells an event loop of the operating system that a feed has something: see
 /// [`Feed::readiness`](crate::Feed::readiness).

@@ -13,11 +13,11 @@ use crate::error::{Error, ErrorKind};
 use crate::feed::Feed;
 use crate::handover::Handover;
 use crate::options::{Backend, CompletionModel, Options};
+use crate::platform::atomic::{AtomicBool, Ordering};
+use crate::platform::thread::{self, JoinHandle, ThreadId};
+use crate::platform::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use crate::platform::{Bell, Host};
 use crate::rules;
-use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::thread::{self, JoinHandle, ThreadId};
-use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
-use everwatch_backends::{Bell, Host};
 
 /// A watched path of a [`Watcher`]. Never used again, and of no meaning to other watchers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]

@@ -39,10 +39,46 @@ pub(super) fn fields(sources: &[Source]) -> Option<usize> {
         })
 }
 
-/// The files of the engine and the calls between them.
+/// Calls of the engine's own methods between its files: `self.name(`, where an `impl Engine` in another
+/// file defines `name`. Calls of the methods of its parts are not among them: a part is given what it needs
+/// and cannot call back.
+pub(super) fn own_calls(sources: &[Source]) -> usize {
+    let product: Vec<(&str, String)> = sources
+        .iter()
+        .filter(|source| source.is_product && source.path.starts_with(ENGINE))
+        .map(|source| (source.path.as_str(), source.product_code()))
+        .collect();
+    let mut methods: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (path, code) in &product {
+        for (at, opening) in code.match_indices("> Engine<K> {\n") {
+            let body = &code[at + opening.len()..];
+            let body = body.split_once("\n}\n").map_or(body, |(body, _)| body);
+            for (at, _) in body.match_indices("fn ") {
+                let name = first_word(&body[at + 3..]);
+                methods.entry(name).or_default().insert(path);
+            }
+        }
+    }
+    let mut calls = 0;
+    for (path, code) in &product {
+        for (at, of_self) in code.match_indices("self") {
+            let rest = code[at + of_self.len()..].trim_start();
+            let Some(rest) = rest.strip_prefix('.') else {
+                continue;
+            };
+            let name = first_word(rest);
+            let is_call = rest[name.len()..].starts_with('(');
+            let files = methods.get(name).filter(|files| !files.contains(path));
+            calls += usize::from(is_call && files.is_some());
+        }
+    }
+    calls
+}
+
+/// The files of the engine, its parts among them, and the calls of functions between them.
 ///
 /// A call counts if its function is defined in one file of the engine and nowhere else in the core: the
-/// names alone say whose it is. Names that the standard library has as well count for nobody.
+/// names alone say whose it is. Names that the standard library has as well do not count.
 pub(super) fn calls(sources: &[Source]) -> (usize, Graph) {
     let product: Vec<(&str, String)> = sources
         .iter()

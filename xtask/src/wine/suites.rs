@@ -67,21 +67,20 @@ pub(super) const SUITES: &[Suite] = &[
             "--test",
             "readiness",
             "--test",
-            "facade_bugs",
-            "--test",
-            "facade_events",
-            "--test",
-            "facade_manager",
-            "--test",
-            "facade_moves",
-            "--test",
-            "facade_stop",
-            "--test",
             "filters",
             "--test",
             "names",
             "--test",
             "roots",
+        ],
+        limit: Duration::from_secs(600),
+    },
+    Suite {
+        package: "everwatch-pyinotify",
+        kind: Kind::Tests,
+        arguments: &[
+            "--lib", "--test", "bugs", "--test", "events", "--test", "manager", "--test", "moves",
+            "--test", "stop",
         ],
         limit: Duration::from_secs(600),
     },
@@ -117,6 +116,12 @@ pub(super) const PENDING: &[Suite] = &[
         limit: Duration::from_secs(300),
     },
     Suite {
+        package: "everwatch-pyinotify",
+        kind: Kind::Tests,
+        arguments: &["--tests"],
+        limit: Duration::from_secs(900),
+    },
+    Suite {
         package: "everwatch",
         kind: Kind::Tests,
         arguments: &["--tests"],
@@ -140,8 +145,8 @@ pub(super) const BUILT_WITHOUT_C: &str = "-p everwatch-core -p everwatch-proacto
 
 /// What else builds for Windows, whichever compiler it is meant for.
 pub(super) const BUILT: &[&str] = &[
-    "-p everwatch -p everwatch-cli --lib --bins",
-    "-p everwatch --tests",
+    "-p everwatch -p everwatch-pyinotify -p everwatch-cli --lib --bins",
+    "-p everwatch -p everwatch-pyinotify --tests",
     "-p everwatch-cli --tests",
     "-p everwatch-torture --example workload",
 ];

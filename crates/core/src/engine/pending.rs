@@ -9,73 +9,15 @@
 //! Barriers stand on the same argument: what happened before one is in the drain of the next step.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 
 use hashbrown::HashMap;
 
 use super::pending_queue::{Deferred, PendingQueue};
 use super::step_time::StepTime;
+use super::undecided::{Undecided, Unreachable};
 use crate::kernel::Drained;
-use crate::mirror::{Mark, Mirror, NodeId};
+use crate::mirror::{Mirror, NodeId};
 use crate::time::{FileTime, Moment};
-
-/// Why a directory was not reached.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Unreachable {
-    /// A directory above it is not where the mirror has it.
-    Above,
-    /// Its name is not, or not a directory, in a parent that was reached.
-    Missing,
-    /// Another directory has its name in a parent that was reached.
-    Replaced,
-}
-
-/// What waits for a decision.
-#[derive(Debug)]
-pub(super) enum Undecided {
-    /// A directory was not where the mirror had it: under this parent and name.
-    Unreachable {
-        node: NodeId,
-        why: Unreachable,
-        parent: Option<NodeId>,
-        name: Box<[u8]>,
-    },
-    /// A listing no longer showed the entry.
-    Vanished(NodeId),
-    /// The entry was gone when it was looked at.
-    Unverified(NodeId),
-    /// The entry that had this place was found elsewhere. What is there now may have come with
-    /// records that were taken to be about the other.
-    Place { dir: NodeId, name: Box<[u8]> },
-    /// A record said that the entry was moved to this place. It may have been there before, or have
-    /// stayed where it was: of an exchange, one half may have come before there was a watch; and
-    /// Linux merges two moves to one name if the first half of the second is not watched.
-    Arrival {
-        /// 0 if unknown.
-        inode: u64,
-        dir: NodeId,
-        name: Box<[u8]>,
-        from: (NodeId, Box<[u8]>),
-    },
-    /// A file system was mounted here, or unmounted.
-    Mount(PathBuf),
-    /// A record said that the entry is gone, perhaps to another directory.
-    Departed(NodeId),
-    /// The directory was found elsewhere, and records named what is below it by other paths.
-    Shifted(NodeId),
-}
-
-impl Undecided {
-    /// Whether it waits for [`Pace::pairing`](super::Pace::pairing) as well. Opening and looking see a
-    /// rename a moment before its record is queued; listings do not, because they wait for the
-    /// directory's lock.
-    pub(super) fn needs_patience(&self) -> bool {
-        matches!(
-            self,
-            Undecided::Unreachable { .. } | Undecided::Unverified(_) | Undecided::Departed(_)
-        )
-    }
-}
 
 /// All records up to this serial number had come by the drain of this step.
 #[derive(Clone, Copy, Debug)]
@@ -134,24 +76,21 @@ impl Pending {
 
     /// Marks an entry whose kind and identity are not known at present.
     pub(super) fn doubt(&mut self, mirror: &mut Mirror, time: StepTime, id: NodeId) {
-        if !mirror.has(id, Mark::UNVERIFIED) {
-            mirror.set(id, Mark::UNVERIFIED);
+        if mirror.doubt(id) {
             self.defer(time, Undecided::Unverified(id));
         }
     }
 
     /// Marks an entry that a listing no longer shows.
     pub(super) fn vanish(&mut self, mirror: &mut Mirror, time: StepTime, id: NodeId) {
-        if !mirror.has(id, Mark::VANISHED) {
-            mirror.set(id, Mark::VANISHED);
+        if mirror.vanish(id) {
             self.defer(time, Undecided::Vanished(id));
         }
     }
 
     /// Marks an entry that a record removed, perhaps to another directory.
     pub(super) fn depart(&mut self, mirror: &mut Mirror, time: StepTime, id: NodeId) {
-        if !mirror.has(id, Mark::VANISHED) {
-            mirror.set(id, Mark::VANISHED);
+        if mirror.vanish(id) {
             self.defer(time, Undecided::Departed(id));
         }
     }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::pending::Undecided;
+use super::undecided::Undecided;
 use crate::time::Moment;
 
 /// A pending decision.
@@ -35,6 +35,7 @@ pub(super) struct PendingQueue {
 }
 
 impl PendingQueue {
+    /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
         self.ages.is_empty()
     }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Engine;
-use super::pending::Undecided;
+use super::undecided::Undecided;
 use crate::event::ResyncReason;
 use crate::kernel::Kernel;
 use crate::mirror::NodeId;
@@ -55,7 +55,7 @@ impl<K: Kernel> Engine<K> {
                 continue;
             };
             let found = self
-                .find(&root.join(below))
+                .directory_at(&root.join(below))
                 .filter(|&dir| self.roots.reaches(&self.world.mirror, dir));
             if let Some(dir) = found {
                 self.resync(dir, ResyncReason::Mounts);
@@ -64,7 +64,7 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// The directory of the mirror at this path.
-    fn find(&self, path: &Path) -> Option<NodeId> {
+    fn directory_at(&self, path: &Path) -> Option<NodeId> {
         self.roots.iter().find_map(|root| {
             let top = root.node?;
             let below = path.strip_prefix(self.world.path(top)).ok()?;

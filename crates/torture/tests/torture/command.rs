@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::line::parse;
-use crate::reading::{PATIENCE, Reading};
-use crate::replica::Replica;
-use crate::scratch::QueueLimit;
-use crate::tree::{Kind, Tree};
-use crate::walk::walk;
+use everwatch_torture::line::parse;
+use everwatch_torture::reading::{PATIENCE, Reading};
+use everwatch_torture::replica::Replica;
+use everwatch_torture::scratch::QueueLimit;
+use everwatch_torture::tree::{Kind, Tree};
+use everwatch_torture::walk::walk;
 
-pub(crate) use crate::reading::Pace;
+pub(crate) use everwatch_torture::reading::Pace;
 
 /// How long a command that has something to tell is silent at most.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -124,11 +124,11 @@ impl Everwatch {
         watches: Option<u32>,
     ) -> Everwatch {
         let mut command = match watches {
-            None => Command::new(everwatch_torture::everwatch()),
+            None => Command::new(everwatch_torture::program::everwatch()),
             Some(watches) => {
                 let script = format!("echo {watches} > {WATCH_LIMIT} && exec \"$0\" \"$@\"");
                 let mut command = in_own_namespace(&["sh", "-c", &script]);
-                command.arg(everwatch_torture::everwatch());
+                command.arg(everwatch_torture::program::everwatch());
                 command
             }
         };

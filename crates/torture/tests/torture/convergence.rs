@@ -1,9 +1,9 @@
 //! The feed converges: each workload, on each sort of file system.
 
-use crate::names::Names;
 use crate::run::{Layout, Run, Stopped};
-use crate::scratch::Place;
-use crate::workload::{Plan, Workload};
+use everwatch_torture::names::Names;
+use everwatch_torture::scratch::Place;
+use everwatch_torture::workload::{Plan, Workload};
 
 pub(crate) fn workload(plan: Plan, seed: u64, operations: usize) -> Workload {
     Workload {

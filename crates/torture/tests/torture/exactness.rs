@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::command::Everwatch;
-use crate::line::{Action, Change};
 use crate::run::check;
-use crate::scratch::{Place, Scratch};
+use everwatch_torture::line::{Action, Change};
+use everwatch_torture::scratch::{Place, Scratch};
 
 /// A hundred directories with ninety-nine files each.
 fn populate(dir: &Path) {

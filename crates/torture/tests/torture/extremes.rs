@@ -9,7 +9,7 @@ use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat, renameat};
 
 use crate::command::Everwatch;
 use crate::run::check;
-use crate::scratch::{Place, Scratch};
+use everwatch_torture::scratch::{Place, Scratch};
 
 fn open(dir: &Path) -> OwnedFd {
     openat(CWD, dir, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).expect("open a directory")

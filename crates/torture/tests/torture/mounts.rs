@@ -7,7 +7,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
 
 use crate::command::Everwatch;
 use crate::run::check;
-use crate::scratch::{Place, Scratch};
+use everwatch_torture::scratch::{Place, Scratch};
 
 /// Something mounted, until this is dropped.
 struct Mounted(PathBuf);

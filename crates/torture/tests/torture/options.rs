@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use crate::command::Everwatch;
 use crate::convergence::workload;
-use crate::line::Action;
 use crate::run::{Layout, Run, check, check_against};
-use crate::scratch::{Place, Scratch};
-use crate::tree::Kind;
-use crate::walk::{walk, walk_all};
-use crate::workload::{Plan, Workload};
+use everwatch_torture::line::Action;
+use everwatch_torture::scratch::{Place, Scratch};
+use everwatch_torture::tree::Kind;
+use everwatch_torture::walk::{walk, walk_all};
+use everwatch_torture::workload::{Plan, Workload};
 
 const POLL: [&str; 4] = ["--backend", "poll", "--poll-interval", "50ms"];
 

@@ -3,10 +3,10 @@
 
 use crate::command::{Everwatch, Limits};
 use crate::convergence::workload;
-use crate::line::Action;
 use crate::run::{Run, Stopped, check};
-use crate::scratch::{Place, Scratch};
-use crate::workload::Plan;
+use everwatch_torture::line::Action;
+use everwatch_torture::scratch::{Place, Scratch};
+use everwatch_torture::workload::Plan;
 
 /// Runs each workload with a queue of so many records. Returns the number of overflows, or `None`
 /// without the right to change the queue.

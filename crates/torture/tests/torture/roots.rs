@@ -5,9 +5,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::command::Everwatch;
-use crate::replica::Replica;
 use crate::run::check;
-use crate::scratch::{Place, Scratch};
+use everwatch_torture::replica::Replica;
+use everwatch_torture::scratch::{Place, Scratch};
 
 /// A small tree in `dir`, the names of which tell of `what`.
 fn fill(dir: &Path, what: &str) {

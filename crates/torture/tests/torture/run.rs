@@ -5,11 +5,11 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::command::{Everwatch, Limits, Pace, Usage};
-use crate::replica::Replica;
-use crate::scratch::{Place, Scratch};
-use crate::tree::{Difference, Kind, Tree};
-use crate::walk::walk_all;
-use crate::workload::Workload;
+use everwatch_torture::replica::Replica;
+use everwatch_torture::scratch::{Place, Scratch};
+use everwatch_torture::tree::{Difference, Kind, Tree};
+use everwatch_torture::walk::walk_all;
+use everwatch_torture::workload::Workload;
 
 /// Who does not run while the workload does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -5,8 +5,8 @@
 
 use crate::convergence::workload;
 use crate::run::{Outcome, Run, Stopped};
-use crate::scratch::Place;
-use crate::workload::Plan;
+use everwatch_torture::scratch::Place;
+use everwatch_torture::workload::Plan;
 
 fn number(name: &str, usual: usize) -> usize {
     std::env::var(name)

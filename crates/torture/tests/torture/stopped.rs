@@ -4,8 +4,8 @@
 use crate::command::{Everwatch, Pace};
 use crate::convergence::workload;
 use crate::run::{Outcome, Run, Stopped, check};
-use crate::scratch::{Place, Scratch};
-use crate::workload::Plan;
+use everwatch_torture::scratch::{Place, Scratch};
+use everwatch_torture::workload::Plan;
 
 /// Most memory a command may ever have had for the small trees here.
 const PEAK_KIB: u64 = 96 * 1024;

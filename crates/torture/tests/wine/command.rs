@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::reading::{PATIENCE, Reading};
-use crate::replica::Replica;
-use crate::walk::walk;
 use crate::wine::{Wine, outside, parse};
+use everwatch_torture::reading::{PATIENCE, Reading};
+use everwatch_torture::replica::Replica;
+use everwatch_torture::walk::walk;
 
 /// How long a command that has something to tell is silent at most.
 const SILENCE: Duration = Duration::from_secs(20);

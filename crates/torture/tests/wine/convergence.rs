@@ -4,7 +4,7 @@
 
 use crate::run::{Run, Writer};
 use crate::wine::Wine;
-use crate::workload::Plan;
+use everwatch_torture::workload::Plan;
 
 const PACED: Writer = Writer::Native { pace: 2_000 };
 

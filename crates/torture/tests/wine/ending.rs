@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::command::Everwatch;
 use crate::run::check;
-use crate::scratch::{Place, Scratch};
 use crate::wine::{Wine, outside};
+use everwatch_torture::scratch::{Place, Scratch};
 
 /// How long the command may take to end.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -7,8 +7,8 @@ use std::os::unix::fs::symlink;
 
 use crate::command::Everwatch;
 use crate::run::check;
-use crate::scratch::{Place, Scratch};
 use crate::wine::Wine;
+use everwatch_torture::scratch::{Place, Scratch};
 
 #[test]
 fn links_to_directories_are_not_followed() {

@@ -20,39 +20,6 @@
 #![cfg(target_os = "linux")]
 #![forbid(unsafe_code)]
 
-// Each of these has more in it than this suite needs.
-#[path = "../torture/line.rs"]
-mod line;
-#[path = "../torture/names.rs"]
-#[allow(dead_code)]
-mod names;
-#[path = "../torture/random.rs"]
-mod random;
-#[path = "../torture/reading.rs"]
-#[allow(dead_code)]
-mod reading;
-#[path = "../torture/replica.rs"]
-#[allow(dead_code)]
-mod replica;
-#[path = "../torture/scratch.rs"]
-#[allow(dead_code)]
-mod scratch;
-#[path = "../torture/tree.rs"]
-#[allow(dead_code)]
-mod tree;
-#[path = "../torture/unix.rs"]
-#[allow(dead_code)]
-mod unix;
-#[path = "../torture/walk.rs"]
-#[allow(dead_code)]
-mod walk;
-#[path = "../torture/workload.rs"]
-#[allow(dead_code)]
-mod workload;
-#[path = "../torture/writer.rs"]
-#[allow(dead_code)]
-mod writer;
-
 mod command;
 mod convergence;
 mod ending;

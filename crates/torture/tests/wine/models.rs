@@ -5,9 +5,9 @@ use std::fs;
 use crate::command::Everwatch;
 use crate::convergence::is_soak;
 use crate::run::{Run, Writer, check};
-use crate::scratch::{Place, Scratch};
 use crate::wine::Wine;
-use crate::workload::Plan;
+use everwatch_torture::scratch::{Place, Scratch};
+use everwatch_torture::workload::Plan;
 
 /// What is done, how many seeds, and how much of it in percent.
 fn extent() -> (&'static [Plan], u64, usize) {

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use crate::command::Everwatch;
 use crate::run::check;
-use crate::scratch::{Place, Scratch};
 use crate::wine::Wine;
+use everwatch_torture::scratch::{Place, Scratch};
 
 fn write(path: &Path) {
     fs::write(path, "text").expect("write a file");

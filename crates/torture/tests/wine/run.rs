@@ -5,13 +5,13 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::command::Everwatch;
-use crate::names::Names;
-use crate::replica::Replica;
-use crate::scratch::{Place, Scratch};
-use crate::tree::{Difference, Tree};
-use crate::walk::walk_all;
 use crate::wine::{Wine, outside};
-use crate::workload::{Plan, Workload};
+use everwatch_torture::names::Names;
+use everwatch_torture::replica::Replica;
+use everwatch_torture::scratch::{Place, Scratch};
+use everwatch_torture::tree::{Difference, Tree};
+use everwatch_torture::walk::walk_all;
+use everwatch_torture::workload::{Plan, Workload};
 
 /// Who does the workload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

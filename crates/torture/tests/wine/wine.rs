@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::line::{self, Action, Change, Line};
+use everwatch_torture::line::{self, Action, Change, Line};
 
 /// The drive that Wine shows the root directory as.
 const DRIVE: &str = "Z:";

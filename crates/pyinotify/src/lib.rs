@@ -1,0 +1,111 @@
+//! Watches in the manner of pyinotify: a manager, numbered watches, masks, raw events.
+//!
+//! For programs, and for people, that come from pyinotify or watchdog, on every operating system that
+//! Everwatch runs on. It is a thin layer over [`Watcher`](everwatch::Watcher) and [`Feed`](everwatch::Feed),
+//! which new programs are better served by: a rename is one change there, and nothing has to be paired.
+//!
+//! ```
+//! use everwatch_pyinotify::{Mask, WatchManager};
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let path = dir.path();
+//! let (sender, events) = std::sync::mpsc::channel();
+//! let manager = WatchManager::new(move |_, event| {
+//!     // Whoever received may be gone.
+//!     let _ = sender.send(event);
+//! })?;
+//! let watch = manager.add_watch(path, Mask::IN_CREATE | Mask::IN_MOVE, true)?;
+//!
+//! std::fs::write(path.join("a"), "")?;
+//! std::fs::rename(path.join("a"), path.join("b"))?;
+//! manager.sync()?;
+//! manager.stop();
+//!
+//! let [created, from, to] = events.iter().collect::<Vec<_>>().try_into().unwrap();
+//! assert_eq!((created.wd, created.mask), (watch.wd(), Mask::IN_CREATE));
+//! assert_eq!((from.mask, to.mask), (Mask::IN_MOVED_FROM, Mask::IN_MOVED_TO));
+//! assert_eq!(from.cookie, to.cookie);
+//! assert_eq!(to.pathname, path.join("b"));
+//! assert_eq!(to.src_pathname, Some(path.join("a")));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What it promises
+//!
+//! - Whatever happens after [`add_watch`](WatchManager::add_watch) returned is delivered, in order, on
+//!   one thread. Overflows of the kernel's queue are repaired, and not the handler's concern.
+//! - Nothing of a watch is delivered once [`rm_watch`](WatchManager::rm_watch) or
+//!   [`stop`](WatchManager::stop) returned. Both may be called from anywhere, by the handler as well.
+//! - Both halves of a move have one cookie, which nothing else in the process has or had, and the
+//!   second half the full path that it came from, also across two watches of one manager. What comes
+//!   from elsewhere is [`IN_CREATE`](Mask::IN_CREATE), what goes elsewhere
+//!   [`IN_DELETE`](Mask::IN_DELETE): there is no half without its other half, unless the mask of a watch
+//!   has only one of the two.
+//! - [`IN_ISDIR`](Mask::IN_ISDIR) is set for directories, also when they are gone.
+//! - A watched path is a name. When it is gone, [`IN_DELETE_SELF`](Mask::IN_DELETE_SELF) is delivered;
+//!   when something has its name again, the watch goes on with that.
+//!
+//! # From pyinotify
+//!
+//! | pyinotify | here |
+//! |---|---|
+//! | `WatchManager()`, `Notifier(wm, handler)`, `ThreadedNotifier` | [`WatchManager::new(handler)`](WatchManager::new); the thread is the manager's |
+//! | `ProcessEvent.process_IN_CREATE(event)` | one closure; `event.mask.contains(Mask::IN_CREATE)` |
+//! | `wm.add_watch(path, mask, rec=True, auto_add=True)` → `{path: wd}` | [`add_watch(path, mask, true)`](WatchManager::add_watch) → one [`Watch`] for the whole tree; an error is an `Err`, not `-1` |
+//! | `wm.update_watch(wd, mask)` | [`Watch::update`] |
+//! | `wm.rm_watch(wd, rec=True)` | [`WatchManager::rm_watch`] |
+//! | `wm.get_wd(path)`, `wm.get_path(wd)`, `wm.get_watch(wd)` | the same names; `get_wd` finds the watch of the tree |
+//! | `exclude_filter` | [`Watch::ignore_path`], [`Options::ignore`](everwatch::Options::ignore) |
+//! | `notifier.stop()` | [`WatchManager::stop`] |
+//! | `event.wd`, `mask`, `cookie`, `dir`, `name`, `path`, `pathname`, `src_pathname` | the same names; `cookie` is 0 where there is none |
+//! | `event.maskname` | `event.mask.to_string()` |
+//! | `IN_CLOSE_WRITE` | [`IN_MODIFY`](Mask::IN_MODIFY): who has a file open is not seen |
+//! | `IN_MOVE_SELF`, `IN_UNMOUNT`, `IN_IGNORED` | [`IN_DELETE_SELF`](Mask::IN_DELETE_SELF) |
+//! | `IN_Q_OVERFLOW` | nothing to do: the difference is delivered |
+//! | `IN_ACCESS`, `IN_OPEN`, `IN_CLOSE_NOWRITE` | not seen |
+//! | a wait for the first event after `add_watch` | none needed |
+//!
+//! Who keeps a copy of the tree should know that `IN_DELETE` and `IN_MOVED_FROM` of a directory stand
+//! for everything below it, and so does `IN_CREATE` of one that comes from an ignored path. What comes
+//! and goes before anybody looked at it may not be told at all.
+//!
+//! # From watchdog
+//!
+//! | watchdog | here |
+//! |---|---|
+//! | `Observer()`, `observer.start()` | [`WatchManager::new(handler)`](WatchManager::new) |
+//! | `observer.schedule(handler, path, recursive=True)` | [`add_watch(path, Mask::ALL_EVENTS, true)`](WatchManager::add_watch); one handler, `event.wd` says which watch |
+//! | `observer.unschedule(watch)` | [`Watch::stop`] |
+//! | `observer.stop()`, `observer.join()` | [`WatchManager::stop`] |
+//! | `FileCreatedEvent`, `DirCreatedEvent` | [`IN_CREATE`](Mask::IN_CREATE), `event.dir` |
+//! | `FileModifiedEvent` | [`IN_MODIFY`](Mask::IN_MODIFY), [`IN_ATTRIB`](Mask::IN_ATTRIB) |
+//! | `DirModifiedEvent` | none: what changed in the directory is told itself |
+//! | `FileDeletedEvent`, `DirDeletedEvent` | [`IN_DELETE`](Mask::IN_DELETE), `event.dir` |
+//! | `FileMovedEvent(src, dest)` | [`IN_MOVED_TO`](Mask::IN_MOVED_TO) with `src_pathname` and `pathname`; the [`IN_MOVED_FROM`](Mask::IN_MOVED_FROM) before it can be left out of the mask |
+//! | moved events for all that is in a moved directory | the directory's alone |
+//! | `PatternMatchingEventHandler(ignore_patterns=…)` | [`Options::ignore`](everwatch::Options::ignore) |
+
+#![forbid(unsafe_code)]
+
+mod dispatch;
+mod event;
+mod manager;
+mod notice;
+mod registry;
+mod shared;
+mod spelling;
+mod start;
+mod sync;
+mod watch;
+
+pub use event::{Mask, RawEvent, Wd};
+pub use manager::WatchManager;
+pub use notice::Notice;
+pub use registry::Overlap;
+pub use start::{Stage, StartError};
+pub use watch::Watch;
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
