@@ -32,13 +32,13 @@ pub(super) const SUITES: &[Suite] = &[
     Suite {
         package: "everwatch-proactor",
         kind: Kind::Tests,
-        arguments: &["--features", "seam,sockets,futures-io,tls-ring"],
+        arguments: &["--features", "fault-injection,sockets,futures-io,tls-ring"],
         limit: Duration::from_secs(600),
     },
     Suite {
         package: "everwatch-directory-reads",
         kind: Kind::Tests,
-        arguments: &["--features", "seam"],
+        arguments: &["--features", "fault-injection"],
         limit: Duration::from_secs(600),
     },
     Suite {
@@ -148,8 +148,7 @@ pub(super) const ON_WINDOWS: &[&str] = &[
 ];
 
 /// All features but `tls-ring`, for a machine without Microsoft's compiler: ring has C in it.
-pub(super) const WITHOUT_C: &str =
-    "--features everwatch-proactor/seam,everwatch-directory-reads/seam,everwatch-proactor/tls";
+pub(super) const WITHOUT_C: &str = "--features everwatch-proactor/fault-injection,everwatch-directory-reads/fault-injection,everwatch-proactor/tls";
 
 /// What else builds for Windows, as words for `cargo clippy`.
 pub(super) const WORKLOAD: &str = "-p everwatch-torture --example workload";
