@@ -96,7 +96,7 @@ impl<K: Kernel> Engine<K> {
                 }
                 return;
             }
-            seen_early = self.world.mirror.inode(victim) != 0
+            seen_early = self.world.mirror.inode(victim).is_some()
                 && self.world.mirror.inode(victim) == self.world.mirror.inode(child);
         }
         if let Some(source) = self.world.mirror.parent(child) {
@@ -140,7 +140,7 @@ impl<K: Kernel> Engine<K> {
         }
         self.counters.stats += 1;
         match self.directories.stat(&self.world.mirror, target, to_name) {
-            Ok(stat) if self.world.mirror.inode(child) == 0 => {
+            Ok(stat) if self.world.mirror.inode(child).is_none() => {
                 stat.inode != self.world.mirror.inode(victim)
                     && (stat.kind == FileType::Dir) == self.world.mirror.is_dir(child)
             }
@@ -151,7 +151,7 @@ impl<K: Kernel> Engine<K> {
 
     /// An entry that records speak of but that was never seen on disk.
     fn is_phantom(&self, id: NodeId) -> bool {
-        (self.world.mirror.has(id, Mark::UNVERIFIED) && self.world.mirror.inode(id) == 0)
+        (self.world.mirror.has(id, Mark::UNVERIFIED) && self.world.mirror.inode(id).is_none())
             || (self.world.mirror.has(id, Mark::UNANNOUNCED)
                 && self.world.mirror.identity(id).is_none())
     }
@@ -180,7 +180,7 @@ impl<K: Kernel> Engine<K> {
                     Some(old) if !is_dir && !self.world.mirror.is_dir(old) => {
                         // What came is another file, of which only the name is known.
                         let kind = self.world.mirror.kind(old);
-                        self.world.mirror.identify(old, kind, 0, 0);
+                        self.world.mirror.identify(old, kind, None, None);
                         self.pending.doubt(&mut self.world.mirror, self.time, old);
                         self.world.modified(old, Cause::Notified);
                     }
@@ -189,7 +189,7 @@ impl<K: Kernel> Engine<K> {
                             self.remove(old, Cause::Notified, Report::Removed);
                         }
                         if is_dir {
-                            self.introduce_dir(dir, name, 0, Cause::Notified);
+                            self.introduce_dir(dir, name, None, Cause::Notified);
                         } else {
                             self.introduce_unverified(dir, name, kind, Cause::Notified);
                         }

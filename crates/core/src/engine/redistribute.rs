@@ -112,7 +112,7 @@ impl<K: Kernel> Engine<K> {
 
     /// Makes the tree of a root for single entries out of a directory, which may stay in another tree.
     fn plant_single(&mut self, id: RootId, dir: NodeId, path: &[u8]) -> NodeId {
-        let top = self.world.mirror.insert(None, path, FileType::Dir, 0);
+        let top = self.world.mirror.insert(None, path, FileType::Dir, None);
         self.world.mirror.set(top, Mark::ROOT);
         let path = self.roots.get(id).map(|root| root.dir.clone());
         let names: Vec<Vec<u8>> = self
