@@ -136,3 +136,41 @@ impl Stat {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn births_are_of_one_entry_unless_they_are_known_and_differ() {
+        let [early, late] = [Birth::At(7), Birth::At(8)];
+        assert!(early.may_be(early) && early.may_be(Birth::Unknown));
+        assert!(Birth::Unknown.may_be(Birth::Unique));
+        assert!(!early.may_be(late) && !early.may_be(Birth::Unique));
+    }
+
+    #[test]
+    fn a_number_that_is_never_reused_was_the_entrys_at_any_moment() {
+        let second = 1_000_000_000;
+        assert!(Birth::Unique.is_before(FileTime::MAX));
+        assert!(Birth::At(second + 1).is_before(2 * second));
+        assert!(!Birth::At(2 * second + 1).is_before(2 * second));
+        assert!(!Birth::Unknown.is_before(FileTime::MAX));
+    }
+
+    #[test]
+    fn known_births_have_hashes_that_differ() {
+        let births = [
+            Birth::At(0),
+            Birth::At(2),
+            Birth::At(1 << 40),
+            Birth::Unique,
+        ];
+        let hashes: Vec<_> = births.iter().filter_map(|birth| birth.fold()).collect();
+        assert_eq!(hashes.len(), births.len());
+        for (at, hash) in hashes.iter().enumerate() {
+            assert!(!hashes[..at].contains(hash));
+        }
+        assert_eq!(Birth::Unknown.fold(), None);
+    }
+}

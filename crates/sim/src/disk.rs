@@ -8,9 +8,10 @@
 //! Nothing here makes a record: see `calls`.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 
 use everwatch_core::coverage::Gap;
-use everwatch_core::entry::{FileType, Stat};
+use everwatch_core::entry::{Birth, FileType, InodeNumber, Stat};
 use everwatch_core::time::FileTime;
 
 use super::windows::names::{is_named, short_name};
@@ -86,7 +87,8 @@ pub(super) struct Inode {
     pub(super) device: usize,
     /// 0 once it is freed.
     pub(super) number: u64,
-    pub(super) born: FileTime,
+    /// When it was created; `None` if the file system keeps no such time.
+    pub(super) created_at: Option<FileTime>,
     pub(super) modified: FileTime,
     pub(super) changed: FileTime,
     pub(super) size: u64,
@@ -232,7 +234,7 @@ impl Disk {
         self.inodes.push(Inode {
             device,
             number,
-            born: if self.habits.has_births { stamp } else { 0 },
+            created_at: self.habits.has_births.then_some(stamp),
             modified: stamp,
             changed: stamp,
             size: 0,
@@ -267,12 +269,12 @@ impl Disk {
         Stat {
             kind: self.kind(ino),
             device: inode.device as u64 + 1,
-            inode: inode.number,
-            born: inode.born,
+            inode: InodeNumber::new(inode.number),
+            birth: inode.created_at.map_or(Birth::Unknown, Birth::At),
             modified: inode.modified,
             changed: inode.changed,
             size: inode.size,
-            links: inode.links,
+            links: NonZeroU32::new(inode.links),
         }
     }
 

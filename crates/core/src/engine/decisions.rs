@@ -10,7 +10,7 @@ use super::undecided::{Undecided, Unreachable};
 use super::world::Report;
 use crate::event::Cause;
 use crate::kernel::Kernel;
-use crate::mirror::{Mark, NodeId};
+use crate::mirror::NodeId;
 
 impl<K: Kernel> Engine<K> {
     /// Decides what can be decided, and ends the resyncs and the poll of which nothing is left.
@@ -69,8 +69,7 @@ impl<K: Kernel> Engine<K> {
         }
         self.pending.end_decisions();
         for id in vanished {
-            if self.world.mirror.contains(id) && self.world.mirror.has(id, Mark::VANISHED) {
-                self.world.mirror.clear(id, Mark::VANISHED);
+            if self.world.mirror.contains(id) && self.world.mirror.reappear(id) {
                 self.remove(id, Cause::Scanned, Report::Removed);
             }
         }
@@ -83,13 +82,13 @@ impl<K: Kernel> Engine<K> {
     }
 
     fn decide_departed(&mut self, id: NodeId) {
-        if self.world.mirror.contains(id) && self.world.mirror.has(id, Mark::VANISHED) {
+        if self.world.mirror.contains(id) && self.world.mirror.has_vanished(id) {
             self.remove(id, Cause::Notified, Report::Removed);
         }
     }
 
     fn decide_unverified(&mut self, id: NodeId, since: u64) {
-        if !self.world.mirror.contains(id) || !self.world.mirror.has(id, Mark::UNVERIFIED) {
+        if !self.world.mirror.contains(id) || !self.world.mirror.is_doubted(id) {
             return;
         }
         let Some(parent) = self.world.mirror.parent(id) else {
@@ -103,13 +102,12 @@ impl<K: Kernel> Engine<K> {
             }
             Err(OpenError::Fault(fault)) if fault.kind.is_absence() => {
                 // It may have gone just now: a record of that is in the next drain.
-                self.world.mirror.clear(id, Mark::UNVERIFIED);
-                self.world.mirror.set(id, Mark::VANISHED);
+                self.world.mirror.lose(id);
                 self.pending
                     .defer_since(self.time, Undecided::Vanished(id), since);
             }
             Err(OpenError::Fault(fault)) => {
-                self.world.mirror.clear(id, Mark::UNVERIFIED);
+                self.world.mirror.verify(id);
                 self.coverage.set_gap(
                     &mut self.world.mirror,
                     &mut self.directories.kernel,
@@ -125,7 +123,7 @@ impl<K: Kernel> Engine<K> {
                     .block_above(&self.world.mirror, parent)
                     .is_some() =>
             {
-                self.world.mirror.clear(id, Mark::UNVERIFIED);
+                self.world.mirror.verify(id);
                 if !self.world.mirror.is_dir(id) {
                     // Wherever it is found, it may have been written there without a record.
                     let kind = self.world.mirror.kind(id);
@@ -133,7 +131,7 @@ impl<K: Kernel> Engine<K> {
                 }
             }
             Err(OpenError::Unreachable) => {
-                self.world.mirror.clear(id, Mark::UNVERIFIED);
+                self.world.mirror.verify(id);
                 self.pending.doubt(&mut self.world.mirror, self.time, id);
                 self.work.queue(&mut self.world.mirror, parent);
             }

@@ -16,7 +16,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::ignore::{RULES_LIMIT, RulesFile, whole_lines};
 use crate::kernel::{Kernel, Purpose, Watched};
 use crate::listing::Listing;
-use crate::mirror::{Mark, Mirror, NodeId};
+use crate::mirror::{Mirror, NodeId};
 use crate::path::to_path;
 
 /// Why a directory of the mirror could not be opened.
@@ -215,7 +215,7 @@ impl<K: Kernel> Directories<K> {
                 Err(_) => None,
             };
         };
-        if mirror.has(id, Mark::VANISHED) {
+        if mirror.has_vanished(id) {
             return Some(false);
         }
         match self.stat(mirror, parent, mirror.name(id)) {

@@ -12,7 +12,7 @@ use crate::entry::FileType;
 use crate::event::{Cause, ResyncReason};
 use crate::fault::FaultKind;
 use crate::kernel::Kernel;
-use crate::mirror::{Mark, NodeId};
+use crate::mirror::NodeId;
 use crate::path::to_bytes;
 use crate::time::Moment;
 
@@ -150,7 +150,7 @@ impl<K: Kernel> Engine<K> {
                     self.world
                         .mirror
                         .insert(None, &to_bytes(&root.dir), FileType::Dir, None);
-                self.world.mirror.set(node, Mark::ROOT);
+                self.world.mirror.make_root(node);
                 self.visibility.filter.set_outer(node, root.rules.clone());
                 node
             }

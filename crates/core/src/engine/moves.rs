@@ -12,7 +12,7 @@ use super::world::Report;
 use crate::entry::FileType;
 use crate::event::Cause;
 use crate::kernel::Kernel;
-use crate::mirror::{Mark, NodeId};
+use crate::mirror::NodeId;
 
 impl<K: Kernel> Engine<K> {
     /// Applies a move from one name to another; `None` where the mirror does not have the directory.
@@ -134,7 +134,7 @@ impl<K: Kernel> Engine<K> {
         to_name: &[u8],
     ) -> bool {
         let is_phantom = self.is_phantom(child) && !self.is_phantom(victim);
-        let is_stale = self.resyncs.are_running() || self.world.mirror.has(child, Mark::VANISHED);
+        let is_stale = self.resyncs.are_running() || self.world.mirror.has_vanished(child);
         if !is_phantom && !is_stale {
             return true;
         }
@@ -151,9 +151,8 @@ impl<K: Kernel> Engine<K> {
 
     /// An entry that records speak of but that was never seen on disk.
     fn is_phantom(&self, id: NodeId) -> bool {
-        (self.world.mirror.has(id, Mark::UNVERIFIED) && self.world.mirror.inode(id).is_none())
-            || (self.world.mirror.has(id, Mark::UNANNOUNCED)
-                && self.world.mirror.identity(id).is_none())
+        (self.world.mirror.is_doubted(id) && self.world.mirror.inode(id).is_none())
+            || (self.world.mirror.is_withheld(id) && self.world.mirror.identity(id).is_none())
     }
 
     /// Something came to this name from where it was not watched.

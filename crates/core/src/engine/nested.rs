@@ -26,7 +26,7 @@ use crate::coverage::{CoverageState, Gap};
 use crate::entry::{FileType, Identity};
 use crate::event::Cause;
 use crate::kernel::Kernel;
-use crate::mirror::{Mark, NodeId};
+use crate::mirror::NodeId;
 use crate::path::to_bytes;
 use crate::time::Moment;
 
@@ -288,7 +288,7 @@ impl<K: Kernel> Engine<K> {
             self.world.created(node, Cause::Scanned);
         }
         if self.visibility.filter.is_active() {
-            self.world.mirror.set(node, Mark::STALE);
+            self.world.mirror.mark_stale(node);
         }
         if !was_whole || self.visibility.filter.is_active() {
             self.work.queue(&mut self.world.mirror, node);
@@ -307,12 +307,12 @@ impl<K: Kernel> Engine<K> {
         self.world.replant(from, (dir, name));
         match dir {
             Some(dir) => {
-                self.world.mirror.clear(node, Mark::ROOT);
+                self.world.mirror.make_entry(node);
                 self.world.mirror.relocate(node, dir, name);
             }
             None => {
                 self.world.mirror.uproot(node, name);
-                self.world.mirror.set(node, Mark::ROOT);
+                self.world.mirror.make_root(node);
                 if self.directories.kernel.names_paths() {
                     self.coverage.lose_watch_above(
                         &mut self.world.mirror,

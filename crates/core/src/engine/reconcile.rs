@@ -10,7 +10,7 @@ use crate::coverage::Gap;
 use crate::entry::{Birth, FileType, InodeNumber, Stat};
 use crate::event::Cause;
 use crate::kernel::Kernel;
-use crate::mirror::{Mark, NodeId};
+use crate::mirror::NodeId;
 
 /// What was seen at a name: by looking at it, or in a listing, which mostly lacks the birth time.
 #[derive(Clone, Copy, Debug)]
@@ -92,16 +92,14 @@ impl<K: Kernel> Engine<K> {
         if let Some(child) = child {
             let same_sort = self.world.mirror.is_dir(child) == (seen.kind == FileType::Dir);
             let is_doubtful = same_sort
-                && self.world.mirror.has(child, Mark::UNVERIFIED)
+                && self.world.mirror.is_doubted(child)
                 && self.world.mirror.inode(child).is_none();
             if is_doubtful || self.is_same(child, seen) {
-                let had_vanished = self.world.mirror.has(child, Mark::VANISHED);
-                self.world.mirror.clear(child, Mark::UNVERIFIED);
-                self.world.mirror.clear(child, Mark::VANISHED);
+                let had_vanished = self.world.mirror.confirm(child).has_vanished();
                 if seen.kind == FileType::Dir {
                     // A directory that came back may be another one with the number of the first.
                     if had_vanished {
-                        self.world.mirror.set(child, Mark::STALE);
+                        self.world.mirror.mark_stale(child);
                     }
                     if (is_doubtful || had_vanished)
                         && self.roots.reaches(&self.world.mirror, child)
@@ -140,8 +138,7 @@ impl<K: Kernel> Engine<K> {
         if let Some(child) = child {
             if self.world.mirror.kind(child) == seen.kind && seen.kind != FileType::Dir {
                 // Another file took the name: to a reader, its content changed.
-                self.world.mirror.clear(child, Mark::VANISHED);
-                self.world.mirror.clear(child, Mark::UNVERIFIED);
+                self.world.mirror.confirm(child);
                 self.world
                     .mirror
                     .identify(child, seen.kind, seen.inode, seen.birth.fold());
@@ -246,10 +243,7 @@ impl<K: Kernel> Engine<K> {
             .world
             .mirror
             .insert(Some(dir), name, FileType::Dir, inode);
-        self.world.mirror.set(id, Mark::UNANNOUNCED);
-        if cause == Cause::Notified {
-            self.world.mirror.set(id, Mark::NOTIFIED);
-        }
+        self.world.mirror.withhold(id, cause);
         if self.roots.reaches(&self.world.mirror, id) {
             self.work.queue(&mut self.world.mirror, id);
         } else {
@@ -283,19 +277,10 @@ impl<K: Kernel> Engine<K> {
 
     /// Reports a directory that consumers do not know yet.
     pub(super) fn announce(&mut self, id: NodeId) {
-        if !self.world.mirror.has(id, Mark::UNANNOUNCED) {
-            return;
+        if let Some(cause) = self.world.mirror.announce(id) {
+            self.yield_path(id);
+            self.report_new(id, cause);
         }
-        self.world.mirror.clear(id, Mark::UNANNOUNCED);
-        let was_notified = self.world.mirror.has(id, Mark::NOTIFIED);
-        self.world.mirror.clear(id, Mark::NOTIFIED);
-        self.yield_path(id);
-        let cause = if was_notified {
-            Cause::Notified
-        } else {
-            Cause::Scanned
-        };
-        self.report_new(id, cause);
     }
 
     fn report_new(&mut self, id: NodeId, cause: Cause) {
@@ -323,7 +308,7 @@ impl<K: Kernel> Engine<K> {
     /// Moves an entry with all below it; what is at the place goes. The caller knows that the place
     /// is not below the entry.
     pub(super) fn relocate(&mut self, id: NodeId, dir: NodeId, name: &[u8], cause: Cause) {
-        let unannounced = self.world.mirror.has(id, Mark::UNANNOUNCED);
+        let unannounced = self.world.mirror.is_withheld(id);
         // Consumers do not know yet what is found of a root that is being armed.
         let is_unreported = unannounced || self.roots.is_beginning(&self.world.mirror, id);
         let was_deep = self.roots.is_deep(&self.world.mirror, id);
@@ -345,12 +330,11 @@ impl<K: Kernel> Engine<K> {
             self.remove(victim, cause, report);
         }
         // A comparison that did not find it here has not looked at its content either.
-        let was_passed_over = self.world.mirror.has(id, Mark::VANISHED)
+        let was_passed_over = self.world.mirror.has_vanished(id)
             && self.world.mirror.kind(id) == FileType::File
             && self.resyncs.are_running();
-        self.world.mirror.clear(id, Mark::VANISHED);
-        if self.world.mirror.has(id, Mark::ROOT) {
-            self.world.mirror.clear(id, Mark::ROOT);
+        self.world.mirror.reappear(id);
+        if self.world.mirror.make_entry(id) {
             self.roots.top_left(id);
         }
         // Of what records said of it there, nothing could be verified.
@@ -364,7 +348,7 @@ impl<K: Kernel> Engine<K> {
             self.world.mirror.relocate(id, dir, name);
             if !unannounced && !self.roots.is_beginning(&self.world.mirror, id) {
                 for id in self.world.mirror.subtree(id) {
-                    if !self.world.mirror.has(id, Mark::UNANNOUNCED) {
+                    if !self.world.mirror.is_withheld(id) {
                         self.world.created(id, cause);
                     }
                 }
@@ -411,14 +395,14 @@ impl<K: Kernel> Engine<K> {
     /// An entry that was gone when it was looked at may be caught at its new place. Returns whether
     /// it is not the one that it was taken for.
     fn verify_moved(&mut self, id: NodeId, dir: NodeId, name: &[u8]) -> bool {
-        if !self.world.mirror.has(id, Mark::UNVERIFIED) || self.world.mirror.is_dir(id) {
+        if !self.world.mirror.is_doubted(id) || self.world.mirror.is_dir(id) {
             return false;
         }
         self.counters.stats += 1;
         match self.directories.stat(&self.world.mirror, dir, name) {
             Ok(stat) if stat.kind != FileType::Dir => {
                 let before = self.world.mirror.inode(id);
-                self.world.mirror.clear(id, Mark::UNVERIFIED);
+                self.world.mirror.verify(id);
                 self.doubt_namesakes(dir, Seen::from(&stat));
                 self.world
                     .mirror
@@ -446,7 +430,7 @@ impl<K: Kernel> Engine<K> {
         let mut birth = seen.birth;
         for known in candidates {
             if self.world.mirror.kind(known) != seen.kind
-                || self.world.mirror.has(known, Mark::UNANNOUNCED)
+                || self.world.mirror.is_withheld(known)
                 || self.world.mirror.is_within(dir, known)
                 || occupant.is_some_and(|occupant| self.world.mirror.is_within(known, occupant))
             {
@@ -492,7 +476,7 @@ impl<K: Kernel> Engine<K> {
                     // until now: it went without a record, and none was lost.
                     None => {
                         self.world.mirror.is_tracked(parent)
-                            && (!self.world.mirror.has(known, Mark::VANISHED)
+                            && (!self.world.mirror.has_vanished(known)
                                 || self.resyncs.are_running())
                             && birth.is_before(self.resyncs.complete())
                     }

@@ -11,7 +11,7 @@ use super::world::Report;
 use crate::entry::{FileType, Watch};
 use crate::event::Cause;
 use crate::kernel::Kernel;
-use crate::mirror::{Mark, NodeId};
+use crate::mirror::NodeId;
 use crate::queue::RecordQueue;
 use crate::record::{Action, Described};
 use crate::time::Moment;
@@ -234,8 +234,8 @@ impl<K: Kernel> Engine<K> {
             // What was created is not what the mirror has.
             (Action::Created, Some(child))
                 if self.world.mirror.is_dir(child) != is_dir
-                    || self.world.mirror.has(child, Mark::VANISHED)
-                    || self.world.mirror.has(child, Mark::UNVERIFIED)
+                    || self.world.mirror.has_vanished(child)
+                    || self.world.mirror.is_doubted(child)
                     || self
                         .coverage
                         .gaps
@@ -281,15 +281,13 @@ impl<K: Kernel> Engine<K> {
     }
 
     fn on_touched(&mut self, dir: NodeId, child: NodeId, name: &[u8], action: Action) {
-        if self.world.mirror.has(child, Mark::UNVERIFIED)
-            || self.world.mirror.has(child, Mark::VANISHED)
-        {
+        if self.world.mirror.is_doubted(child) || self.world.mirror.has_vanished(child) {
             self.look(dir, name, Cause::Notified);
         }
         let Some(child) = self.world.mirror.child(dir, name) else {
             return;
         };
-        if self.world.mirror.has(child, Mark::UNANNOUNCED) {
+        if self.world.mirror.is_withheld(child) {
             return;
         }
         if action == Action::Modified {
@@ -316,7 +314,7 @@ impl<K: Kernel> Engine<K> {
         for other in self.world.mirror.by_inode(inode) {
             if other != id
                 && self.world.mirror.kind(other) == FileType::File
-                && !self.world.mirror.has(other, Mark::VANISHED)
+                && !self.world.mirror.has_vanished(other)
                 && self.world.mirror.device_of(other) == device
             {
                 self.world.modified(other, Cause::Notified);

@@ -11,7 +11,7 @@ use super::world::Report;
 use crate::entry::FileType;
 use crate::event::Cause;
 use crate::kernel::Kernel;
-use crate::mirror::{Mark, NodeId};
+use crate::mirror::NodeId;
 use crate::path::to_bytes;
 use crate::time::Moment;
 
@@ -113,7 +113,7 @@ impl<K: Kernel> Engine<K> {
     /// Makes the tree of a root for single entries out of a directory, which may stay in another tree.
     fn plant_single(&mut self, id: RootId, dir: NodeId, path: &[u8]) -> NodeId {
         let top = self.world.mirror.insert(None, path, FileType::Dir, None);
-        self.world.mirror.set(top, Mark::ROOT);
+        self.world.mirror.make_root(top);
         let path = self.roots.get(id).map(|root| root.dir.clone());
         let names: Vec<Vec<u8>> = self
             .roots

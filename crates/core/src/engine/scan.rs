@@ -17,7 +17,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::ignore::{RULES_FILE, RULES_LIMIT, whole_lines};
 use crate::kernel::{Kernel, Purpose, Watched};
 use crate::listing::Listing;
-use crate::mirror::{Mark, NodeId};
+use crate::mirror::NodeId;
 
 /// How a listing is merged into the mirror.
 #[derive(Clone, Copy, Debug)]
@@ -41,13 +41,10 @@ impl<K: Kernel> Engine<K> {
     /// Brings the mirror in line with a directory from the work list. Does nothing if the directory has
     /// been scanned since it was put there.
     pub(super) fn scan(&mut self, id: NodeId) {
-        if !self.world.mirror.contains(id)
-            || !self.world.mirror.has(id, Mark::QUEUED)
-            || !self.world.mirror.is_dir(id)
-        {
+        let mirror = &mut self.world.mirror;
+        if !mirror.contains(id) || !mirror.is_dir(id) || !mirror.dequeue(id) {
             return;
         }
-        self.world.mirror.clear(id, Mark::QUEUED);
         if !self.roots.reaches(&self.world.mirror, id) {
             self.announce(id);
             return;
@@ -164,8 +161,8 @@ impl<K: Kernel> Engine<K> {
         }
         // While a watch is held nothing can have ended it unheard, except when records were lost;
         // then a birth before that tells that this is still the directory that was watched.
-        let is_sure = !self.world.mirror.has(id, Mark::STALE)
-            || identity.birth.is_before(self.resyncs.complete());
+        let is_sure =
+            !self.world.mirror.is_stale(id) || identity.birth.is_before(self.resyncs.complete());
         if self.world.mirror.watch(id).is_some() && is_sure {
             return Covered::Yes;
         }
@@ -265,7 +262,7 @@ impl<K: Kernel> Engine<K> {
                     return false;
                 }
                 let name = self.world.mirror.name(id).to_vec();
-                let is_stale = self.world.mirror.has(id, Mark::STALE);
+                let is_stale = self.world.mirror.is_stale(id);
                 self.infer_move(other, dir, &name, Cause::Scanned);
                 if is_stale {
                     self.work.queue_stale(&mut self.world.mirror, other);
@@ -360,11 +357,10 @@ impl<K: Kernel> Engine<K> {
             self.load_rules(dir, listing);
         }
         let how = Merging {
-            is_stale: self.world.mirror.has(dir, Mark::STALE),
+            is_stale: self.world.mirror.take_stale(dir),
             is_polled: self.coverage.gaps.is_polled(dir),
             tracking,
         };
-        self.world.mirror.clear(dir, Mark::STALE);
         if self.world.mirror.first_child(dir).is_none() {
             return self.merge_into_empty(dir, listing, how);
         }
@@ -405,14 +401,14 @@ impl<K: Kernel> Engine<K> {
                     )
                 }
             };
-            self.world.mirror.set(child, Mark::LISTED);
+            self.world.mirror.mark_shown(child);
             if kind == FileType::Dir {
                 let is_unlisted = self.world.mirror.identity(child).is_none();
                 if (how.is_stale || how.is_polled || is_unlisted)
                     && (is_deep || self.roots.reaches(&self.world.mirror, child))
                 {
                     if how.is_stale {
-                        self.world.mirror.set(child, Mark::STALE);
+                        self.world.mirror.mark_stale(child);
                     }
                     self.work.queue(&mut self.world.mirror, child);
                 }
@@ -435,9 +431,7 @@ impl<K: Kernel> Engine<K> {
         let mut next = self.world.mirror.first_child(dir);
         while let Some(child) = next {
             next = self.world.mirror.next_sibling(child);
-            if self.world.mirror.has(child, Mark::LISTED) {
-                self.world.mirror.clear(child, Mark::LISTED);
-            } else {
+            if !self.world.mirror.take_shown(child) {
                 self.pending
                     .vanish(&mut self.world.mirror, self.time, child);
             }
@@ -449,8 +443,8 @@ impl<K: Kernel> Engine<K> {
     fn is_as_listed(&self, child: NodeId, kind: FileType, inode: Option<InodeNumber>) -> bool {
         self.world.mirror.kind(child) == kind
             && self.world.mirror.inode(child) == inode
-            && !self.world.mirror.has(child, Mark::UNVERIFIED)
-            && !self.world.mirror.has(child, Mark::VANISHED)
+            && !self.world.mirror.is_doubted(child)
+            && !self.world.mirror.has_vanished(child)
     }
 
     /// The same for a directory of which the mirror has no entry.

@@ -18,7 +18,7 @@ use super::world::Report;
 use crate::entry::{Birth, FileType, Watch};
 use crate::event::Cause;
 use crate::kernel::Kernel;
-use crate::mirror::{Mark, NodeId};
+use crate::mirror::NodeId;
 use crate::record::{Action, Described};
 
 /// A name in a directory of the mirror.
@@ -171,8 +171,8 @@ impl<K: Kernel> Engine<K> {
                 let before = self.world.outlets.changes();
                 let child = self.world.mirror.child(dir, name);
                 // Otherwise a listing has shown it before its record came.
-                let is_news = is_moved
-                    || child.is_some_and(|child| self.world.mirror.has(child, Mark::VANISHED));
+                let is_news =
+                    is_moved || child.is_some_and(|child| self.world.mirror.has_vanished(child));
                 self.reconcile(dir, name, Seen::from(&stat), Cause::Notified);
                 if let Some(child) = child {
                     if is_news {
@@ -193,7 +193,7 @@ impl<K: Kernel> Engine<K> {
             Err(error) => match self.world.mirror.child(dir, name) {
                 Some(child) => {
                     // What departed from the name has a successor, whatever that is.
-                    self.world.mirror.clear(child, Mark::VANISHED);
+                    self.world.mirror.reappear(child);
                     self.pending.doubt(&mut self.world.mirror, self.time, child);
                     self.work
                         .compare_again(&self.roots, &mut self.world.mirror, child);
@@ -207,8 +207,7 @@ impl<K: Kernel> Engine<K> {
 
     /// The entry is gone from its name; in a moment it may be found under another one.
     pub(super) fn depart(&mut self, id: NodeId) {
-        let is_known =
-            self.world.mirror.inode(id).is_some() && !self.world.mirror.has(id, Mark::UNANNOUNCED);
+        let is_known = self.world.mirror.inode(id).is_some() && !self.world.mirror.is_withheld(id);
         if !is_known || self.roots.is_beginning(&self.world.mirror, id) {
             self.remove(id, Cause::Notified, Report::Removed);
         } else {
