@@ -7,10 +7,10 @@
 //! - The mirror may be ahead: a listing or a look has shown something of which records are still to
 //!   come. A name that leads nowhere belongs to a directory that waits to be listed, or was found
 //!   elsewhere. What is found elsewhere by inference is compared again once the records that may have
-//!   named it otherwise are applied ([`Undecided::Shifted`]).
+//!   named it otherwise are applied (`Undecided::Shifted`).
 //! - A move to another directory comes as a removal and a creation. What is gone waits for as long
 //!   as the second half of a move would, and is recognised by its identity where it came to
-//!   ([`Undecided::Departed`]).
+//!   (`Undecided::Departed`).
 
 use super::Engine;
 use super::reconcile::Seen;
