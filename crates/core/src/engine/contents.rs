@@ -41,6 +41,10 @@ pub(super) struct Comparison {
 impl<K: Kernel> Engine<K> {
     /// Reports a file whose content may have changed since it was last reported. Fails if that can only
     /// be found out later.
+    ///
+    /// By stamp, the change is exact: times and size differ, or the last stamp was so fresh that a later
+    /// write may look the same. Without a stamp, a change time that is not older than the last complete
+    /// moment is enough. Reporting too much is allowed, reporting too little is not.
     pub(super) fn compare_content(
         &mut self,
         dir: NodeId,

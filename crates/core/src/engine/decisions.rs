@@ -35,6 +35,8 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
+    /// Makes the decisions that are due, in the order in which they were deferred. Entries that no listing
+    /// shows any more go last: one of the other decisions may find them elsewhere.
     fn decide_due(&mut self) {
         let mut vanished = Vec::new();
         while let Some(due) = self.pending.take_due(self.time.ripe()) {
@@ -75,18 +77,27 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
+    /// Looks at a place from which an entry was moved by inference, or to which a record said that one was
+    /// moved.
     fn decide_place(&mut self, dir: NodeId, name: &[u8]) {
         if self.world.mirror.contains(dir) && self.world.mirror.is_dir(dir) {
             self.look(dir, name, Cause::Scanned);
         }
     }
 
+    /// Removes an entry that a record removed and that nothing has found elsewhere since. The record
+    /// reported it, so the change is notified.
     fn decide_departed(&mut self, id: NodeId) {
         if self.world.mirror.contains(id) && self.world.mirror.has_vanished(id) {
             self.remove(id, Cause::Notified, Report::Removed);
         }
     }
 
+    /// Looks again at an entry that was gone when it was looked at.
+    ///
+    /// If it is absent, it is not removed yet: it may have gone just now, and the record of that, which may
+    /// say where it went, is in the next drain. If its directory cannot be opened at present, what is known of
+    /// its identity is given up, because it may be written, or replaced, without a record.
     fn decide_unverified(&mut self, id: NodeId, since: u64) {
         if !self.world.mirror.contains(id) || !self.world.mirror.is_doubted(id) {
             return;
@@ -138,6 +149,11 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
+    /// Decides about a directory that was not where the mirror has it.
+    ///
+    /// By now every record that may explain that is applied. If the mirror still has it at the same place, it
+    /// is gone; if a record has moved it since, it is tried at its new place. If a directory above it could not
+    /// be opened, nothing is known of it, and it has the gap of that directory.
     fn decide_unreachable(&mut self, due: Deferred) {
         let since = due.since;
         let Undecided::Unreachable {

@@ -75,6 +75,7 @@ impl<K: Kernel + fmt::Debug> fmt::Debug for Directories<K> {
 }
 
 impl<K: Kernel> Directories<K> {
+    /// A kernel without open directories.
     pub(super) fn new(kernel: K) -> Directories<K> {
         Directories {
             kernel,
@@ -154,6 +155,7 @@ impl<K: Kernel> Directories<K> {
         opened
     }
 
+    /// Opens a directory by its name in its parent, which is opened first if need be, or a root by its path.
     fn open_from_parent(&mut self, mirror: &Mirror, id: NodeId) -> Result<K::Dir, OpenError> {
         let Some(parent) = mirror.parent(id) else {
             let path = to_path(mirror.name(id).to_vec());

@@ -66,6 +66,10 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// What the tree of `outer` shows at the path of the root's directory.
+    ///
+    /// Goes down from the top, name by name. A name that is hidden, a symbolic link on disk, or a directory
+    /// that cannot be listed ends the walk: the tree will not show the root. A name that is not there, or
+    /// not a directory, ends it as well, but the tree will show what comes there.
     fn shown_in(&mut self, outer: RootId, id: RootId, lookup: Lookup) -> Shown {
         let (Some(outer), Some(root)) = (self.roots.get(outer), self.roots.get(id)) else {
             return Shown::Hidden;
@@ -297,7 +301,8 @@ impl<K: Kernel> Engine<K> {
         true
     }
 
-    /// Makes the top of a tree an entry, or an entry the top of a tree. Its path stays the same.
+    /// Makes the top of a tree an entry, or an entry the top of a tree. Its path stays the same, so
+    /// nothing is reported; only folds, which know entries by their places, follow.
     pub(super) fn replant(&mut self, node: NodeId, dir: Option<NodeId>, name: &[u8]) {
         let from = (
             self.world.mirror.parent(node),

@@ -77,7 +77,15 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// Brings the mirror in line with what was seen at a name just now.
+    /// Brings the mirror in line with what was seen at a name just now. This is where an entry is
+    /// identified:
+    ///
+    /// 1. It is hidden: what the mirror has there goes.
+    /// 2. It is the entry that the mirror has there: that one is confirmed.
+    /// 3. It is one that the mirror has elsewhere, and that is not there any more: it moved here
+    ///    ([`Engine::claim`]).
+    /// 4. It is another file in place of a file: its content changed, to a reader of the name.
+    /// 5. It is new, and what the mirror has there goes.
     pub(super) fn reconcile(&mut self, dir: NodeId, name: &[u8], seen: Seen, cause: Cause) {
         let child = self.world.mirror.child(dir, name);
         if self
@@ -150,7 +158,8 @@ impl<K: Kernel> Engine<K> {
         self.introduce(dir, name, seen, cause);
     }
 
-    /// Whether what was seen is the entry that the mirror has under the name.
+    /// Whether what was seen is the entry that the mirror has under the name: of the same kind and with
+    /// the same number, and born at the same time as far as both are known.
     fn is_same(&self, child: NodeId, seen: Seen) -> bool {
         if self.world.mirror.kind(child) != seen.kind {
             return false;
@@ -165,7 +174,8 @@ impl<K: Kernel> Engine<K> {
         inode_fits || identity_fits
     }
 
-    /// Adds an entry that was just seen.
+    /// Adds an entry that was just seen, and reports it. Directories are reported once they were opened.
+    /// If the mirror is full, the directory gets a gap that says so.
     pub(super) fn introduce(&mut self, dir: NodeId, name: &[u8], seen: Seen, cause: Cause) {
         if seen.kind == FileType::Dir {
             self.introduce_dir(dir, name, seen.inode, cause);
@@ -196,7 +206,7 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// An entry is seen whose inode the mirror has under other names. They may be further names of
-    /// the same file. But a record about a name that is used again may also have been taken for one
+    /// the same file. But a record about a name that is reused may also have been taken for one
     /// about this entry, so the others are looked at again; if they are many, only when they are
     /// more than the file has names.
     fn doubt_namesakes(&mut self, dir: NodeId, seen: Seen) {
@@ -283,6 +293,7 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
+    /// Reports an entry that consumers do not know, unless it belongs to the beginning of a root.
     fn report_new(&mut self, id: NodeId, cause: Cause) {
         if self.roots.is_beginning(&self.world.mirror, id) {
             self.world.found(id, cause);
@@ -307,6 +318,10 @@ impl<K: Kernel> Engine<K> {
 
     /// Moves an entry with all below it; what is at the place goes. The caller knows that the place
     /// is not below the entry.
+    ///
+    /// The order matters. What is at the place is removed first, as implied by the move. Then the entry is
+    /// reported as moved, or, if consumers do not know it, as created with all below it. Only then its new
+    /// place has its effects: the watch of another tree, permissions, another scope, other ignore rules.
     pub(super) fn relocate(&mut self, id: NodeId, dir: NodeId, name: &[u8], cause: Cause) {
         let unannounced = self.world.mirror.is_withheld(id);
         // Consumers do not know yet what is found of a root that is being armed.
@@ -414,7 +429,15 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// The entry of the mirror that what was seen at a new place really is, if it left its own
-    /// place. Inode numbers are used again, so it has to be older than what is known, too.
+    /// place.
+    ///
+    /// A candidate has the same inode number, kind and device, is known to consumers, and is not above the
+    /// new place. It is the same entry if the birth times agree and its own place does not have it any
+    /// more. A listing has no birth time, so the new place is looked at once there is a candidate. Where the
+    /// mirror does not know the birth time of the candidate, the entry must be older than the last moment
+    /// at which all records had arrived, or it may be a new file with a reused number.
+    ///
+    /// Inode numbers are reused, so it has to be older than what is known, too.
     pub(super) fn claim(&mut self, dir: NodeId, name: &[u8], seen: Seen) -> Option<NodeId> {
         let inode = seen.inode.filter(|_| !self.roots.is_arming())?;
         let candidates = self.world.mirror.by_inode(inode);

@@ -16,7 +16,8 @@ use crate::kernel::Kernel;
 use crate::mirror::NodeId;
 
 impl<K: Kernel> Engine<K> {
-    /// Removes an entry and all below it from the mirror.
+    /// Removes an entry and all below it from the mirror. One change reports all of it; an entry that
+    /// consumers do not know goes silently.
     pub(super) fn remove(&mut self, id: NodeId, cause: Cause, report: Report) {
         let is_unknown =
             self.world.mirror.is_withheld(id) || self.roots.is_beginning(&self.world.mirror, id);

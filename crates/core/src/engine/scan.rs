@@ -30,6 +30,7 @@ struct Merging {
 }
 
 /// What watching a directory led to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Covered {
     /// It is covered, by a watch or by polling; list it.
     Yes,
@@ -40,6 +41,14 @@ enum Covered {
 impl<K: Kernel> Engine<K> {
     /// Brings the mirror in line with a directory from the work list. Does nothing if the directory has
     /// been scanned since it was put there.
+    ///
+    /// 1. Open it through its parent. If that fails, a queued record may explain why: the decision is
+    ///    deferred.
+    /// 2. Compare its identity with the mirror's. Another directory has the name, or, if the identity is
+    ///    new, it may be the top of another root's tree, which is absorbed.
+    /// 3. Watch it, or give it the gap that says why not. Then announce it, so that consumers know it
+    ///    before its contents.
+    /// 4. List it and merge the listing. What is new below is queued in turn.
     pub(super) fn scan(&mut self, id: NodeId) {
         let mirror = &mut self.world.mirror;
         if !mirror.contains(id) || !mirror.is_dir(id) || !mirror.dequeue(id) {
@@ -98,6 +107,7 @@ impl<K: Kernel> Engine<K> {
             Covered::Yes => {}
             Covered::Elsewhere => return,
         }
+        // Its watch is held: from here on every change leaves a record.
         self.announce(id);
         self.counters.listings += 1;
         let mut listing = std::mem::take(&mut self.directories.listing);
@@ -147,7 +157,11 @@ impl<K: Kernel> Engine<K> {
             .is_some_and(|above| above.device != identity.device)
     }
 
-    /// Has the directory watched, or polled where that is not possible.
+    /// Watches the directory, or has it polled where that is not possible.
+    ///
+    /// A watch that is held already is kept without asking the kernel, which makes listing a directory
+    /// again cheap. Once the kernel has refused a watch because of its limit, no other directory asks
+    /// before the next poll, or a large tree would make one failing call for each directory.
     fn cover(&mut self, id: NodeId, dir: &K::Dir, identity: Identity, gap: Option<Gap>) -> Covered {
         if let Some(gap) = gap {
             self.coverage.set_gap(
@@ -160,7 +174,7 @@ impl<K: Kernel> Engine<K> {
             return Covered::Yes;
         }
         // While a watch is held nothing can have ended it unheard, except when records were lost;
-        // then a birth before that tells that this is still the directory that was watched.
+        // then a birth before that proves that this is still the directory that was watched.
         let is_sure =
             !self.world.mirror.is_stale(id) || identity.birth.is_before(self.resyncs.complete());
         if self.world.mirror.watch(id).is_some() && is_sure {
@@ -223,8 +237,9 @@ impl<K: Kernel> Engine<K> {
         Covered::Yes
     }
 
-    /// The kernel says that the directory under the name of `id` is watched already. Returns true
-    /// if that is because it was moved here, and moves it in the mirror.
+    /// Decides what it means that the directory under the name of `id` is watched already: it was moved
+    /// here, or has a second name (a bind mount, a root spelled in two ways). Returns true if it was moved,
+    /// and moves it in the mirror.
     fn resolve_known(&mut self, id: NodeId, watch: Watch) -> bool {
         let Some(dir) = self.world.mirror.parent(id) else {
             return false;
@@ -352,6 +367,10 @@ impl<K: Kernel> Engine<K> {
     /// Makes the children of `dir` what the listing shows. What it no longer shows is only marked:
     /// another listing or a record may say where it went. Returns why something of it could not be
     /// taken over: then it has to be listed again.
+    ///
+    /// An entry that is as it was costs one comparison of names and no system call. Content is compared
+    /// only where records may be missing: in directories that are polled, that were not watched for a
+    /// while, or that are stale.
     fn merge(&mut self, dir: NodeId, listing: &Listing, tracking: Tracking) -> Option<Gap> {
         if self.visibility.filter.reads_rules() {
             self.load_rules(dir, listing);
@@ -385,6 +404,7 @@ impl<K: Kernel> Engine<K> {
                 .filter(|&child| self.world.mirror.name(child) == entry.name)
                 .or_else(|| self.world.mirror.child(dir, entry.name));
             let known = before.filter(|&child| self.is_as_listed(child, kind, entry.inode));
+            // Entries that are not as the listing shows them are few: they are reconciled one by one.
             let (child, is_news) = match known {
                 Some(child) => (child, false),
                 None => {
@@ -401,6 +421,7 @@ impl<K: Kernel> Engine<K> {
                     )
                 }
             };
+            // What is not marked after the loop is no longer in the directory.
             self.world.mirror.mark_shown(child);
             if kind == FileType::Dir {
                 let is_unlisted = self.world.mirror.identity(child).is_none();
@@ -447,7 +468,8 @@ impl<K: Kernel> Engine<K> {
             && !self.world.mirror.has_vanished(child)
     }
 
-    /// The same for a directory of which the mirror has no entry.
+    /// The same for a directory of which the mirror has no entry. This is the path that a crawl takes:
+    /// it looks nothing up by name.
     fn merge_into_empty(&mut self, dir: NodeId, listing: &Listing, how: Merging) -> Option<Gap> {
         let mut missed = None;
         for entry in listing.iter() {

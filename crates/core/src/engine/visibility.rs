@@ -14,6 +14,7 @@ pub(super) struct Visibility {
 }
 
 impl Visibility {
+    /// Shows all that the filter does not hide.
     pub(super) fn new(filter: Filter) -> Visibility {
         Visibility {
             filter,
