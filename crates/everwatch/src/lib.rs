@@ -65,5 +65,5 @@ pub fn watch(path: impl AsRef<Path>) -> Result<Feed, Error> {
 
 /// The examples of the README are compiled as documentation tests.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;
