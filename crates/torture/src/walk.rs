@@ -1,39 +1,89 @@
-//! A fresh walk of the disk, which the replica is compared with.
+//! The walk of the disk that a replica is compared with.
 //!
-//! Goes from one open directory to the next, so that paths may be longer than any system call takes.
+//! A walk goes from one open directory to the next, so that it reaches paths that are longer than any
+//! system call takes.
 
+use std::ffi::{CStr, OsStr};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, statat};
+use everwatch::{FileType, Tree};
+use rustix::fs::{self, AtFlags, CWD, Dir, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 
-use crate::tree::{Kind, Tree};
 use crate::unix::LINKED;
+
+/// On disk, when the content of a file was last written; in a replica, when that was last reported.
+/// `None` if it is not known or does not matter.
+pub type Moment = Option<SystemTime>;
+
+/// What a walk found.
+pub type WalkedTree = Tree<Moment>;
 
 const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC);
 
-/// What is at a path, with all below it. The path itself may be a symbolic link to a directory.
-pub fn walk(root: &Path) -> Option<Tree> {
+/// The entries at and below the roots, and the directories above them, so that a [`Tree`] judges every
+/// change of a root. A root may be a symbolic link to a directory; links below are entries.
+pub fn walk(roots: &[&Path]) -> WalkedTree {
+    let mut tree = tops(roots);
+    for root in roots {
+        walk_root(root, &mut tree);
+    }
+    tree
+}
+
+/// Like [`walk`], but only roots that are directories have entries: the name of a root may have become
+/// that of a file, which no root covers unless it lies within another one.
+pub fn walk_directories(roots: &[&Path]) -> WalkedTree {
+    let directories: Vec<&Path> = roots.iter().copied().filter(|root| root.is_dir()).collect();
+    let mut tree = tops(roots);
+    for root in directories {
+        walk_root(root, &mut tree);
+    }
+    tree
+}
+
+/// The roots as empty directories, with those above them: what a reader knows before a snapshot.
+pub fn empty_roots(roots: &[&Path]) -> WalkedTree {
+    let mut tree = tops(roots);
+    for root in roots {
+        tree.insert(root, FileType::Dir);
+    }
+    tree
+}
+
+/// The directories above the roots, other than those that are within a root.
+fn tops(roots: &[&Path]) -> WalkedTree {
+    let mut tree = WalkedTree::default();
+    for above in roots.iter().flat_map(|root| root.ancestors().skip(1)) {
+        if !roots.iter().any(|root| above.starts_with(root)) {
+            tree.insert(above, FileType::Dir);
+        }
+    }
+    tree
+}
+
+fn walk_root(root: &Path, tree: &mut WalkedTree) {
     match openat(CWD, root, DIRECTORY, Mode::empty()) {
-        Ok(dir) => Some(list(dir)),
-        Err(Errno::NOENT) => None,
-        Err(_) => kind_at(CWD, root).map(Tree::new),
+        Ok(dir) => {
+            tree.insert(root, FileType::Dir);
+            list(dir, root, tree);
+        }
+        Err(Errno::NOENT) => {}
+        Err(_) => {
+            if let Some(file_type) = file_type_at(CWD, root) {
+                tree.insert(root, file_type);
+            }
+        }
     }
 }
 
-/// What is at several paths.
-pub fn walk_all(roots: &[&Path]) -> Vec<(PathBuf, Option<Tree>)> {
-    roots
-        .iter()
-        .map(|root| (root.to_path_buf(), walk(root)))
-        .collect()
-}
-
-fn list(dir: OwnedFd) -> Tree {
-    let mut tree = Tree::new(Kind::Dir);
+/// Adds what is below an open directory.
+fn list(dir: OwnedFd, path: &Path, tree: &mut WalkedTree) {
     let entries = Dir::read_from(&dir).expect("read a directory");
     for entry in entries {
         let entry = entry.expect("read a directory");
@@ -41,45 +91,51 @@ fn list(dir: OwnedFd) -> Tree {
         if [b".", b"..".as_slice()].contains(&name.to_bytes()) {
             continue;
         }
-        let kind = match entry.file_type() {
-            FileType::Unknown => kind_at(&dir, name),
-            known => Some(kind(known)),
+        let file_type = match entry.file_type() {
+            fs::FileType::Unknown => file_type_at(&dir, name),
+            known => Some(ours(known)),
         };
-        let mut child = match kind {
-            Some(Kind::Dir) => {
+        let Some(file_type) = file_type else { continue };
+        let path = path.join(OsStr::from_bytes(name.to_bytes()));
+        tree.insert(&path, file_type);
+        match file_type {
+            FileType::Dir => {
                 let flags = DIRECTORY | OFlags::NOFOLLOW;
-                openat(&dir, name, flags, Mode::empty()).map_or_else(|_| Tree::new(Kind::Dir), list)
+                if let Ok(below) = openat(&dir, name, flags, Mode::empty()) {
+                    list(below, &path, tree);
+                }
             }
-            Some(kind) => Tree::new(kind),
-            None => continue,
-        };
-        if child.kind == Kind::File {
-            child.content = written(&dir, name);
+            FileType::File => {
+                if let Some(value) = tree.value_mut(&path) {
+                    *value = written(&dir, name);
+                }
+            }
+            _ => {}
         }
-        tree.add(name.to_bytes(), child);
-    }
-    tree
-}
-
-fn written(dir: impl AsFd, name: &std::ffi::CStr) -> i64 {
-    match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) if !Mode::from_raw_mode(stat.st_mode).contains(LINKED) => {
-            stat.st_mtime * 1_000_000_000 + stat.st_mtime_nsec as i64
-        }
-        _ => 0,
     }
 }
 
-fn kind_at(dir: impl AsFd, name: impl rustix::path::Arg) -> Option<Kind> {
+/// When the content of a file was last written. Not known of a file with several names: a write is
+/// reported under the name that was used.
+fn written(dir: impl AsFd, name: &CStr) -> Moment {
     let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-    Some(kind(FileType::from_raw_mode(stat.st_mode)))
+    if Mode::from_raw_mode(stat.st_mode).contains(LINKED) {
+        return None;
+    }
+    let since = Duration::new(stat.st_mtime as u64, stat.st_mtime_nsec as u32);
+    Some(SystemTime::UNIX_EPOCH + since)
 }
 
-fn kind(kind: FileType) -> Kind {
-    match kind {
-        FileType::RegularFile => Kind::File,
-        FileType::Directory => Kind::Dir,
-        FileType::Symlink => Kind::Symlink,
-        _ => Kind::Other,
+fn file_type_at(dir: impl AsFd, name: impl rustix::path::Arg) -> Option<FileType> {
+    let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    Some(ours(fs::FileType::from_raw_mode(stat.st_mode)))
+}
+
+fn ours(file_type: fs::FileType) -> FileType {
+    match file_type {
+        fs::FileType::RegularFile => FileType::File,
+        fs::FileType::Directory => FileType::Dir,
+        fs::FileType::Symlink => FileType::Symlink,
+        _ => FileType::Other,
     }
 }
