@@ -16,16 +16,16 @@
 
 #![forbid(unsafe_code)]
 
-mod engine;
 mod error;
 mod feed;
 mod handover;
-pub mod machine;
 mod options;
 mod platform;
 mod printable;
 mod readiness;
-mod rules;
+pub mod report;
+mod root_spec;
+mod thread;
 mod watcher;
 
 use std::path::Path;

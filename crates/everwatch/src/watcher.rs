@@ -8,7 +8,6 @@ use everwatch_core::engine::{Counters, RootId, RootSpec};
 use everwatch_core::entry::FileType;
 use everwatch_core::event::Change;
 
-use crate::engine::{Command, Seat};
 use crate::error::{Error, ErrorKind};
 use crate::feed::Feed;
 use crate::handover::Handover;
@@ -17,7 +16,8 @@ use crate::platform::atomic::{AtomicBool, Ordering};
 use crate::platform::thread::{self, JoinHandle, ThreadId};
 use crate::platform::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use crate::platform::{Bell, Host};
-use crate::rules;
+use crate::root_spec;
+use crate::thread::{Command, Seat};
 
 /// A watched path of a [`Watcher`]. Never used again, and of no meaning to other watchers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -435,11 +435,11 @@ impl Drop for Watcher {
 /// What to watch for `path`: a directory, or the entry of a file in its directory.
 fn spec(path: &Path, recursive: bool, gitignore: bool) -> Result<RootSpec, Error> {
     let fail = |error: std::io::Error| Error::from_io(&error, "watch").with_path(path);
-    let absolute = rules::without_dots(&std::path::absolute(path).map_err(fail)?);
+    let absolute = root_spec::without_dots(&std::path::absolute(path).map_err(fail)?);
     let metadata = std::fs::metadata(&absolute).map_err(fail)?;
     if metadata.is_dir() {
         let outer = if gitignore {
-            rules::above(&absolute)
+            root_spec::above(&absolute)
         } else {
             Vec::new()
         };

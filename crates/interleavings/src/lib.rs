@@ -9,8 +9,6 @@
 
 extern crate self as everwatch;
 
-#[path = "../../everwatch/src/engine.rs"]
-mod engine;
 #[path = "../../everwatch/src/error.rs"]
 mod error;
 mod fake;
@@ -26,8 +24,10 @@ mod printable;
 pub mod pyinotify;
 #[path = "../../everwatch/src/readiness.rs"]
 mod readiness;
-#[path = "../../everwatch/src/rules.rs"]
-mod rules;
+#[path = "../../everwatch/src/root_spec.rs"]
+mod root_spec;
+#[path = "../../everwatch/src/thread.rs"]
+mod thread;
 #[path = "../../everwatch/src/watcher.rs"]
 mod watcher;
 
