@@ -1,106 +1,89 @@
-//! The engine's thread: one actor that owns the kernel, the mirror and one end of every feed.
+//! The engine's thread: one actor that owns the engine, its kernel and the engine's end of every feed.
 //!
-//! It takes commands, lets the engine do a bounded step, hands events over, and waits. It never
-//! waits for a consumer. When records keep coming it pauses for a millisecond between two steps:
-//! the kernel merges equal records at the end of its queue meanwhile, and a thousand small writes
-//! cost one wake-up instead of a thousand. A change that comes alone is never delayed.
+//! It executes commands, lets the engine do a bounded step, delivers events, and waits. It never waits
+//! for a consumer. When records keep coming it pauses for a millisecond between two steps: meanwhile
+//! the kernel merges equal records at the end of its queue, and a thousand small writes cost one
+//! wake-up instead of a thousand. A change that comes alone is never delayed.
 
-use std::path::PathBuf;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use everwatch_core::OutletId;
-use everwatch_core::coverage::Coverage;
 use everwatch_core::engine::{Barrier, Engine, Progress, RootId, RootSpec};
 use everwatch_core::fault::Fault;
 use everwatch_core::ignore::Filter;
 use everwatch_core::time::Moment;
 
-use crate::handover::Handover;
+use crate::handover::{Backlog, Handover};
 use crate::options::Options;
-use crate::platform::Arc;
-use crate::platform::Host;
 use crate::platform::mpsc::SyncSender;
-use crate::watcher::{Entry, Shared};
-
-/// What other threads ask of the engine. A reply that is dropped says that the watcher closed.
-#[derive(Debug)]
-pub(crate) enum Command {
-    Watch {
-        spec: RootSpec,
-        reply: SyncSender<Result<RootId, Fault>>,
-    },
-    Unwatch {
-        root: RootId,
-        reply: SyncSender<()>,
-    },
-    Open {
-        handover: Arc<Handover>,
-        with_entries: bool,
-        reply: SyncSender<Vec<Entry>>,
-    },
-    Sync {
-        reply: SyncSender<()>,
-    },
-    Coverage {
-        reply: SyncSender<Vec<Coverage>>,
-    },
-    Roots {
-        reply: SyncSender<Vec<PathBuf>>,
-    },
-    RootPath {
-        root: RootId,
-        reply: SyncSender<Option<PathBuf>>,
-    },
-    Finish,
-}
+use crate::platform::{Arc, Host};
+use crate::shared::{Command, Shared};
 
 /// The pause between two steps while records keep coming.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// A step that applied more records than this is followed by the next at once.
+/// A step that applied more records than this is followed by the next one without a pause.
 const BUSY: usize = 256;
 
+/// The engine's end of a feed.
 #[derive(Debug)]
 struct Consumer {
     outlet: OutletId,
     handover: Arc<Handover>,
 }
 
+/// Whether a consumer's backlog may be written out now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Flush {
+    Now,
+    /// Feeds are debounced, and the last change is too recent.
+    Later,
+}
+
 /// The state of the thread.
-pub(crate) struct Seat {
+pub(crate) struct EngineThread {
     shared: Arc<Shared>,
     engine: Engine<Host>,
+    /// Moments are counted from here.
     started: Instant,
     consumers: Vec<Consumer>,
-    /// The root that is being armed, and who waits for it.
+    /// Commands that have not been executed: a root that is being armed holds up those behind it.
+    waiting: VecDeque<Command>,
+    /// The root that is being armed, and the caller that waits for it.
     arming: Option<(RootId, SyncSender<Result<RootId, Fault>>)>,
-    /// What has to be passed before the next root is armed.
+    /// The barrier that must be passed before the next root is armed.
     before_arming: Option<Barrier>,
-    /// Commands that wait until the root is armed.
-    waiting: std::collections::VecDeque<Command>,
-    /// Who waits for the barrier.
+    /// The callers of `sync`, with the barrier that each waits for.
     syncs: Vec<(Barrier, SyncSender<()>)>,
-    /// End when this is passed.
+    /// The thread ends when this barrier is passed.
     finishing: Option<Barrier>,
+    /// How long nothing must have changed before anything is delivered.
     settle: Option<Duration>,
-    /// The last change seen, and when.
+    /// The engine's count of changes when it last rose, and when that was.
     last_change: (u64, Moment),
-    /// Steps in a row that applied records.
+    /// Number of steps in a row that applied records.
     streak: u32,
-    /// A consumer would take more than it was given.
+    /// Whether a consumer has room for more than it was given.
     is_behind: bool,
 }
 
-impl Seat {
-    pub(crate) fn new(shared: Arc<Shared>, host: Host, filter: Filter, options: &Options) -> Seat {
-        Seat {
+impl EngineThread {
+    /// The state before the thread starts, so that the caller's thread makes everything that can fail.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        host: Host,
+        filter: Filter,
+        options: &Options,
+    ) -> EngineThread {
+        EngineThread {
             shared,
             engine: Engine::new(host, filter, options.pace()),
             started: Instant::now(),
             consumers: Vec::new(),
+            waiting: VecDeque::new(),
             arming: None,
             before_arming: None,
-            waiting: std::collections::VecDeque::new(),
             syncs: Vec::new(),
             finishing: None,
             settle: options.settle,
@@ -110,16 +93,17 @@ impl Seat {
         }
     }
 
+    /// The body of the thread. Returns when the watcher is closed or has finished.
     pub(crate) fn run(mut self) {
         self.shared.begin();
-        let ending = Ending(Arc::clone(&self.shared));
+        let end_on_drop = EndOnDrop(Arc::clone(&self.shared));
         self.engine.kernel_mut().settle_in();
         while !self.shared.is_closed() {
-            self.obey();
+            self.execute_commands();
             let now = self.started.elapsed();
             let shared = Arc::clone(&self.shared);
             let progress = self.engine.step_while(now, || !shared.is_closed());
-            self.hand_over(now);
+            self.deliver(now);
             self.shared.set_counters(self.engine.counters());
             self.finish_arming();
             self.finish_syncs();
@@ -131,71 +115,76 @@ impl Seat {
                 self.finish();
                 break;
             }
-            self.pause(now, &progress);
+            self.wait(now, &progress);
         }
+        // The kernel is given back before `close` returns.
         drop(self);
-        drop(ending);
+        drop(end_on_drop);
     }
 
-    fn obey(&mut self) {
+    /// Executes the commands that have come, up to one that has to wait for a root to be armed.
+    fn execute_commands(&mut self) {
         self.waiting.extend(self.shared.take_commands());
         while self.arming.is_none()
             && let Some(command) = self.waiting.pop_front()
         {
-            // Whoever asked may have given up waiting; then nobody needs the answer.
-            match command {
-                // What is under way for other roots must not be taken for a part of the new one.
-                Command::Watch { .. } if !self.is_ready_to_arm() => {
-                    self.waiting.push_front(command);
-                    break;
+            if matches!(command, Command::Watch { .. }) && !self.is_ready_to_arm() {
+                self.waiting.push_front(command);
+                break;
+            }
+            self.execute(command);
+        }
+    }
+
+    /// Executes one command. A send fails only if the caller gave up, and then there is nothing to do.
+    fn execute(&mut self, command: Command) {
+        match command {
+            Command::Watch { spec, reply } => match self.add_root(spec) {
+                Ok(root) => self.arming = Some((root, reply)),
+                Err(fault) => {
+                    let _ = reply.send(Err(fault));
                 }
-                Command::Watch { spec, reply } => match self.add_root(spec) {
-                    Ok(root) => self.arming = Some((root, reply)),
-                    Err(fault) => {
-                        let _ = reply.send(Err(fault));
-                    }
-                },
-                Command::Unwatch { root, reply } => {
-                    self.engine.remove_root(root);
-                    let _ = reply.send(());
-                }
-                Command::Open {
-                    handover,
-                    with_entries,
-                    reply,
-                } => {
-                    let settles = self.settle.is_some();
-                    let outlet = self.engine.open_outlet(handover.room(), settles);
-                    self.consumers.push(Consumer { outlet, handover });
-                    let mut entries = Vec::new();
-                    if with_entries {
-                        self.engine.entries(|path, file_type| {
-                            entries.push(Entry { path, file_type });
-                        });
-                    }
-                    let _ = reply.send(entries);
-                }
-                Command::Sync { reply } => {
-                    let barrier = self.barrier();
-                    self.syncs.push((barrier, reply));
-                }
-                Command::Finish => {
-                    self.finishing = Some(self.barrier());
-                }
-                Command::Roots { reply } => {
-                    let _ = reply.send(self.engine.root_paths().collect());
-                }
-                Command::RootPath { root, reply } => {
-                    let _ = reply.send(self.engine.root_path(root));
-                }
-                Command::Coverage { reply } => {
-                    let _ = reply.send(self.engine.coverage());
-                }
+            },
+            Command::Unwatch { root, reply } => {
+                self.engine.remove_root(root);
+                let _ = reply.send(());
+            }
+            Command::OpenFeed { handover, reply } => {
+                self.add_consumer(handover);
+                let _ = reply.send(());
+            }
+            Command::TakeSnapshot { handover, reply } => {
+                self.add_consumer(handover);
+                let mut entries = Vec::new();
+                self.engine
+                    .entries(|path, file_type| entries.push((path, file_type)));
+                let _ = reply.send(entries);
+            }
+            Command::Sync { reply } => {
+                let barrier = self.barrier();
+                self.syncs.push((barrier, reply));
+            }
+            Command::Finish => self.finishing = Some(self.barrier()),
+            Command::Roots { reply } => {
+                let _ = reply.send(self.engine.root_paths().collect());
+            }
+            Command::RootPath { root, reply } => {
+                let _ = reply.send(self.engine.root_path(root));
+            }
+            Command::Coverage { reply } => {
+                let _ = reply.send(self.engine.coverage());
             }
         }
     }
 
-    /// A barrier for what is mounted as well, of which no record tells.
+    /// Adds a consumer, which knows the tree as it is now.
+    fn add_consumer(&mut self, handover: Arc<Handover>) {
+        let settles = self.settle.is_some();
+        let outlet = self.engine.open_outlet(handover.room(), settles);
+        self.consumers.push(Consumer { outlet, handover });
+    }
+
+    /// A barrier that covers mounts as well, which no record reports.
     fn barrier(&mut self) -> Barrier {
         let mounts = self.engine.kernel_mut().changed_mounts();
         if !mounts.is_empty() {
@@ -209,8 +198,8 @@ impl Seat {
         self.engine.add_root(spec)
     }
 
-    /// Whether all that happened before the command came has been told: a directory that the feed is
-    /// still to tell of must not be taken in silently as a part of a new root.
+    /// Whether everything that happened before the command came has been delivered. A directory that
+    /// the feed has yet to report must not become a silent part of a new root.
     fn is_ready_to_arm(&mut self) -> bool {
         if self.engine.root_paths().next().is_some() {
             let engine = &mut self.engine;
@@ -224,6 +213,7 @@ impl Seat {
         self.engine.can_arm()
     }
 
+    /// Answers the caller of `watch` once its root is armed.
     fn finish_arming(&mut self) {
         if self.engine.is_armed()
             && let Some((root, reply)) = self.arming.take()
@@ -232,6 +222,7 @@ impl Seat {
         }
     }
 
+    /// Answers the callers of `sync` whose barriers are passed, after delivering what came before.
     fn finish_syncs(&mut self) {
         let mut syncs = std::mem::take(&mut self.syncs);
         let engine = &mut self.engine;
@@ -243,7 +234,7 @@ impl Seat {
             return;
         }
         for at in 0..self.consumers.len() {
-            while self.serve(at, true) {}
+            while self.serve(at, Flush::Now) {}
         }
         self.shared.set_counters(self.engine.counters());
         for (_, reply) in passed {
@@ -251,25 +242,28 @@ impl Seat {
         }
     }
 
-    /// Hands over what is left, beyond any bound: nothing will be added to it.
+    /// Delivers everything that is left, beyond the capacity of the queues: nothing follows it.
     fn finish(&mut self) {
         for Consumer { outlet, handover } in self.consumers.drain(..) {
             self.engine.set_room(outlet, usize::MAX);
             while self.engine.folded(outlet).0 {
                 self.engine.flush(outlet);
             }
-            handover.put(self.engine.take(outlet), false);
+            handover.put(self.engine.take(outlet), Backlog::Empty);
             handover.finish();
         }
     }
 
-    fn hand_over(&mut self, now: Moment) {
+    /// Delivers events to all consumers, and forgets those that closed their feeds.
+    fn deliver(&mut self, now: Moment) {
         if self.engine.changes() != self.last_change.0 {
             self.last_change = (self.engine.changes(), now);
         }
-        let is_quiet = self
-            .settle
-            .is_none_or(|settle| now.saturating_sub(self.last_change.1) >= settle);
+        let quiet = now.saturating_sub(self.last_change.1);
+        let flush = match self.settle {
+            Some(settle) if quiet < settle => Flush::Later,
+            _ => Flush::Now,
+        };
         self.is_behind = false;
         let mut at = 0;
         while at < self.consumers.len() {
@@ -277,52 +271,52 @@ impl Seat {
                 let consumer = self.consumers.swap_remove(at);
                 self.engine.close_outlet(consumer.outlet);
             } else {
-                self.is_behind |= self.serve(at, is_quiet);
+                self.is_behind |= self.serve(at, flush);
                 at += 1;
             }
         }
     }
 
-    /// Hands over what one consumer takes. Returns whether there is more that it would take.
-    fn serve(&mut self, at: usize, may_flush: bool) -> bool {
+    /// Delivers what one consumer has room for. Returns whether it has room for more that there is.
+    fn serve(&mut self, at: usize, flush: Flush) -> bool {
         let Consumer { outlet, handover } = &self.consumers[at];
         self.engine.set_room(*outlet, handover.room());
-        if may_flush && self.engine.folded(*outlet).0 {
+        if flush == Flush::Now && self.engine.folded(*outlet).0 {
             self.engine.flush(*outlet);
         }
         let events = self.engine.take(*outlet);
-        let lags = self.engine.folded(*outlet).0;
+        let backlog = match self.engine.folded(*outlet).0 {
+            true => Backlog::Folded,
+            false => Backlog::Empty,
+        };
         if !events.is_empty() {
-            // Whoever reads of a change and then asks for the counters finds it counted.
+            // A consumer that reads of a change and asks for the counters must find it counted.
             self.shared.set_counters(self.engine.counters());
         }
-        handover.put(events, lags);
-        may_flush && lags && handover.room() > 0
+        handover.put(events, backlog);
+        flush == Flush::Now && backlog == Backlog::Folded && handover.room() > 0
     }
 
-    fn pause(&mut self, now: Moment, progress: &Progress) {
-        self.streak = if progress.records > 0 {
-            self.streak + 1
-        } else {
-            0
+    /// Waits until there is something to do, or not at all if there is already.
+    fn wait(&mut self, now: Moment, progress: &Progress) {
+        self.streak = match progress.records {
+            0 => 0,
+            _ => self.streak + 1,
         };
-        let may_obey = !self.waiting.is_empty() && self.is_ready_to_arm();
-        let host = self.engine.kernel_mut();
-        if progress.more || self.is_behind || may_obey {
+        let can_arm = !self.waiting.is_empty() && self.is_ready_to_arm();
+        if progress.more || self.is_behind || can_arm {
             if self.streak > 1 && progress.records < BUSY && self.syncs.is_empty() {
-                host.nap(PAUSE);
+                self.engine.kernel_mut().nap(PAUSE);
             }
             return;
         }
-        let folded = self.settle.is_some()
-            && self
-                .consumers
-                .iter()
-                .any(|consumer| self.engine.folded(consumer.outlet).0);
-        let settled = self
-            .settle
-            .filter(|_| folded)
-            .and_then(|settle| self.last_change.1.checked_add(settle));
+        let has_backlog = |consumer: &Consumer| self.engine.folded(consumer.outlet).0;
+        let settled = match self.settle {
+            Some(settle) if self.consumers.iter().any(has_backlog) => {
+                self.last_change.1.checked_add(settle)
+            }
+            _ => None,
+        };
         let deadline = [progress.deadline, settled].into_iter().flatten().min();
         let timeout = deadline.map(|at| at.saturating_sub(now));
         let woken = self.engine.kernel_mut().wait(timeout);
@@ -332,8 +326,8 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
-    /// Whatever ended the thread, nobody is left waiting for it.
+impl Drop for EngineThread {
+    /// Ends the feeds, also if the thread panicked, so that no consumer waits for it.
     fn drop(&mut self) {
         for consumer in &self.consumers {
             consumer.handover.close();
@@ -341,10 +335,10 @@ impl Drop for Seat {
     }
 }
 
-/// Tells whoever waits in `close` that the thread is gone, also if it panicked.
-struct Ending(Arc<Shared>);
+/// Marks the thread as ended when it is dropped, also by a panic, so that `close` returns.
+struct EndOnDrop(Arc<Shared>);
 
-impl Drop for Ending {
+impl Drop for EndOnDrop {
     fn drop(&mut self) {
         self.0.end();
     }

@@ -26,6 +26,10 @@ pub mod pyinotify;
 mod readiness;
 #[path = "../../everwatch/src/root_spec.rs"]
 mod root_spec;
+#[path = "../../everwatch/src/shared.rs"]
+mod shared;
+#[path = "../../everwatch/src/snapshot.rs"]
+mod snapshot;
 #[path = "../../everwatch/src/thread.rs"]
 mod thread;
 #[path = "../../everwatch/src/watcher.rs"]
@@ -38,9 +42,11 @@ pub use everwatch_core::entry::FileType;
 pub use everwatch_core::event::{
     Cause, Change, ChangeKind, Event, Resync, ResyncPhase, ResyncReason,
 };
+pub use everwatch_core::tree::Tree;
 pub use fake::Disk;
-pub use feed::{EventStream, Feed};
+pub use feed::{EventStream, Feed, watch};
 pub use options::{Backend, CompletionModel, Options};
 pub use printable::printable;
 pub use readiness::Readiness;
-pub use watcher::{Cursor, Entry, Root, Snapshot, Watcher};
+pub use snapshot::{Entry, Snapshot};
+pub use watcher::{Cursor, Root, Watcher};
