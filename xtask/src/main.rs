@@ -14,12 +14,14 @@ mod interleavings;
 mod machine;
 mod measure;
 mod process;
+mod quick;
 mod requirements;
 mod sim;
 mod soak;
 mod stages;
 mod test;
 mod wine;
+mod workspace;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,6 +40,12 @@ const COMMANDS: &[Command] = &[
         takes: "",
         does: "everything CI checks",
         run: test::run,
+    },
+    Command {
+        name: "quick",
+        takes: "[REVISION]",
+        does: "what changed since then, formatted, linted and tested; for work",
+        run: quick::run,
     },
     Command {
         name: "sim",

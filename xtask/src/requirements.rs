@@ -32,8 +32,36 @@ struct Proof {
     places: Vec<String>,
 }
 
+/// What the command prints, and what is wrong.
+struct Report {
+    listing: String,
+    summary: String,
+    mistakes: Vec<String>,
+}
+
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     arguments::nothing_else(arguments)?;
+    let report = report()?;
+    print!("{}", report.listing);
+    report.finish()
+}
+
+/// Like [`run`], with the summary alone.
+pub(crate) fn check() -> Result<(), String> {
+    report()?.finish()
+}
+
+impl Report {
+    fn finish(self) -> Result<(), String> {
+        println!("{}", self.summary);
+        if self.mistakes.is_empty() {
+            return Ok(());
+        }
+        Err(self.mistakes.join("\n  "))
+    }
+}
+
+fn report() -> Result<Report, String> {
     let document =
         fs::read_to_string(DOCUMENT).map_err(|error| format!("cannot read {DOCUMENT}: {error}"))?;
     let statements = statements(&document)?;
@@ -49,24 +77,24 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         let unknown = proof.ids.iter().filter(is_unknown);
         mistakes.extend(unknown.map(|id| format!("{}: {DOCUMENT} has no {id}", proof.name)));
     }
-    let (mut unproven, mut only_elsewhere) = (Vec::new(), 0);
+    let (mut listing, mut unproven, mut only_elsewhere) = (String::new(), Vec::new(), 0);
     for Statement { id, wanted, says } in &statements {
-        println!("{id:<9} {wanted:<3} {says}");
+        listing += &format!("{id:<9} {wanted:<3} {says}\n");
         let of_it = |proof: &&Proof| proof.ids.contains(id);
         let found: Vec<&Proof> = proofs.iter().filter(of_it).collect();
         for proof in &found {
-            println!("{:14}{} ({})", "", proof.name, proof.places.join(", "));
+            listing += &format!("{:14}{} ({})\n", "", proof.name, proof.places.join(", "));
         }
         if found.is_empty() {
-            println!("{:14}NO TEST", "");
+            listing += &format!("{:14}NO TEST\n", "");
             unproven.push(id.as_str());
         } else if let Some(place) = missing_place(wanted, &found) {
-            println!("{:14}not shown {place}", "");
+            listing += &format!("{:14}not shown {place}\n", "");
             only_elsewhere += 1;
         }
     }
-    println!(
-        "\n{} lines, {} tests; {} without a test; {only_elsewhere} not shown on every system they name",
+    let summary = format!(
+        "{} lines, {} tests; {} without a test; {only_elsewhere} not shown on every system they name",
         statements.len(),
         proofs.len(),
         unproven.len()
@@ -74,10 +102,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     if !unproven.is_empty() {
         mistakes.push(format!("without a test: {}", unproven.join(", ")));
     }
-    if mistakes.is_empty() {
-        return Ok(());
-    }
-    Err(mistakes.join("\n  "))
+    Ok(Report {
+        listing,
+        summary,
+        mistakes,
+    })
 }
 
 fn missing_place(wanted: &str, found: &[&Proof]) -> Option<&'static str> {

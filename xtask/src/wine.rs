@@ -14,7 +14,7 @@ use crate::process::{self, Tally};
 use crate::stages::{Failure, Outcome};
 use prefix::Prefix;
 use request::Request;
-use suites::{BUILDING, BUILT, BUILT_WITH_MINGW, BUILT_WITHOUT_C, EXECUTABLE};
+use suites::{BUILDING, EXECUTABLE, ON_WINDOWS, WITHOUT_C, WORKLOAD};
 use toolchain::Toolchain;
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
@@ -53,17 +53,40 @@ pub(crate) fn clippy() -> Result<Outcome, Failure> {
         Ok(msvc) => msvc,
         Err(why) => return Ok(Outcome::Skipped(why)),
     };
-    for (target, first) in [
-        (toolchain.target(), BUILT_WITH_MINGW),
-        (msvc, BUILT_WITHOUT_C),
-    ] {
-        for built in std::iter::once(&first).chain(BUILT) {
+    let all: String = ON_WINDOWS
+        .iter()
+        .map(|name| format!(" -p {name}"))
+        .collect();
+    for (target, features) in [(toolchain.target(), "--all-features"), (msvc, WITHOUT_C)] {
+        for built in [&format!("{all} --all-targets {features}"), WORKLOAD] {
             let mut clippy = toolchain.cargo(&format!("clippy {built}"), target);
             clippy.args(["--", "-D", "warnings"]);
             process::run_within(clippy, BUILDING)?;
         }
     }
     Ok(Outcome::Done(Tally::default()))
+}
+
+/// Type-checks those of the named packages that build for Windows. Nothing is installed for it.
+pub(crate) fn check(names: &[&str]) -> Result<Outcome, Failure> {
+    let target = Toolchain::Rustup.target();
+    let chosen: String = ON_WINDOWS
+        .iter()
+        .filter(|name| names.contains(name))
+        .map(|name| format!(" -p {name}"))
+        .collect();
+    let installed = process::output_of("rustup target list --installed").unwrap_or_default();
+    if !installed.lines().any(|line| line.trim() == target) {
+        let why = format!("no standard library; get it with: rustup target add {target}");
+        return Ok(Outcome::Skipped(why));
+    }
+    if chosen.is_empty() {
+        return Ok(Outcome::Skipped(
+            "nothing of it builds for Windows".to_owned(),
+        ));
+    }
+    let line = format!("cargo check{chosen} --all-targets --target {target}");
+    process::run(process::command(&line, &[])).map(Outcome::Done)
 }
 
 /// Prints what a shell needs to build and run Windows programs by hand.

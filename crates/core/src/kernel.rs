@@ -29,17 +29,32 @@ use crate::entry::{Identity, Stat, Watch};
 use crate::fault::Fault;
 use crate::listing::Listing;
 use crate::queue::RecordQueue;
-use crate::time::FileTime;
-use crate::time::may_be_since;
+use crate::time::{FileTime, may_be_since};
 
 /// What the engine calls a file that is looked at later; it means nothing to a kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Token(pub u64);
 
-/// Whether looking at a file showed that it may have been changed at `since` or later, or showed
-/// nothing. A file that is gone may have been changed before it was moved to where it is now.
-pub fn is_changed(looked: &Result<Stat, Fault>, since: FileTime) -> bool {
-    looked.map_or(true, |stat| may_be_since(stat.changed, since))
+/// The answer of [`Kernel::changed_since`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ChangedSince {
+    /// The file has not been changed since.
+    No,
+    /// The file may have been changed since, or cannot be looked at.
+    Maybe,
+    /// [`Kernel::finish_deferred_stats`] has the answer.
+    Deferred,
+}
+
+impl ChangedSince {
+    /// What the time stamps of a file say, or the failure to read them. A file that is gone may have been
+    /// changed before it was moved to where it is now, so a failure says [`ChangedSince::Maybe`].
+    pub fn from_stat(stat: &Result<Stat, Fault>, since: FileTime) -> ChangedSince {
+        match stat {
+            Ok(stat) if !may_be_since(stat.changed, since) => ChangedSince::No,
+            _ => ChangedSince::Maybe,
+        }
+    }
 }
 
 /// What adding a watch led to.
@@ -104,22 +119,24 @@ pub trait Kernel {
     /// Looks at the entry `name` of `dir` itself, not at what it points to.
     fn stat(&mut self, dir: &Self::Dir, name: &[u8]) -> Result<Stat, Fault>;
 
-    /// Tells whether the file `name` of `dir` may have been changed at `since` or later, or cannot be
-    /// looked at, as [`is_changed`] does. `None` if it will be looked at between now and the end of
-    /// the next [`Kernel::recall`], so that a kernel can do that beside what the engine asks meanwhile.
-    fn was_changed(
+    /// Says whether the file `name` of `dir` may have been changed at `since` or later.
+    ///
+    /// A kernel may answer [`ChangedSince::Deferred`] and look at the file at any moment until the end of
+    /// the next [`Kernel::finish_deferred_stats`], beside what the engine asks meanwhile. `token` then
+    /// names the file in the answer.
+    fn changed_since(
         &mut self,
         dir: &Self::Dir,
         name: &[u8],
         since: FileTime,
         _token: Token,
-    ) -> Option<bool> {
-        Some(is_changed(&self.stat(dir, name), since))
+    ) -> ChangedSince {
+        ChangedSince::from_stat(&self.stat(dir, name), since)
     }
 
-    /// Looks at every file for which [`Kernel::was_changed`] has put that off. Adds the tokens of
-    /// those that it would have said yes for.
-    fn recall(&mut self, _changed: &mut Vec<Token>) {}
+    /// Looks at every file for which [`Kernel::changed_since`] deferred the answer. Adds the tokens of
+    /// those that may have been changed.
+    fn finish_deferred_stats(&mut self, _changed: &mut Vec<Token>) {}
 
     /// Lists `dir` into `listing`, without `.` and `..`.
     fn list(&mut self, dir: &Self::Dir, listing: &mut Listing) -> Result<(), Fault>;
@@ -167,6 +184,7 @@ pub trait Kernel {
     /// The clock that files are stamped with.
     fn clock(&mut self) -> FileTime;
 
-    /// The engine is about to wait: what keeps file systems busy is to be given up.
-    fn rest(&mut self) {}
+    /// The engine is about to wait. A kernel gives up what keeps a file system busy, such as a working
+    /// directory in it, so that it can be unmounted.
+    fn before_wait(&mut self) {}
 }

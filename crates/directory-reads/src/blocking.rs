@@ -21,22 +21,21 @@ use std::time::{Duration, Instant};
 
 use everwatch_proactor::RETURN_LIMIT;
 use everwatch_proactor::native::spawn;
-use windows_sys::Win32::Foundation::{ERROR_OPERATION_ABORTED, ERROR_SEM_TIMEOUT};
+use windows_sys::Win32::Foundation::ERROR_SEM_TIMEOUT;
 
 use crate::completion::Closed;
 use crate::double_buffer::Lane;
 use crate::error::{Error, Stage};
 use crate::message_queue::{Handover, Parcel};
 use crate::native::waits;
-use crate::native::{BlockingDirectory, BlockingRead};
+use crate::native::{BlockingDirectory, BlockingRead, best_layout};
+use crate::policy::{ReadPolicy, Step};
 use crate::settings::{Settings, Tag};
 use crate::threaded::{Crew, Crewed};
-use crate::verdict::Verdict;
+use crate::verdict::Intent;
 
 /// Between one cancel and the next.
 const ASK_AGAIN: Duration = Duration::from_millis(1);
-/// So many reads in a row that others cancelled, and the directory is given up.
-const PATIENCE: u32 = 16;
 
 #[derive(Default)]
 struct Round {
@@ -84,6 +83,7 @@ struct Reader {
     shared: Arc<Shared>,
     directory: Arc<BlockingDirectory>,
     read: BlockingRead,
+    policy: ReadPolicy,
     lane: Arc<Lane>,
     handover: Arc<Handover>,
 }
@@ -107,8 +107,8 @@ impl Reader {
         shared.changed.notify_all();
     }
 
+    /// Reads until it must stop or the read fails.
     fn read_on(&mut self) {
-        let mut cancelled = 0;
         loop {
             {
                 let mut round = self.shared.round();
@@ -118,33 +118,28 @@ impl Reader {
                 round.is_inside = true;
                 round.is_cancelled = false;
             }
-            self.read.read(&self.directory);
-            let (is_cancelled, is_first) = {
+            let end = self.read.read(&self.directory, self.policy.layout());
+            let (intent, is_first) = {
                 let mut round = self.shared.round();
                 round.is_inside = false;
-                (round.is_cancelled, round.over == 0)
+                let intent = match round.is_cancelled {
+                    true => Intent::Cancel,
+                    false => Intent::Continue,
+                };
+                (intent, round.over == 0)
             };
-            if is_first && self.read.falls_back() {
-                continue;
-            }
-            let verdict = self.read.verdict(is_cancelled);
-            let is_strangers = verdict == Verdict::Cancelled && !is_cancelled;
-            cancelled = if is_strangers { cancelled + 1 } else { 0 };
-            let failed = match verdict {
-                Verdict::Changes { bytes } => {
+            let mut failed = None;
+            match self.policy.completed(end, intent) {
+                Step::IssueFirst => continue,
+                Step::HandOver { bytes } => {
                     if !self.hand_over(bytes) {
                         return;
                     }
-                    None
                 }
-                Verdict::Lost => {
-                    self.handover.push_lost(self.tag);
-                    None
-                }
-                Verdict::Cancelled if cancelled < PATIENCE => None,
-                Verdict::Cancelled => Some(ERROR_OPERATION_ABORTED),
-                Verdict::Failed { code } => Some(code),
-            };
+                Step::IssueAfterLoss => self.handover.push_lost(self.tag),
+                Step::Issue => {}
+                Step::Fail { code } => failed = Some(code),
+            }
             let mut round = self.shared.round();
             if let Some(code) = failed {
                 if is_first {
@@ -203,6 +198,7 @@ impl Seat {
             shared: Arc::clone(&shared),
             directory: Arc::clone(&directory),
             read: BlockingRead::new(settings),
+            policy: ReadPolicy::new(settings.bytes, best_layout()),
             lane: Lane::new(settings.bytes),
             handover: Arc::clone(handover),
         };

@@ -16,10 +16,10 @@ use windows_sys::Win32::System::IO::OVERLAPPED;
 use crate::common::check;
 use crate::completion::Completion;
 use crate::error::{Error, Stage};
-use crate::native::{self, Buffer, DirHandle, Filled, Target, best_layout, is_layout_refused};
-use crate::overlapped::PATIENCE;
+use crate::native::{self, Buffer, DirHandle, Filled, Target, best_layout};
+use crate::policy::{ReadPolicy, Step};
 use crate::settings::{Layout, Settings};
-use crate::verdict::{Verdict, verdict};
+use crate::verdict::{Intent, ReadEnd};
 
 /// One read of a directory.
 struct ReadChanges {
@@ -98,16 +98,17 @@ unsafe impl Operation for ReadChanges {
 pub struct DirectoryChanges {
     endpoint: Arc<Endpoint>,
     settings: Settings,
-    /// None after the read has ended with an error, or while it could not be issued again.
+    policy: ReadPolicy,
+    /// None after the read has ended with an error.
     read: Option<Submission<ReadChanges>>,
     /// The buffer that is not in the kernel.
     spare: Option<Buffer>,
-    /// What was handed out last.
+    /// The records that the last [`Completion::Changes`] lends.
     last: Option<Filled>,
-    /// Why there is no read.
+    /// Records were lost when the read was issued again. It is reported next.
+    is_lost: bool,
+    /// The Win32 error because of which there is no read.
     failed: u32,
-    /// How many reads in a row others have cancelled.
-    cancelled: u32,
 }
 
 impl fmt::Debug for DirectoryChanges {
@@ -121,7 +122,7 @@ impl fmt::Debug for DirectoryChanges {
 
 impl DirectoryChanges {
     /// Opens the directory again by its handle, which may be closed when this returns, and issues the
-    /// first read: what happens from then on is told.
+    /// first read: what happens from then on is reported.
     ///
     /// # Errors
     /// Impossible settings, a handle that is no directory's, and what ReadDirectoryChangesW says.
@@ -139,65 +140,72 @@ impl DirectoryChanges {
         let mut changes = DirectoryChanges {
             endpoint: Arc::new(endpoint),
             settings,
+            policy: ReadPolicy::new(settings.bytes, best_layout()),
             read: None,
             spare: Some(Buffer::new(settings.bytes)),
             last: None,
+            is_lost: false,
             failed: 0,
-            cancelled: 0,
         };
-        let best = best_layout();
-        changes.issue(Buffer::new(settings.bytes), best);
-        if best == Layout::Extended && changes.read.is_none() && is_layout_refused(changes.failed) {
-            changes.issue(Buffer::new(settings.bytes), Layout::Plain);
-        }
+        changes.issue(Buffer::new(settings.bytes));
         match changes.read {
             Some(_) => Ok(changes),
             None => Err(failed(Stage::Arm)(changes.failed)),
         }
     }
 
-    fn issue(&mut self, buffer: Buffer, layout: Layout) {
-        let operation = ReadChanges {
-            endpoint: Arc::clone(&self.endpoint),
-            buffer,
-            settings: self.settings,
-            layout,
-        };
-        match self.endpoint.remote().submit(operation).at_once() {
-            Ok((ended, ..)) => self.failed = ended.error,
-            Err(pending) => self.read = Some(pending),
+    /// Puts a read into this buffer into the kernel, or notes why it does not go there.
+    fn issue(&mut self, mut buffer: Buffer) {
+        loop {
+            let operation = ReadChanges {
+                endpoint: Arc::clone(&self.endpoint),
+                buffer,
+                settings: self.settings,
+                layout: self.policy.layout(),
+            };
+            let (ended, same, _) = match self.endpoint.remote().submit(operation).at_once() {
+                Ok(refused) => refused,
+                Err(pending) => {
+                    self.policy.accepted();
+                    self.read = Some(pending);
+                    return;
+                }
+            };
+            match self.policy.refused(ended.error) {
+                Step::Fail { code } => return self.failed = code,
+                Step::IssueAfterLoss => self.is_lost = true,
+                Step::HandOver { .. } | Step::Issue | Step::IssueFirst => {}
+            }
+            buffer = same;
         }
     }
 
-    /// What comes next. The read has been issued again before this returns, but for
-    /// [`Completion::Failed`], after which there is nothing but that.
+    /// Waits for the next completion. The read has been issued again before this returns, except with
+    /// [`Completion::Failed`], after which every call returns the same.
     ///
-    /// A future that is dropped loses nothing: what has come is what the next one gives.
+    /// A future that is dropped loses nothing: the next one returns what has come meanwhile.
     pub async fn next(&mut self) -> Completion<'_> {
         if let Some(last) = self.last.take() {
             self.spare = Some(last.into_buffer());
         }
         loop {
+            if std::mem::take(&mut self.is_lost) {
+                return Completion::Lost;
+            }
             let Some(read) = &mut self.read else {
                 return Completion::Failed { code: self.failed };
             };
             let (ended, buffer, layout) = read.await;
             self.read = None;
-            let Ended {
-                error,
-                bytes,
-                status,
-            } = ended;
-            let verdict = verdict(error, status, bytes, buffer.capacity(), false);
-            self.cancelled = match verdict {
-                Verdict::Cancelled => self.cancelled + 1,
-                _ => 0,
+            let end = ReadEnd {
+                error: ended.error,
+                status: ended.status,
+                bytes: ended.bytes,
             };
-            match verdict {
-                Verdict::Changes { bytes } => {
+            match self.policy.completed(end, Intent::Continue) {
+                Step::HandOver { bytes } => {
                     let spare = self.spare.take();
-                    let spare = spare.unwrap_or_else(|| Buffer::new(self.settings.bytes));
-                    self.issue(spare, layout);
+                    self.issue(spare.unwrap_or_else(|| Buffer::new(self.settings.bytes)));
                     // SAFETY: the read into this buffer has ended.
                     let filled = unsafe { Filled::new(buffer, bytes, layout) };
                     let filled = self.last.insert(filled);
@@ -206,17 +214,16 @@ impl DirectoryChanges {
                         layout,
                     };
                 }
-                Verdict::Lost => {
-                    self.issue(buffer, layout);
-                    return Completion::Lost;
+                Step::IssueAfterLoss => {
+                    self.is_lost = true;
+                    self.issue(buffer);
                 }
-                Verdict::Cancelled
-                    if self.cancelled < PATIENCE && !self.endpoint.remote().is_closed() =>
-                {
-                    self.issue(buffer, layout);
+                // The close of the loop has cancelled it, and takes no other.
+                Step::Issue | Step::IssueFirst if self.endpoint.remote().is_closed() => {
+                    self.failed = ERROR_OPERATION_ABORTED;
                 }
-                Verdict::Cancelled => self.failed = ERROR_OPERATION_ABORTED,
-                Verdict::Failed { code } => self.failed = code,
+                Step::Issue | Step::IssueFirst => self.issue(buffer),
+                Step::Fail { code } => self.failed = code,
             }
         }
     }

@@ -48,7 +48,8 @@ struct Fence {
 /// be read first.
 pub(crate) fn work(source: impl Commanded, handover: &Arc<Handover>) {
     let mut desk = Desk::new(source);
-    let mut hand_over = |tag: Tag, lane: &Arc<Lane>, turn| handover.push_turn(tag, lane, turn);
+    let mut hand_over =
+        |tag: Tag, lane: &Arc<Lane>, outcome| handover.push_outcome(tag, lane, outcome);
     let mut fence: Option<Fence> = None;
     loop {
         while let Some(command) = desk.source.command() {

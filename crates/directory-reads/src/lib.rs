@@ -90,8 +90,11 @@
     )
 )]
 
+mod codes;
 mod completion;
 mod error;
+#[cfg(any(windows, test))]
+mod policy;
 pub mod records;
 mod settings;
 mod verdict;
@@ -130,7 +133,7 @@ mod threaded;
 pub use completion::{Closed, Collected, Completion, Model};
 pub use error::{Error, Stage};
 pub use settings::{Filter, LARGEST_REMOTE_BUFFER, Layout, Settings, Tag};
-pub use verdict::{Verdict, verdict};
+pub use verdict::{Intent, ReadEnd, Verdict, verdict};
 
 #[cfg(windows)]
 pub use changes::DirectoryChanges;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::completion::Completion;
 use crate::double_buffer::{Lane, Loan};
 use crate::native::Filled;
-use crate::overlapped::Turn;
+use crate::overlapped::Outcome;
 use crate::reads::Ring;
 use crate::settings::Tag;
 
@@ -62,14 +62,14 @@ impl Handover {
     }
 
     /// Leaves what a completion came to.
-    pub(crate) fn push_turn(&self, tag: Tag, lane: &Arc<Lane>, turn: Turn) {
-        if let Some(filled) = turn.changes {
+    pub(crate) fn push_outcome(&self, tag: Tag, lane: &Arc<Lane>, outcome: Outcome) {
+        if let Some(filled) = outcome.changes {
             self.push(Parcel::Changes(tag, Arc::clone(lane), filled));
         }
-        if turn.is_lost {
+        if outcome.is_lost {
             self.push_lost(tag);
         }
-        if let Some(code) = turn.failed {
+        if let Some(code) = outcome.failed {
             self.push(Parcel::Failed(tag, code));
         }
     }

@@ -1,177 +1,199 @@
-//! One directory being read: the turn from a completion to the next read, the same in all
-//! overlapped models.
+//! One directory with an overlapped read: the driver of the read policy for the models `port`, `apc` and
+//! `event`.
 
 use everwatch_proactor::native::Packet;
 
-use crate::native::{Buffer, ChangeRead, DirHandle, Filled, Idle, Pending, Ready, Via};
+use crate::native::{
+    Buffer, ChangeRead, DirHandle, Filled, Idle, Pending, Ready, Via, best_layout,
+};
+use crate::policy::{ReadPolicy, Step};
 use crate::settings::Settings;
-use crate::verdict::Verdict;
+use crate::verdict::Intent;
 
-const ERROR_NOTIFY_ENUM_DIR: u32 = 1022;
-const ERROR_OPERATION_ABORTED: u32 = 995;
-
-/// So many reads in a row that others cancelled, and the directory is given up.
-pub(crate) const PATIENCE: u32 = 16;
-
-enum State {
+/// Where the read is.
+enum Phase {
+    /// In the kernel.
     Pending(ChangeRead<Pending>),
-    /// Completed with records, and no buffer to go on with.
-    Starved(ChangeRead<Ready>),
-    /// Ended; only to be closed.
+    /// Complete with records, and without a buffer to go on with. The kernel collects meanwhile.
+    Starved {
+        ready: ChangeRead<Ready>,
+        /// The valid bytes of its buffer.
+        bytes: u32,
+    },
+    /// Over. The directory waits to be closed.
     Ended,
 }
 
-/// A directory and its read.
-pub(crate) struct Reading {
-    state: State,
+/// A directory and its read. Not thread-safe: it belongs to the thread that takes its packets.
+pub(crate) struct OverlappedRead {
+    phase: Phase,
+    policy: ReadPolicy,
     via: Via,
-    /// Whether the pending read has been cancelled by this side.
-    is_cancelled: bool,
-    /// How many reads in a row others have cancelled.
-    cancelled: u32,
+    /// Whether this side has cancelled the pending read.
+    intent: Intent,
 }
 
-/// What a completion came to, to be told in the order of the fields. The read has been issued again
-/// unless it failed, or starves: then nothing is to be told, and [`Reading::resume`] is for later.
+/// What a completion came to, in the order in which it must be reported. By then the read has been issued
+/// again, unless it failed or starves. One that starves reports nothing until
+/// [`OverlappedRead::resume`].
 #[derive(Debug, Default)]
-pub(crate) struct Turn {
+pub(crate) struct Outcome {
+    /// The records.
     pub(crate) changes: Option<Filled>,
+    /// Records were lost after these.
     pub(crate) is_lost: bool,
-    /// The read ended with this error.
+    /// The Win32 error with which the read ended.
     pub(crate) failed: Option<u32>,
 }
 
-impl Reading {
-    /// Issues the first read.
+impl OverlappedRead {
+    /// Issues the first read of a directory. `key` is that of its packets.
+    ///
+    /// # Errors
+    /// The Win32 error of the call. The directory is closed then.
     pub(crate) fn start(
         directory: DirHandle,
         settings: Settings,
         key: usize,
         via: Via,
-    ) -> Result<Reading, u32> {
-        let read = ChangeRead::new(directory, settings, key).arm_first(via);
-        let read = read.map_err(|(_, error)| error)?;
-        Ok(Reading {
-            state: State::Pending(read),
+    ) -> Result<OverlappedRead, u32> {
+        let mut read = OverlappedRead {
+            phase: Phase::Ended,
+            policy: ReadPolicy::new(settings.bytes, best_layout()),
             via,
-            is_cancelled: false,
-            cancelled: 0,
-        })
+            intent: Intent::Continue,
+        };
+        let mut outcome = Outcome::default();
+        read.issue(ChangeRead::new(directory, settings, key), &mut outcome);
+        match outcome.failed {
+            Some(code) => Err(code),
+            None => Ok(read),
+        }
     }
 
-    /// The pending read, if there is one.
+    /// The read, if the kernel has it.
     pub(crate) fn pending(&self) -> Option<&ChangeRead<Pending>> {
-        match &self.state {
-            State::Pending(read) => Some(read),
-            State::Starved(_) | State::Ended => None,
+        match &self.phase {
+            Phase::Pending(read) => Some(read),
+            Phase::Starved { .. } | Phase::Ended => None,
         }
     }
 
+    /// Whether it waits for a buffer.
     pub(crate) fn is_starving(&self) -> bool {
-        matches!(self.state, State::Starved(_))
+        matches!(self.phase, Phase::Starved { .. })
     }
 
-    /// Asks for the pending read to end.
+    /// Asks for the pending read to end. Its completion still comes.
     pub(crate) fn cancel(&mut self, ask: impl FnOnce(&ChangeRead<Pending>) -> Result<(), u32>) {
-        if let State::Pending(read) = &self.state {
-            // An error says that its completion is under way, or will be asked for again.
+        if let Phase::Pending(read) = &self.phase {
+            // An error says that its completion is under way. If it is not, the cancel is asked for again.
             let _ = ask(read);
-            self.is_cancelled = true;
+            self.intent = Intent::Cancel;
         }
     }
 
-    /// Takes the completion of the pending read, or gives the packet back.
+    /// Takes the completion of the pending read and goes on. `spare` gives a buffer, or notes that one is
+    /// wanted.
+    ///
+    /// # Errors
+    /// The packet, if it is another read's.
     pub(crate) fn complete(
         &mut self,
         packet: Packet,
         spare: impl FnOnce() -> Option<Buffer>,
-    ) -> Result<Turn, Packet> {
-        match std::mem::replace(&mut self.state, State::Ended) {
-            State::Pending(read) => match read.dequeued(packet) {
-                Ok(ready) => Ok(self.turn(ready, spare)),
+    ) -> Result<Outcome, Packet> {
+        match std::mem::replace(&mut self.phase, Phase::Ended) {
+            Phase::Pending(read) => match read.dequeued(packet) {
+                Ok(ready) => {
+                    let intent = std::mem::replace(&mut self.intent, Intent::Continue);
+                    let step = self.policy.completed(ready.end(), intent);
+                    Ok(self.follow(step, ready, spare))
+                }
                 Err((read, packet)) => {
-                    self.state = State::Pending(read);
+                    self.phase = Phase::Pending(read);
                     Err(packet)
                 }
             },
             other => {
-                self.state = other;
+                self.phase = other;
                 Err(packet)
             }
         }
     }
 
     /// Takes the completion of a read that is not wanted any more, and closes its directory.
+    ///
+    /// # Errors
+    /// The packet, if it is another read's. The read is leaked then.
     pub(crate) fn end(self, packet: Packet) -> Result<(), Packet> {
-        match self.state {
-            State::Pending(read) => match read.dequeued(packet) {
+        match self.phase {
+            Phase::Pending(read) => match read.dequeued(packet) {
                 Ok(_) => Ok(()),
                 Err((_, packet)) => Err(packet),
             },
-            State::Starved(_) | State::Ended => Err(packet),
+            Phase::Starved { .. } | Phase::Ended => Err(packet),
         }
     }
 
-    /// Goes on after [`News::Starved`].
-    pub(crate) fn resume(&mut self, spare: impl FnOnce() -> Option<Buffer>) -> Option<Turn> {
-        match std::mem::replace(&mut self.state, State::Ended) {
-            State::Starved(ready) => Some(self.turn(ready, spare)),
+    /// Goes on with a read that starved. `None` if it did not.
+    pub(crate) fn resume(&mut self, spare: impl FnOnce() -> Option<Buffer>) -> Option<Outcome> {
+        match std::mem::replace(&mut self.phase, Phase::Ended) {
+            Phase::Starved { ready, bytes } => {
+                Some(self.follow(Step::HandOver { bytes }, ready, spare))
+            }
             other => {
-                self.state = other;
+                self.phase = other;
                 None
             }
         }
     }
 
-    fn turn(&mut self, ready: ChangeRead<Ready>, spare: impl FnOnce() -> Option<Buffer>) -> Turn {
-        let is_ours = std::mem::take(&mut self.is_cancelled);
-        let verdict = ready.verdict(is_ours);
-        self.cancelled = match verdict {
-            Verdict::Cancelled if !is_ours => self.cancelled + 1,
-            _ => 0,
-        };
-        match verdict {
-            Verdict::Changes { .. } => match spare() {
+    /// Does what the policy says about a completed read.
+    fn follow(
+        &mut self,
+        step: Step,
+        ready: ChangeRead<Ready>,
+        spare: impl FnOnce() -> Option<Buffer>,
+    ) -> Outcome {
+        let mut outcome = Outcome::default();
+        match step {
+            Step::HandOver { bytes } => match spare() {
                 Some(spare) => {
-                    let (read, filled) = ready.exchange(spare);
-                    let mut turn = self.again(read);
-                    turn.changes = Some(filled);
-                    turn
+                    let (read, filled) = ready.exchange(spare, bytes);
+                    outcome.changes = Some(filled);
+                    self.issue(read, &mut outcome);
                 }
-                None => {
-                    self.state = State::Starved(ready);
-                    Turn::default()
-                }
+                None => self.phase = Phase::Starved { ready, bytes },
             },
-            Verdict::Lost => {
-                let mut turn = self.again(ready.into_idle());
-                turn.is_lost = true;
-                turn
+            Step::IssueAfterLoss => {
+                outcome.is_lost = true;
+                self.issue(ready.into_idle(), &mut outcome);
             }
-            Verdict::Cancelled if self.cancelled < PATIENCE => self.again(ready.into_idle()),
-            Verdict::Cancelled => Turn {
-                failed: Some(ERROR_OPERATION_ABORTED),
-                ..Turn::default()
-            },
-            Verdict::Failed { code } => Turn {
-                failed: Some(code),
-                ..Turn::default()
-            },
+            Step::Issue | Step::IssueFirst => self.issue(ready.into_idle(), &mut outcome),
+            Step::Fail { code } => outcome.failed = Some(code),
         }
+        outcome
     }
 
-    fn again(&mut self, read: ChangeRead<Idle>) -> Turn {
-        let mut turn = Turn::default();
-        let mut result = read.arm_via(self.via);
-        if let Err((read, ERROR_NOTIFY_ENUM_DIR)) = result {
-            // Lost between the two reads, and told by the call itself.
-            turn.is_lost = true;
-            result = read.arm_via(self.via);
+    /// Puts the read into the kernel, or notes why it does not go there.
+    fn issue(&mut self, mut read: ChangeRead<Idle>, outcome: &mut Outcome) {
+        loop {
+            match read.arm_via(self.via, self.policy.layout()) {
+                Ok(pending) => {
+                    self.policy.accepted();
+                    self.phase = Phase::Pending(pending);
+                    return;
+                }
+                Err((idle, code)) => {
+                    match self.policy.refused(code) {
+                        Step::Fail { code } => return outcome.failed = Some(code),
+                        Step::IssueAfterLoss => outcome.is_lost = true,
+                        Step::HandOver { .. } | Step::Issue | Step::IssueFirst => {}
+                    }
+                    read = idle;
+                }
+            }
         }
-        match result {
-            Ok(read) => self.state = State::Pending(read),
-            Err((_, code)) => turn.failed = Some(code),
-        }
-        turn
     }
 }

@@ -14,7 +14,7 @@ use crate::completion::{Closed, Collected, Completion};
 use crate::double_buffer::{Lane, Loan};
 use crate::error::{Error, Stage, of_start};
 use crate::native::{DirHandle, Via};
-use crate::overlapped::Turn;
+use crate::overlapped::Outcome;
 use crate::read_set::{Desk, Source};
 use crate::reads::{DirectoryReads, Ring, Waker};
 use crate::settings::{Settings, Tag};
@@ -102,20 +102,25 @@ impl PortReads {
     }
 }
 
-/// Tells what a turn came to; how many completions that were.
-fn tell(tag: Tag, lane: &Lane, turn: Turn, deliver: &mut dyn FnMut(Tag, Completion<'_>)) -> usize {
+/// Tells what a outcome came to; how many completions that were.
+fn tell(
+    tag: Tag,
+    lane: &Lane,
+    outcome: Outcome,
+    deliver: &mut dyn FnMut(Tag, Completion<'_>),
+) -> usize {
     let mut delivered = 0;
-    if let Some(filled) = turn.changes {
+    if let Some(filled) = outcome.changes {
         let loan = Loan::new(filled, lane);
         let (bytes, layout) = (loan.filled().bytes(), loan.filled().layout());
         deliver(tag, Completion::Changes { bytes, layout });
         delivered += 1;
     }
-    if turn.is_lost {
+    if outcome.is_lost {
         deliver(tag, Completion::Lost);
         delivered += 1;
     }
-    if let Some(code) = turn.failed {
+    if let Some(code) = outcome.failed {
         deliver(tag, Completion::Failed { code });
         delivered += 1;
     }
@@ -145,15 +150,16 @@ impl DirectoryReads for PortReads {
 
     fn collect(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) -> Collected {
         let mut delivered = 0;
-        let mut tell = |tag, lane: &Arc<Lane>, turn| delivered += tell(tag, lane, turn, deliver);
+        let mut tell =
+            |tag, lane: &Arc<Lane>, outcome| delivered += tell(tag, lane, outcome, deliver);
         self.desk.pump_all();
         let more = (0..BOUND).all(|_| self.desk.settle_next(&mut tell));
         Collected { delivered, more }
     }
 
     fn fence(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) {
-        self.desk.fence(&mut |tag, lane, turn| {
-            tell(tag, lane, turn, deliver);
+        self.desk.fence(&mut |tag, lane, outcome| {
+            tell(tag, lane, outcome, deliver);
         });
     }
 

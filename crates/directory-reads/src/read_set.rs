@@ -18,7 +18,7 @@ use everwatch_proactor::native::Packet;
 use crate::completion::Closed;
 use crate::double_buffer::Lane;
 use crate::native::{ChangeRead, DirHandle, Pending, Via};
-use crate::overlapped::{Reading, Turn};
+use crate::overlapped::{Outcome, OverlappedRead};
 use crate::settings::{Settings, Tag};
 
 /// How often a fence takes what an instantly completed read brought, per directory.
@@ -55,7 +55,7 @@ pub(crate) trait Source {
 
 struct Slot {
     tag: Tag,
-    reading: Reading,
+    read: OverlappedRead,
     lane: Arc<Lane>,
 }
 
@@ -75,7 +75,7 @@ pub(crate) struct Desk<S> {
 }
 
 /// Gets what a completion of this directory came to.
-pub(crate) type Deliver<'a> = &'a mut dyn FnMut(Tag, &Arc<Lane>, Turn);
+pub(crate) type Deliver<'a> = &'a mut dyn FnMut(Tag, &Arc<Lane>, Outcome);
 
 impl<S: Source> Desk<S> {
     pub(crate) fn new(source: S) -> Desk<S> {
@@ -111,11 +111,11 @@ impl<S: Source> Desk<S> {
         let via = self.source.attach(&directory, key).inspect_err(|_| {
             self.source.detach(key, false);
         })?;
-        match Reading::start(directory, settings, key, via) {
-            Ok(reading) => {
+        match OverlappedRead::start(directory, settings, key, via) {
+            Ok(read) => {
                 self.keys.insert(tag, key);
-                let slot = Slot { tag, reading, lane };
-                if let Some(read) = slot.reading.pending() {
+                let slot = Slot { tag, read, lane };
+                if let Some(read) = slot.read.pending() {
                     self.source.issued(key, read);
                 }
                 self.slots.insert(key, slot);
@@ -160,8 +160,8 @@ impl<S: Source> Desk<S> {
             return;
         };
         let lane = &slot.lane;
-        match slot.reading.complete(packet, || lane.take()) {
-            Ok(turn) => deliver(slot.tag, lane, turn),
+        match slot.read.complete(packet, || lane.take()) {
+            Ok(outcome) => deliver(slot.tag, lane, outcome),
             Err(_) => self.counts.stray_packets += 1,
         }
     }
@@ -171,8 +171,8 @@ impl<S: Source> Desk<S> {
         let slot = self.keys.get(&tag).and_then(|key| self.slots.get_mut(key));
         if let Some(slot) = slot {
             let lane = &slot.lane;
-            if let Some(turn) = slot.reading.resume(|| lane.take()) {
-                deliver(tag, lane, turn);
+            if let Some(outcome) = slot.read.resume(|| lane.take()) {
+                deliver(tag, lane, outcome);
             }
         }
     }
@@ -180,13 +180,13 @@ impl<S: Source> Desk<S> {
     fn is_pending(&self, key: usize) -> bool {
         self.slots
             .get(&key)
-            .is_some_and(|slot| slot.reading.pending().is_some())
+            .is_some_and(|slot| slot.read.pending().is_some())
     }
 
     fn cancel(&mut self, key: usize) {
         if let Some(slot) = self.slots.get_mut(&key) {
             let source = &self.source;
-            slot.reading.cancel(|read| source.cancel(read));
+            slot.read.cancel(|read| source.cancel(read));
         }
     }
 
@@ -228,7 +228,7 @@ impl<S: Source> Desk<S> {
         };
         self.keys.remove(&slot.tag);
         if let Some(packet) = packet {
-            let is_stray = slot.reading.end(packet).is_err();
+            let is_stray = slot.read.end(packet).is_err();
             self.counts.stray_packets += u64::from(is_stray);
         } else if is_pending {
             self.counts.leaked += 1;
@@ -246,7 +246,7 @@ impl<S: Source> Desk<S> {
 
     /// Whether a directory waits for its buffer.
     pub(crate) fn is_starving(&self) -> bool {
-        self.slots.values().any(|slot| slot.reading.is_starving())
+        self.slots.values().any(|slot| slot.read.is_starving())
     }
 
     fn keys(&self) -> Vec<usize> {

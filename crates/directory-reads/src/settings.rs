@@ -1,11 +1,10 @@
 //! What a directory read is asked for, and what is wrong with an impossible request.
 
+use crate::codes::ERROR_INVALID_PARAMETER;
 use crate::error::{Error, Stage};
 
 /// The largest buffer that a network redirector takes: its packets are no longer.
 pub const LARGEST_REMOTE_BUFFER: u32 = 64 * 1024;
-
-const ERROR_INVALID_PARAMETER: u32 = 87;
 
 /// The name of one watched directory, chosen by the caller. It is never used again by one reader.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

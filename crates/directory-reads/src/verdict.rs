@@ -1,30 +1,47 @@
-//! What a completed read means, decided from what the kernel said and what was asked of it.
+//! The verdict on a completed read, from the status that the kernel reports and the intent of this side.
 //!
-//! A byte count alone says nothing: 0 bytes can be an overflow, a handle that is closing, or a
-//! cancelled read. The status decides, together with whether this side asked for the read to end.
+//! A byte count alone decides nothing: 0 bytes can mean an overflow, a handle that is being closed, or a
+//! cancelled read (MSDN, ReadDirectoryChangesW: "If the number of bytes transferred is zero, you should
+//! compute the changes by enumerating the directory"). The status decides, together with whether this side
+//! asked for the read to end.
 
-const ERROR_OPERATION_ABORTED: u32 = 995;
-const ERROR_IO_PENDING: u32 = 997;
-const ERROR_NOTIFY_ENUM_DIR: u32 = 1022;
-const ERROR_HANDLES_CLOSED: u32 = 676;
-const ERROR_NOTIFY_CLEANUP: u32 = 745;
+use crate::codes::{
+    ERROR_HANDLES_CLOSED, ERROR_IO_PENDING, ERROR_NOTIFY_CLEANUP, ERROR_NOTIFY_ENUM_DIR,
+    ERROR_OPERATION_ABORTED, STATUS_CANCELLED, STATUS_HANDLES_CLOSED, STATUS_NOTIFY_CLEANUP,
+    STATUS_NOTIFY_ENUM_DIR,
+};
 
-const STATUS_NOTIFY_CLEANUP: u32 = 0x0000_010b;
-const STATUS_NOTIFY_ENUM_DIR: u32 = 0x0000_010c;
-const STATUS_HANDLES_CLOSED: u32 = 0x8000_000a;
-const STATUS_CANCELLED: u32 = 0xc000_0120;
+/// The end of one read, as the kernel reports it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ReadEnd {
+    /// The Win32 error; 0 for success.
+    pub error: u32,
+    /// The NTSTATUS in `OVERLAPPED::Internal`; 0 where there is none, as with a blocking read.
+    pub status: u32,
+    /// How many bytes of records the kernel says that it wrote.
+    pub bytes: u32,
+}
 
-/// What is to be done with a completed read.
+/// What this side wants of the read that has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Intent {
+    /// It should have gone on: nobody on this side cancelled it.
+    Continue,
+    /// This side cancelled it, to stop reading or to issue another read.
+    Cancel,
+}
+
+/// The meaning of a completed read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// The buffer holds this many bytes of records.
+    /// The buffer holds records.
     Changes {
-        /// The valid bytes; at least 1 and at most the capacity.
+        /// The valid bytes; at least 1 and at most the capacity of the buffer.
         bytes: u32,
     },
-    /// Records were lost; the read is to be issued again.
+    /// Records were lost. The read must be issued again.
     Lost,
-    /// The read was called off. Nothing is lost: records wait for the next read on the handle.
+    /// The read was cancelled. Nothing is lost: the kernel keeps records for the next read on the handle.
     Cancelled,
     /// The read cannot go on.
     Failed {
@@ -33,28 +50,21 @@ pub enum Verdict {
     },
 }
 
-/// Judges one completion.
-///
-/// `error` is the Win32 error, 0 for success; `status` the NTSTATUS in `OVERLAPPED::Internal`, 0
-/// where there is none (a blocking read); `bytes` and `capacity` those transferred and those that
-/// the buffer can hold; `is_cancelled` whether this side asked for the read to end, to stop it or
-/// to issue another.
-pub fn verdict(error: u32, status: u32, bytes: u32, capacity: u32, is_cancelled: bool) -> Verdict {
-    let closing = |code| {
-        if is_cancelled {
-            Verdict::Cancelled
-        } else {
-            Verdict::Failed { code }
-        }
+/// Judges one completion of a read into a buffer of `capacity` bytes.
+pub fn verdict(end: ReadEnd, capacity: u32, intent: Intent) -> Verdict {
+    let closing = |code| match intent {
+        Intent::Cancel => Verdict::Cancelled,
+        Intent::Continue => Verdict::Failed { code },
     };
-    match (error, status) {
+    match (end.error, end.status) {
         (_, STATUS_NOTIFY_ENUM_DIR) | (ERROR_NOTIFY_ENUM_DIR, _) => Verdict::Lost,
         (_, STATUS_CANCELLED) | (ERROR_OPERATION_ABORTED, _) => Verdict::Cancelled,
         (_, STATUS_NOTIFY_CLEANUP) | (ERROR_NOTIFY_CLEANUP, _) => closing(ERROR_NOTIFY_CLEANUP),
         (_, STATUS_HANDLES_CLOSED) | (ERROR_HANDLES_CLOSED, _) => closing(ERROR_HANDLES_CLOSED),
         (ERROR_IO_PENDING, _) => closing(ERROR_IO_PENDING),
-        (0, _) if bytes == 0 || bytes > capacity => Verdict::Lost,
-        (0, _) => Verdict::Changes { bytes },
+        // More bytes than the buffer holds would make the next reader run past its end.
+        (0, _) if end.bytes == 0 || end.bytes > capacity => Verdict::Lost,
+        (0, _) => Verdict::Changes { bytes: end.bytes },
         (code, _) => Verdict::Failed { code },
     }
 }
@@ -101,9 +111,14 @@ mod tests {
             (0xdead, 0xc000_beef, 12, failed(0xdead), failed(0xdead)),
         ];
         for (error, status, bytes, going_on, ending) in table {
-            let judge = |is_cancelled| verdict(error, status, bytes, CAPACITY, is_cancelled);
-            assert_eq!(judge(false), going_on, "{error} {status:#x} {bytes}");
-            assert_eq!(judge(true), ending, "{error} {status:#x} {bytes} cancelled");
+            let end = ReadEnd {
+                error,
+                status,
+                bytes,
+            };
+            let judge = |intent| verdict(end, CAPACITY, intent);
+            assert_eq!(judge(Intent::Continue), going_on, "{end:?}");
+            assert_eq!(judge(Intent::Cancel), ending, "{end:?} cancelled");
         }
     }
 
@@ -113,8 +128,13 @@ mod tests {
         for error in 0..1100 {
             for status in [0, 0x103, 0x10b, 0x10c, 0x8000_000a, 0xc000_0120] {
                 for bytes in [0, 1, CAPACITY, CAPACITY + 1, u32::MAX] {
-                    for is_cancelled in [false, true] {
-                        let verdict = verdict(error, status, bytes, CAPACITY, is_cancelled);
+                    for intent in [Intent::Continue, Intent::Cancel] {
+                        let end = ReadEnd {
+                            error,
+                            status,
+                            bytes,
+                        };
+                        let verdict = verdict(end, CAPACITY, intent);
                         if let Verdict::Changes { bytes: valid } = verdict {
                             assert!(valid == bytes && (1..=CAPACITY).contains(&valid));
                         }

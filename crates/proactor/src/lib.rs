@@ -35,24 +35,75 @@
 )]
 
 #[cfg(windows)]
+mod batch_size;
+#[cfg(windows)]
 mod call;
+#[cfg(windows)]
+pub mod console;
+#[cfg(windows)]
+mod deferred_wakes;
+#[cfg(all(windows, feature = "futures-io"))]
+mod duplex;
+#[cfg(windows)]
+mod endpoint;
+#[cfg(windows)]
+mod file;
 #[cfg(windows)]
 pub mod native;
 #[cfg(all(windows, not(feature = "seam")))]
 mod no_seam;
 #[cfg(windows)]
+mod operation;
+#[cfg(windows)]
+pub mod pipe;
+#[cfg(windows)]
 mod proactor;
+#[cfg(windows)]
+pub mod process;
+#[cfg(windows)]
+mod read_lock;
+#[cfg(windows)]
+mod remote;
+#[cfg(windows)]
+mod runner;
 #[cfg(all(windows, feature = "seam"))]
 pub mod seam;
-
-#[cfg(all(windows, feature = "futures-io"))]
-pub use proactor::Duplex;
 #[cfg(all(windows, feature = "sockets"))]
-pub use proactor::socket;
-#[cfg(all(windows, feature = "tls"))]
-pub use proactor::tls;
+pub mod socket;
 #[cfg(windows)]
-pub use proactor::{
-    Cancelled, Closed, Ended, Endpoint, File, HandleWait, Operation, Packets, Polled, Proactor,
-    RETURN_LIMIT, Remote, Route, Runner, Sleep, Stream, Submission, console, pipe, process,
-};
+mod stream;
+#[cfg(windows)]
+mod submission;
+#[cfg(windows)]
+mod table;
+#[cfg(windows)]
+mod timers;
+#[cfg(all(windows, feature = "tls"))]
+pub mod tls;
+#[cfg(windows)]
+mod transfer;
+#[cfg(windows)]
+mod wait;
+
+#[cfg(windows)]
+pub use crate::proactor::{Closed, Polled, Proactor, RETURN_LIMIT};
+#[cfg(all(windows, feature = "futures-io"))]
+pub use duplex::Duplex;
+#[cfg(windows)]
+pub use endpoint::{Endpoint, Packets};
+#[cfg(windows)]
+pub use file::File;
+#[cfg(windows)]
+pub use operation::{Cancelled, Ended, Operation};
+#[cfg(windows)]
+pub use remote::{Remote, Route};
+#[cfg(windows)]
+pub use runner::Runner;
+#[cfg(windows)]
+pub use stream::Stream;
+#[cfg(windows)]
+pub use submission::Submission;
+#[cfg(windows)]
+pub use timers::Sleep;
+#[cfg(windows)]
+pub use wait::HandleWait;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use everwatch_core::coverage::Gap;
 use everwatch_core::entry::{Identity, Stat, Watch};
 use everwatch_core::fault::{Fault, FaultKind};
-use everwatch_core::kernel::{Drained, Kernel, Purpose, Token, Watched, is_changed};
+use everwatch_core::kernel::{ChangedSince, Drained, Kernel, Purpose, Token, Watched};
 use everwatch_core::listing::Listing;
 use everwatch_core::path::{to_bytes, to_path};
 use everwatch_core::queue::RecordQueue;
@@ -26,17 +26,17 @@ pub(super) struct Simulated {
     /// Where the engine's thread is: it goes into directories to watch them.
     place: Option<Handle>,
     /// Files that are looked at later.
-    late: Vec<Late>,
+    deferred: Vec<Deferred>,
     /// What was found of those that have been looked at since.
     found: Vec<Token>,
     lateness: Random,
-    /// Whether looking at files is put off, now and then.
-    puts_off: bool,
+    /// Whether looking at files is deferred, now and then.
+    defers_stats: bool,
 }
 
-/// A file to look at, at any moment up to the next `recall`.
+/// A file to look at, at any moment up to the next `finish_deferred_stats`.
 #[derive(Debug)]
-struct Late {
+struct Deferred {
     dir: Handle,
     name: Box<[u8]>,
     since: FileTime,
@@ -74,18 +74,19 @@ impl Simulated {
     pub(super) fn new(world: World, mut lateness: Random) -> Simulated {
         Simulated {
             world,
-            late: Vec::new(),
+            deferred: Vec::new(),
             found: Vec::new(),
-            puts_off: lateness.chance(500),
+            defers_stats: lateness.chance(500),
             lateness,
             place: None,
         }
     }
 
-    fn look_at_late(&mut self, at: usize) {
-        let late = self.late.swap_remove(at);
-        if is_changed(&self.look(&late.dir, &late.name), late.since) {
-            self.found.push(late.token);
+    fn look_at_deferred(&mut self, at: usize) {
+        let file = self.deferred.swap_remove(at);
+        let stat = self.look(&file.dir, &file.name);
+        if ChangedSince::from_stat(&stat, file.since) == ChangedSince::Maybe {
+            self.found.push(file.token);
         }
     }
 
@@ -135,9 +136,9 @@ impl Stage for Simulated {
 
     fn others_run(&mut self) {
         self.world.others_run();
-        while !self.late.is_empty() && self.lateness.chance(100) {
-            let at = self.lateness.below(self.late.len());
-            self.look_at_late(at);
+        while !self.deferred.is_empty() && self.lateness.chance(100) {
+            let at = self.lateness.below(self.deferred.len());
+            self.look_at_deferred(at);
         }
     }
 
@@ -225,31 +226,31 @@ impl Kernel for Simulated {
         self.look(dir, name)
     }
 
-    fn was_changed(
+    fn changed_since(
         &mut self,
         dir: &Handle,
         name: &[u8],
         since: FileTime,
         token: Token,
-    ) -> Option<bool> {
-        if !self.puts_off || self.lateness.chance(200) {
-            return Some(is_changed(&self.stat(dir, name), since));
+    ) -> ChangedSince {
+        if !self.defers_stats || self.lateness.chance(200) {
+            return ChangedSince::from_stat(&self.stat(dir, name), since);
         }
-        self.late.push(Late {
+        self.deferred.push(Deferred {
             dir: self.world.system.open(dir.ino),
             name: name.into(),
             since,
             token,
         });
-        None
+        ChangedSince::Deferred
     }
 
-    fn recall(&mut self, changed: &mut Vec<Token>) {
-        while !self.late.is_empty() {
+    fn finish_deferred_stats(&mut self, changed: &mut Vec<Token>) {
+        while !self.deferred.is_empty() {
             self.others_run();
-            let at = self.lateness.below(self.late.len());
-            if at < self.late.len() {
-                self.look_at_late(at);
+            let at = self.lateness.below(self.deferred.len());
+            if at < self.deferred.len() {
+                self.look_at_deferred(at);
             }
         }
         changed.append(&mut self.found);
@@ -366,7 +367,7 @@ impl Kernel for Simulated {
         self.world.system.disk.now
     }
 
-    fn rest(&mut self) {
+    fn before_wait(&mut self) {
         self.place = None;
         self.world.system.reap();
     }

@@ -63,14 +63,14 @@ impl Pair {
             folds_names: false,
         };
         let disk = Disk::new(habits, 0, None);
-        let timing = Random::new(seed, Stream::Timing);
+        let timing = Stream::Timing.random(seed);
         let queue = Queue::new(room, usize::MAX);
         let mut pair = Pair {
             top: tempfile::tempdir().expect("a directory"),
             inotify: inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)
                 .expect("an inotify instance"),
             system: System::new(disk, queue, Trace::default(), timing, 0),
-            random: Random::new(seed, Stream::Workload),
+            random: Stream::Workload.random(seed),
             real: HashMap::new(),
             simulated: HashMap::new(),
             open: Vec::new(),

@@ -15,7 +15,7 @@ use super::disk::{Disk, Errno, Habits, Ino};
 use super::kernel::Simulated;
 use super::mix::Mix;
 use super::queue::Queue;
-use super::random::{Random, Stream};
+use super::random::Stream;
 use super::replica::{Replica, Scope};
 use super::setup::BEGAN;
 use super::system::System;
@@ -43,13 +43,13 @@ impl Scenario {
             tick: 10_000_000,
             folds_names: false,
         };
-        let timing = Random::new(0, Stream::Timing);
+        let timing = Stream::Timing.random(0);
         let queue = Queue::new(room, usize::MAX);
         let disk = Disk::new(habits, BEGAN, None);
         let system = System::new(disk, queue, Trace::default(), timing.clone(), 0);
-        let workload = Workload::new(Random::new(0, Stream::Workload), Mix::Everything, 0);
+        let workload = Workload::new(Stream::Workload.random(0), Mix::Everything, 0);
         let world = World::new(0, system, workload, Temper::PATIENT, timing);
-        Scenario::over(Simulated::new(world, Random::new(0, Stream::Lateness)))
+        Scenario::over(Simulated::new(world, Stream::Lateness.random(0)))
     }
 }
 

@@ -317,7 +317,7 @@ impl<K: Stage> Schedule<K> {
 
     /// The engine waits for something to happen.
     fn wait(&mut self, progress: &Progress) {
-        let random = self.random.next();
+        let random = self.random.bits();
         let deadline = progress.deadline;
         let began = self.began;
         let kernel = self.kernel();

@@ -27,7 +27,7 @@ pub(super) const MOST_CALLS: usize = 160;
 
 impl Schedule<Simulated> {
     pub(super) fn linux(seed: u64, calls: usize, traces: bool) -> Schedule<Simulated> {
-        let mut setup = Random::new(seed, Stream::Setup);
+        let mut setup = Stream::Setup.random(seed);
         let habits = Habits {
             reuses_numbers: setup.chance(700),
             has_births: setup.chance(800),
@@ -60,9 +60,9 @@ impl Schedule<Simulated> {
         };
         let has_inner = is_nested(seed) || scopes.iter().any(|scope| scope.dir.ends_with(b"/a"));
 
-        let mut workload_random = Random::new(seed, Stream::Workload);
+        let mut workload_random = Stream::Workload.random(seed);
         let disk = Disk::new(habits, BEGAN, gap);
-        let timing = Random::new(seed, Stream::Timing);
+        let timing = Stream::Timing.random(seed);
         let queue = Queue::new(room, watches);
         let mut system = System::new(disk, queue, Trace::new(traces), timing.clone(), lag);
         if obeys_rules {
@@ -88,7 +88,7 @@ impl Schedule<Simulated> {
             true => Filter::new::<&str>(&[], true).unwrap_or_default(),
             false => Filter::default(),
         };
-        let lateness = Random::new(seed, Stream::Lateness);
+        let lateness = Stream::Lateness.random(seed);
         let world = World::new(seed, system, workload, temper, timing);
         let kernel = Simulated::new(world, lateness);
         let sync_rate = setup.pick(&[0, 0, 20, 100]);
@@ -110,7 +110,7 @@ impl<K: Stage> Schedule<K> {
             seed,
             calls,
             engine: Engine::new(kernel, filter, Pace::default()),
-            random: Random::new(seed, Stream::Consumers),
+            random: Stream::Consumers.random(seed),
             wanted: scopes,
             armed: Vec::new(),
             roots: Vec::new(),

@@ -60,7 +60,7 @@ impl World {
             workload,
             temper,
             timing,
-            faults: Random::new(seed, Stream::Faults),
+            faults: Stream::Faults.random(seed),
         }
     }
 

@@ -1,57 +1,29 @@
-//! The `everwatch` command under test: found in the target directory, built there if need be.
+//! The workloads, the reader and the walk of the suites that run the built `everwatch` command.
 //!
-//! Cargo names a package's own programs to its tests, but not those of another package. The suites
-//! here therefore build the command with the profile that they were built with themselves.
+//! A suite starts the command, lets a [`workload`] change the disk, applies the command's lines to a
+//! [`replica`], and compares that with a [`walk`] of the disk. What is tested is the built program and
+//! the documentation of its lines; of the library, only `everwatch::Tree` is used, which applies them.
+//!
+//! The suites are `tests/torture`, for the command on real file systems, and `tests/wine`, for the command
+//! for Windows under Wine. The example `workload` is a program with the writers, for Windows as well.
 
 #![forbid(unsafe_code)]
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
-
-/// Names a command that is to be tested instead of the one of this repository.
-const VARIABLE: &str = "EVERWATCH_COMMAND";
-
-/// The path of the `everwatch` command. The first call builds it, the others wait for that.
-///
-/// # Panics
-///
-/// If the command cannot be built, with what cargo said.
-pub fn everwatch() -> &'static Path {
-    static COMMAND: OnceLock<PathBuf> = OnceLock::new();
-    COMMAND.get_or_init(|| match std::env::var_os(VARIABLE) {
-        Some(command) => command.into(),
-        None => build(),
-    })
-}
-
-/// The directory of this build's profile, such as `target/release`.
-fn profile_directory() -> PathBuf {
-    let program = std::env::current_exe().expect("the path of this test program");
-    // Test programs are in `deps`, which is in the directory of the profile.
-    let directory = program.parent().and_then(Path::parent);
-    directory.expect("two directories above").to_owned()
-}
-
-fn build() -> PathBuf {
-    let directory = profile_directory();
-    let profile = match directory.file_name().and_then(|name| name.to_str()) {
-        Some("debug") | None => "dev",
-        Some(profile) => profile,
-    };
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "everwatch-cli"])
-        .args(["--bin", "everwatch", "--profile", profile])
-        .arg("--target-dir")
-        .arg(directory.parent().unwrap_or(&directory))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .expect("start cargo");
-    assert!(
-        built.status.success(),
-        "the command is not built: {}",
-        String::from_utf8_lossy(&built.stderr)
-    );
-    directory.join("everwatch")
-}
+#[cfg(target_os = "linux")]
+pub mod line;
+pub mod names;
+#[cfg(target_os = "linux")]
+pub mod program;
+pub mod random;
+#[cfg(target_os = "linux")]
+pub mod reading;
+#[cfg(target_os = "linux")]
+pub mod replica;
+#[cfg(target_os = "linux")]
+pub mod scratch;
+#[cfg(unix)]
+pub mod unix;
+#[cfg(target_os = "linux")]
+pub mod walk;
+pub mod workload;
+pub mod writer;

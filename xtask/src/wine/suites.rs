@@ -136,20 +136,23 @@ pub(super) const COMMAND: &str =
 /// Where the command is then, below the directory of the target.
 pub(super) const EXECUTABLE: &str = "release/everwatch.exe";
 
-/// What builds with mingw, as words for `cargo clippy`.
-pub(super) const BUILT_WITH_MINGW: &str = "-p everwatch-core -p everwatch-proactor -p everwatch-directory-reads --all-targets --all-features";
-
-/// The same without `tls-ring`: ring has C in it, and there is no compiler of Microsoft here.
-pub(super) const BUILT_WITHOUT_C: &str = "-p everwatch-core -p everwatch-proactor -p everwatch-directory-reads --all-targets \
-    --features everwatch-proactor/seam,everwatch-directory-reads/seam,everwatch-proactor/tls";
-
-/// What else builds for Windows, whichever compiler it is meant for.
-pub(super) const BUILT: &[&str] = &[
-    "-p everwatch -p everwatch-pyinotify -p everwatch-cli --lib --bins",
-    "-p everwatch -p everwatch-pyinotify --tests",
-    "-p everwatch-cli --tests",
-    "-p everwatch-torture --example workload",
+/// The packages that build for Windows, all targets of them.
+pub(super) const ON_WINDOWS: &[&str] = &[
+    "everwatch-core",
+    "everwatch-proactor",
+    "everwatch-directory-reads",
+    "everwatch-backends",
+    "everwatch",
+    "everwatch-pyinotify",
+    "everwatch-cli",
 ];
+
+/// All features but `tls-ring`, for a machine without Microsoft's compiler: ring has C in it.
+pub(super) const WITHOUT_C: &str =
+    "--features everwatch-proactor/seam,everwatch-directory-reads/seam,everwatch-proactor/tls";
+
+/// What else builds for Windows, as words for `cargo clippy`.
+pub(super) const WORKLOAD: &str = "-p everwatch-torture --example workload";
 
 /// How long a crate may take to be compiled.
 pub(super) const BUILDING: Duration = Duration::from_secs(600);

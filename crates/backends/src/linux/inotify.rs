@@ -9,7 +9,7 @@ use std::sync::Arc;
 use everwatch_core::coverage::Gap;
 use everwatch_core::entry::{Identity, Stat, Watch};
 use everwatch_core::fault::{Fault, FaultKind};
-use everwatch_core::kernel::{Drained, Kernel, Purpose, Token, Watched};
+use everwatch_core::kernel::{ChangedSince, Drained, Kernel, Purpose, Token, Watched};
 use everwatch_core::listing::Listing;
 use everwatch_core::queue::RecordQueue;
 use everwatch_core::time::FileTime;
@@ -160,19 +160,19 @@ impl Kernel for Host {
         directory::stat(dir, name)
     }
 
-    fn was_changed(
+    fn changed_since(
         &mut self,
         dir: &Arc<OwnedFd>,
         name: &[u8],
         since: FileTime,
         token: Token,
-    ) -> Option<bool> {
-        self.surveyor.put_off(dir, name, since, token);
-        None
+    ) -> ChangedSince {
+        self.surveyor.defer(dir, name, since, token);
+        ChangedSince::Deferred
     }
 
-    fn recall(&mut self, changed: &mut Vec<Token>) {
-        self.surveyor.recall(changed);
+    fn finish_deferred_stats(&mut self, changed: &mut Vec<Token>) {
+        self.surveyor.finish(changed);
     }
 
     fn list(&mut self, dir: &Arc<OwnedFd>, listing: &mut Listing) -> Result<(), Fault> {
@@ -260,7 +260,7 @@ impl Kernel for Host {
             .saturating_add(now.tv_nsec)
     }
 
-    fn rest(&mut self) {
+    fn before_wait(&mut self) {
         if self.is_away && rustix::process::chdir(c"/").is_ok() {
             self.is_away = false;
         }

@@ -3,7 +3,7 @@
 //! After an overflow every file of a tree has to be looked at, and that takes as long as opening and
 //! listing all its directories. So a second thread does the one while the engine's thread does the
 //! other. It is there only while there is enough to look at: it starts with the first full batch and
-//! is gone when [`Surveyor::recall`] returns, and what is less than a batch never starts it.
+//! is gone when [`Surveyor::finish`] returns, and what is less than a batch never starts it.
 //!
 //! Batches go through a short channel. When that is full the second thread has fallen behind, and
 //! the engine's looks at a batch itself; so neither waits for the other, and the directories that
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use everwatch_core::kernel::{Token, is_changed};
+use everwatch_core::kernel::{ChangedSince, Token};
 use everwatch_core::time::FileTime;
 
 use super::directory;
@@ -70,15 +70,15 @@ impl Batch {
     /// Looks at all files, and adds those that were changed.
     fn look(self, changed: &mut Vec<Token>) {
         for file in &self.files {
-            let was_changed = match CStr::from_bytes_until_nul(&self.names[file.name..]) {
+            let answer = match CStr::from_bytes_until_nul(&self.names[file.name..]) {
                 Ok(name) => {
                     let looked = directory::stat(&self.directories[file.directory], name);
-                    is_changed(&looked, self.since)
+                    ChangedSince::from_stat(&looked, self.since)
                 }
                 // There is a zero byte behind every name.
-                Err(_) => true,
+                Err(_) => ChangedSince::Maybe,
             };
-            if was_changed {
+            if answer == ChangedSince::Maybe {
                 changed.push(file.token);
             }
         }
@@ -112,7 +112,7 @@ fn look_at_all(batches: &Receiver<Batch>) -> Vec<Token> {
 /// See the module head.
 #[derive(Debug, Default)]
 pub(super) struct Surveyor {
-    /// What has been put off and is not under way.
+    /// What has been deferred and is not under way.
     batch: Batch,
     /// What was found by this thread.
     changed: Vec<Token>,
@@ -122,14 +122,8 @@ pub(super) struct Surveyor {
 }
 
 impl Surveyor {
-    /// Puts off looking at a file.
-    pub(super) fn put_off(
-        &mut self,
-        dir: &Arc<OwnedFd>,
-        name: &[u8],
-        since: FileTime,
-        token: Token,
-    ) {
+    /// Defers looking at a file until `finish`, at the latest.
+    pub(super) fn defer(&mut self, dir: &Arc<OwnedFd>, name: &[u8], since: FileTime, token: Token) {
         if self.batch.is_full() || self.batch.since != since {
             self.send_off();
             self.batch.since = since;
@@ -159,8 +153,8 @@ impl Surveyor {
         })
     }
 
-    /// Looks at what has been put off and not been looked at yet, and adds all that was changed.
-    pub(super) fn recall(&mut self, changed: &mut Vec<Token>) {
+    /// Looks at what has been deferred and not been looked at yet, and adds all that was changed.
+    pub(super) fn finish(&mut self, changed: &mut Vec<Token>) {
         let assistant = self.assistant.take();
         std::mem::take(&mut self.batch).look(&mut self.changed);
         changed.append(&mut self.changed);
@@ -199,11 +193,11 @@ mod tests {
             let dir = Arc::new(directory::open_root(&root.join(at.to_string())).expect("a tree"));
             for (number, name) in [&b"file"[..], b"missing"].into_iter().enumerate() {
                 let token = Token((2 * at + number) as u64);
-                surveyor.put_off(&dir, name, since, token);
+                surveyor.defer(&dir, name, since, token);
             }
         }
         let mut changed = Vec::new();
-        surveyor.recall(&mut changed);
+        surveyor.finish(&mut changed);
         let mut changed: Vec<u64> = changed.into_iter().map(|token| token.0).collect();
         changed.sort_unstable();
         changed

@@ -16,7 +16,7 @@ use hashbrown::{HashMap, HashSet};
 
 use crate::entry::FileType;
 use crate::event::Cause;
-use crate::mirror::{Mark, Mirror, NodeId};
+use crate::mirror::{Mirror, NodeId};
 
 /// A parent and a name; without a parent, the top of a tree and its path.
 pub(crate) type At<'a> = (Option<NodeId>, &'a [u8]);
@@ -259,7 +259,7 @@ impl Fold {
             let is_alive = self.touched.get(&id).is_none_or(|touched| touched.alive);
             if is_alive {
                 let untouched = |child: &NodeId| {
-                    !self.touched.contains_key(child) && !mirror.has(*child, Mark::UNANNOUNCED)
+                    !self.touched.contains_key(child) && !mirror.is_withheld(*child)
                 };
                 all.extend(mirror.children(id).filter(untouched));
             }
@@ -273,7 +273,7 @@ impl Fold {
     pub(crate) fn forget(&mut self, mirror: &mut Mirror, top: NodeId) {
         self.forget_seen(mirror, top);
         for id in mirror.subtree(top) {
-            if !self.touched.contains_key(&id) && mirror.has(id, Mark::UNANNOUNCED) {
+            if !self.touched.contains_key(&id) && mirror.is_withheld(id) {
                 continue;
             }
             // What was not touched came with something that the consumer sees elsewhere.

@@ -10,8 +10,9 @@ use proptest::prelude::*;
 use super::outlet::{OutletId, Outlets};
 use crate::entry::FileType;
 use crate::event::{Cause, ChangeKind, Event};
+use crate::mirror::path::path_of;
 use crate::mirror::{Mirror, NodeId};
-use crate::path::to_bytes;
+use crate::tree::Tree;
 
 #[derive(Clone, Debug)]
 enum Deed {
@@ -64,7 +65,8 @@ struct Consumer {
     outlet: OutletId,
     room: usize,
     settles: bool,
-    tree: BTreeMap<Vec<u8>, (FileType, u64)>,
+    /// The value is the number of the last write to any file when the entry was last read.
+    tree: Tree<u64>,
     last_seq: u64,
 }
 
@@ -90,11 +92,13 @@ impl World {
             (0, false),
             (usize::MAX, true),
         ];
+        let mut beginning = Tree::default();
+        beginning.insert("/top", FileType::Dir);
         let consumers = kinds.map(|(room, settles)| Consumer {
             outlet: outlets.open(room, settles),
             room,
             settles,
-            tree: BTreeMap::from([(b"/top".to_vec(), (FileType::Dir, 0))]),
+            tree: beginning.clone(),
             last_seq: 0,
         });
         World {
@@ -120,12 +124,6 @@ impl World {
             .filter(|&id| self.mirror.is_dir(id));
         let dirs: Vec<NodeId> = std::iter::once(self.top).chain(dirs).collect();
         dirs[number % dirs.len()]
-    }
-
-    fn path(&self, id: NodeId) -> Vec<u8> {
-        let mut path = Vec::new();
-        self.mirror.write_path(id, &mut path);
-        path
     }
 
     fn remove(&mut self, id: NodeId, implied: bool) {
@@ -235,88 +233,41 @@ impl World {
 
     fn tell(&mut self, at: usize, event: &Event) {
         let Event::Change(change) = event else { return };
-        let path = to_bytes(&change.path);
         // Whoever hears of a file reads it: all that was written before is known then.
         let read = self.next_version - 1;
         let consumer = &mut self.consumers[at];
         assert!(change.seq > consumer.last_seq, "{change}");
         consumer.last_seq = change.seq;
         let tree = &mut consumer.tree;
-        let has_parent = |tree: &BTreeMap<Vec<u8>, (FileType, u64)>| {
-            let end = path
-                .iter()
-                .rposition(|&byte| byte == b'/')
-                .expect("a slash");
-            tree.get(&path[..end])
-                .is_some_and(|parent| parent.0 == FileType::Dir)
-        };
-        match &change.kind {
-            ChangeKind::Created => {
-                assert!(has_parent(tree), "{change}");
-                let before = tree.insert(path.clone(), (change.file_type, read));
-                assert!(before.is_none(), "created, but there: {change}");
-            }
-            ChangeKind::Modified => {
-                let before = tree.insert(path.clone(), (change.file_type, read));
-                assert!(before.is_some(), "{change}");
-            }
-            ChangeKind::Metadata => {
-                assert!(tree.contains_key(&path), "{change}");
-            }
-            ChangeKind::Removed => assert!(!cut(tree, &path).is_empty(), "{change}"),
-            ChangeKind::Moved { from } => {
-                let from = to_bytes(from);
-                let moved = cut(tree, &from);
-                assert!(!moved.is_empty(), "{change}");
-                assert!(!path.starts_with(&[&from[..], b"/"].concat()), "{change}");
-                cut(tree, &path);
-                assert!(has_parent(tree), "{change}");
-                for (old, known) in moved {
-                    tree.insert([&path[..], &old[from.len()..]].concat(), known);
-                }
-            }
+        let is_new = tree.get(&change.path).is_none();
+        assert!(
+            is_new || change.kind != ChangeKind::Created,
+            "created, but there: {change}"
+        );
+        let applied = tree.apply(event);
+        applied.unwrap_or_else(|misfit| panic!("{misfit}: {change}"));
+        if matches!(change.kind, ChangeKind::Created | ChangeKind::Modified) {
+            *tree.value_mut(&change.path).expect("just reported") = read;
         }
     }
 
     fn compare(&self, at: usize) {
         let tree = &self.consumers[at].tree;
-        let known = tree.iter().map(|(path, known)| (path.clone(), known.0));
-        let entries = self
-            .versions
-            .keys()
-            .map(|&id| (self.path(id), self.mirror.kind(id)));
-        let top = (b"/top".to_vec(), FileType::Dir);
-        assert_eq!(
-            known.collect::<BTreeMap<_, _>>(),
-            entries.chain([top]).collect::<BTreeMap<_, _>>()
-        );
+        let mut real = Tree::from_snapshot([("/top", FileType::Dir)]);
+        for &id in self.versions.keys() {
+            real.insert(path_of(&self.mirror, id), self.mirror.kind(id));
+        }
+        assert_eq!(tree.diff(&real), []);
         for (&id, &version) in &self.versions {
-            let path = self.path(id);
-            let is_dir = self.mirror.is_dir(id);
+            let path = path_of(&self.mirror, id);
+            let read = tree.get(&path).map(|entry| entry.value);
             assert!(
-                is_dir || tree[&path].1 >= version,
+                self.mirror.is_dir(id) || read >= Some(version),
                 "{} was written after it was last reported",
-                path.escape_ascii()
+                path.display()
             );
         }
     }
-}
-
-/// Takes an entry and all below it out of a tree.
-fn cut(
-    tree: &mut BTreeMap<Vec<u8>, (FileType, u64)>,
-    path: &[u8],
-) -> Vec<(Vec<u8>, (FileType, u64))> {
-    let below = [path, b"/"].concat();
-    let names: Vec<Vec<u8>> = tree
-        .keys()
-        .filter(|name| *name == path || name.starts_with(&below))
-        .cloned()
-        .collect();
-    names
-        .iter()
-        .filter_map(|name| tree.remove_entry(name))
-        .collect()
 }
 
 proptest! {

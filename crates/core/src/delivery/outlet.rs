@@ -242,7 +242,7 @@ impl Outlets {
             match outlet.fold() {
                 Some(fold) => {
                     for &id in subtree.iter().rev() {
-                        if !mirror.has(id, crate::mirror::Mark::UNANNOUNCED) {
+                        if !mirror.is_withheld(id) {
                             fold.removing(mirror, id, cause);
                         }
                     }

@@ -17,6 +17,7 @@ pub struct Barrier {
 }
 
 impl Barrier {
+    /// A barrier behind all that had come by the end of a step.
     fn after(step: u64, poll: u64) -> Barrier {
         Barrier {
             after: step,

@@ -5,7 +5,7 @@ use super::stamps::{Stamp, stamp_of};
 use crate::coverage::Gap;
 use crate::entry::FileType;
 use crate::event::Cause;
-use crate::kernel::{Kernel, Token};
+use crate::kernel::{ChangedSince, Kernel, Token};
 use crate::mirror::{Mirror, NodeId};
 use crate::time::may_be_since;
 
@@ -41,6 +41,10 @@ pub(super) struct Comparison {
 impl<K: Kernel> Engine<K> {
     /// Reports a file whose content may have changed since it was last reported. Fails if that can only
     /// be found out later.
+    ///
+    /// By stamp, the change is exact: times and size differ, or the last stamp was so fresh that a later
+    /// write may look the same. Without a stamp, a change time that is not older than the last complete
+    /// moment is enough. Reporting too much is allowed, reporting too little is not.
     pub(super) fn compare_content(
         &mut self,
         dir: NodeId,
@@ -113,14 +117,14 @@ impl<K: Kernel> Engine<K> {
     fn compare_later(&mut self, dir: NodeId, child: NodeId, name: &[u8]) {
         let since = self.resyncs.complete();
         let token = Token(u64::from(child.to_bits()));
-        let was_changed = match self.directories.open_known(&self.world.mirror, dir) {
-            Ok((kernel, dir)) => kernel.was_changed(dir, name, since, token),
-            Err(_) => Some(true),
+        let answer = match self.directories.open_known(&self.world.mirror, dir) {
+            Ok((kernel, dir)) => kernel.changed_since(dir, name, since, token),
+            Err(_) => ChangedSince::Maybe,
         };
-        match was_changed {
-            Some(false) => {}
-            Some(true) => self.world.modified(child, Cause::Scanned),
-            None => self.directories.has_deferred = true,
+        match answer {
+            ChangedSince::No => {}
+            ChangedSince::Maybe => self.world.modified(child, Cause::Scanned),
+            ChangedSince::Deferred => self.directories.has_deferred = true,
         }
     }
 

@@ -10,7 +10,7 @@ use super::undecided::{Undecided, Unreachable};
 use super::world::Report;
 use crate::event::Cause;
 use crate::kernel::Kernel;
-use crate::mirror::{Mark, NodeId};
+use crate::mirror::NodeId;
 
 impl<K: Kernel> Engine<K> {
     /// Decides what can be decided, and ends the resyncs and the poll of which nothing is left.
@@ -35,6 +35,8 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
+    /// Makes the decisions that are due, in the order in which they were deferred. Entries that no listing
+    /// shows any more go last: one of the other decisions may find them elsewhere.
     fn decide_due(&mut self) {
         let mut vanished = Vec::new();
         while let Some(due) = self.pending.take_due(self.time.ripe()) {
@@ -69,27 +71,35 @@ impl<K: Kernel> Engine<K> {
         }
         self.pending.end_decisions();
         for id in vanished {
-            if self.world.mirror.contains(id) && self.world.mirror.has(id, Mark::VANISHED) {
-                self.world.mirror.clear(id, Mark::VANISHED);
+            if self.world.mirror.contains(id) && self.world.mirror.reappear(id) {
                 self.remove(id, Cause::Scanned, Report::Removed);
             }
         }
     }
 
+    /// Looks at a place from which an entry was moved by inference, or to which a record said that one was
+    /// moved.
     fn decide_place(&mut self, dir: NodeId, name: &[u8]) {
         if self.world.mirror.contains(dir) && self.world.mirror.is_dir(dir) {
             self.look(dir, name, Cause::Scanned);
         }
     }
 
+    /// Removes an entry that a record removed and that nothing has found elsewhere since. The record
+    /// reported it, so the change is notified.
     fn decide_departed(&mut self, id: NodeId) {
-        if self.world.mirror.contains(id) && self.world.mirror.has(id, Mark::VANISHED) {
+        if self.world.mirror.contains(id) && self.world.mirror.has_vanished(id) {
             self.remove(id, Cause::Notified, Report::Removed);
         }
     }
 
+    /// Looks again at an entry that was gone when it was looked at.
+    ///
+    /// If it is absent, it is not removed yet: it may have gone just now, and the record of that, which may
+    /// say where it went, is in the next drain. If its directory cannot be opened at present, what is known of
+    /// its identity is given up, because it may be written, or replaced, without a record.
     fn decide_unverified(&mut self, id: NodeId, since: u64) {
-        if !self.world.mirror.contains(id) || !self.world.mirror.has(id, Mark::UNVERIFIED) {
+        if !self.world.mirror.contains(id) || !self.world.mirror.is_doubted(id) {
             return;
         }
         let Some(parent) = self.world.mirror.parent(id) else {
@@ -103,13 +113,12 @@ impl<K: Kernel> Engine<K> {
             }
             Err(OpenError::Fault(fault)) if fault.kind.is_absence() => {
                 // It may have gone just now: a record of that is in the next drain.
-                self.world.mirror.clear(id, Mark::UNVERIFIED);
-                self.world.mirror.set(id, Mark::VANISHED);
+                self.world.mirror.lose(id);
                 self.pending
                     .defer_since(self.time, Undecided::Vanished(id), since);
             }
             Err(OpenError::Fault(fault)) => {
-                self.world.mirror.clear(id, Mark::UNVERIFIED);
+                self.world.mirror.verify(id);
                 self.coverage.set_gap(
                     &mut self.world.mirror,
                     &mut self.directories.kernel,
@@ -125,7 +134,7 @@ impl<K: Kernel> Engine<K> {
                     .block_above(&self.world.mirror, parent)
                     .is_some() =>
             {
-                self.world.mirror.clear(id, Mark::UNVERIFIED);
+                self.world.mirror.verify(id);
                 if !self.world.mirror.is_dir(id) {
                     // Wherever it is found, it may have been written there without a record.
                     let kind = self.world.mirror.kind(id);
@@ -133,13 +142,18 @@ impl<K: Kernel> Engine<K> {
                 }
             }
             Err(OpenError::Unreachable) => {
-                self.world.mirror.clear(id, Mark::UNVERIFIED);
+                self.world.mirror.verify(id);
                 self.pending.doubt(&mut self.world.mirror, self.time, id);
                 self.work.queue(&mut self.world.mirror, parent);
             }
         }
     }
 
+    /// Decides about a directory that was not where the mirror has it.
+    ///
+    /// By now every record that may explain that is applied. If the mirror still has it at the same place, it
+    /// is gone; if a record has moved it since, it is tried at its new place. If a directory above it could not
+    /// be opened, nothing is known of it, and it has the gap of that directory.
     fn decide_unreachable(&mut self, due: Deferred) {
         let since = due.since;
         let Undecided::Unreachable {

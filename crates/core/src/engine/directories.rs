@@ -16,7 +16,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::ignore::{RULES_LIMIT, RulesFile, whole_lines};
 use crate::kernel::{Kernel, Purpose, Watched};
 use crate::listing::Listing;
-use crate::mirror::{Mark, Mirror, NodeId};
+use crate::mirror::{Mirror, NodeId};
 use crate::path::to_path;
 
 /// Why a directory of the mirror could not be opened.
@@ -61,7 +61,7 @@ pub(super) struct Directories<K: Kernel> {
     open: Vec<(NodeId, K::Dir)>,
     /// A buffer for listings; its memory is reused.
     pub(super) listing: Listing,
-    /// The kernel has yet to say of some files whether they changed; see [`Kernel::was_changed`].
+    /// The kernel has yet to say of some files whether they changed; see [`Kernel::changed_since`].
     pub(super) has_deferred: bool,
 }
 
@@ -75,6 +75,7 @@ impl<K: Kernel + fmt::Debug> fmt::Debug for Directories<K> {
 }
 
 impl<K: Kernel> Directories<K> {
+    /// A kernel without open directories.
     pub(super) fn new(kernel: K) -> Directories<K> {
         Directories {
             kernel,
@@ -154,6 +155,7 @@ impl<K: Kernel> Directories<K> {
         opened
     }
 
+    /// Opens a directory by its name in its parent, which is opened first if need be, or a root by its path.
     fn open_from_parent(&mut self, mirror: &Mirror, id: NodeId) -> Result<K::Dir, OpenError> {
         let Some(parent) = mirror.parent(id) else {
             let path = to_path(mirror.name(id).to_vec());
@@ -215,7 +217,7 @@ impl<K: Kernel> Directories<K> {
                 Err(_) => None,
             };
         };
-        if mirror.has(id, Mark::VANISHED) {
+        if mirror.has_vanished(id) {
             return Some(false);
         }
         match self.stat(mirror, parent, mirror.name(id)) {
@@ -228,13 +230,13 @@ impl<K: Kernel> Directories<K> {
         }
     }
 
-    /// Reports the files that changed, of those that the kernel has put off looking at.
+    /// Reports the files that changed, of those whose answer the kernel deferred.
     pub(super) fn finish_deferred_stats(&mut self, world: &mut World) {
         if !std::mem::take(&mut self.has_deferred) {
             return;
         }
         let mut changed = Vec::new();
-        self.kernel.recall(&mut changed);
+        self.kernel.finish_deferred_stats(&mut changed);
         for token in changed {
             let id = NodeId::from_bits(token.0 as u32);
             // It may be gone by now. If another entry has its id, that is reported once more.

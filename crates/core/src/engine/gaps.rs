@@ -43,6 +43,7 @@ pub(super) struct Gaps {
 }
 
 impl Gaps {
+    /// The gap of a directory, if it has one.
     pub(super) fn get(&self, id: NodeId) -> Option<Gap> {
         self.of.get(&id).copied()
     }
@@ -64,10 +65,12 @@ impl Gaps {
         self.of.keys().copied()
     }
 
+    /// How many directories have no watch because of the limit of watches.
     pub(super) fn unwatched(&self) -> u64 {
         self.unwatched
     }
 
+    /// Whether any directory cannot be read for lack of permission.
     pub(super) fn has_unreadable(&self) -> bool {
         self.unreadable > 0
     }
@@ -100,6 +103,7 @@ impl Gaps {
         self.reported.remove(&id).map(|reported| reported.path)
     }
 
+    /// Keeps the counts by kind up to date.
     fn count(&mut self, now: Option<Gap>, before: Option<Gap>) {
         self.unwatched += u64::from(now == Some(Gap::WatchLimit));
         self.unwatched -= u64::from(before == Some(Gap::WatchLimit));
@@ -213,6 +217,7 @@ impl Gaps {
         self.retry_unreadable_if(mirror, work, |_, _| true);
     }
 
+    /// Queues the unreadable directories that `is_meant` accepts, in order of their ids.
     fn retry_unreadable_if(
         &self,
         mirror: &mut Mirror,
@@ -263,6 +268,7 @@ impl Gaps {
     }
 }
 
+/// Whether the directory is on another device than its parent.
 fn is_mount(mirror: &Mirror, id: NodeId) -> bool {
     let device = |id| mirror.identity(id).map(|identity| identity.device);
     device(id).is_some_and(|own| mirror.parent(id).and_then(device) != Some(own))

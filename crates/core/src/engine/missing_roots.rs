@@ -12,12 +12,21 @@ use crate::entry::FileType;
 use crate::event::{Cause, ResyncReason};
 use crate::fault::FaultKind;
 use crate::kernel::Kernel;
-use crate::mirror::{Mark, NodeId};
+use crate::mirror::NodeId;
 use crate::path::to_bytes;
 use crate::time::Moment;
 
 impl<K: Kernel> Engine<K> {
     /// Compares the directory that has the root's name now with the one in the mirror.
+    ///
+    /// | at the path | in the mirror | then |
+    /// |---|---|---|
+    /// | another directory | a tree | the root is gone, and back |
+    /// | the same directory | a tree | its rules are read again; if it has neither a watch nor a gap, it is listed |
+    /// | a directory | nothing | the root is back |
+    /// | nothing | a tree | the root is gone |
+    /// | EACCES | any | nothing: the watch itself reports removal |
+    /// | another failure | any | it is tried again soon |
     pub(super) fn check_root(&mut self, id: RootId) {
         let Some(root) = self.roots.get(id) else {
             return;
@@ -80,6 +89,9 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// Reports a root as gone, with all below it, and looks for it again.
+    ///
+    /// The directory of a root for single entries was never reported as an entry. It stays in the mirror,
+    /// without children, as the place where a consumer's folds keep what they have of it.
     pub(super) fn root_gone(&mut self, id: RootId, node: NodeId) {
         let Some(root) = self.roots.get_mut(id) else {
             return;
@@ -114,7 +126,8 @@ impl<K: Kernel> Engine<K> {
         self.attach_if_shown(id);
     }
 
-    /// Reports a root as back: its directory was found again.
+    /// Reports a root as back: its directory was found again. What is below is found by a resync, so
+    /// that consumers get one difference, not a stream of creations without an end.
     fn root_returns(&mut self, id: RootId) {
         let Some(root) = self.roots.get(id) else {
             return;
@@ -139,7 +152,7 @@ impl<K: Kernel> Engine<K> {
         self.guard_root(id);
     }
 
-    /// Makes the top of a root's tree and queues it.
+    /// Makes the top of a root's tree and queues it. Returns nothing if the root was removed.
     pub(super) fn plant(&mut self, id: RootId) -> Option<NodeId> {
         let root = self.roots.get_mut(id)?;
         root.next_check = None;
@@ -150,7 +163,7 @@ impl<K: Kernel> Engine<K> {
                     .world
                     .mirror
                     .insert(None, &to_bytes(&root.dir), FileType::Dir, 0);
-                self.world.mirror.set(node, Mark::ROOT);
+                self.world.mirror.make_root(node);
                 self.visibility.filter.set_outer(node, root.rules.clone());
                 node
             }

@@ -5,7 +5,7 @@
 //! A directory is watched before it is listed. So for each name in it, either nothing happened
 //! since the listing and the listing is right, or the last thing that happened has a record that
 //! is still to come. Records are applied in order, the last one for a name says what is there, and
-//! whatever older records of that name do to the mirror in between is undone by it. A record that
+//! it undoes what older records of that name did to the mirror. A record that
 //! says what the mirror already knows is no news.
 //!
 //! What is more than a name needs more care, because a record says nothing of *which* entry it is
@@ -232,7 +232,7 @@ impl<K: Kernel> Engine<K> {
         }
         if is_done {
             self.directories.close_all();
-            self.directories.kernel.rest();
+            self.directories.kernel.before_wait();
         }
         let waits_for_half = is_done && !self.roots.is_arming() && !self.records.queue.is_empty();
         let (needs_drain, ripe) = self.pending.next_decision(self.time);

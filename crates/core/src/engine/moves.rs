@@ -12,10 +12,11 @@ use super::world::Report;
 use crate::entry::FileType;
 use crate::event::Cause;
 use crate::kernel::Kernel;
-use crate::mirror::{Mark, NodeId};
+use crate::mirror::NodeId;
 
 impl<K: Kernel> Engine<K> {
-    /// Applies a move from one name to another; `None` where the mirror does not have the directory.
+    /// Applies a move from one name to another; `None` where the mirror does not have the directory. With
+    /// one end alone it is an arrival or a departure.
     pub(super) fn apply_move_between(
         &mut self,
         source: Option<(NodeId, &[u8])>,
@@ -65,6 +66,11 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// An entry was moved to where the mirror can follow it.
+    ///
+    /// The move is believed unless the mirror says that it cannot have happened as it is now: the target
+    /// lies below the entry, or the entry that the mirror has at the target may be the one that moved. Then
+    /// both ends are looked at. A move that is believed is verified at both ends later, as
+    /// [`Undecided::Arrival`].
     fn on_moved(&mut self, child: NodeId, target: NodeId, to_name: &[u8]) {
         if self.world.mirror.is_within(target, child) {
             // The mirror is not as it was when this happened: leave both ends to the disk.
@@ -124,7 +130,7 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// Whether the entry of the mirror is what the record says was moved over another one. An entry
-    /// that nobody ever saw may be what a listing has found at the target already; and while records
+    /// that was never seen may be what a listing has found at the target already; and while records
     /// are missing, another entry may have had the name.
     fn may_believe_move(
         &mut self,
@@ -134,7 +140,7 @@ impl<K: Kernel> Engine<K> {
         to_name: &[u8],
     ) -> bool {
         let is_phantom = self.is_phantom(child) && !self.is_phantom(victim);
-        let is_stale = self.resyncs.are_running() || self.world.mirror.has(child, Mark::VANISHED);
+        let is_stale = self.resyncs.are_running() || self.world.mirror.has_vanished(child);
         if !is_phantom && !is_stale {
             return true;
         }
@@ -151,12 +157,13 @@ impl<K: Kernel> Engine<K> {
 
     /// An entry that records speak of but that was never seen on disk.
     fn is_phantom(&self, id: NodeId) -> bool {
-        (self.world.mirror.has(id, Mark::UNVERIFIED) && self.world.mirror.inode(id) == 0)
-            || (self.world.mirror.has(id, Mark::UNANNOUNCED)
-                && self.world.mirror.identity(id).is_none())
+        (self.world.mirror.is_doubted(id) && self.world.mirror.inode(id) == 0)
+            || (self.world.mirror.is_withheld(id) && self.world.mirror.identity(id).is_none())
     }
 
-    /// Something came to this name from where it was not watched.
+    /// Something came to this name from where it was not watched: the second half of a move alone. What is
+    /// there now decides what it was. If that cannot be seen any more, the record's word is taken for it,
+    /// and the entry stays in doubt.
     pub(super) fn on_moved_in(&mut self, dir: NodeId, name: &[u8], is_dir: bool) {
         self.counters.stats += 1;
         match self.directories.stat(&self.world.mirror, dir, name) {
@@ -206,7 +213,7 @@ impl<K: Kernel> Engine<K> {
         match self.directories.stat(&self.world.mirror, dir, name) {
             Ok(stat) => {
                 if self.is_phantom(child) {
-                    // What was never seen cannot be told from what is there.
+                    // What was never seen cannot be distinguished from what is there.
                     self.remove(child, Cause::Notified, Report::Removed);
                 }
                 let before = self.world.outlets.changes();

@@ -26,7 +26,7 @@ use crate::coverage::{CoverageState, Gap};
 use crate::entry::{FileType, Identity};
 use crate::event::Cause;
 use crate::kernel::Kernel;
-use crate::mirror::{Mark, NodeId};
+use crate::mirror::NodeId;
 use crate::path::to_bytes;
 use crate::time::Moment;
 
@@ -66,6 +66,10 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// What the tree of `outer` shows at the path of the root's directory.
+    ///
+    /// Goes down from the top, name by name. A name that is hidden, a symbolic link on disk, or a directory
+    /// that cannot be listed ends the walk: the tree will not show the root. A name that is not there, or
+    /// not a directory, ends it as well, but the tree will show what comes there.
     fn shown_in(&mut self, outer: RootId, id: RootId, lookup: Lookup) -> Shown {
         let (Some(outer), Some(root)) = (self.roots.get(outer), self.roots.get(id)) else {
             return Shown::Hidden;
@@ -288,7 +292,7 @@ impl<K: Kernel> Engine<K> {
             self.world.created(node, Cause::Scanned);
         }
         if self.visibility.filter.is_active() {
-            self.world.mirror.set(node, Mark::STALE);
+            self.world.mirror.mark_stale(node);
         }
         if !was_whole || self.visibility.filter.is_active() {
             self.work.queue(&mut self.world.mirror, node);
@@ -297,7 +301,8 @@ impl<K: Kernel> Engine<K> {
         true
     }
 
-    /// Makes the top of a tree an entry, or an entry the top of a tree. Its path stays the same.
+    /// Makes the top of a tree an entry, or an entry the top of a tree. Its path stays the same, so
+    /// nothing is reported; only folds, which know entries by their places, follow.
     pub(super) fn replant(&mut self, node: NodeId, dir: Option<NodeId>, name: &[u8]) {
         let from = (
             self.world.mirror.parent(node),
@@ -307,12 +312,12 @@ impl<K: Kernel> Engine<K> {
         self.world.replant(from, (dir, name));
         match dir {
             Some(dir) => {
-                self.world.mirror.clear(node, Mark::ROOT);
+                self.world.mirror.make_entry(node);
                 self.world.mirror.relocate(node, dir, name);
             }
             None => {
                 self.world.mirror.uproot(node, name);
-                self.world.mirror.set(node, Mark::ROOT);
+                self.world.mirror.make_root(node);
                 if self.directories.kernel.names_paths() {
                     self.coverage.lose_watch_above(
                         &mut self.world.mirror,

@@ -16,7 +16,7 @@ use super::pending_queue::{Deferred, PendingQueue};
 use super::step_time::StepTime;
 use super::undecided::{Undecided, Unreachable};
 use crate::kernel::Drained;
-use crate::mirror::{Mark, Mirror, NodeId};
+use crate::mirror::{Mirror, NodeId};
 use crate::time::{FileTime, Moment};
 
 /// All records up to this serial number had come by the drain of this step.
@@ -76,24 +76,21 @@ impl Pending {
 
     /// Marks an entry whose kind and identity are not known at present.
     pub(super) fn doubt(&mut self, mirror: &mut Mirror, time: StepTime, id: NodeId) {
-        if !mirror.has(id, Mark::UNVERIFIED) {
-            mirror.set(id, Mark::UNVERIFIED);
+        if mirror.doubt(id) {
             self.defer(time, Undecided::Unverified(id));
         }
     }
 
     /// Marks an entry that a listing no longer shows.
     pub(super) fn vanish(&mut self, mirror: &mut Mirror, time: StepTime, id: NodeId) {
-        if !mirror.has(id, Mark::VANISHED) {
-            mirror.set(id, Mark::VANISHED);
+        if mirror.vanish(id) {
             self.defer(time, Undecided::Vanished(id));
         }
     }
 
     /// Marks an entry that a record removed, perhaps to another directory.
     pub(super) fn depart(&mut self, mirror: &mut Mirror, time: StepTime, id: NodeId) {
-        if !mirror.has(id, Mark::VANISHED) {
-            mirror.set(id, Mark::VANISHED);
+        if mirror.vanish(id) {
             self.defer(time, Undecided::Departed(id));
         }
     }

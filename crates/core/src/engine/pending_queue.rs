@@ -35,6 +35,7 @@ pub(super) struct PendingQueue {
 }
 
 impl PendingQueue {
+    /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
         self.ages.is_empty()
     }

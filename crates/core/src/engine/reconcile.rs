@@ -8,7 +8,7 @@ use crate::coverage::Gap;
 use crate::entry::{FileType, Stat};
 use crate::event::Cause;
 use crate::kernel::Kernel;
-use crate::mirror::{Mark, NodeId};
+use crate::mirror::NodeId;
 use crate::time::FileTime;
 use crate::time::may_be_since;
 
@@ -87,7 +87,15 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// Brings the mirror in line with what was seen at a name just now.
+    /// Brings the mirror in line with what was seen at a name just now. This is where an entry is
+    /// identified:
+    ///
+    /// 1. It is hidden: what the mirror has there goes.
+    /// 2. It is the entry that the mirror has there: that one is confirmed.
+    /// 3. It is one that the mirror has elsewhere, and that is not there any more: it moved here
+    ///    ([`Engine::claim`]).
+    /// 4. It is another file in place of a file: its content changed, to a reader of the name.
+    /// 5. It is new, and what the mirror has there goes.
     pub(super) fn reconcile(&mut self, dir: NodeId, name: &[u8], seen: Seen, cause: Cause) {
         let child = self.world.mirror.child(dir, name);
         if self
@@ -102,16 +110,14 @@ impl<K: Kernel> Engine<K> {
         if let Some(child) = child {
             let same_sort = self.world.mirror.is_dir(child) == (seen.kind == FileType::Dir);
             let is_doubtful = same_sort
-                && self.world.mirror.has(child, Mark::UNVERIFIED)
+                && self.world.mirror.is_doubted(child)
                 && self.world.mirror.inode(child) == 0;
             if is_doubtful || self.is_same(child, seen) {
-                let had_vanished = self.world.mirror.has(child, Mark::VANISHED);
-                self.world.mirror.clear(child, Mark::UNVERIFIED);
-                self.world.mirror.clear(child, Mark::VANISHED);
+                let had_vanished = self.world.mirror.confirm(child).has_vanished();
                 if seen.kind == FileType::Dir {
                     // A directory that came back may be another one with the number of the first.
                     if had_vanished {
-                        self.world.mirror.set(child, Mark::STALE);
+                        self.world.mirror.mark_stale(child);
                     }
                     if (is_doubtful || had_vanished)
                         && self.roots.reaches(&self.world.mirror, child)
@@ -153,8 +159,7 @@ impl<K: Kernel> Engine<K> {
         if let Some(child) = child {
             if self.world.mirror.kind(child) == seen.kind && seen.kind != FileType::Dir {
                 // Another file took the name: to a reader, its content changed.
-                self.world.mirror.clear(child, Mark::VANISHED);
-                self.world.mirror.clear(child, Mark::UNVERIFIED);
+                self.world.mirror.confirm(child);
                 self.world
                     .mirror
                     .identify(child, seen.kind, seen.inode, fold_born(seen.born));
@@ -166,7 +171,8 @@ impl<K: Kernel> Engine<K> {
         self.introduce(dir, name, seen, cause);
     }
 
-    /// Whether what was seen is the entry that the mirror has under the name.
+    /// Whether what was seen is the entry that the mirror has under the name: of the same kind and with
+    /// the same number, and born at the same time as far as both are known.
     fn is_same(&self, child: NodeId, seen: Seen) -> bool {
         if self.world.mirror.kind(child) != seen.kind {
             return false;
@@ -182,7 +188,8 @@ impl<K: Kernel> Engine<K> {
         inode_fits || identity_fits
     }
 
-    /// Adds an entry that was just seen.
+    /// Adds an entry that was just seen, and reports it. Directories are reported once they were opened.
+    /// If the mirror is full, the directory gets a gap that says so.
     pub(super) fn introduce(&mut self, dir: NodeId, name: &[u8], seen: Seen, cause: Cause) {
         if seen.kind == FileType::Dir {
             self.introduce_dir(dir, name, seen.inode, cause);
@@ -213,7 +220,7 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// An entry is seen whose inode the mirror has under other names. They may be further names of
-    /// the same file. But a record about a name that is used again may also have been taken for one
+    /// the same file. But a record about a name that is reused may also have been taken for one
     /// about this entry, so the others are looked at again; if they are many, only when they are
     /// more than the file has names.
     fn doubt_namesakes(&mut self, dir: NodeId, seen: Seen) {
@@ -253,10 +260,7 @@ impl<K: Kernel> Engine<K> {
             .world
             .mirror
             .insert(Some(dir), name, FileType::Dir, inode);
-        self.world.mirror.set(id, Mark::UNANNOUNCED);
-        if cause == Cause::Notified {
-            self.world.mirror.set(id, Mark::NOTIFIED);
-        }
+        self.world.mirror.withhold(id, cause);
         if self.roots.reaches(&self.world.mirror, id) {
             self.work.queue(&mut self.world.mirror, id);
         } else {
@@ -290,21 +294,13 @@ impl<K: Kernel> Engine<K> {
 
     /// Reports a directory that consumers do not know yet.
     pub(super) fn announce(&mut self, id: NodeId) {
-        if !self.world.mirror.has(id, Mark::UNANNOUNCED) {
-            return;
+        if let Some(cause) = self.world.mirror.announce(id) {
+            self.yield_path(id);
+            self.report_new(id, cause);
         }
-        self.world.mirror.clear(id, Mark::UNANNOUNCED);
-        let was_notified = self.world.mirror.has(id, Mark::NOTIFIED);
-        self.world.mirror.clear(id, Mark::NOTIFIED);
-        self.yield_path(id);
-        let cause = if was_notified {
-            Cause::Notified
-        } else {
-            Cause::Scanned
-        };
-        self.report_new(id, cause);
     }
 
+    /// Reports an entry that consumers do not know, unless it belongs to the beginning of a root.
     fn report_new(&mut self, id: NodeId, cause: Cause) {
         if self.roots.is_beginning(&self.world.mirror, id) {
             self.world.found(id, cause);
@@ -329,8 +325,12 @@ impl<K: Kernel> Engine<K> {
 
     /// Moves an entry with all below it; what is at the place goes. The caller knows that the place
     /// is not below the entry.
+    ///
+    /// The order matters. What is at the place is removed first, as implied by the move. Then the entry is
+    /// reported as moved, or, if consumers do not know it, as created with all below it. Only then its new
+    /// place has its effects: the watch of another tree, permissions, another scope, other ignore rules.
     pub(super) fn relocate(&mut self, id: NodeId, dir: NodeId, name: &[u8], cause: Cause) {
-        let unannounced = self.world.mirror.has(id, Mark::UNANNOUNCED);
+        let unannounced = self.world.mirror.is_withheld(id);
         // Consumers do not know yet what is found of a root that is being armed.
         let is_unreported = unannounced || self.roots.is_beginning(&self.world.mirror, id);
         let was_deep = self.roots.is_deep(&self.world.mirror, id);
@@ -352,12 +352,11 @@ impl<K: Kernel> Engine<K> {
             self.remove(victim, cause, report);
         }
         // A comparison that did not find it here has not looked at its content either.
-        let was_passed_over = self.world.mirror.has(id, Mark::VANISHED)
+        let was_passed_over = self.world.mirror.has_vanished(id)
             && self.world.mirror.kind(id) == FileType::File
             && self.resyncs.are_running();
-        self.world.mirror.clear(id, Mark::VANISHED);
-        if self.world.mirror.has(id, Mark::ROOT) {
-            self.world.mirror.clear(id, Mark::ROOT);
+        self.world.mirror.reappear(id);
+        if self.world.mirror.make_entry(id) {
             self.roots.top_left(id);
         }
         // Of what records said of it there, nothing could be verified.
@@ -371,7 +370,7 @@ impl<K: Kernel> Engine<K> {
             self.world.mirror.relocate(id, dir, name);
             if !unannounced && !self.roots.is_beginning(&self.world.mirror, id) {
                 for id in self.world.mirror.subtree(id) {
-                    if !self.world.mirror.has(id, Mark::UNANNOUNCED) {
+                    if !self.world.mirror.is_withheld(id) {
                         self.world.created(id, cause);
                     }
                 }
@@ -418,14 +417,14 @@ impl<K: Kernel> Engine<K> {
     /// An entry that was gone when it was looked at may be caught at its new place. Returns whether
     /// it is not the one that it was taken for.
     fn verify_moved(&mut self, id: NodeId, dir: NodeId, name: &[u8]) -> bool {
-        if !self.world.mirror.has(id, Mark::UNVERIFIED) || self.world.mirror.is_dir(id) {
+        if !self.world.mirror.is_doubted(id) || self.world.mirror.is_dir(id) {
             return false;
         }
         self.counters.stats += 1;
         match self.directories.stat(&self.world.mirror, dir, name) {
             Ok(stat) if stat.kind != FileType::Dir => {
                 let before = self.world.mirror.inode(id);
-                self.world.mirror.clear(id, Mark::UNVERIFIED);
+                self.world.mirror.verify(id);
                 self.doubt_namesakes(dir, Seen::from(&stat));
                 self.world
                     .mirror
@@ -437,7 +436,15 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// The entry of the mirror that what was seen at a new place really is, if it left its own
-    /// place. Inode numbers are used again, so it has to be older than what is known, too.
+    /// place.
+    ///
+    /// A candidate has the same inode number, kind and device, is known to consumers, and is not above the
+    /// new place. It is the same entry if the birth times agree and its own place does not have it any
+    /// more. A listing has no birth time, so the new place is looked at once there is a candidate. Where the
+    /// mirror does not know the birth time of the candidate, the entry must be older than the last moment
+    /// at which all records had arrived, or it may be a new file with a reused number.
+    ///
+    /// Inode numbers are reused, so it has to be older than what is known, too.
     pub(super) fn claim(&mut self, dir: NodeId, name: &[u8], seen: Seen) -> Option<NodeId> {
         if self.roots.is_arming() || seen.inode == 0 {
             return None;
@@ -455,7 +462,7 @@ impl<K: Kernel> Engine<K> {
         let mut born = seen.born;
         for known in candidates {
             if self.world.mirror.kind(known) != seen.kind
-                || self.world.mirror.has(known, Mark::UNANNOUNCED)
+                || self.world.mirror.is_withheld(known)
                 || self.world.mirror.is_within(dir, known)
                 || occupant.is_some_and(|occupant| self.world.mirror.is_within(known, occupant))
             {
@@ -501,7 +508,7 @@ impl<K: Kernel> Engine<K> {
                     // until now: it went without a record, and none was lost.
                     0 => {
                         self.world.mirror.is_tracked(parent)
-                            && (!self.world.mirror.has(known, Mark::VANISHED)
+                            && (!self.world.mirror.has_vanished(known)
                                 || self.resyncs.are_running())
                             && !may_be_since(born, self.resyncs.complete())
                     }

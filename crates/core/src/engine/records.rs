@@ -11,7 +11,7 @@ use super::world::Report;
 use crate::entry::{FileType, Watch};
 use crate::event::Cause;
 use crate::kernel::Kernel;
-use crate::mirror::{Mark, NodeId};
+use crate::mirror::NodeId;
 use crate::queue::RecordQueue;
 use crate::record::{Action, Described};
 use crate::time::Moment;
@@ -26,7 +26,7 @@ pub(super) struct Records {
     pub(super) queue: RecordQueue,
     /// The name of the record in hand; its memory is reused.
     name: Vec<u8>,
-    /// Where the last moves went, to tell an exchange from a move back.
+    /// Where the last moves went, to distinguish an exchange from a move back.
     arrivals: VecDeque<(NodeId, Vec<u8>)>,
 }
 
@@ -57,6 +57,10 @@ impl Records {
 
 impl<K: Kernel> Engine<K> {
     /// Applies the oldest record. Returns false if there is none that can be applied yet.
+    ///
+    /// The first half of a move waits until its second half has come, or until
+    /// [`Pace::pairing`](super::Pace::pairing) has passed without one: then it is given up as a pair and
+    /// applied as a removal of what may be elsewhere.
     pub(super) fn apply_front(&mut self, now: Moment) -> bool {
         let Some(record) = self.records.queue.front() else {
             return false;
@@ -206,6 +210,15 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
+    /// Applies a record about an entry of a directory.
+    ///
+    /// | record | the mirror has the name | the mirror lacks it |
+    /// |---|---|---|
+    /// | created | no news, unless it is of the other sort or in doubt: look | add it, after a look at what it is |
+    /// | removed | remove it, unless it is of the other sort: look | no news |
+    /// | departed, first half of a move alone | it may be found elsewhere: see `depart`, `on_moved_out` | no news |
+    /// | second half of a move alone | look: something came here | look |
+    /// | modified, metadata | report it | look: its creation is still to come, or was lost |
     pub(super) fn apply_named(&mut self, dir: NodeId, action: Action, is_dir: bool, name: &[u8]) {
         if !self.world.mirror.contains(dir) {
             return;
@@ -234,8 +247,8 @@ impl<K: Kernel> Engine<K> {
             // What was created is not what the mirror has.
             (Action::Created, Some(child))
                 if self.world.mirror.is_dir(child) != is_dir
-                    || self.world.mirror.has(child, Mark::VANISHED)
-                    || self.world.mirror.has(child, Mark::UNVERIFIED)
+                    || self.world.mirror.has_vanished(child)
+                    || self.world.mirror.is_doubted(child)
                     || self
                         .coverage
                         .gaps
@@ -280,16 +293,15 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
+    /// A record says that the content or the metadata of an entry changed.
     fn on_touched(&mut self, dir: NodeId, child: NodeId, name: &[u8], action: Action) {
-        if self.world.mirror.has(child, Mark::UNVERIFIED)
-            || self.world.mirror.has(child, Mark::VANISHED)
-        {
+        if self.world.mirror.is_doubted(child) || self.world.mirror.has_vanished(child) {
             self.look(dir, name, Cause::Notified);
         }
         let Some(child) = self.world.mirror.child(dir, name) else {
             return;
         };
-        if self.world.mirror.has(child, Mark::UNANNOUNCED) {
+        if self.world.mirror.is_withheld(child) {
             return;
         }
         if action == Action::Modified {
@@ -305,8 +317,8 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// The kernel reports a write under the name that the writer used. Other names of the same file
-    /// have the same content.
+    /// Reports a write under the other names of the same file as well: the kernel reports it under the
+    /// name that the writer used, and all names have the same content.
     fn report_other_names(&mut self, id: NodeId) {
         if self.world.mirror.kind(id) != FileType::File || self.world.mirror.inode(id) == 0 {
             return;
@@ -315,7 +327,7 @@ impl<K: Kernel> Engine<K> {
         for other in self.world.mirror.by_inode(self.world.mirror.inode(id)) {
             if other != id
                 && self.world.mirror.kind(other) == FileType::File
-                && !self.world.mirror.has(other, Mark::VANISHED)
+                && !self.world.mirror.has_vanished(other)
                 && self.world.mirror.device_of(other) == device
             {
                 self.world.modified(other, Cause::Notified);
@@ -323,6 +335,8 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
+    /// The kernel ended a watch: the directory was removed, its file system unmounted, or the read failed. The
+    /// directories that it reported on are scanned again, which finds out; so are the roots that it guarded.
     fn on_watch_ended(&mut self, watch: Watch) {
         let nodes = self.coverage.watches.nodes(watch);
         let guarded = self.coverage.watches.guarded(watch);

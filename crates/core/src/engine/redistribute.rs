@@ -11,12 +11,17 @@ use super::world::Report;
 use crate::entry::FileType;
 use crate::event::Cause;
 use crate::kernel::Kernel;
-use crate::mirror::{Mark, NodeId};
+use crate::mirror::NodeId;
 use crate::path::to_bytes;
 use crate::time::Moment;
 
 impl<K: Kernel> Engine<K> {
     /// Hands on the tree of a root that was removed.
+    ///
+    /// The roots that were nested in one tree are its members. Those among them that no other member can
+    /// show become outer roots, and the others are nested in them. An outer root with the path of the tree
+    /// keeps it whole; every other one takes its part out, the innermost first, because a part is taken out
+    /// of what is around it. Folds of consumers follow, so that nothing is reported.
     pub(super) fn redistribute(&mut self, gone: Root) {
         let former = gone.outer.unwrap_or(gone.id);
         let (mut node, mut resting, mut next_check) = (gone.node, gone.resting, gone.next_check);
@@ -37,6 +42,7 @@ impl<K: Kernel> Engine<K> {
             }
         }
         members.sort_unstable();
+        // By depth: a root can only be nested in one whose path is shorter, or the same.
         let mut outers: Vec<RootId> = Vec::new();
         for &(_, id) in &members {
             let outer = outers
@@ -72,6 +78,7 @@ impl<K: Kernel> Engine<K> {
                 continue;
             };
             let bytes = to_bytes(&path);
+            // Its directory in the tree that is handed on, if that is there.
             let top = node.and_then(|top| self.world.mirror.find_below(top, below));
             if let Some(node) = node.filter(|_| top.is_none()) {
                 self.drop_stand_in(node, below);
@@ -95,6 +102,7 @@ impl<K: Kernel> Engine<K> {
                 root.next_check = top.is_none().then_some(Moment::ZERO);
             }
         }
+        // What is left belongs to no root.
         for top in [node, resting].into_iter().flatten() {
             self.drop_tree(top);
         }
@@ -110,10 +118,11 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// Makes the tree of a root for single entries out of a directory, which may stay in another tree.
+    /// Makes the tree of a root for single entries out of a directory, which may stay in another tree:
+    /// the entries move to the new top, and the directory is listed again.
     fn plant_single(&mut self, id: RootId, dir: NodeId, path: &[u8]) -> NodeId {
         let top = self.world.mirror.insert(None, path, FileType::Dir, 0);
-        self.world.mirror.set(top, Mark::ROOT);
+        self.world.mirror.make_root(top);
         let path = self.roots.get(id).map(|root| root.dir.clone());
         let names: Vec<Vec<u8>> = self
             .roots

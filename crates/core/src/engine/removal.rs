@@ -13,13 +13,14 @@ use super::root_table::{Root, RootId};
 use super::world::Report;
 use crate::event::Cause;
 use crate::kernel::Kernel;
-use crate::mirror::{Mark, NodeId};
+use crate::mirror::NodeId;
 
 impl<K: Kernel> Engine<K> {
-    /// Removes an entry and all below it from the mirror.
+    /// Removes an entry and all below it from the mirror. One change reports all of it; an entry that
+    /// consumers do not know goes silently.
     pub(super) fn remove(&mut self, id: NodeId, cause: Cause, report: Report) {
-        let is_unknown = self.world.mirror.has(id, Mark::UNANNOUNCED)
-            || self.roots.is_beginning(&self.world.mirror, id);
+        let is_unknown =
+            self.world.mirror.is_withheld(id) || self.roots.is_beginning(&self.world.mirror, id);
         let report = if is_unknown { Report::Silent } else { report };
         if report != Report::Silent {
             self.clear_below(id);
@@ -42,7 +43,7 @@ impl<K: Kernel> Engine<K> {
             self.visibility.forget(id);
             self.coverage
                 .drop_gap(&mut self.world, &mut self.resyncs, id);
-            if self.world.mirror.has(id, Mark::ROOT) {
+            if self.world.mirror.is_root(id) {
                 self.roots.top_left(id);
             }
         }

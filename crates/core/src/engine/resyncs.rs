@@ -11,7 +11,7 @@ use super::work::WorkList;
 use super::world::World;
 use crate::event::ResyncReason;
 use crate::ignore::{Filter, RULES_FILE};
-use crate::mirror::{Mark, Mirror, NodeId};
+use crate::mirror::{Mirror, NodeId};
 use crate::time::FileTime;
 
 /// A resync that has begun.
@@ -156,7 +156,7 @@ impl Resyncs {
     /// A directory cannot be opened. If it has to be compared with the disk, that is done from this
     /// moment on once it can be opened.
     pub(super) fn cannot_see(&mut self, mirror: &Mirror, dir: NodeId) {
-        if self.are_running() || mirror.has(dir, Mark::STALE) {
+        if self.are_running() || mirror.is_stale(dir) {
             self.unseen_since.entry(dir).or_insert(self.complete);
         }
     }
@@ -164,7 +164,7 @@ impl Resyncs {
     /// A directory can be opened again. Nothing that records said of what is below could be verified, so
     /// it is compared with the disk.
     pub(super) fn can_see(&mut self, mirror: &mut Mirror, dir: NodeId) {
-        mirror.set(dir, Mark::STALE);
+        mirror.mark_stale(dir);
         if let Some(since) = self.unseen_since.remove(&dir) {
             self.complete = self.complete.min(since);
         }

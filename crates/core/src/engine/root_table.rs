@@ -83,30 +83,37 @@ pub(super) struct Roots {
 }
 
 impl Roots {
+    /// The root with this id, unless it was removed.
     pub(super) fn get(&self, id: RootId) -> Option<&Root> {
         self.all.iter().find(|root| root.id == id)
     }
 
+    /// The same, to change it.
     pub(super) fn get_mut(&mut self, id: RootId) -> Option<&mut Root> {
         self.all.iter_mut().find(|root| root.id == id)
     }
 
+    /// The roots in the order in which they were added.
     pub(super) fn iter(&self) -> std::slice::Iter<'_, Root> {
         self.all.iter()
     }
 
+    /// The same, to change them.
     pub(super) fn iter_mut(&mut self) -> std::slice::IterMut<'_, Root> {
         self.all.iter_mut()
     }
 
+    /// Number of roots.
     pub(super) fn len(&self) -> usize {
         self.all.len()
     }
 
+    /// Whether there is no root.
     pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
+    /// The ids of all roots, to go through them while they change.
     pub(super) fn ids(&self) -> Vec<RootId> {
         self.all.iter().map(|root| root.id).collect()
     }
@@ -130,6 +137,7 @@ impl Roots {
         id
     }
 
+    /// Takes a root out of the table, with what it knows of its tree.
     pub(super) fn remove(&mut self, id: RootId) -> Option<Root> {
         let at = self.all.iter().position(|root| root.id == id)?;
         Some(self.all.remove(at))
@@ -140,10 +148,12 @@ impl Roots {
         self.arming = Some(id);
     }
 
+    /// The root that was being armed is armed.
     pub(super) fn end_arming(&mut self) {
         self.arming = None;
     }
 
+    /// Whether a root is being armed.
     pub(super) fn is_arming(&self) -> bool {
         self.arming.is_some()
     }

@@ -17,7 +17,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::ignore::{RULES_FILE, RULES_LIMIT, whole_lines};
 use crate::kernel::{Kernel, Purpose, Watched};
 use crate::listing::Listing;
-use crate::mirror::{Mark, NodeId};
+use crate::mirror::NodeId;
 use crate::time::may_be_since;
 
 /// How a listing is merged into the mirror.
@@ -31,6 +31,7 @@ struct Merging {
 }
 
 /// What watching a directory led to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Covered {
     /// It is covered, by a watch or by polling; list it.
     Yes,
@@ -41,14 +42,19 @@ enum Covered {
 impl<K: Kernel> Engine<K> {
     /// Brings the mirror in line with a directory from the work list. Does nothing if the directory has
     /// been scanned since it was put there.
+    ///
+    /// 1. Open it through its parent. If that fails, a queued record may explain why: the decision is
+    ///    deferred.
+    /// 2. Compare its identity with the mirror's. Another directory has the name, or, if the identity is
+    ///    new, it may be the top of another root's tree, which is absorbed.
+    /// 3. Watch it, or give it the gap that says why not. Then announce it, so that consumers know it
+    ///    before its contents.
+    /// 4. List it and merge the listing. What is new below is queued in turn.
     pub(super) fn scan(&mut self, id: NodeId) {
-        if !self.world.mirror.contains(id)
-            || !self.world.mirror.has(id, Mark::QUEUED)
-            || !self.world.mirror.is_dir(id)
-        {
+        let mirror = &mut self.world.mirror;
+        if !mirror.contains(id) || !mirror.is_dir(id) || !mirror.dequeue(id) {
             return;
         }
-        self.world.mirror.clear(id, Mark::QUEUED);
         if !self.roots.reaches(&self.world.mirror, id) {
             self.announce(id);
             return;
@@ -102,6 +108,7 @@ impl<K: Kernel> Engine<K> {
             Covered::Yes => {}
             Covered::Elsewhere => return,
         }
+        // Its watch is held: from here on every change leaves a record.
         self.announce(id);
         self.counters.listings += 1;
         let mut listing = std::mem::take(&mut self.directories.listing);
@@ -151,7 +158,11 @@ impl<K: Kernel> Engine<K> {
             .is_some_and(|above| above.device != identity.device)
     }
 
-    /// Has the directory watched, or polled where that is not possible.
+    /// Watches the directory, or has it polled where that is not possible.
+    ///
+    /// A watch that is held already is kept without asking the kernel, which makes listing a directory
+    /// again cheap. Once the kernel has refused a watch because of its limit, no other directory asks
+    /// before the next poll, or a large tree would make one failing call for each directory.
     fn cover(&mut self, id: NodeId, dir: &K::Dir, identity: Identity, gap: Option<Gap>) -> Covered {
         if let Some(gap) = gap {
             self.coverage.set_gap(
@@ -164,8 +175,8 @@ impl<K: Kernel> Engine<K> {
             return Covered::Yes;
         }
         // While a watch is held nothing can have ended it unheard, except when records were lost;
-        // then a birth before that tells that this is still the directory that was watched.
-        let is_sure = !self.world.mirror.has(id, Mark::STALE)
+        // then a birth before that proves that this is still the directory that was watched.
+        let is_sure = !self.world.mirror.is_stale(id)
             || (identity.born != 0 && !may_be_since(identity.born, self.resyncs.complete()));
         if self.world.mirror.watch(id).is_some() && is_sure {
             return Covered::Yes;
@@ -227,8 +238,9 @@ impl<K: Kernel> Engine<K> {
         Covered::Yes
     }
 
-    /// The kernel says that the directory under the name of `id` is watched already. Returns true
-    /// if that is because it was moved here, and moves it in the mirror.
+    /// Decides what it means that the directory under the name of `id` is watched already: it was moved
+    /// here, or has a second name (a bind mount, a root spelled in two ways). Returns true if it was moved,
+    /// and moves it in the mirror.
     fn resolve_known(&mut self, id: NodeId, watch: Watch) -> bool {
         let Some(dir) = self.world.mirror.parent(id) else {
             return false;
@@ -266,7 +278,7 @@ impl<K: Kernel> Engine<K> {
                     return false;
                 }
                 let name = self.world.mirror.name(id).to_vec();
-                let is_stale = self.world.mirror.has(id, Mark::STALE);
+                let is_stale = self.world.mirror.is_stale(id);
                 self.infer_move(other, dir, &name, Cause::Scanned);
                 if is_stale {
                     self.work.queue_stale(&mut self.world.mirror, other);
@@ -356,16 +368,19 @@ impl<K: Kernel> Engine<K> {
     /// Makes the children of `dir` what the listing shows. What it no longer shows is only marked:
     /// another listing or a record may say where it went. Returns why something of it could not be
     /// taken over: then it has to be listed again.
+    ///
+    /// An entry that is as it was costs one comparison of names and no system call. Content is compared
+    /// only where records may be missing: in directories that are polled, that were not watched for a
+    /// while, or that are stale.
     fn merge(&mut self, dir: NodeId, listing: &Listing, tracking: Tracking) -> Option<Gap> {
         if self.visibility.filter.reads_rules() {
             self.load_rules(dir, listing);
         }
         let how = Merging {
-            is_stale: self.world.mirror.has(dir, Mark::STALE),
+            is_stale: self.world.mirror.take_stale(dir),
             is_polled: self.coverage.gaps.is_polled(dir),
             tracking,
         };
-        self.world.mirror.clear(dir, Mark::STALE);
         if self.world.mirror.first_child(dir).is_none() {
             return self.merge_into_empty(dir, listing, how);
         }
@@ -390,6 +405,7 @@ impl<K: Kernel> Engine<K> {
                 .filter(|&child| self.world.mirror.name(child) == entry.name)
                 .or_else(|| self.world.mirror.child(dir, entry.name));
             let known = before.filter(|&child| self.is_as_listed(child, kind, entry.inode));
+            // Entries that are not as the listing shows them are few: they are reconciled one by one.
             let (child, is_news) = match known {
                 Some(child) => (child, false),
                 None => {
@@ -406,14 +422,15 @@ impl<K: Kernel> Engine<K> {
                     )
                 }
             };
-            self.world.mirror.set(child, Mark::LISTED);
+            // What is not marked after the loop is no longer in the directory.
+            self.world.mirror.mark_shown(child);
             if kind == FileType::Dir {
                 let is_unlisted = self.world.mirror.identity(child).is_none();
                 if (how.is_stale || how.is_polled || is_unlisted)
                     && (is_deep || self.roots.reaches(&self.world.mirror, child))
                 {
                     if how.is_stale {
-                        self.world.mirror.set(child, Mark::STALE);
+                        self.world.mirror.mark_stale(child);
                     }
                     self.work.queue(&mut self.world.mirror, child);
                 }
@@ -436,9 +453,7 @@ impl<K: Kernel> Engine<K> {
         let mut next = self.world.mirror.first_child(dir);
         while let Some(child) = next {
             next = self.world.mirror.next_sibling(child);
-            if self.world.mirror.has(child, Mark::LISTED) {
-                self.world.mirror.clear(child, Mark::LISTED);
-            } else {
+            if !self.world.mirror.take_shown(child) {
                 self.pending
                     .vanish(&mut self.world.mirror, self.time, child);
             }
@@ -450,11 +465,12 @@ impl<K: Kernel> Engine<K> {
     fn is_as_listed(&self, child: NodeId, kind: FileType, inode: u64) -> bool {
         self.world.mirror.kind(child) == kind
             && self.world.mirror.inode(child) == inode
-            && !self.world.mirror.has(child, Mark::UNVERIFIED)
-            && !self.world.mirror.has(child, Mark::VANISHED)
+            && !self.world.mirror.is_doubted(child)
+            && !self.world.mirror.has_vanished(child)
     }
 
-    /// The same for a directory of which the mirror has no entry.
+    /// The same for a directory of which the mirror has no entry. This is the path that a crawl takes:
+    /// it looks nothing up by name.
     fn merge_into_empty(&mut self, dir: NodeId, listing: &Listing, how: Merging) -> Option<Gap> {
         let mut missed = None;
         for entry in listing.iter() {

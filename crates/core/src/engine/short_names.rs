@@ -4,7 +4,7 @@
 //! Which entry a short name stood for is no longer to be found out once that is gone: it may belong to
 //! another one by then. So a short name is not believed. What the record says is taken to be about
 //! every entry that the mirror has and that the name could be short for, and about what is found under it
-//! now; and that something is gone, only the disk tells.
+//! now. Only the disk says whether something is gone.
 
 use super::Engine;
 use crate::kernel::Kernel;
@@ -32,7 +32,7 @@ impl<K: Kernel> Engine<K> {
         let opened = self.directories.open_known(&self.world.mirror, dir).ok();
         match opened.and_then(|(kernel, dir)| kernel.spelling(dir, name)) {
             Some(found) if owners.contains(&found) => {}
-            // A name of its own, now; of what it may have been before, the listing tells.
+            // A name of its own, now. The listing shows what it may have been before.
             Some(found) if found == name => {
                 if !owners.is_empty() && self.roots.reaches(&self.world.mirror, dir) {
                     self.work.queue(&mut self.world.mirror, dir);
@@ -40,7 +40,7 @@ impl<K: Kernel> Engine<K> {
                 return vec![found];
             }
             Some(found) => owners.push(found),
-            // Whatever it is that has this name is to be found by listing, if it is there.
+            // The listing finds what has this name, if anything has.
             None if self.roots.reaches(&self.world.mirror, dir) => {
                 self.work.queue(&mut self.world.mirror, dir)
             }

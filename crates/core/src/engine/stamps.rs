@@ -26,6 +26,7 @@ impl Stamp {
     };
 }
 
+/// The stamp of an entry that was looked at when the clock of files read `now`.
 pub(super) fn stamp_of(stat: &Stat, now: FileTime) -> Stamp {
     Stamp {
         changed: stat.changed,
@@ -42,10 +43,12 @@ pub(super) struct Stamps {
 }
 
 impl Stamps {
+    /// What was seen of the entry the last time.
     pub(super) fn get(&self, id: NodeId) -> Option<&Stamp> {
         self.of.get(&id)
     }
 
+    /// Whether there is a stamp of the entry.
     pub(super) fn has(&self, id: NodeId) -> bool {
         self.of.contains_key(&id)
     }
@@ -60,6 +63,7 @@ impl Stamps {
         self.of.entry(id).or_insert(Stamp::UNKNOWN);
     }
 
+    /// Forgets an entry that goes.
     pub(super) fn remove(&mut self, id: NodeId) {
         if !self.of.is_empty() {
             self.of.remove(&id);

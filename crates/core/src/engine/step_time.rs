@@ -41,6 +41,7 @@ pub(super) struct StepTime {
 }
 
 impl StepTime {
+    /// The time before the first step.
     pub(super) fn new(pace: Pace) -> StepTime {
         StepTime {
             step: 0,

@@ -5,12 +5,12 @@
 //! the mirror has the tree as it was then, and the path is looked up there. Two things need care:
 //!
 //! - The mirror may be ahead: a listing or a look has shown something of which records are still to
-//!   come. A name that leads nowhere belongs to a directory that is to be listed, or was found
+//!   come. A name that leads nowhere belongs to a directory that waits to be listed, or was found
 //!   elsewhere. What is found elsewhere by inference is compared again once the records that may have
-//!   named it otherwise are applied ([`Undecided::Shifted`]).
-//! - A move to another directory is told as a removal and a creation. What is gone waits for as long
+//!   named it otherwise are applied (`Undecided::Shifted`).
+//! - A move to another directory comes as a removal and a creation. What is gone waits for as long
 //!   as the second half of a move would, and is recognised by its identity where it came to
-//!   ([`Undecided::Departed`]).
+//!   (`Undecided::Departed`).
 
 use super::Engine;
 use super::reconcile::Seen;
@@ -18,7 +18,7 @@ use super::world::Report;
 use crate::entry::{BORN_ONCE, FileType, Watch};
 use crate::event::Cause;
 use crate::kernel::Kernel;
-use crate::mirror::{Mark, NodeId};
+use crate::mirror::NodeId;
 use crate::record::{Action, Described};
 
 /// A name in a directory of the mirror.
@@ -34,6 +34,7 @@ struct Found {
 }
 
 impl Found {
+    /// The place, where there can be only one.
     fn place(mut self) -> Option<Place> {
         self.places.pop()
     }
@@ -62,8 +63,8 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// Takes a new entry for what its record says that it is, so that nobody has to look. Returns false if
-    /// the mirror has something under the name already, which is to be compared with the disk.
+    /// Takes a new entry for what its record says it is, which saves a look. Returns false if
+    /// the mirror has something under the name already, which must be compared with the disk.
     ///
     /// The entry may be another one by now, or gone: then a later record says so.
     fn believe(&mut self, dir: NodeId, name: &[u8], described: Described) -> bool {
@@ -125,6 +126,7 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
+    /// Applies a record about a place that was found in the mirror.
     fn apply_at(&mut self, dir: NodeId, name: &[u8], action: Action) {
         if !self.world.mirror.contains(dir) {
             return;
@@ -146,7 +148,7 @@ impl<K: Kernel> Engine<K> {
             (Action::MovedFrom, Some(_)) => {
                 self.apply_named(dir, Action::Departed, is_dir, name);
             }
-            // A directory is reported modified whenever its entries change, which is told of these.
+            // A directory is modified whenever its entries change; these have records of their own.
             (Action::Modified | Action::Metadata, Some(child)) if is_dir => {
                 self.coverage
                     .gaps
@@ -171,8 +173,8 @@ impl<K: Kernel> Engine<K> {
                 let before = self.world.outlets.changes();
                 let child = self.world.mirror.child(dir, name);
                 // Otherwise a listing has shown it before its record came.
-                let is_news = is_moved
-                    || child.is_some_and(|child| self.world.mirror.has(child, Mark::VANISHED));
+                let is_news =
+                    is_moved || child.is_some_and(|child| self.world.mirror.has_vanished(child));
                 self.reconcile(dir, name, Seen::from(&stat), Cause::Notified);
                 if let Some(child) = child {
                     if is_news {
@@ -192,8 +194,8 @@ impl<K: Kernel> Engine<K> {
             }
             Err(error) => match self.world.mirror.child(dir, name) {
                 Some(child) => {
-                    // What departed from the name has a successor, whatever that is.
-                    self.world.mirror.clear(child, Mark::VANISHED);
+                    // The entry that departed from the name has a successor.
+                    self.world.mirror.reappear(child);
                     self.pending.doubt(&mut self.world.mirror, self.time, child);
                     self.work
                         .compare_again(&self.roots, &mut self.world.mirror, child);
@@ -207,8 +209,7 @@ impl<K: Kernel> Engine<K> {
 
     /// The entry is gone from its name; in a moment it may be found under another one.
     pub(super) fn depart(&mut self, id: NodeId) {
-        let is_known =
-            self.world.mirror.inode(id) != 0 && !self.world.mirror.has(id, Mark::UNANNOUNCED);
+        let is_known = self.world.mirror.inode(id) != 0 && !self.world.mirror.is_withheld(id);
         if !is_known || self.roots.is_beginning(&self.world.mirror, id) {
             self.remove(id, Cause::Notified, Report::Removed);
         } else {
@@ -216,7 +217,7 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// The entry of this name may be the one that is gone: only the disk tells. If it is there, it may
+    /// The entry of this name may be the one that is gone: only the disk knows. If it is there, it may
     /// have been away.
     fn may_have_departed(&mut self, dir: NodeId, name: &[u8]) {
         let Some(child) = self.world.mirror.child(dir, name) else {

@@ -3,7 +3,7 @@
 use hashbrown::{HashMap, HashSet};
 
 use crate::ignore::Filter;
-use crate::mirror::{Mark, Mirror, NodeId};
+use crate::mirror::{Mirror, NodeId};
 
 /// The filter that callers gave, and the directories of which single entries were asked for.
 #[derive(Debug)]
@@ -14,6 +14,7 @@ pub(super) struct Visibility {
 }
 
 impl Visibility {
+    /// Shows all that the filter does not hide.
     pub(super) fn new(filter: Filter) -> Visibility {
         Visibility {
             filter,
@@ -38,7 +39,7 @@ impl Visibility {
 
     /// Whether the directory is a root that consumers know as an entry.
     pub(super) fn is_reported_root(&self, mirror: &Mirror, node: NodeId) -> bool {
-        mirror.has(node, Mark::ROOT) && !self.is_partial(node)
+        mirror.is_root(node) && !self.is_partial(node)
     }
 
     /// The names that are shown of a partial directory.

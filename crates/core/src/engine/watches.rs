@@ -1,7 +1,7 @@
 //! Which watch reports on what.
 //!
-//! Nearly always one watch belongs to one directory of the mirror, and there are as many of them
-//! as directories, so that case is one small table. A directory that is visible under two names
+//! Nearly always one watch belongs to one directory of the mirror, so there is one for each
+//! directory, and that case is one small table. A directory that is visible under two names
 //! (bind mounts, roots spelled in two ways) and the guards of roots live in a second table.
 
 use hashbrown::HashMap;
@@ -27,6 +27,8 @@ pub(super) struct Watches {
 }
 
 impl Watches {
+    /// Notes that a watch reports on a directory. A watch may report on several: on one directory under two
+    /// names.
     pub(super) fn bind(&mut self, watch: Watch, node: NodeId) {
         match self.first.get(&watch) {
             None => {
@@ -42,7 +44,7 @@ impl Watches {
         }
     }
 
-    /// Returns whether nobody needs the watch any more.
+    /// Unbinds a directory. Returns whether neither a directory nor a root needs the watch any more.
     pub(super) fn unbind(&mut self, watch: Watch, node: NodeId) -> bool {
         if self.first.get(&watch) == Some(&node) {
             self.first.remove(&watch);
@@ -119,6 +121,7 @@ impl Watches {
         }
     }
 
+    /// The directory that the watch was bound to first.
     pub(super) fn first(&self, watch: Watch) -> Option<NodeId> {
         self.first.get(&watch).copied()
     }
@@ -148,6 +151,7 @@ impl Watches {
         })
     }
 
+    /// The roots of the guards that `is_meant` accepts, each once.
     fn guarded_if(&self, watch: Watch, is_meant: impl Fn(&Guard) -> bool) -> Vec<RootId> {
         let guards = self.guards.get(&watch).into_iter().flatten();
         let mut roots: Vec<RootId> = guards
@@ -158,10 +162,12 @@ impl Watches {
         roots
     }
 
+    /// Whether the watch guards a root.
     pub(super) fn is_guard(&self, watch: Watch) -> bool {
         self.guards.contains_key(&watch)
     }
 
+    /// Whether any watch guards a root.
     pub(super) fn has_guards(&self) -> bool {
         !self.guards.is_empty()
     }
@@ -173,6 +179,7 @@ impl Watches {
         self.guards.remove(&watch);
     }
 
+    /// Number of watches held.
     pub(super) fn len(&self) -> usize {
         self.first.len()
             + self
@@ -182,6 +189,7 @@ impl Watches {
                 .count()
     }
 
+    /// Bytes on the heap, as allocated, of what grows with the tree.
     pub(super) fn heap_bytes(&self) -> usize {
         self.first.capacity() * 8 / 7 * (size_of::<(Watch, NodeId)>() + 1)
     }

@@ -1,10 +1,10 @@
 //! The work list: the directories that have to be listed, last first.
 
 use super::root_table::Roots;
-use crate::mirror::{Mark, Mirror, NodeId};
+use crate::mirror::{Mirror, NodeId};
 
 /// Directories that wait to be listed. A directory is on the list exactly if it carries
-/// [`Mark::QUEUED`], so it is on it once.
+/// the state "queued", so it is on it once.
 ///
 /// Work is taken from the end, which makes a crawl go depth first and keeps its open handles few.
 #[derive(Debug, Default)]
@@ -15,15 +15,14 @@ pub(super) struct WorkList {
 impl WorkList {
     /// Puts a directory on the list, once.
     pub(super) fn queue(&mut self, mirror: &mut Mirror, id: NodeId) {
-        if !mirror.has(id, Mark::QUEUED) {
-            mirror.set(id, Mark::QUEUED);
+        if mirror.enqueue(id) {
             self.list.push(id);
         }
     }
 
     /// Puts a directory on the list to be compared with the disk, with all below it.
     pub(super) fn queue_stale(&mut self, mirror: &mut Mirror, id: NodeId) {
-        mirror.set(id, Mark::STALE);
+        mirror.mark_stale(id);
         self.queue(mirror, id);
     }
 

@@ -12,7 +12,7 @@ use crate::delivery::outlet::Outlets;
 use crate::entry::FileType;
 use crate::event::Cause;
 use crate::mirror::path::path_of;
-use crate::mirror::{Mark, Mirror, NodeId};
+use crate::mirror::{Mirror, NodeId};
 
 /// Whether consumers learn that an entry goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -130,7 +130,7 @@ impl World {
     /// Calls `each` for every entry below `top` that consumers know of, parents before children.
     pub(super) fn entries_below(&self, top: NodeId, each: &mut impl FnMut(PathBuf, FileType)) {
         for id in self.mirror.subtree(top) {
-            if id != top && !self.mirror.has(id, Mark::UNANNOUNCED) {
+            if id != top && !self.mirror.is_withheld(id) {
                 each(self.path(id), self.mirror.kind(id));
             }
         }

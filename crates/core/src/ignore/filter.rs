@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use std::fmt;
 
 use super::rules::{AncestorIgnores, RulesFile, parse, verdict};
-use crate::mirror::{Mark, Mirror, NodeId};
+use crate::mirror::{Mirror, NodeId};
 use crate::path::to_path;
 
 /// A glob that cannot be understood.
@@ -139,7 +139,7 @@ impl Filter {
             {
                 return hidden || self.globs_hide(mirror, parent, name, is_dir);
             }
-            if mirror.has(dir, Mark::ROOT) {
+            if mirror.is_root(dir) {
                 for outer in self.outer.get(&dir).into_iter().flatten() {
                     let path = outer.prefix.join(to_path(relative.clone()));
                     if let Some(hidden) = verdict(&outer.rules, &path, is_dir) {
@@ -164,7 +164,7 @@ impl Filter {
         let mut relative = Vec::new();
         let mut names = vec![name];
         let mut above = Some(parent);
-        while let Some(dir) = above.filter(|&dir| !mirror.has(dir, Mark::ROOT)) {
+        while let Some(dir) = above.filter(|&dir| !mirror.is_root(dir)) {
             names.push(mirror.name(dir));
             above = mirror.parent(dir);
         }

@@ -15,11 +15,13 @@
 mod index;
 mod names;
 pub(crate) mod path;
+mod state;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use crate::entry::{FileType, Identity, Watch};
 use names::{NameAt, Names};
+use state::NodeState;
 
 const NONE: u32 = u32::MAX;
 
@@ -41,31 +43,6 @@ impl NodeId {
     }
 }
 
-/// What the engine remembers about one entry, as a set of bits.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Mark(u16);
-
-impl Mark {
-    /// The slot holds no entry.
-    const FREE: Mark = Mark(1);
-    /// Consumers have not been told of this entry yet. Such an entry has no children.
-    pub(crate) const UNANNOUNCED: Mark = Mark(2);
-    /// The entry was gone when it was looked at: kind and inode are what the record said.
-    pub(crate) const UNVERIFIED: Mark = Mark(4);
-    /// The listing that is being merged contains the entry.
-    pub(crate) const LISTED: Mark = Mark(8);
-    /// The directory waits in the engine's work list.
-    pub(crate) const QUEUED: Mark = Mark(16);
-    /// A listing no longer contains the entry; it goes unless another listing finds it elsewhere.
-    pub(crate) const VANISHED: Mark = Mark(32);
-    /// The directory and all below it have to be compared with the disk.
-    pub(crate) const STALE: Mark = Mark(64);
-    /// The entry is the directory of a root; its name is the root's path.
-    pub(crate) const ROOT: Mark = Mark(128);
-    /// A record, not a listing, made the entry known. Matters until it is announced.
-    pub(crate) const NOTIFIED: Mark = Mark(256);
-}
-
 #[derive(Debug)]
 struct Node {
     /// Inode number as the parent's listing shows it; 0 while unknown.
@@ -83,7 +60,7 @@ struct Node {
     born: u32,
     name_len: u16,
     kind: FileType,
-    marks: u16,
+    state: NodeState,
 }
 
 /// What only directories have.
@@ -159,20 +136,7 @@ impl Mirror {
     pub(crate) fn contains(&self, id: NodeId) -> bool {
         self.nodes
             .get(id.0 as usize)
-            .is_some_and(|node| node.marks & Mark::FREE.0 == 0)
-    }
-
-    pub(crate) fn has(&self, id: NodeId, mark: Mark) -> bool {
-        debug_assert!(self.contains(id), "{id:?} was removed");
-        self.node(id).marks & mark.0 != 0
-    }
-
-    pub(crate) fn set(&mut self, id: NodeId, mark: Mark) {
-        self.node_mut(id).marks |= mark.0;
-    }
-
-    pub(crate) fn clear(&mut self, id: NodeId, mark: Mark) {
-        self.node_mut(id).marks &= !mark.0;
+            .is_some_and(|node| !node.state.is_free())
     }
 
     pub(crate) fn kind(&self, id: NodeId) -> FileType {
@@ -189,7 +153,7 @@ impl Mirror {
 
     pub(crate) fn name(&self, id: NodeId) -> &[u8] {
         let node = self.node(id);
-        debug_assert!(node.marks & Mark::FREE.0 == 0, "{id:?} was removed");
+        debug_assert!(!node.state.is_free(), "{id:?} was removed");
         self.names.get(NameAt {
             start: node.name_start,
             len: node.name_len,
@@ -292,7 +256,7 @@ impl Mirror {
             born: 0,
             name_len: at.len,
             kind,
-            marks: 0,
+            state: NodeState::default(),
         };
         let id = match self.free.pop() {
             Some(index) => {
@@ -339,7 +303,7 @@ impl Mirror {
         self.detach(id);
         self.unindex_inode(id);
         let node = &mut self.nodes[id.0 as usize];
-        node.marks = Mark::FREE.0;
+        node.state = NodeState::FREE;
         self.names.release(NameAt {
             start: node.name_start,
             len: node.name_len,
@@ -512,7 +476,7 @@ impl Mirror {
         *count -= 1;
         if *count == 0 {
             self.pins.remove(&id.0);
-            if self.node(id).marks & Mark::FREE.0 != 0 {
+            if self.node(id).state.is_free() {
                 self.free.push(id.0);
             }
         }
@@ -523,11 +487,7 @@ impl Mirror {
             return;
         }
         let mut fresh = Names::with_capacity_for(&self.names);
-        for node in self
-            .nodes
-            .iter_mut()
-            .filter(|node| node.marks & Mark::FREE.0 == 0)
-        {
+        for node in self.nodes.iter_mut().filter(|node| !node.state.is_free()) {
             let at = NameAt {
                 start: node.name_start,
                 len: node.name_len,

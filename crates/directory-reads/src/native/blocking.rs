@@ -3,15 +3,11 @@
 use std::os::windows::io::{AsRawHandle, BorrowedHandle};
 
 use everwatch_proactor::native::{self, Handle};
-use windows_sys::Win32::Foundation::{
-    ERROR_CALL_NOT_IMPLEMENTED, ERROR_INVALID_FUNCTION, ERROR_INVALID_PARAMETER,
-    ERROR_NOT_SUPPORTED,
-};
 
 use crate::native::buffer::{Buffer, Filled};
 use crate::native::calls::{self, Flavour, Target};
 use crate::settings::{Layout, Settings};
-use crate::verdict::{Verdict, verdict};
+use crate::verdict::ReadEnd;
 
 /// A directory opened without `FILE_FLAG_OVERLAPPED`.
 ///
@@ -36,28 +32,28 @@ impl BlockingDirectory {
     }
 }
 
-/// The reads of one directory, on the thread that blocks.
+/// The buffer of one directory that is read by a thread that blocks.
 #[derive(Debug)]
 pub(crate) struct BlockingRead {
     settings: Settings,
-    layout: Layout,
     buffer: Buffer,
-    /// Win32 error and bytes of the last read.
-    ended: (u32, u32),
+    /// That of the records in the buffer.
+    layout: Layout,
 }
 
 impl BlockingRead {
+    /// A read into a buffer of its own.
     pub(crate) fn new(settings: Settings) -> BlockingRead {
         BlockingRead {
             settings,
-            layout: calls::best_layout(),
             buffer: Buffer::new(settings.bytes),
-            ended: (0, 0),
+            layout: Layout::Plain,
         }
     }
 
     /// Blocks until something changes or the read is cancelled.
-    pub(crate) fn read(&mut self, directory: &BlockingDirectory) {
+    pub(crate) fn read(&mut self, directory: &BlockingDirectory, layout: Layout) -> ReadEnd {
+        self.layout = layout;
         let target = Target {
             buffer: self.buffer.start(),
             bytes: self.buffer.capacity(),
@@ -67,37 +63,19 @@ impl BlockingRead {
         let handle = directory.handle.raw();
         // SAFETY: the handle is open; the buffer is this side's, and the read is over when the call
         // returns.
-        let result = unsafe { calls::read(handle, &self.settings, self.layout, target) };
-        self.ended = match (result, native::completion()) {
-            (_, Some((error, _))) => (error, 0),
+        let result = unsafe { calls::read(handle, &self.settings, layout, target) };
+        let (error, bytes) = match (result, native::completion()) {
+            (_, Some((error, _))) | (Err(error), None) => (error, 0),
             (Ok(bytes), None) => (0, bytes),
-            (Err(error), None) => (error, 0),
         };
-    }
-
-    /// Whether the file system refused the layout, and the plain one is to be tried.
-    pub(crate) fn falls_back(&mut self) -> bool {
-        let is_refused = self.layout == Layout::Extended
-            && matches!(
-                self.ended.0,
-                ERROR_INVALID_FUNCTION
-                    | ERROR_NOT_SUPPORTED
-                    | ERROR_INVALID_PARAMETER
-                    | ERROR_CALL_NOT_IMPLEMENTED
-            );
-        if is_refused {
-            self.layout = Layout::Plain;
+        ReadEnd {
+            error,
+            status: 0,
+            bytes,
         }
-        is_refused
     }
 
-    /// What the last read means.
-    pub(crate) fn verdict(&self, is_cancelled: bool) -> Verdict {
-        let (error, bytes) = self.ended;
-        verdict(error, 0, bytes, self.settings.bytes, is_cancelled)
-    }
-
-    /// Takes the records out and puts `spare` in.
+    /// Takes the records out, of which there are `valid` bytes, and puts `spare` in.
     pub(crate) fn exchange(&mut self, spare: Buffer, valid: u32) -> Filled {
         assert_eq!(spare.capacity(), self.settings.bytes);
         let buffer = std::mem::replace(&mut self.buffer, spare);

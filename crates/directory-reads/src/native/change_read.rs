@@ -28,13 +28,13 @@
 //! ```compile_fail,E0599
 //! use everwatch_directory_reads::native::{ChangeRead, Pending};
 //! fn early(read: &ChangeRead<Pending>) -> &[u8] {
-//!     read.bytes()
+//!     read.bytes(1)
 //! }
 //! ```
 //! ```compile_fail,E0599
 //! use everwatch_directory_reads::native::{Buffer, ChangeRead, Pending};
 //! fn steal(read: ChangeRead<Pending>, spare: Buffer) {
-//!     let _ = read.exchange(spare);
+//!     let _ = read.exchange(spare, 1);
 //! }
 //! ```
 //! and a read is used up by being issued:
@@ -53,17 +53,14 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use everwatch_proactor::native::{Call, Packet, cancel, completion, error_of, record};
-use windows_sys::Win32::Foundation::{
-    ERROR_CALL_NOT_IMPLEMENTED, ERROR_INVALID_FUNCTION, ERROR_INVALID_PARAMETER,
-    ERROR_NOT_SUPPORTED, HANDLE, STATUS_PENDING,
-};
+use windows_sys::Win32::Foundation::{HANDLE, STATUS_PENDING};
 use windows_sys::Win32::System::IO::{LPOVERLAPPED_COMPLETION_ROUTINE, OVERLAPPED};
 
 use crate::native::buffer::{Buffer, Filled};
 use crate::native::calls::{self, Target};
 use crate::native::directory::DirHandle;
 use crate::settings::{Layout, Settings};
-use crate::verdict::{Verdict, verdict};
+use crate::verdict::ReadEnd;
 
 /// Not issued; nothing of it is known to the kernel.
 #[derive(Debug)]
@@ -131,8 +128,8 @@ struct Parts {
     operation: NonNull<Operation>,
     settings: Settings,
     layout: Layout,
-    /// Win32 error, NTSTATUS and bytes of the last completion.
-    ended: (u32, u32, u32),
+    /// How the last read ended.
+    end: ReadEnd,
 }
 
 /// A directory read. See the head of the module.
@@ -181,7 +178,7 @@ impl ChangeRead<Idle> {
                 operation: NonNull::from(Box::leak(operation)),
                 settings,
                 layout: calls::best_layout(),
-                ended: (0, 0, 0),
+                end: ReadEnd::default(),
             }),
             state: PhantomData,
         }
@@ -189,25 +186,17 @@ impl ChangeRead<Idle> {
 
     /// Issues the read; its end comes as a packet of the port that the directory is associated with.
     pub fn arm(self) -> Result<ChangeRead<Pending>, (ChangeRead<Idle>, u32)> {
-        self.arm_via(Via::Packet)
+        let layout = self.parts.layout;
+        self.arm_via(Via::Packet, layout)
     }
 
-    /// Issues the first read of a handle: in the plain layout if the file system has no other.
-    pub(crate) fn arm_first(
+    /// Issues the read in this layout; its end is learnt of in this way.
+    pub(crate) fn arm_via(
         mut self,
         via: Via,
+        layout: Layout,
     ) -> Result<ChangeRead<Pending>, (ChangeRead<Idle>, u32)> {
-        if self.parts.layout == Layout::Extended {
-            match self.arm_via(via) {
-                Err((read, error)) if is_layout_refused(error) => self = read,
-                result => return result,
-            }
-            self.parts.layout = Layout::Plain;
-        }
-        self.arm_via(via)
-    }
-
-    pub(crate) fn arm_via(self, via: Via) -> Result<ChangeRead<Pending>, (ChangeRead<Idle>, u32)> {
+        self.parts.layout = layout;
         let (event, routine) = match via {
             Via::Packet => (std::ptr::null_mut(), None),
             Via::Event(event) => (event, None),
@@ -239,16 +228,6 @@ impl ChangeRead<Idle> {
     }
 }
 
-pub(crate) fn is_layout_refused(error: u32) -> bool {
-    matches!(
-        error,
-        ERROR_INVALID_FUNCTION
-            | ERROR_NOT_SUPPORTED
-            | ERROR_INVALID_PARAMETER
-            | ERROR_CALL_NOT_IMPLEMENTED
-    )
-}
-
 impl ChangeRead<Pending> {
     /// Asks the kernel to end the read. Its completion still comes, with or without records.
     pub fn cancel(&self) -> Result<(), u32> {
@@ -276,9 +255,17 @@ impl ChangeRead<Pending> {
         );
         let status = status as u32;
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.parts.ended = match completion() {
-            Some((error, status)) => (error, status, 0),
-            None => (error_of(status), status, bytes),
+        self.parts.end = match completion() {
+            Some((error, status)) => ReadEnd {
+                error,
+                status,
+                bytes: 0,
+            },
+            None => ReadEnd {
+                error: error_of(status),
+                status,
+                bytes,
+            },
         };
         Ok(self.become_state())
     }
@@ -322,40 +309,26 @@ pub(crate) unsafe fn signalled(key: usize, overlapped: *mut OVERLAPPED) -> Optio
 }
 
 impl ChangeRead<Ready> {
-    /// What the completion means; `is_cancelled` says whether [`ChangeRead::cancel`] was called.
-    pub fn verdict(&self, is_cancelled: bool) -> Verdict {
-        let (error, status, bytes) = self.parts.ended;
-        verdict(
-            error,
-            status,
-            bytes,
-            self.parts.settings.bytes,
-            is_cancelled,
-        )
+    /// How the read ended, as the kernel reports it; for [`verdict`](crate::verdict).
+    pub fn end(&self) -> ReadEnd {
+        self.parts.end
     }
 
-    fn valid(&self) -> u32 {
-        match self.verdict(true) {
-            Verdict::Changes { bytes } => bytes,
-            _ => 0,
-        }
-    }
-
-    /// The records.
-    pub fn bytes(&self) -> &[u8] {
+    /// What the kernel wrote: the first `valid` bytes of the buffer, which a verdict has found to be records.
+    pub fn bytes(&self, valid: u32) -> &[u8] {
         // SAFETY: the read is not pending; the reference lives as long as this state.
-        unsafe { (*self.parts.operation.as_ptr()).buffer.bytes(self.valid()) }
+        unsafe { (*self.parts.operation.as_ptr()).buffer.bytes(valid) }
     }
 
     /// Takes the records out and puts `spare` in, so that the read can be issued again before they
     /// are looked at.
-    pub fn exchange(self, spare: Buffer) -> (ChangeRead<Idle>, Filled) {
+    pub fn exchange(self, spare: Buffer, valid: u32) -> (ChangeRead<Idle>, Filled) {
         assert_eq!(spare.capacity(), self.parts.settings.bytes);
         // SAFETY: the read is not pending, so the operation is this side's alone.
         let buffer =
             unsafe { std::mem::replace(&mut (*self.parts.operation.as_ptr()).buffer, spare) };
         // SAFETY: the buffer is no longer that of any read.
-        let filled = unsafe { Filled::new(buffer, self.valid(), self.parts.layout) };
+        let filled = unsafe { Filled::new(buffer, valid, self.parts.layout) };
         (self.become_state(), filled)
     }
 

@@ -12,5 +12,5 @@ pub(crate) use blocking::{BlockingDirectory, BlockingRead};
 pub use buffer::{Buffer, Filled};
 pub(crate) use calls::{Target, best_layout, read};
 pub use change_read::{ChangeRead, Idle, Pending, Ready, State, leaked};
-pub(crate) use change_read::{Via, is_layout_refused, packet_of, signalled};
+pub(crate) use change_read::{Via, packet_of, signalled};
 pub use directory::DirHandle;

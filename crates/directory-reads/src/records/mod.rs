@@ -108,7 +108,7 @@ impl std::error::Error for Malformed {}
 /// The records in `bytes`, in their order.
 ///
 /// ```
-/// use everwatch_directory_reads::{Layout, notify::{Action, changes}};
+/// use everwatch_directory_reads::{Layout, records::{Action, changes}};
 ///
 /// let bytes = [0, 0, 0, 0, 1, 0, 0, 0, 6, 0, 0, 0, b'a', 0, b'\\', 0, b'b', 0];
 /// let change = changes(&bytes, Layout::Plain).next().unwrap().unwrap();

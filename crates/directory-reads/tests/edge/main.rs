@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use everwatch_directory_reads::native::{Buffer, ChangeRead, DirHandle, leaked};
 use everwatch_directory_reads::records::{Action, changes};
-use everwatch_directory_reads::{Layout, Model, Settings, Tag, Verdict, reads};
+use everwatch_directory_reads::{Intent, Layout, Model, Settings, Tag, Verdict, reads, verdict};
 use everwatch_proactor::native::{CompletionPort, Packet};
 use windows_sys::Win32::Foundation::{GetLastError, SetLastError};
 
@@ -73,9 +73,12 @@ fn a_read_goes_from_idle_to_pending_to_ready_and_round_again() {
         let packet = packet(&port);
         assert_eq!(packet.key(), 7);
         let ready = pending.dequeued(packet).map_err(drop).expect("its packet");
-        assert!(matches!(ready.verdict(false), Verdict::Changes { .. }));
-        assert_eq!(names(ready.bytes()), [name.as_str()]);
-        let (idle, filled) = ready.exchange(spare);
+        let verdict = verdict(ready.end(), settings.bytes, Intent::Continue);
+        let Verdict::Changes { bytes } = verdict else {
+            panic!("{verdict:?}");
+        };
+        assert_eq!(names(ready.bytes(bytes)), [name.as_str()]);
+        let (idle, filled) = ready.exchange(spare, bytes);
         assert_eq!(names(filled.bytes()), [name]);
         spare = filled.into_buffer();
         read = idle;
@@ -89,8 +92,9 @@ fn a_read_goes_from_idle_to_pending_to_ready_and_round_again() {
         .dequeued(packet(&port))
         .map_err(drop)
         .expect("its packet");
-    assert_eq!(ready.verdict(true), Verdict::Cancelled);
-    assert_eq!(ready.bytes(), []);
+    let verdict = verdict(ready.end(), settings.bytes, Intent::Cancel);
+    assert_eq!(verdict, Verdict::Cancelled);
+    assert_eq!(ready.end().bytes, 0);
 }
 
 #[test]

@@ -87,7 +87,7 @@ impl Reads {
 
     #[cfg(test)]
     pub(super) fn reseed(&mut self, seed: u64) {
-        self.random = Random::new(seed, super::super::random::Stream::Notices);
+        self.random = super::super::random::Stream::Notices.random(seed);
     }
 
     /// Issues the first read.

@@ -10,7 +10,7 @@ use everwatch_directory_reads::Layout;
 use super::super::disk::{Disk, Habits as DiskHabits};
 use super::super::mix::Mix;
 use super::super::queue::Queue;
-use super::super::random::{Random, Stream};
+use super::super::random::Stream;
 use super::super::scenarios::Scenario;
 use super::super::setup::BEGAN;
 use super::super::system::System;
@@ -54,10 +54,10 @@ pub(super) fn machine(habits: Habits, model: Model, shrink: u32, slices: u32) ->
         tick: 100,
         folds_names: true,
     };
-    let timing = Random::new(0, Stream::Timing);
+    let timing = Stream::Timing.random(0);
     let disk = Disk::new(disk_habits, BEGAN, None);
     let mut system = System::new(disk, Queue::new(0, 0), Trace::default(), timing.clone(), 0);
-    let notices = Random::new(0, Stream::Notices);
+    let notices = Stream::Notices.random(0);
     let mut reads = Reads::new(usize::MAX, slices, notices.clone());
     reads.shrink = shrink;
     system.nt = Some(Nt {
@@ -67,7 +67,7 @@ pub(super) fn machine(habits: Habits, model: Model, shrink: u32, slices: u32) ->
         random: notices,
         habits,
     });
-    let workload = Workload::new(Random::new(0, Stream::Workload), Mix::Everything, 0);
+    let workload = Workload::new(Stream::Workload.random(0), Mix::Everything, 0);
     let world = World::new(0, system, workload, Temper::PATIENT, timing);
     Scenario::over(Kernel32::new(Machine::new(world, model, None), None))
 }

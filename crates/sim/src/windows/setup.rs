@@ -8,7 +8,7 @@ use super::super::disk::{Disk, Habits as DiskHabits};
 use super::super::flavour::Flavour;
 use super::super::mix::Mix;
 use super::super::queue::Queue;
-use super::super::random::{Random, Stream};
+use super::super::random::Stream;
 use super::super::schedule::{Schedule, is_nested, is_wild};
 use super::super::setup::{BEGAN, MOST_CALLS, build, nested_scopes, scopes};
 use super::super::system::System;
@@ -28,7 +28,7 @@ impl Schedule<Kernel32<Machine>> {
         calls: usize,
         traces: bool,
     ) -> Schedule<Kernel32<Machine>> {
-        let mut setup = Random::new(seed, Stream::Setup);
+        let mut setup = Stream::Setup.random(seed);
         let is_wine = Flavour::of(seed).0 == Flavour::Wine;
         let is_unique = setup.chance(700) && !is_wine;
         let habits = DiskHabits {
@@ -96,11 +96,11 @@ impl Schedule<Kernel32<Machine>> {
         if obeys_rules {
             temper.faults = 0;
         }
-        let timing = Random::new(seed, Stream::Timing);
+        let timing = Stream::Timing.random(seed);
         let disk = Disk::new(habits, BEGAN, gap);
         let queue = Queue::new(usize::MAX, usize::MAX);
         let mut system = System::new(disk, queue, Trace::new(traces), timing.clone(), lag);
-        let notices = Random::new(seed, Stream::Notices);
+        let notices = Stream::Notices.random(seed);
         let mut reads = Reads::new(limit, temper.slices, notices.clone());
         reads.shrink = shrink;
         reads.patience = if is_wine { 0 } else { reads.patience };
@@ -125,7 +125,7 @@ impl Schedule<Kernel32<Machine>> {
             workload.exchanges = false;
             workload.links_lead_nowhere = has_inner;
         };
-        let random = Random::new(seed, Stream::Workload);
+        let random = Stream::Workload.random(seed);
         let random = build(&mut system, random, &mut setup, restrict);
         system
             .trace

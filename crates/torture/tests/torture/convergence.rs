@@ -1,9 +1,9 @@
-//! The feed converges: each workload, on each sort of file system.
+//! Convergence: each workload on each sort of file system leads to the tree on disk.
 
-use crate::names::Names;
 use crate::run::{Layout, Run, Stopped};
-use crate::scratch::Place;
-use crate::workload::{Plan, Workload};
+use everwatch_torture::names::Names;
+use everwatch_torture::scratch::Place;
+use everwatch_torture::workload::{Plan, Workload};
 
 pub(crate) fn workload(plan: Plan, seed: u64, operations: usize) -> Workload {
     Workload {
@@ -96,7 +96,7 @@ fn a_single_writer_converges() {
     }
 }
 
-/// Reads a run from words such as `mix tmpfs normal plain seed=3 operations=2000 writers=3`.
+/// Parses a run from words such as `mix tmpfs normal plain seed=3 operations=2000 writers=3`.
 fn described(words: &str) -> Run {
     let mut run = Run::new(workload(Plan::Mix, 1, 2_000), Place::Tmpfs);
     for word in words.split_whitespace() {

@@ -1,17 +1,20 @@
-//! The feed converges: the workloads of the issue, by a native writer and by one under Wine.
+//! Convergence: workloads of a native writer and of one under Wine lead to the tree on disk.
 //!
-//! With `EVERWATCH_SOAK=1` whole and with five seeds each, otherwise a tenth of them once.
+//! With `EVERWATCH_SOAK=1`, each is whole and has five seeds; otherwise, a tenth of it with one.
 
 use crate::run::{Run, Writer};
 use crate::wine::Wine;
-use crate::workload::Plan;
+use everwatch_torture::workload::Plan;
 
+/// As fast as Wine keeps up with.
 const PACED: Writer = Writer::Native { pace: 2_000 };
 
+/// Whether the full matrix is asked for.
 pub(crate) fn is_soak() -> bool {
     std::env::var_os("EVERWATCH_SOAK").is_some()
 }
 
+/// Runs the plan with each seed.
 fn converges(plan: Plan, writer: Writer) {
     let Some(wine) = Wine::here() else { return };
     let (seeds, scale) = if is_soak() { (5, 100) } else { (1, 10) };

@@ -1,4 +1,4 @@
-//! How the command ends, and what it says when it cannot begin.
+//! The end of the command, and its errors when it cannot begin.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::command::Everwatch;
 use crate::run::check;
-use crate::scratch::{Place, Scratch};
 use crate::wine::{Wine, outside};
+use everwatch_torture::scratch::{Place, Scratch};
 
-/// How long the command may take to end.
+/// The longest time that the command may take to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[test]
@@ -62,7 +62,7 @@ fn a_reader_that_goes_away_ends_the_command_with_the_next_change() {
     );
 }
 
-/// Runs the command to its end: the exit code and what it wrote to standard error.
+/// Runs the command to its end, and returns the exit code and its standard error.
 fn fails(wine: &Wine, arguments: &[&str]) -> (Option<i32>, String) {
     let output = wine
         .everwatch()

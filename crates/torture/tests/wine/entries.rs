@@ -1,4 +1,4 @@
-//! Entries of which Windows knows nothing, made by a native program: links, odd names, long paths.
+//! Entries that Windows does not have, made by a native program: links, odd names, long paths.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -7,8 +7,8 @@ use std::os::unix::fs::symlink;
 
 use crate::command::Everwatch;
 use crate::run::check;
-use crate::scratch::{Place, Scratch};
 use crate::wine::Wine;
+use everwatch_torture::scratch::{Place, Scratch};
 
 #[test]
 fn links_to_directories_are_not_followed() {
@@ -53,7 +53,7 @@ fn two_names_that_differ_in_case_are_two() {
     check(everwatch, &[&root]);
 }
 
-/// Names that Windows does not allow, or not everywhere.
+/// Names that Windows does not allow, or only in some places.
 const ODD: [&[u8]; 9] = [
     b"bad:name?",
     b"trailing.",
@@ -67,7 +67,7 @@ const ODD: [&[u8]; 9] = [
 ];
 
 #[test]
-fn entries_with_names_that_windows_does_not_allow_are_told() {
+fn entries_with_names_that_windows_does_not_allow_are_reported() {
     let Some(wine) = Wine::here() else { return };
     let scratch = Scratch::new(Place::Tmpfs);
     let root = scratch.dir("root");
@@ -84,7 +84,7 @@ fn entries_with_names_that_windows_does_not_allow_are_told() {
 }
 
 #[test]
-fn what_is_beside_names_that_windows_cannot_spell_is_told() {
+fn entries_beside_names_that_windows_cannot_spell_are_reported() {
     let Some(wine) = Wine::here() else { return };
     let scratch = Scratch::new(Place::Tmpfs);
     let root = scratch.dir("root");
@@ -112,7 +112,7 @@ fn what_is_beside_names_that_windows_cannot_spell_is_told() {
 }
 
 #[test]
-fn paths_longer_than_windows_once_took_are_told() {
+fn paths_longer_than_max_path_are_reported() {
     let Some(wine) = Wine::here() else { return };
     let scratch = Scratch::new(Place::Tmpfs);
     let root = scratch.dir("root");
@@ -135,7 +135,7 @@ fn paths_longer_than_windows_once_took_are_told() {
 }
 
 #[test]
-fn a_directory_of_two_thousand_entries_is_told() {
+fn a_directory_of_two_thousand_entries_is_reported() {
     let Some(wine) = Wine::here() else { return };
     let scratch = Scratch::new(Place::Tmpfs);
     let root = scratch.dir("root");

@@ -1,15 +1,15 @@
-//! Every completion model: the same changes, and an exact difference after an overflow.
+//! Completion models: all report the same changes, and an exact difference after an overflow.
 
 use std::fs;
 
 use crate::command::Everwatch;
 use crate::convergence::is_soak;
 use crate::run::{Run, Writer, check};
-use crate::scratch::{Place, Scratch};
 use crate::wine::Wine;
-use crate::workload::Plan;
+use everwatch_torture::scratch::{Place, Scratch};
+use everwatch_torture::workload::Plan;
 
-/// What is done, how many seeds, and how much of it in percent.
+/// The plans, the number of seeds, and the share of each plan in percent.
 fn extent() -> (&'static [Plan], u64, usize) {
     match is_soak() {
         true => (&[Plan::Burst, Plan::Deep, Plan::Mix], 5, 100),
@@ -17,6 +17,7 @@ fn extent() -> (&'static [Plan], u64, usize) {
     }
 }
 
+/// Runs each plan with both writers.
 fn converges(model: &'static str) {
     let Some(wine) = Wine::here() else { return };
     if !wine.takes(&["--completion", model]) {
@@ -36,8 +37,8 @@ fn converges(model: &'static str) {
     }
 }
 
-/// The command does not run while a writer does. What Wine keeps for it is more than its buffer
-/// holds, so Wine throws it away and says so.
+/// The command is stopped while a writer runs. Wine keeps more for it than its buffer holds, so Wine drops
+/// the records and reports that.
 fn overflows(model: &'static str) {
     let Some(wine) = Wine::here() else { return };
     if !wine.takes(&["--completion", model]) {
@@ -48,7 +49,7 @@ fn overflows(model: &'static str) {
         false => &[Plan::Burst],
     };
     for &plan in plans {
-        // A record takes some four hundred bytes, and the largest buffer is a mebibyte.
+        // A record takes some 400 bytes, and the largest buffer is 1 MiB.
         let run = Run {
             model: Some(model),
             is_stopped: true,
@@ -60,7 +61,7 @@ fn overflows(model: &'static str) {
     }
 }
 
-/// A directory without coverage is compared now and then, and so converges all the same.
+/// Directories that exist before the start have coverage. Without that, polling would converge as well.
 fn covers(model: &'static str) {
     let Some(wine) = Wine::here() else { return };
     if !wine.takes(&["--completion", model]) {
@@ -81,7 +82,7 @@ macro_rules! each_model {
         $(
             mod $model {
                 #[test]
-                fn directories_that_were_there_are_live() {
+                fn old_directories_are_live() {
                     super::covers(stringify!($model));
                 }
 

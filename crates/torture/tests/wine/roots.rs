@@ -1,12 +1,12 @@
-//! What becomes of the root itself, done by a native program, of which Wine tells nothing.
+//! Changes of the root itself by a native program, which Wine does not report.
 
 use std::fs;
 use std::path::Path;
 
 use crate::command::Everwatch;
 use crate::run::check;
-use crate::scratch::{Place, Scratch};
 use crate::wine::Wine;
+use everwatch_torture::scratch::{Place, Scratch};
 
 fn write(path: &Path) {
     fs::write(path, "text").expect("write a file");
@@ -39,17 +39,17 @@ fn a_root_that_is_removed_and_made_again_is_watched_again() {
 fn a_root_that_is_renamed_is_gone_and_one_that_comes_back_is_watched_again() {
     let Some(wine) = Wine::here() else { return };
     let scratch = Scratch::new(Place::Tmpfs);
-    let (root, aside) = (scratch.dir("root"), scratch.path().join("aside"));
+    let (root, away) = (scratch.dir("root"), scratch.path().join("away"));
     write(&root.join("file"));
     let everwatch = Everwatch::start(&wine, &[&root], &[]);
-    fs::rename(&root, &aside).expect("rename the root");
+    fs::rename(&root, &away).expect("rename the root");
     everwatch
         .reading
         .wait_for("the end of the file", |replica| {
             !replica.contains(&root.join("file"))
         });
-    write(&aside.join("meanwhile"));
-    fs::rename(&aside, &root).expect("rename it back");
+    write(&away.join("meanwhile"));
+    fs::rename(&away, &root).expect("rename it back");
     everwatch
         .reading
         .wait_for("what happened meanwhile", |replica| {
@@ -68,7 +68,7 @@ fn another_directory_in_the_place_of_the_root_is_watched() {
     fs::create_dir_all(other.join("a/b")).expect("make directories");
     write(&other.join("a/b/new"));
     let everwatch = Everwatch::start(&wine, &[&root], &[]);
-    fs::rename(&root, scratch.path().join("aside")).expect("rename the root");
+    fs::rename(&root, scratch.path().join("away")).expect("rename the root");
     fs::rename(&other, &root).expect("rename the other");
     everwatch
         .reading
