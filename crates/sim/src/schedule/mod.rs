@@ -3,6 +3,13 @@
 //! The engine is driven as `engine::Seat` drives it. When the operations are over and all is quiet,
 //! the tree of every consumer has to be the tree on the disk.
 
+mod convergence_check;
+pub(crate) mod outcome;
+pub(crate) mod platform;
+pub(crate) mod replica;
+pub(crate) mod search;
+pub(crate) mod setup;
+
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,12 +22,12 @@ use everwatch_core::event::Event;
 use everwatch_core::path::{to_bytes, to_path};
 use everwatch_core::time::{FileTime, Moment};
 
-use super::disk::Disk;
-use super::flavour::Flavour;
-use super::outcome::Report;
-use super::random::Random;
-use super::replica::{Replica, Scope};
-use super::world::{Stage, World};
+use crate::disk::Disk;
+use crate::random::Random;
+use crate::schedule::outcome::Report;
+use crate::schedule::platform::Flavour;
+use crate::schedule::replica::{Replica, Scope};
+use crate::world::{Stage, World};
 
 /// A call on Windows has reported what it has done before so long is over, in nanoseconds: less than the
 /// clock of files is allowed to be wrong by.
@@ -36,52 +43,52 @@ pub const WILD: u64 = 1 << 40;
 /// other; one that was removed may be added again.
 pub const NESTED: u64 = 1 << 41;
 
-pub(super) fn is_wild(seed: u64) -> bool {
+pub(crate) fn is_wild(seed: u64) -> bool {
     Flavour::of(seed).1 >= WILD
 }
 
-pub(super) fn is_nested(seed: u64) -> bool {
+pub(crate) fn is_nested(seed: u64) -> bool {
     Flavour::of(seed).1 >= NESTED
 }
 
 #[derive(Debug)]
-pub(super) struct Consumer {
-    pub(super) outlet: OutletId,
-    pub(super) settles: bool,
+pub(crate) struct Consumer {
+    pub(crate) outlet: OutletId,
+    pub(crate) settles: bool,
     /// Events it holds until it gets round to them.
-    pub(super) held: VecDeque<Event>,
-    pub(super) capacity: usize,
+    pub(crate) held: VecDeque<Event>,
+    pub(crate) capacity: usize,
     /// How often, out of a thousand, it takes the next event.
-    pub(super) zeal: u32,
-    pub(super) replica: Replica,
+    pub(crate) zeal: u32,
+    pub(crate) replica: Replica,
 }
 
-pub(super) struct Schedule<K: Stage> {
-    pub(super) seed: u64,
-    pub(super) calls: usize,
-    pub(super) engine: Engine<K>,
-    pub(super) random: Random,
+pub(crate) struct Schedule<K: Stage> {
+    pub(crate) seed: u64,
+    pub(crate) calls: usize,
+    pub(crate) engine: Engine<K>,
+    pub(crate) random: Random,
     /// Roots to be added, last first.
-    pub(super) wanted: Vec<Scope>,
-    pub(super) armed: Vec<Scope>,
+    pub(crate) wanted: Vec<Scope>,
+    pub(crate) armed: Vec<Scope>,
     /// The names of the roots in `armed`.
-    pub(super) roots: Vec<RootId>,
+    pub(crate) roots: Vec<RootId>,
     /// A root is being armed.
-    pub(super) arming: Option<(RootId, Scope)>,
-    pub(super) consumers: Vec<Consumer>,
+    pub(crate) arming: Option<(RootId, Scope)>,
+    pub(crate) consumers: Vec<Consumer>,
     /// The simulated time at which the engine's clock was zero.
-    pub(super) began: i64,
-    pub(super) report: Report,
+    pub(crate) began: i64,
+    pub(crate) report: Report,
     /// What is wrong.
-    pub(super) complaints: Vec<String>,
+    pub(crate) complaints: Vec<String>,
     /// How often, out of a thousand, all stops after a step so that the trees can be compared.
-    pub(super) sync_rate: u32,
+    pub(crate) sync_rate: u32,
     /// Things fail for no reason.
-    pub(super) fails: bool,
+    pub(crate) fails: bool,
 }
 
 impl<K: Stage> Schedule<K> {
-    pub(super) fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         while self.complaints.is_empty() && self.world().workload.done < self.world().workload.limit
             || !self.is_set_up()
         {
@@ -109,15 +116,15 @@ impl<K: Stage> Schedule<K> {
         self.come_to_rest();
     }
 
-    pub(super) fn kernel(&mut self) -> &mut K {
+    pub(crate) fn kernel(&mut self) -> &mut K {
         self.engine.kernel_mut()
     }
 
-    pub(super) fn world(&mut self) -> &mut World {
+    pub(crate) fn world(&mut self) -> &mut World {
         self.engine.kernel_mut().world_mut()
     }
 
-    pub(super) fn disk(&self) -> &Disk {
+    pub(crate) fn disk(&self) -> &Disk {
         &self.engine.kernel().world().system.disk
     }
 
@@ -130,11 +137,11 @@ impl<K: Stage> Schedule<K> {
         self.wanted.is_empty() && self.arming.is_none()
     }
 
-    pub(super) fn note(&mut self, line: impl FnOnce() -> String) {
+    pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
         self.world().system.trace.note(line);
     }
 
-    pub(super) fn step(&mut self) -> Progress {
+    pub(crate) fn step(&mut self) -> Progress {
         let now = self.now();
         let progress = self.engine.step(now);
         self.report.steps += 1;
@@ -286,13 +293,13 @@ impl<K: Stage> Schedule<K> {
         }
     }
 
-    pub(super) fn serve_all(&mut self, is_quiet: bool) {
+    pub(crate) fn serve_all(&mut self, is_quiet: bool) {
         for at in 0..self.consumers.len() {
             self.serve(at, is_quiet);
         }
     }
 
-    pub(super) fn serve(&mut self, at: usize, is_quiet: bool) {
+    pub(crate) fn serve(&mut self, at: usize, is_quiet: bool) {
         let consumer = &mut self.consumers[at];
         let may_flush = !consumer.settles || is_quiet || self.random.chance(30);
         let room = consumer.capacity.saturating_sub(consumer.held.len());
@@ -344,7 +351,7 @@ impl<K: Stage> Schedule<K> {
         self.tell_mounts();
     }
 
-    pub(super) fn tell_mounts(&mut self) {
+    pub(crate) fn tell_mounts(&mut self) {
         if !self.world().system.have_mounts_changed() {
             return;
         }

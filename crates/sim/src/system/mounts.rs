@@ -4,12 +4,12 @@
 use everwatch_core::coverage::Gap;
 use everwatch_core::record::Action;
 
-use super::disk::{Errno, Ino, Mount};
-use super::system::System;
+use crate::disk::{Errno, Ino, Mount};
+use crate::system::System;
 
 impl System {
     /// Mounts a new file system over a directory. Leaves no record.
-    pub(super) fn mount(&mut self, covered: Ino, gap: Option<Gap>) -> Result<Ino, Errno> {
+    pub(crate) fn mount(&mut self, covered: Ino, gap: Option<Gap>) -> Result<Ino, Errno> {
         if !self.disk.is_dir(covered) || self.disk.is_mount_point(covered) {
             return Err(Errno::Busy);
         }
@@ -19,7 +19,7 @@ impl System {
     }
 
     /// Unmounts the file system, now or, `lazily`, as soon as nobody has anything open on it.
-    pub(super) fn unmount(&mut self, covered: Ino, lazily: bool) -> Result<(), Errno> {
+    pub(crate) fn unmount(&mut self, covered: Ino, lazily: bool) -> Result<(), Errno> {
         let at = self
             .disk
             .mounts
@@ -42,7 +42,7 @@ impl System {
     }
 
     /// Whether anything was mounted or unmounted since the engine was last told.
-    pub(super) fn have_mounts_changed(&self) -> bool {
+    pub(crate) fn have_mounts_changed(&self) -> bool {
         !self
             .told_mounts
             .iter()
@@ -52,7 +52,7 @@ impl System {
 
     /// The mount points that are new, gone, or called differently than before, as a reader of
     /// `/proc/self/mountinfo` finds them.
-    pub(super) fn changed_mounts(&mut self) -> Vec<Vec<u8>> {
+    pub(crate) fn changed_mounts(&mut self) -> Vec<Vec<u8>> {
         let paths = |mount: &Mount| (mount.top, self.disk.raw_path_of(mount.covered));
         let now: Vec<_> = self.disk.mounts.iter().map(paths).collect();
         let before = std::mem::replace(&mut self.told_mounts, now);
@@ -68,7 +68,7 @@ impl System {
             .collect()
     }
 
-    pub(super) fn end_device(&mut self, device: usize) {
+    pub(crate) fn end_device(&mut self, device: usize) {
         if self.disk.is_in_use(device) {
             self.detached.push(device);
             return;

@@ -3,12 +3,12 @@
 
 use everwatch_core::record::Action;
 
-use super::disk::{Content, Directory, Errno, Ino};
-use super::system::{Left, System};
+use crate::disk::{Content, Directory, Errno, Ino};
+use crate::system::{Left, System};
 
 /// What a new entry is to be.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Kind<'a> {
+pub(crate) enum Kind<'a> {
     File,
     Dir,
     Symlink(&'a [u8]),
@@ -16,7 +16,7 @@ pub(super) enum Kind<'a> {
 }
 
 impl System {
-    pub(super) fn make(&mut self, dir: Ino, name: &[u8], kind: Kind<'_>) -> Result<Ino, Errno> {
+    pub(crate) fn make(&mut self, dir: Ino, name: &[u8], kind: Kind<'_>) -> Result<Ino, Errno> {
         if self.nt.is_some() {
             return self.nt_make(dir, name, kind);
         }
@@ -44,7 +44,7 @@ impl System {
         Ok(ino)
     }
 
-    pub(super) fn link(&mut self, ino: Ino, dir: Ino, name: &[u8]) -> Result<(), Errno> {
+    pub(crate) fn link(&mut self, ino: Ino, dir: Ino, name: &[u8]) -> Result<(), Errno> {
         if self.nt.is_some() {
             return self.nt_link(ino, dir, name);
         }
@@ -70,7 +70,7 @@ impl System {
     }
 
     /// Opens the file of this name, writes to it, closes it.
-    pub(super) fn write(&mut self, dir: Ino, name: &[u8]) -> Result<(), Errno> {
+    pub(crate) fn write(&mut self, dir: Ino, name: &[u8]) -> Result<(), Errno> {
         if self.nt.is_some() {
             return self.nt_write(dir, name);
         }
@@ -94,7 +94,7 @@ impl System {
     }
 
     /// Changes permissions.
-    pub(super) fn chmod(
+    pub(crate) fn chmod(
         &mut self,
         dir: Ino,
         name: &[u8],
@@ -121,7 +121,7 @@ impl System {
         Ok(())
     }
 
-    pub(super) fn unlink(&mut self, dir: Ino, name: &[u8]) -> Result<(), Errno> {
+    pub(crate) fn unlink(&mut self, dir: Ino, name: &[u8]) -> Result<(), Errno> {
         if self.nt.is_some() {
             return self.nt_delete(dir, name);
         }
@@ -140,7 +140,7 @@ impl System {
         Ok(())
     }
 
-    pub(super) fn rmdir(&mut self, dir: Ino, name: &[u8]) -> Result<(), Errno> {
+    pub(crate) fn rmdir(&mut self, dir: Ino, name: &[u8]) -> Result<(), Errno> {
         if self.nt.is_some() {
             return self.nt_delete(dir, name);
         }
@@ -164,7 +164,7 @@ impl System {
     }
 
     /// `rename`, or the swap of two names.
-    pub(super) fn rename(
+    pub(crate) fn rename(
         &mut self,
         (from, name): (Ino, &[u8]),
         (to, to_name): (Ino, &[u8]),

@@ -1,7 +1,7 @@
 //! The same for several roots of one watcher: consumers have one tree, however many roots are in it.
 
-use super::calls::Kind;
-use super::scenarios::Scenario;
+use crate::scenarios::Scenario;
+use crate::system::calls::Kind;
 
 #[test]
 fn a_recursive_root_in_a_flat_one_is_told_once() {

@@ -1,13 +1,13 @@
 //! Patterns of real programs: several calls, one after the other, by path.
 
-use super::calls::Kind;
-use super::disk::Ino;
-use super::paths::Found;
-use super::system::System;
-use super::workload::Workload;
+use crate::disk::Ino;
+use crate::disk::paths::Found;
+use crate::system::System;
+use crate::system::calls::Kind;
+use crate::workload::Workload;
 
 #[derive(Clone, Debug)]
-pub(super) enum Script {
+pub(crate) enum Script {
     /// Directories one in the other, and a file in the last.
     Deep { dir: Vec<u8>, left: usize },
     /// `rm -r`; with `remakes`, and `mkdir` after that.
@@ -27,7 +27,7 @@ pub(super) enum Script {
 }
 
 impl Workload {
-    pub(super) fn go_on_later(&mut self, system: &mut System, script: Script) -> Option<()> {
+    pub(crate) fn go_on_later(&mut self, system: &mut System, script: Script) -> Option<()> {
         if let Some(rest) = self.go_on(system, script) {
             self.scripts.push(rest);
         }
@@ -35,7 +35,7 @@ impl Workload {
     }
 
     /// Makes the next call of a script. Returns what is left of it.
-    pub(super) fn go_on(&mut self, system: &mut System, script: Script) -> Option<Script> {
+    pub(crate) fn go_on(&mut self, system: &mut System, script: Script) -> Option<Script> {
         match script {
             Script::Deep { mut dir, left } => {
                 let at = system.disk.resolve(&dir, false).ok()?;
@@ -134,7 +134,7 @@ impl Workload {
 }
 
 /// The directory of a path and its last name.
-pub(super) fn split<'a>(system: &System, path: &'a [u8]) -> Option<(Ino, &'a [u8])> {
+pub(crate) fn split<'a>(system: &System, path: &'a [u8]) -> Option<(Ino, &'a [u8])> {
     let at = path.iter().rposition(|&byte| byte == b'/')?;
     let dir = system.disk.resolve(&path[..at], false).ok()?;
     system.disk.is_dir(dir).then_some((dir, &path[at + 1..]))

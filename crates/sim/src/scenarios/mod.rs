@@ -1,31 +1,38 @@
-//! Bugs that schedules found and that can be told in a few calls. What several calls before one step
-//! of the engine leave behind is what it sees when it comes too late.
+//! The harness of scenarios: a patient kernel, one consumer, and calls by path.
+//!
+//! A scenario is a bug that schedules found, or a documented behaviour, in a few calls. Several calls before
+//! one step of the engine leave behind what the engine sees when it comes too late.
+
+mod linux;
+mod roots;
+mod windows;
+mod windows_roots;
 
 use std::time::Duration;
 
 use everwatch_core::OutletId;
 use everwatch_core::engine::{Engine, Pace, RootId, RootSpec};
 use everwatch_core::entry::FileType;
-use everwatch_core::event::{ChangeKind, Event};
+use everwatch_core::event::Event;
 use everwatch_core::ignore::Filter;
 use everwatch_core::path::{to_bytes, to_path};
 
-use super::calls::Kind;
-use super::disk::{Disk, Errno, Habits, Ino};
-use super::kernel::Simulated;
-use super::mix::Mix;
-use super::queue::Queue;
-use super::random::Stream;
-use super::replica::{Replica, Scope};
-use super::setup::BEGAN;
-use super::system::System;
-use super::trace::Trace;
-use super::workload::Workload;
-use super::world::{Stage, Temper, World};
+use crate::disk::{Disk, Errno, Habits, Ino};
+use crate::linux::kernel::Simulated;
+use crate::linux::queue::Queue;
+use crate::random::Stream;
+use crate::schedule::replica::{Replica, Scope};
+use crate::schedule::setup::BEGAN;
+use crate::system::System;
+use crate::system::calls::Kind;
+use crate::trace::Trace;
+use crate::workload::Workload;
+use crate::workload::mix::Mix;
+use crate::world::{Stage, Temper, World};
 
 /// A patient kernel, one consumer, and calls by path.
-pub(super) struct Scenario<K: Stage = Simulated> {
-    pub(super) engine: Engine<K>,
+pub(crate) struct Scenario<K: Stage = Simulated> {
+    pub(crate) engine: Engine<K>,
     outlet: Option<OutletId>,
     replica: Replica,
     scopes: Vec<Scope>,
@@ -33,7 +40,7 @@ pub(super) struct Scenario<K: Stage = Simulated> {
 
 impl Scenario {
     /// A system with the directories `/w/in` and `/w/out` and room for so many records.
-    pub(super) fn new(room: usize) -> Scenario {
+    pub(crate) fn new(room: usize) -> Scenario {
         let habits = Habits {
             reuses_numbers: true,
             has_births: true,
@@ -55,7 +62,7 @@ impl Scenario {
 
 impl<K: Stage> Scenario<K> {
     /// The same over a kernel.
-    pub(super) fn over(kernel: K) -> Scenario<K> {
+    pub(crate) fn over(kernel: K) -> Scenario<K> {
         let mut scenario = Scenario {
             engine: Engine::new(kernel, Filter::default(), Pace::default()),
             outlet: None,
@@ -69,13 +76,13 @@ impl<K: Stage> Scenario<K> {
     }
 
     /// Watches `/w/in` from now on.
-    pub(super) fn watched(mut self) -> Scenario<K> {
+    pub(crate) fn watched(mut self) -> Scenario<K> {
         self.add_root("/w/in", None);
         self.arm();
         self
     }
 
-    pub(super) fn add_root(&mut self, dir: &str, only: Option<&str>) {
+    pub(crate) fn add_root(&mut self, dir: &str, only: Option<&str>) {
         self.add_scope(Scope {
             dir: dir.as_bytes().to_vec(),
             only: only.map(|only| only.as_bytes().to_vec()),
@@ -97,13 +104,13 @@ impl<K: Stage> Scenario<K> {
     }
 
     /// One consumer, and no root yet.
-    pub(super) fn watching(mut self) -> Scenario<K> {
+    pub(crate) fn watching(mut self) -> Scenario<K> {
         self.outlet = Some(self.engine.open_outlet(usize::MAX, false));
         self
     }
 
     /// The same as `sync`, after a missing root would have been looked for.
-    pub(super) fn rest(&mut self) -> Vec<String> {
+    pub(crate) fn rest(&mut self) -> Vec<String> {
         let mut told = Vec::new();
         for _ in 0..4 {
             let events = self.step();
@@ -116,7 +123,7 @@ impl<K: Stage> Scenario<K> {
     }
 
     /// Adds a root to those that are watched. Whoever asks for it finds out what is in it.
-    pub(super) fn join(&mut self, dir: &str, recursive: bool) -> RootId {
+    pub(crate) fn join(&mut self, dir: &str, recursive: bool) -> RootId {
         let scope = Scope {
             dir: dir.as_bytes().to_vec(),
             only: None,
@@ -142,7 +149,7 @@ impl<K: Stage> Scenario<K> {
     }
 
     /// Ends the watching of a root.
-    pub(super) fn leave(&mut self, root: RootId, dir: &str) {
+    pub(crate) fn leave(&mut self, root: RootId, dir: &str) {
         self.engine.remove_root(root);
         let at = self
             .scopes
@@ -152,7 +159,7 @@ impl<K: Stage> Scenario<K> {
         self.replica.end(&scope, &self.scopes);
     }
 
-    pub(super) fn arm(&mut self) {
+    pub(crate) fn arm(&mut self) {
         self.step();
         while !self.engine.is_armed() {
             self.step();
@@ -170,7 +177,7 @@ impl<K: Stage> Scenario<K> {
         }
     }
 
-    pub(super) fn system(&mut self) -> &mut System {
+    pub(crate) fn system(&mut self) -> &mut System {
         &mut self.engine.kernel_mut().world_mut().system
     }
 
@@ -181,25 +188,25 @@ impl<K: Stage> Scenario<K> {
         (dir.expect("the directory is there"), name.as_bytes())
     }
 
-    pub(super) fn make(&mut self, path: &str, kind: Kind<'_>) {
+    pub(crate) fn make(&mut self, path: &str, kind: Kind<'_>) {
         let (dir, name) = self.at(path);
         self.system().make(dir, name, kind).expect("it can be made");
     }
 
-    pub(super) fn mkdir(&mut self, path: &str) {
+    pub(crate) fn mkdir(&mut self, path: &str) {
         self.make(path, Kind::Dir);
     }
 
-    pub(super) fn create(&mut self, path: &str) {
+    pub(crate) fn create(&mut self, path: &str) {
         self.make(path, Kind::File);
     }
 
-    pub(super) fn write(&mut self, path: &str) {
+    pub(crate) fn write(&mut self, path: &str) {
         let (dir, name) = self.at(path);
         self.system().write(dir, name).expect("it can be written");
     }
 
-    pub(super) fn link(&mut self, path: &str, other: &str) {
+    pub(crate) fn link(&mut self, path: &str, other: &str) {
         let (dir, name) = self.at(path);
         let ino = self.system().disk.lookup(dir, name).expect("it is there");
         let (dir, name) = self.at(other);
@@ -208,7 +215,7 @@ impl<K: Stage> Scenario<K> {
             .expect("it can be linked");
     }
 
-    pub(super) fn rename(&mut self, from: &str, to: &str) {
+    pub(crate) fn rename(&mut self, from: &str, to: &str) {
         let (from, to) = (self.at(from), self.at(to));
         self.system()
             .rename(from, to, false)
@@ -223,34 +230,34 @@ impl<K: Stage> Scenario<K> {
     }
 
     /// Lets so many seconds pass, in which nothing happens.
-    pub(super) fn pass(&mut self, seconds: i64) {
+    pub(crate) fn pass(&mut self, seconds: i64) {
         self.system().disk.now += seconds * 1_000_000_000;
         self.sync();
     }
 
     /// Removes what is no directory.
-    pub(super) fn remove(&mut self, path: &str) {
+    pub(crate) fn remove(&mut self, path: &str) {
         let (dir, name) = self.at(path);
         self.system().unlink(dir, name).expect("it can be removed");
     }
 
-    pub(super) fn try_rename(&mut self, from: &str, to: &str) -> Result<(), Errno> {
+    pub(crate) fn try_rename(&mut self, from: &str, to: &str) -> Result<(), Errno> {
         let (from, to) = (self.at(from), self.at(to));
         self.system().rename(from, to, false)
     }
 
-    pub(super) fn rmdir(&mut self, path: &str) {
+    pub(crate) fn rmdir(&mut self, path: &str) {
         let (dir, name) = self.at(path);
         self.system().rmdir(dir, name).expect("it can be removed");
     }
 
-    pub(super) fn permit(&mut self, path: &str, permits: bool) {
+    pub(crate) fn permit(&mut self, path: &str, permits: bool) {
         let (dir, name) = self.at(path);
         let permitted = self.system().chmod(dir, name, permits, permits);
         permitted.expect("it is there");
     }
 
-    pub(super) fn step(&mut self) -> Vec<Event> {
+    pub(crate) fn step(&mut self) -> Vec<Event> {
         let now = self.system().disk.now - BEGAN;
         let progress = self.engine.step(Duration::from_nanos(now as u64));
         if let (false, Some(deadline)) = (progress.more, progress.deadline) {
@@ -270,13 +277,13 @@ impl<K: Stage> Scenario<K> {
 
     /// Lets the engine find out what happened. The consumer's tree has to be the disk's then. Returns
     /// the changes that were told.
-    pub(super) fn sync(&mut self) -> Vec<String> {
+    pub(crate) fn sync(&mut self) -> Vec<String> {
         let told = self.sync_kinds();
         told.into_iter().map(|(change, _)| change).collect()
     }
 
     /// The same, with whether each is about a directory.
-    pub(super) fn sync_kinds(&mut self) -> Vec<(String, bool)> {
+    pub(crate) fn sync_kinds(&mut self) -> Vec<(String, bool)> {
         let mut barrier = self.engine.barrier();
         let mut told = Vec::new();
         for _ in 0..1000 {
@@ -295,180 +302,4 @@ impl<K: Stage> Scenario<K> {
         }
         panic!("the barrier is not passed, after {told:#?}");
     }
-}
-
-#[test]
-fn an_exchange_with_an_unwatched_entry_keeps_the_one_that_came() {
-    let mut scenario = Scenario::new(100).watched();
-    scenario.create("/w/in/a");
-    scenario.mkdir("/w/out/b");
-    scenario.create("/w/out/b/c");
-    scenario.sync();
-    scenario.exchange("/w/in/a", "/w/out/b");
-    scenario.sync();
-}
-
-#[test]
-fn an_exchange_of_watched_entries_keeps_both() {
-    let mut scenario = Scenario::new(100).watched();
-    for path in ["/w/in/a", "/w/in/b", "/w/in/a/c", "/w/in/b/d"] {
-        scenario.mkdir(path);
-    }
-    scenario.sync();
-    scenario.exchange("/w/in/a", "/w/in/b");
-    scenario.sync();
-    scenario.create("/w/in/a/d/e");
-    scenario.create("/w/in/b/c/e");
-    scenario.sync();
-}
-
-#[test]
-fn a_symbolic_link_that_was_seen_too_late_is_told_as_one() {
-    let mut scenario = Scenario::new(100).watched();
-    scenario.mkdir("/w/in/a");
-    scenario.sync();
-    scenario.make("/w/in/a/link", Kind::Symlink(b"nowhere"));
-    scenario.rename("/w/in/a", "/w/in/b");
-    scenario.sync();
-}
-
-#[test]
-fn a_write_through_one_name_of_a_file_is_told_for_the_others() {
-    let mut scenario = Scenario::new(100).watched();
-    scenario.create("/w/in/a");
-    scenario.link("/w/in/a", "/w/in/b");
-    scenario.sync();
-    scenario.write("/w/in/b");
-    let mut told = scenario.sync();
-    told.sort();
-    assert_eq!(told, ["modified /w/in/a", "modified /w/in/b"]);
-}
-
-#[test]
-fn a_saved_file_that_was_renamed_on_before_it_was_seen_is_told_as_new_content() {
-    let mut scenario = Scenario::new(100).watched();
-    scenario.create("/w/in/f");
-    scenario.sync();
-    scenario.create("/w/in/.tmp");
-    scenario.write("/w/in/.tmp");
-    scenario.rename("/w/in/.tmp", "/w/in/f");
-    scenario.rename("/w/in/f", "/w/in/g");
-    scenario.sync();
-}
-
-#[test]
-fn a_temporary_name_that_is_used_again_gives_each_entry_its_own_kind() {
-    let mut scenario = Scenario::new(100).watched();
-    scenario.make("/w/in/.tmp", Kind::Symlink(b"nowhere"));
-    scenario.rename("/w/in/.tmp", "/w/in/a");
-    scenario.create("/w/in/.tmp");
-    scenario.rename("/w/in/.tmp", "/w/in/b");
-    scenario.create("/w/in/.tmp");
-    scenario.rename("/w/in/.tmp", "/w/in/b");
-    scenario.sync();
-}
-
-#[test]
-fn a_directory_that_moves_out_of_an_unreadable_one_is_covered() {
-    let mut scenario = Scenario::new(100).watched();
-    scenario.mkdir("/w/in/a");
-    scenario.mkdir("/w/in/a/b");
-    scenario.sync();
-    scenario.permit("/w/in/a", false);
-    scenario.mkdir("/w/in/a/b/c");
-    scenario.sync();
-    scenario.rename("/w/in/a/b", "/w/in/b");
-    scenario.sync();
-    scenario.create("/w/in/b/c/d");
-    scenario.sync();
-}
-
-#[test]
-fn a_directory_that_becomes_readable_again_is_covered() {
-    let mut scenario = Scenario::new(100).watched();
-    scenario.mkdir("/w/in/a");
-    scenario.permit("/w/in/a", false);
-    scenario.sync();
-    scenario.mkdir("/w/in/a/b");
-    scenario.permit("/w/in/a", true);
-    scenario.sync();
-    scenario.create("/w/in/a/b/c");
-    scenario.sync();
-}
-
-#[test]
-fn what_takes_the_name_of_the_directory_it_was_in_is_kept() {
-    let mut scenario = Scenario::new(100).watched();
-    scenario.mkdir("/w/in/a");
-    scenario.mkdir("/w/in/a/b");
-    scenario.create("/w/in/a/b/c");
-    scenario.sync();
-    scenario.rename("/w/in/a/b", "/w/in/t");
-    scenario.rmdir("/w/in/a");
-    scenario.rename("/w/in/t", "/w/in/a");
-    scenario.sync();
-}
-
-#[test]
-fn after_lost_records_a_directory_with_a_used_again_number_is_watched() {
-    let mut scenario = Scenario::new(2);
-    scenario.mkdir("/w/in/a");
-    let mut scenario = scenario.watched();
-    for path in ["/w/in/1", "/w/in/2", "/w/in/3"] {
-        scenario.create(path);
-    }
-    // Nothing of this is told, and the new directory is the old one to all appearances.
-    scenario.rmdir("/w/in/a");
-    scenario.mkdir("/w/in/b");
-    scenario.sync();
-    scenario.create("/w/in/b/c");
-    scenario.sync();
-}
-
-#[test]
-fn a_barrier_is_passed_although_a_single_file_root_went_while_it_was_armed() {
-    let mut scenario = Scenario::new(100);
-    scenario.add_root("/w/in", Some("a"));
-    scenario.rename("/w/in", "/w/elsewhere");
-    scenario.arm();
-    scenario.sync();
-}
-
-#[test]
-fn a_renamed_directory_is_one_change_whatever_is_below() {
-    let mut scenario = Scenario::new(100).watched();
-    scenario.mkdir("/w/in/a");
-    scenario.mkdir("/w/in/a/b");
-    scenario.create("/w/in/a/b/c");
-    scenario.sync();
-    scenario.rename("/w/in/a", "/w/in/d");
-    let told = scenario.sync();
-    assert_eq!(told, ["moved /w/in/a -> /w/in/d"]);
-}
-
-#[test]
-fn an_entry_that_came_and_went_unseen_leaves_no_trace_in_the_end() {
-    let mut scenario = Scenario::new(100).watched();
-    scenario.mkdir("/w/in/a");
-    scenario.rmdir("/w/in/a");
-    scenario.sync();
-    let entries = scenario.engine.counters().entries;
-    assert_eq!(entries, 1, "the root");
-}
-
-#[test]
-fn a_consumer_that_hears_the_kind_hears_the_right_one() {
-    let mut scenario = Scenario::new(100).watched();
-    scenario.make("/w/in/pipe", Kind::Other);
-    let mut kinds = Vec::new();
-    let mut barrier = scenario.engine.barrier();
-    while !scenario.engine.is_passed(&mut barrier) {
-        for event in scenario.step() {
-            if let Event::Change(change) = event {
-                assert_eq!(change.kind, ChangeKind::Created);
-                kinds.push(change.file_type);
-            }
-        }
-    }
-    assert_eq!(kinds, [FileType::Other]);
 }

@@ -7,21 +7,24 @@
 //!
 //! Nothing here makes a record: see `calls`.
 
+pub(crate) mod names;
+pub(crate) mod paths;
+
 use std::collections::BTreeSet;
 
 use everwatch_core::coverage::Gap;
 use everwatch_core::entry::{FileType, Stat};
 use everwatch_core::time::FileTime;
 
-use super::windows::names::{is_named, short_name};
+use crate::disk::names::{is_named, short_name};
 
 /// Which inode, beyond doubt.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub(super) struct Ino(pub(super) u32);
+pub(crate) struct Ino(pub(crate) u32);
 
 /// Why a system call was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Errno {
+pub(crate) enum Errno {
     NoEntry,
     NotDirectory,
     IsDirectory,
@@ -36,35 +39,35 @@ pub(super) enum Errno {
 
 /// Habits in which file systems differ.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Habits {
+pub(crate) struct Habits {
     /// A freed inode number goes to the next new file.
-    pub(super) reuses_numbers: bool,
+    pub(crate) reuses_numbers: bool,
     /// Birth times are kept.
-    pub(super) has_births: bool,
+    pub(crate) has_births: bool,
     /// Listings say what the entries are.
-    pub(super) tells_kinds: bool,
+    pub(crate) tells_kinds: bool,
     /// Listings come in the order of a hash of the names, not of their making.
-    pub(super) lists_by_hash: bool,
+    pub(crate) lists_by_hash: bool,
     /// A file that replaces another takes over its position in the listing.
-    pub(super) replaces_in_place: bool,
+    pub(crate) replaces_in_place: bool,
     /// How far apart two file times are at least.
-    pub(super) tick: FileTime,
+    pub(crate) tick: FileTime,
     /// Names are found whatever their case, and long ones by a short name as well.
-    pub(super) folds_names: bool,
+    pub(crate) folds_names: bool,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Dirent {
+pub(crate) struct Dirent {
     /// Where listings have the entry.
     position: u64,
-    pub(super) name: Box<[u8]>,
+    pub(crate) name: Box<[u8]>,
     /// The short name that a long one has where the file system gives any.
-    pub(super) alias: Option<Box<[u8]>>,
-    pub(super) inode: Ino,
+    pub(crate) alias: Option<Box<[u8]>>,
+    pub(crate) inode: Ino,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Content {
+pub(crate) enum Content {
     /// The number of its last write, larger than that of any earlier write to any file.
     File(u64),
     Dir(Directory),
@@ -74,30 +77,30 @@ pub(super) enum Content {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Directory {
+pub(crate) struct Directory {
     /// Sorted by position.
-    pub(super) entries: Vec<Dirent>,
+    pub(crate) entries: Vec<Dirent>,
     /// `None` for the top of a file system.
-    pub(super) parent: Option<Ino>,
+    pub(crate) parent: Option<Ino>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Inode {
-    pub(super) device: usize,
+pub(crate) struct Inode {
+    pub(crate) device: usize,
     /// 0 once it is freed.
-    pub(super) number: u64,
-    pub(super) born: FileTime,
-    pub(super) modified: FileTime,
-    pub(super) changed: FileTime,
-    pub(super) size: u64,
-    pub(super) links: u32,
+    pub(crate) number: u64,
+    pub(crate) born: FileTime,
+    pub(crate) modified: FileTime,
+    pub(crate) changed: FileTime,
+    pub(crate) size: u64,
+    pub(crate) links: u32,
     /// It had more than one name at some time.
-    pub(super) was_linked: bool,
+    pub(crate) was_linked: bool,
     /// Handles and calls under way that keep it alive.
-    pub(super) opens: u32,
-    pub(super) is_readable: bool,
-    pub(super) is_searchable: bool,
-    pub(super) content: Content,
+    pub(crate) opens: u32,
+    pub(crate) is_readable: bool,
+    pub(crate) is_searchable: bool,
+    pub(crate) content: Content,
 }
 
 #[derive(Debug, Default)]
@@ -109,27 +112,27 @@ struct Device {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Mount {
-    pub(super) covered: Ino,
-    pub(super) top: Ino,
+pub(crate) struct Mount {
+    pub(crate) covered: Ino,
+    pub(crate) top: Ino,
 }
 
 #[derive(Debug)]
-pub(super) struct Disk {
+pub(crate) struct Disk {
     habits: Habits,
     inodes: Vec<Inode>,
     devices: Vec<Device>,
-    pub(super) mounts: Vec<Mount>,
+    pub(crate) mounts: Vec<Mount>,
     top: Ino,
     /// The time, in nanoseconds since 1970.
-    pub(super) now: FileTime,
+    pub(crate) now: FileTime,
     next_position: u64,
     /// The number of the last write.
-    pub(super) version: u64,
+    pub(crate) version: u64,
 }
 
 impl Disk {
-    pub(super) fn new(habits: Habits, now: FileTime, gap: Option<Gap>) -> Disk {
+    pub(crate) fn new(habits: Habits, now: FileTime, gap: Option<Gap>) -> Disk {
         let mut disk = Disk {
             habits,
             inodes: Vec::new(),
@@ -145,7 +148,7 @@ impl Disk {
     }
 
     /// Makes an empty file system and returns its top directory.
-    pub(super) fn new_device(&mut self, gap: Option<Gap>) -> Ino {
+    pub(crate) fn new_device(&mut self, gap: Option<Gap>) -> Ino {
         self.devices.push(Device {
             free: BTreeSet::new(),
             next: 2,
@@ -161,27 +164,27 @@ impl Disk {
         )
     }
 
-    pub(super) fn gap(&self, ino: Ino) -> Option<Gap> {
+    pub(crate) fn gap(&self, ino: Ino) -> Option<Gap> {
         self.devices[self.inode(ino).device].gap
     }
 
-    pub(super) fn top(&self) -> Ino {
+    pub(crate) fn top(&self) -> Ino {
         self.top
     }
 
-    pub(super) fn habits(&self) -> Habits {
+    pub(crate) fn habits(&self) -> Habits {
         self.habits
     }
 
-    pub(super) fn inode(&self, ino: Ino) -> &Inode {
+    pub(crate) fn inode(&self, ino: Ino) -> &Inode {
         &self.inodes[ino.0 as usize]
     }
 
-    pub(super) fn inode_mut(&mut self, ino: Ino) -> &mut Inode {
+    pub(crate) fn inode_mut(&mut self, ino: Ino) -> &mut Inode {
         &mut self.inodes[ino.0 as usize]
     }
 
-    pub(super) fn directory(&self, ino: Ino) -> Option<&Directory> {
+    pub(crate) fn directory(&self, ino: Ino) -> Option<&Directory> {
         match &self.inode(ino).content {
             Content::Dir(directory) => Some(directory),
             _ => None,
@@ -195,11 +198,11 @@ impl Disk {
         }
     }
 
-    pub(super) fn is_dir(&self, ino: Ino) -> bool {
+    pub(crate) fn is_dir(&self, ino: Ino) -> bool {
         self.directory(ino).is_some()
     }
 
-    pub(super) fn kind(&self, ino: Ino) -> FileType {
+    pub(crate) fn kind(&self, ino: Ino) -> FileType {
         match self.inode(ino).content {
             Content::File(_) => FileType::File,
             Content::Dir(_) => FileType::Dir,
@@ -209,16 +212,16 @@ impl Disk {
     }
 
     /// The time as files carry it.
-    pub(super) fn stamp(&self) -> FileTime {
+    pub(crate) fn stamp(&self) -> FileTime {
         self.now - self.now % self.habits.tick
     }
 
-    pub(super) fn next_version(&mut self) -> u64 {
+    pub(crate) fn next_version(&mut self) -> u64 {
         self.version += 1;
         self.version
     }
 
-    pub(super) fn new_inode(&mut self, device: usize, content: Content) -> Ino {
+    pub(crate) fn new_inode(&mut self, device: usize, content: Content) -> Ino {
         let stamp = self.stamp();
         let reuses = self.habits.reuses_numbers;
         let table = &mut self.devices[device];
@@ -247,12 +250,12 @@ impl Disk {
     }
 
     /// What renames between directories of one file system lock, besides the directories.
-    pub(super) fn rename_mutex(&self, dir: Ino) -> Ino {
+    pub(crate) fn rename_mutex(&self, dir: Ino) -> Ino {
         Ino(u32::MAX - self.inode(dir).device as u32)
     }
 
     /// Frees an inode if nothing holds it any more. Returns whether it did.
-    pub(super) fn free_if_unused(&mut self, ino: Ino) -> bool {
+    pub(crate) fn free_if_unused(&mut self, ino: Ino) -> bool {
         let inode = self.inode_mut(ino);
         if inode.links > 0 || inode.opens > 0 || inode.number == 0 {
             return false;
@@ -262,7 +265,7 @@ impl Disk {
         true
     }
 
-    pub(super) fn stat(&self, ino: Ino) -> Stat {
+    pub(crate) fn stat(&self, ino: Ino) -> Stat {
         let inode = self.inode(ino);
         Stat {
             kind: self.kind(ino),
@@ -277,7 +280,7 @@ impl Disk {
     }
 
     /// The first entry of a listing behind `position`.
-    pub(super) fn entry_behind(&self, dir: Ino, position: Option<u64>) -> Option<(u64, &Dirent)> {
+    pub(crate) fn entry_behind(&self, dir: Ino, position: Option<u64>) -> Option<(u64, &Dirent)> {
         let entries = &self.directory(dir)?.entries;
         entries
             .iter()
@@ -286,7 +289,7 @@ impl Disk {
     }
 
     /// The position behind which nothing was when the listing began.
-    pub(super) fn end_of_listing(&self) -> u64 {
+    pub(crate) fn end_of_listing(&self) -> u64 {
         if self.habits.lists_by_hash {
             u64::MAX
         } else {
@@ -295,7 +298,7 @@ impl Disk {
     }
 
     /// Gives a name to an inode. The name is free.
-    pub(super) fn insert(
+    pub(crate) fn insert(
         &mut self,
         dir: Ino,
         name: &[u8],
@@ -334,7 +337,7 @@ impl Disk {
     }
 
     /// Takes a name away. Returns what had it and its position in listings.
-    pub(super) fn take(&mut self, dir: Ino, name: &[u8]) -> Result<(Ino, u64), Errno> {
+    pub(crate) fn take(&mut self, dir: Ino, name: &[u8]) -> Result<(Ino, u64), Errno> {
         let folds_names = self.habits.folds_names;
         let directory = self.directory_mut(dir)?;
         let at = directory
@@ -350,12 +353,12 @@ impl Disk {
     }
 
     /// Number of open handles.
-    pub(super) fn opens(&self) -> u32 {
+    pub(crate) fn opens(&self) -> u32 {
         self.inodes.iter().map(|inode| inode.opens).sum()
     }
 
     /// Whether anything on the file system is open.
-    pub(super) fn is_in_use(&self, device: usize) -> bool {
+    pub(crate) fn is_in_use(&self, device: usize) -> bool {
         self.inodes
             .iter()
             .any(|inode| inode.device == device && inode.opens > 0)

@@ -1,10 +1,10 @@
 //! Names as Windows compares them, and the short ones that it gives to long ones.
 
-use super::super::disk::Dirent;
+use crate::disk::Dirent;
 
 /// Names that collide in all the ways in which names can: but for their case, in their short names,
 /// and one that is no text.
-pub(in super::super) const NAMES: [&[u8]; 9] = [
+pub(crate) const NAMES: [&[u8]; 9] = [
     b"a",
     b"A",
     b"b",
@@ -17,7 +17,7 @@ pub(in super::super) const NAMES: [&[u8]; 9] = [
 ];
 
 /// The same without names that differ in case alone.
-pub(in super::super) const DISTINCT_NAMES: [&[u8]; 9] = [
+pub(crate) const DISTINCT_NAMES: [&[u8]; 9] = [
     b"a",
     b"b",
     b"c",
@@ -30,12 +30,12 @@ pub(in super::super) const DISTINCT_NAMES: [&[u8]; 9] = [
 ];
 
 /// Names that are the same to Linux and to Wine.
-pub(in super::super) const COMMON_NAMES: [&[u8]; 9] =
+pub(crate) const COMMON_NAMES: [&[u8]; 9] =
     [b"a", b"b", b"c", b"d", b"e", b"f", b"g h", b".tmp", b"i"];
 
 /// Whether the entry is found under this name. `folds` is whether case does not matter and short
 /// names do.
-pub(in super::super) fn is_named(entry: &Dirent, name: &[u8], folds: bool) -> bool {
+pub(crate) fn is_named(entry: &Dirent, name: &[u8], folds: bool) -> bool {
     if !folds {
         return *entry.name == *name;
     }
@@ -45,7 +45,7 @@ pub(in super::super) fn is_named(entry: &Dirent, name: &[u8], folds: bool) -> bo
 }
 
 /// The short name for a long one, beside the entries that are there.
-pub(in super::super) fn short_name(name: &[u8], others: &[Dirent]) -> Option<Box<[u8]>> {
+pub(crate) fn short_name(name: &[u8], others: &[Dirent]) -> Option<Box<[u8]>> {
     if name.len() <= 12 && !name.contains(&b' ') {
         return None;
     }

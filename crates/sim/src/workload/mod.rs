@@ -4,20 +4,24 @@
 //! atomic save) is a script whose calls come one by one among those of others, by path, as a
 //! program would make them; one whose ground is pulled away gives up.
 
-use super::calls::Kind;
-use super::disk::Ino;
-use super::mix::{DEEDS, Deed, Mix};
-use super::paths::Found;
-use super::random::Random;
-use super::rules;
-use super::scripts::Script;
-use super::system::System;
+pub(crate) mod ignore_files;
+pub(crate) mod mix;
+mod scripts;
+
+use crate::disk::Ino;
+use crate::disk::paths::Found;
+use crate::random::Random;
+use crate::system::System;
+use crate::system::calls::Kind;
+use crate::workload::ignore_files as rules;
+use crate::workload::mix::{DEEDS, Deed, Mix};
+use crate::workload::scripts::Script;
 
 /// Where everything happens. Its entries are the roots and what is outside of them.
-pub(super) const GROUND: &[u8] = b"/w";
+pub(crate) const GROUND: &[u8] = b"/w";
 
 /// A symbolic link to a root, on the ground.
-pub(super) const LINK: &[u8] = b"l";
+pub(crate) const LINK: &[u8] = b"l";
 
 /// Most entries there are, roughly.
 const CROWD: usize = 50;
@@ -27,28 +31,28 @@ const NAMES: [&[u8]; 9] = [
 ];
 
 #[derive(Debug)]
-pub(super) struct Workload {
-    pub(super) random: Random,
+pub(crate) struct Workload {
+    pub(crate) random: Random,
     mix: Mix,
     /// The names that entries are given.
-    pub(super) names: &'static [&'static [u8]],
-    pub(super) scripts: Vec<Script>,
+    pub(crate) names: &'static [&'static [u8]],
+    pub(crate) scripts: Vec<Script>,
     /// Ignore files are made and changed.
-    pub(super) makes_rules: bool,
+    pub(crate) makes_rules: bool,
     /// File systems are mounted and unmounted.
-    pub(super) mounts: bool,
+    pub(crate) mounts: bool,
     /// Two names are swapped by one call.
-    pub(super) exchanges: bool,
+    pub(crate) exchanges: bool,
     /// A root may not turn into a link in another root: to one it is a directory, to the other not.
-    pub(super) links_lead_nowhere: bool,
+    pub(crate) links_lead_nowhere: bool,
     /// Calls made.
-    pub(super) done: usize,
+    pub(crate) done: usize,
     /// Calls that are made at most.
-    pub(super) limit: usize,
+    pub(crate) limit: usize,
 }
 
 impl Workload {
-    pub(super) fn new(random: Random, mix: Mix, limit: usize) -> Workload {
+    pub(crate) fn new(random: Random, mix: Mix, limit: usize) -> Workload {
         Workload {
             random,
             mix,
@@ -63,12 +67,12 @@ impl Workload {
         }
     }
 
-    pub(super) fn into_random(self) -> Random {
+    pub(crate) fn into_random(self) -> Random {
         self.random
     }
 
     /// Makes one call. Returns false if there are no more.
-    pub(super) fn step(&mut self, system: &mut System) -> bool {
+    pub(crate) fn step(&mut self, system: &mut System) -> bool {
         if self.done >= self.limit {
             return false;
         }
@@ -87,7 +91,7 @@ impl Workload {
         true
     }
 
-    pub(super) fn name(&mut self) -> &'static [u8] {
+    pub(crate) fn name(&mut self) -> &'static [u8] {
         if self.makes_rules && self.random.chance(100) {
             return rules::FILE;
         }
@@ -119,14 +123,14 @@ impl Workload {
         found.map(|found| (ground, found))
     }
 
-    pub(super) fn path(system: &System, dir: Ino, name: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn path(system: &System, dir: Ino, name: &[u8]) -> Option<Vec<u8>> {
         let mut path = system.disk.raw_path_of(dir)?;
         path.push(b'/');
         path.extend_from_slice(name);
         Some(path)
     }
 
-    pub(super) fn note(
+    pub(crate) fn note(
         &self,
         system: &mut System,
         deed: &str,
@@ -300,7 +304,7 @@ impl Workload {
         self.move_to(system, (found.dir, &found.name), (dir, name), false)
     }
 
-    pub(super) fn move_to(
+    pub(crate) fn move_to(
         &mut self,
         system: &mut System,
         from: (Ino, &[u8]),

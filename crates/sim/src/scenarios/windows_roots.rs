@@ -1,8 +1,8 @@
 //! The same for what happens to a root, and to its read.
 
-use super::super::disk::Ino;
-use super::calls::Habits;
-use super::scenarios::{LOCAL, PLAIN, Windows, machine, plain};
+use crate::disk::Ino;
+use crate::scenarios::windows::{LOCAL, PLAIN, Windows, machine, plain};
+use crate::windows::calls::Habits;
 
 #[test]
 fn a_deleted_root_ends_its_read_and_is_found_again() {

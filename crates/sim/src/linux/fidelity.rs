@@ -17,12 +17,12 @@ use everwatch_core::record::Action;
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::fs::{CWD, FileType, Mode, RenameFlags, mknodat, renameat_with};
 
-use super::calls::Kind;
-use super::disk::{Disk, Habits, Ino};
-use super::queue::Queue;
-use super::random::{Random, Stream};
-use super::system::{Handle, System};
-use super::trace::Trace;
+use crate::disk::{Disk, Habits, Ino};
+use crate::linux::queue::Queue;
+use crate::random::{Random, Stream};
+use crate::system::calls::Kind;
+use crate::system::{Handle, System};
+use crate::trace::Trace;
 
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 

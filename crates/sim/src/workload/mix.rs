@@ -2,7 +2,7 @@
 
 /// What happens often in a schedule.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Mix {
+pub(crate) enum Mix {
     Everything,
     DirectoryRenames,
     FileRenames,
@@ -14,7 +14,7 @@ pub(super) enum Mix {
 }
 
 impl Mix {
-    pub(super) const ALL: [Mix; 8] = [
+    pub(crate) const ALL: [Mix; 8] = [
         Mix::Everything,
         Mix::DirectoryRenames,
         Mix::FileRenames,
@@ -27,7 +27,7 @@ impl Mix {
 
     /// How often each of `DEEDS` is done.
     #[rustfmt::skip]
-    pub(super) fn weights(self) -> [u32; DEEDS.len()] {
+    pub(crate) fn weights(self) -> [u32; DEEDS.len()] {
         match self {
             // create write mkdir deep, rename-file rename-dir exchange replace swap-link, link unlink rmdir rm-r,
             // symlink other chmod, remake-root root-away relink, mount unmount
@@ -44,7 +44,7 @@ impl Mix {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Deed {
+pub(crate) enum Deed {
     Create,
     Write,
     MakeDir,
@@ -68,7 +68,7 @@ pub(super) enum Deed {
     Unmount,
 }
 
-pub(super) const DEEDS: [Deed; 21] = [
+pub(crate) const DEEDS: [Deed; 21] = [
     Deed::Create,
     Deed::Write,
     Deed::MakeDir,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::flavour::Flavour;
+use crate::schedule::platform::Flavour;
 
 /// What a schedule that went well was made of.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -25,7 +25,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn add(&mut self, other: &Report) {
+    pub(crate) fn add(&mut self, other: &Report) {
         self.calls += other.calls;
         self.steps += other.steps;
         self.events += other.events;

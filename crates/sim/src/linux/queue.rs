@@ -14,7 +14,7 @@ use everwatch_core::kernel::Purpose;
 use everwatch_core::queue::RecordQueue;
 use everwatch_core::record::{Action, Record};
 
-use super::disk::Ino;
+use crate::disk::Ino;
 
 /// A set of actions that a watch reports.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,7 +73,7 @@ impl Queued {
 }
 
 #[derive(Debug)]
-pub(super) struct Queue {
+pub(crate) struct Queue {
     watches: HashMap<Ino, (Watch, Mask)>,
     last_watch: i32,
     records: VecDeque<Queued>,
@@ -85,7 +85,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn new(room: usize, watch_limit: usize) -> Queue {
+    pub(crate) fn new(room: usize, watch_limit: usize) -> Queue {
         Queue {
             watches: HashMap::new(),
             last_watch: 0,
@@ -96,20 +96,20 @@ impl Queue {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.records.len()
     }
 
-    pub(super) fn is_limited(&self) -> bool {
+    pub(crate) fn is_limited(&self) -> bool {
         self.watch_limit < 1000
     }
 
-    pub(super) fn set_watch_limit(&mut self, limit: usize) {
+    pub(crate) fn set_watch_limit(&mut self, limit: usize) {
         self.watch_limit = limit;
     }
 
     /// Adds a watch, or widens the one there is. `None` if there are too many.
-    pub(super) fn add(&mut self, ino: Ino, purpose: Purpose) -> Option<(Watch, bool)> {
+    pub(crate) fn add(&mut self, ino: Ino, purpose: Purpose) -> Option<(Watch, bool)> {
         let mask = Mask::of(purpose);
         if let Some((watch, wider)) = self.watches.get_mut(&ino) {
             wider.0 |= mask.0;
@@ -125,7 +125,7 @@ impl Queue {
     }
 
     /// Ends the watch of that descriptor; it says so with a record.
-    pub(super) fn remove(&mut self, watch: Watch) {
+    pub(crate) fn remove(&mut self, watch: Watch) {
         let ino = self
             .watches
             .iter()
@@ -137,20 +137,20 @@ impl Queue {
     }
 
     /// The inode is no more, or its watch is not wanted.
-    pub(super) fn end(&mut self, ino: Ino) -> Option<String> {
+    pub(crate) fn end(&mut self, ino: Ino) -> Option<String> {
         let told = self.tell(ino, Action::WatchEnded, false, 0, b"");
         self.watches.remove(&ino);
         told
     }
 
-    pub(super) fn watched(&self) -> Vec<Ino> {
+    pub(crate) fn watched(&self) -> Vec<Ino> {
         let mut all: Vec<Ino> = self.watches.keys().copied().collect();
         all.sort_unstable();
         all
     }
 
     /// Queues a record about a watched inode. Returns its text, for the trace, if it is watched.
-    pub(super) fn tell(
+    pub(crate) fn tell(
         &mut self,
         about: Ino,
         action: Action,
@@ -207,7 +207,7 @@ impl Queue {
     /// Moves the oldest records into `drained`: `count` of them, but never only some of those
     /// behind an overflow. A reader that has seen the overflow reads on until nothing is left, so
     /// what is lost unheard behind it was lost before the reader was done.
-    pub(super) fn read(&mut self, mut count: usize, drained: &mut RecordQueue) -> usize {
+    pub(crate) fn read(&mut self, mut count: usize, drained: &mut RecordQueue) -> usize {
         let overflow = self
             .records
             .iter()
@@ -223,7 +223,7 @@ impl Queue {
     }
 
     /// Moves the oldest record into `drained`. Returns whether there was one.
-    pub(super) fn read_one(&mut self, drained: &mut RecordQueue) -> bool {
+    pub(crate) fn read_one(&mut self, drained: &mut RecordQueue) -> bool {
         let Some(queued) = self.records.pop_front() else {
             return false;
         };

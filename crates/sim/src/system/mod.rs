@@ -11,21 +11,24 @@
 //! A call is therefore a list of records still to be queued, and the directories it locks. Whatever
 //! wants one of them waits, that is, makes the call finish first.
 
+pub(crate) mod calls;
+mod mounts;
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use everwatch_core::record::Action;
 
-use super::disk::{Disk, Ino};
-use super::queue::Queue;
-use super::random::Random;
-use super::trace::Trace;
-use super::windows::{Named, Nt};
+use crate::disk::{Disk, Ino};
+use crate::linux::queue::Queue;
+use crate::random::Random;
+use crate::trace::Trace;
+use crate::windows::{Named, Nt};
 
 /// What a call still has to do.
 #[derive(Debug)]
-pub(super) enum Left {
+pub(crate) enum Left {
     Tell {
         about: Ino,
         action: Action,
@@ -51,29 +54,29 @@ struct Call {
 
 /// The disk, the queue, and the calls that are under way.
 #[derive(Debug)]
-pub(super) struct System {
-    pub(super) disk: Disk,
-    pub(super) queue: Queue,
+pub(crate) struct System {
+    pub(crate) disk: Disk,
+    pub(crate) queue: Queue,
     /// Windows has this in place of the queue.
-    pub(super) nt: Option<Nt>,
-    pub(super) trace: Trace,
+    pub(crate) nt: Option<Nt>,
+    pub(crate) trace: Trace,
     /// The mount points as they were when the engine was last told.
-    pub(super) told_mounts: Vec<(Ino, Option<Vec<u8>>)>,
+    pub(crate) told_mounts: Vec<(Ino, Option<Vec<u8>>)>,
     calls: Vec<Call>,
     /// Handles that were dropped.
     closed: Rc<RefCell<Vec<Ino>>>,
     /// File systems that were unmounted while something on them was open.
-    pub(super) detached: Vec<usize>,
-    pub(super) timing: Random,
+    pub(crate) detached: Vec<usize>,
+    pub(crate) timing: Random,
     /// How often, out of a thousand, a call is not over at once.
     lag: u32,
-    pub(super) next_cookie: u32,
+    pub(crate) next_cookie: u32,
 }
 
 /// An open directory.
 #[derive(Debug)]
-pub(super) struct Handle {
-    pub(super) ino: Ino,
+pub(crate) struct Handle {
+    pub(crate) ino: Ino,
     closed: Rc<RefCell<Vec<Ino>>>,
 }
 
@@ -84,7 +87,7 @@ impl Drop for Handle {
 }
 
 impl System {
-    pub(super) fn new(disk: Disk, queue: Queue, trace: Trace, timing: Random, lag: u32) -> System {
+    pub(crate) fn new(disk: Disk, queue: Queue, trace: Trace, timing: Random, lag: u32) -> System {
         System {
             disk,
             queue,
@@ -100,7 +103,7 @@ impl System {
         }
     }
 
-    pub(super) fn open(&mut self, ino: Ino) -> Handle {
+    pub(crate) fn open(&mut self, ino: Ino) -> Handle {
         self.disk.inode_mut(ino).opens += 1;
         Handle {
             ino,
@@ -109,7 +112,7 @@ impl System {
     }
 
     /// Does what the kernel does when handles are closed. Called before anything else happens.
-    pub(super) fn reap(&mut self) {
+    pub(crate) fn reap(&mut self) {
         while let Some(ino) = { self.closed.borrow_mut().pop() } {
             self.disk.inode_mut(ino).opens -= 1;
             self.drop_inode(ino);
@@ -130,14 +133,14 @@ impl System {
         }
     }
 
-    pub(super) fn end_watch(&mut self, ino: Ino) {
+    pub(crate) fn end_watch(&mut self, ino: Ino) {
         if let Some(told) = self.queue.end(ino) {
             self.trace.note(|| format!("        queued {told}"));
         }
     }
 
     /// Lets calls under way get on, or not.
-    pub(super) fn progress(&mut self) {
+    pub(crate) fn progress(&mut self) {
         while !self.calls.is_empty() && self.timing.chance(500) {
             let at = self.timing.below(self.calls.len());
             self.advance(at);
@@ -183,19 +186,19 @@ impl System {
     }
 
     /// Waits for whoever has locked the directory.
-    pub(super) fn wait_for(&mut self, dir: Ino) {
+    pub(crate) fn wait_for(&mut self, dir: Ino) {
         self.finish(|call| call.locks.contains(&dir));
     }
 
-    pub(super) fn finish_all(&mut self) {
+    pub(crate) fn finish_all(&mut self) {
         self.finish(|_| true);
     }
 
-    pub(super) fn lock(&mut self, locks: &[Ino]) {
+    pub(crate) fn lock(&mut self, locks: &[Ino]) {
         self.finish(|call| call.locks.iter().any(|ino| locks.contains(ino)));
     }
 
-    pub(super) fn begin(&mut self, locks: &[Ino], left: Vec<Left>) {
+    pub(crate) fn begin(&mut self, locks: &[Ino], left: Vec<Left>) {
         self.calls.push(Call {
             locks: locks.to_vec(),
             left: left.into(),
@@ -208,7 +211,7 @@ impl System {
         }
     }
 
-    pub(super) fn tell(about: Ino, action: Action, is_dir: bool, cookie: u32, name: &[u8]) -> Left {
+    pub(crate) fn tell(about: Ino, action: Action, is_dir: bool, cookie: u32, name: &[u8]) -> Left {
         Left::Tell {
             about,
             action,
@@ -218,7 +221,7 @@ impl System {
         }
     }
 
-    pub(super) fn hold(&mut self, ino: Ino) -> Left {
+    pub(crate) fn hold(&mut self, ino: Ino) -> Left {
         self.disk.inode_mut(ino).opens += 1;
         Left::Drop(ino)
     }

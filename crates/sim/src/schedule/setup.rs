@@ -5,28 +5,28 @@ use everwatch_core::coverage::Gap;
 use everwatch_core::engine::{Engine, Pace};
 use everwatch_core::ignore::Filter;
 
-use super::calls::Kind;
-use super::disk::{Disk, Habits};
-use super::kernel::Simulated;
-use super::mix::Mix;
-use super::outcome::Report;
-use super::queue::Queue;
-use super::random::{Random, Stream};
-use super::replica::Scope;
-use super::schedule::{Schedule, is_nested, is_wild};
-use super::system::System;
-use super::trace::Trace;
-use super::workload::{GROUND, LINK, Workload};
-use super::world::{Stage, Temper, World};
+use crate::disk::{Disk, Habits};
+use crate::linux::kernel::Simulated;
+use crate::linux::queue::Queue;
+use crate::random::{Random, Stream};
+use crate::schedule::outcome::Report;
+use crate::schedule::replica::Scope;
+use crate::schedule::{Schedule, is_nested, is_wild};
+use crate::system::System;
+use crate::system::calls::Kind;
+use crate::trace::Trace;
+use crate::workload::mix::Mix;
+use crate::workload::{GROUND, LINK, Workload};
+use crate::world::{Stage, Temper, World};
 
 /// The time at which every schedule begins, in nanoseconds since 1970.
-pub(super) const BEGAN: i64 = 1_700_000_000_000_000_000;
+pub(crate) const BEGAN: i64 = 1_700_000_000_000_000_000;
 
 /// No schedule has more operations.
-pub(super) const MOST_CALLS: usize = 160;
+pub(crate) const MOST_CALLS: usize = 160;
 
 impl Schedule<Simulated> {
-    pub(super) fn linux(seed: u64, calls: usize, traces: bool) -> Schedule<Simulated> {
+    pub(crate) fn linux(seed: u64, calls: usize, traces: bool) -> Schedule<Simulated> {
         let mut setup = Stream::Setup.random(seed);
         let habits = Habits {
             reuses_numbers: setup.chance(700),
@@ -98,7 +98,7 @@ impl Schedule<Simulated> {
 
 impl<K: Stage> Schedule<K> {
     /// A schedule over a kernel, with roots to be added, last first.
-    pub(super) fn over(
+    pub(crate) fn over(
         kernel: K,
         filter: Filter,
         (seed, calls): (u64, usize),
@@ -126,7 +126,7 @@ impl<K: Stage> Schedule<K> {
 }
 
 /// Where the roots are, last first.
-pub(super) fn scopes(setup: &mut Random, obeys_rules: bool, is_wild: bool) -> Vec<Scope> {
+pub(crate) fn scopes(setup: &mut Random, obeys_rules: bool, is_wild: bool) -> Vec<Scope> {
     let scope = |dir: &[u8]| Scope {
         dir: dir.to_vec(),
         only: None,
@@ -165,7 +165,7 @@ pub(super) fn scopes(setup: &mut Random, obeys_rules: bool, is_wild: bool) -> Ve
 }
 
 /// Several roots out of all that can lie in each other.
-pub(super) fn nested_scopes(setup: &mut Random, obeys_rules: bool) -> Vec<Scope> {
+pub(crate) fn nested_scopes(setup: &mut Random, obeys_rules: bool) -> Vec<Scope> {
     let scope = |dir: &[u8], recursive: bool, only: Option<&[u8]>| Scope {
         dir: dir.to_vec(),
         only: only.map(<[u8]>::to_vec),
@@ -190,7 +190,7 @@ pub(super) fn nested_scopes(setup: &mut Random, obeys_rules: bool) -> Vec<Scope>
 }
 
 /// Makes the tree that is there before anybody watches.
-pub(super) fn build(
+pub(crate) fn build(
     system: &mut System,
     random: Random,
     setup: &mut Random,

@@ -7,30 +7,30 @@ use everwatch_core::kernel::{Kernel as _, Purpose};
 use everwatch_core::queue::RecordQueue;
 use everwatch_directory_reads::Layout;
 
-use super::super::disk::{Disk, Habits as DiskHabits};
-use super::super::mix::Mix;
-use super::super::queue::Queue;
-use super::super::random::Stream;
-use super::super::scenarios::Scenario;
-use super::super::setup::BEGAN;
-use super::super::system::System;
-use super::super::trace::Trace;
-use super::super::workload::Workload;
-use super::super::world::{Stage, Temper, World};
-use super::calls::{Habits, Nt};
-use super::machine::{Machine, Model};
-use super::reads::Reads;
+use crate::disk::{Disk, Habits as DiskHabits};
+use crate::linux::queue::Queue;
+use crate::random::Stream;
+use crate::scenarios::Scenario;
+use crate::schedule::setup::BEGAN;
+use crate::system::System;
+use crate::trace::Trace;
+use crate::windows::calls::{Habits, Nt};
+use crate::windows::machine::{Machine, Model};
+use crate::windows::reads::Reads;
+use crate::workload::Workload;
+use crate::workload::mix::Mix;
+use crate::world::{Stage, Temper, World};
 use everwatch_backends::windows::{Kernel32, Numbers, Volume};
 
 /// Never shortened, never doomed, every directory touched.
-pub(super) const PLAIN: Habits = Habits {
+pub(crate) const PLAIN: Habits = Habits {
     dooms: 0,
     shortens: 0,
     touches: 1000,
     describes: 1000,
 };
 
-pub(super) const LOCAL: Model = Model {
+pub(crate) const LOCAL: Model = Model {
     layout: Layout::Extended,
     volume: Volume {
         is_remote: false,
@@ -40,11 +40,11 @@ pub(super) const LOCAL: Model = Model {
     shortness: 0,
 };
 
-pub(super) type Windows = Scenario<Kernel32<Machine>>;
+pub(crate) type Windows = Scenario<Kernel32<Machine>>;
 
 /// A patient machine with the directories `/w/in` and `/w/out`. Buffers are so many times smaller than
 /// asked for, and reads complete in pieces so often.
-pub(super) fn machine(habits: Habits, model: Model, shrink: u32, slices: u32) -> Windows {
+pub(crate) fn machine(habits: Habits, model: Model, shrink: u32, slices: u32) -> Windows {
     let disk_habits = DiskHabits {
         reuses_numbers: model.volume.numbers == Numbers::Reused,
         has_births: true,
@@ -72,7 +72,7 @@ pub(super) fn machine(habits: Habits, model: Model, shrink: u32, slices: u32) ->
     Scenario::over(Kernel32::new(Machine::new(world, model, None), None))
 }
 
-pub(super) fn plain() -> Windows {
+pub(crate) fn plain() -> Windows {
     machine(PLAIN, LOCAL, 1, 0)
 }
 
@@ -85,7 +85,7 @@ fn shortening() -> Windows {
 }
 
 /// Without what is told of directories whose entries changed.
-pub(super) fn of(told: Vec<String>, word: &str) -> Vec<String> {
+pub(crate) fn of(told: Vec<String>, word: &str) -> Vec<String> {
     told.into_iter()
         .filter(|change| change.starts_with(word))
         .collect()

@@ -1,26 +1,26 @@
 //! From names to inodes and back: lookups, symbolic links, mounts, walks.
 
-use super::disk::{Content, Dirent, Disk, Errno, Ino};
-use super::windows::names::is_named;
+use crate::disk::names::is_named;
+use crate::disk::{Content, Dirent, Disk, Errno, Ino};
 
 /// An entry that [`Disk::walk`] found.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
-    pub(super) dir: Ino,
-    pub(super) name: Box<[u8]>,
+pub(crate) struct Found {
+    pub(crate) dir: Ino,
+    pub(crate) name: Box<[u8]>,
     /// What has the name, mounts crossed.
-    pub(super) inode: Ino,
-    pub(super) depth: usize,
+    pub(crate) inode: Ino,
+    pub(crate) depth: usize,
 }
 
 impl Disk {
     /// What the name stands for, without crossing into what is mounted there.
-    pub(super) fn entry(&self, dir: Ino, name: &[u8]) -> Option<Ino> {
+    pub(crate) fn entry(&self, dir: Ino, name: &[u8]) -> Option<Ino> {
         self.dirent(dir, name).map(|entry| entry.inode)
     }
 
     /// What the directory lists for the name.
-    pub(super) fn dirent(&self, dir: Ino, name: &[u8]) -> Option<&Dirent> {
+    pub(crate) fn dirent(&self, dir: Ino, name: &[u8]) -> Option<&Dirent> {
         let folds_names = self.habits().folds_names;
         let entries = &self.directory(dir)?.entries;
         entries
@@ -29,16 +29,16 @@ impl Disk {
     }
 
     /// The top of what is mounted on the inode, or the inode.
-    pub(super) fn cross(&self, ino: Ino) -> Ino {
+    pub(crate) fn cross(&self, ino: Ino) -> Ino {
         let mount = self.mounts.iter().rev().find(|mount| mount.covered == ino);
         mount.map_or(ino, |mount| self.cross(mount.top))
     }
 
-    pub(super) fn is_mount_point(&self, ino: Ino) -> bool {
+    pub(crate) fn is_mount_point(&self, ino: Ino) -> bool {
         self.mounts.iter().any(|mount| mount.covered == ino)
     }
 
-    pub(super) fn lookup(&self, dir: Ino, name: &[u8]) -> Result<Ino, Errno> {
+    pub(crate) fn lookup(&self, dir: Ino, name: &[u8]) -> Result<Ino, Errno> {
         if !self.is_dir(dir) {
             return Err(Errno::NotDirectory);
         }
@@ -49,7 +49,7 @@ impl Disk {
 
     /// Resolves an absolute path, following all symbolic links in it. With `asks`, as a process
     /// whose permissions count.
-    pub(super) fn resolve(&self, path: &[u8], asks: bool) -> Result<Ino, Errno> {
+    pub(crate) fn resolve(&self, path: &[u8], asks: bool) -> Result<Ino, Errno> {
         self.resolve_from(self.top(), path, asks, 0)
     }
 
@@ -85,7 +85,7 @@ impl Disk {
     }
 
     /// Where the symbolic link at `path` points.
-    pub(super) fn link_at(&self, path: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn link_at(&self, path: &[u8]) -> Option<Vec<u8>> {
         let end = path.iter().rposition(|&byte| byte == b'/')?;
         let dir = self.resolve(&path[..end], true).ok()?;
         match &self.inode(self.entry(dir, &path[end + 1..])?).content {
@@ -95,13 +95,13 @@ impl Disk {
     }
 
     /// Whether `ino` is `ancestor` or below it on the same file system.
-    pub(super) fn is_within(&self, ino: Ino, ancestor: Ino) -> bool {
+    pub(crate) fn is_within(&self, ino: Ino, ancestor: Ino) -> bool {
         let above = |&ino: &Ino| self.directory(ino).and_then(|directory| directory.parent);
         std::iter::successors(Some(ino), above).any(|ino| ino == ancestor)
     }
 
     /// All entries below `dir`, mounts crossed, parents before children.
-    pub(super) fn walk(&self, dir: Ino) -> Vec<Found> {
+    pub(crate) fn walk(&self, dir: Ino) -> Vec<Found> {
         let mut found = Vec::new();
         self.walk_into(dir, 1, &mut found);
         found
@@ -124,7 +124,7 @@ impl Disk {
     }
 
     /// The path of a directory that is in the tree.
-    pub(super) fn raw_path_of(&self, dir: Ino) -> Option<Vec<u8>> {
+    pub(crate) fn raw_path_of(&self, dir: Ino) -> Option<Vec<u8>> {
         if let Some(mount) = self.mounts.iter().find(|mount| mount.top == dir) {
             return self.raw_path_of(mount.covered);
         }
@@ -144,7 +144,7 @@ impl Disk {
     }
 
     /// The path of a directory, for people.
-    pub(super) fn path_of(&self, dir: Ino) -> String {
+    pub(crate) fn path_of(&self, dir: Ino) -> String {
         match self.raw_path_of(dir) {
             Some(path) if path.is_empty() => "/".to_owned(),
             Some(path) => path.escape_ascii().to_string(),

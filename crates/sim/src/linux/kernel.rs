@@ -14,14 +14,14 @@ use everwatch_core::path::{to_bytes, to_path};
 use everwatch_core::queue::RecordQueue;
 use everwatch_core::time::FileTime;
 
-use super::disk::{Content, Errno, Ino};
-use super::random::Random;
-use super::rules;
-use super::system::Handle;
-use super::world::{Stage, World};
+use crate::disk::{Content, Errno, Ino};
+use crate::random::Random;
+use crate::system::Handle;
+use crate::workload::ignore_files as rules;
+use crate::world::{Stage, World};
 
 #[derive(Debug)]
-pub(super) struct Simulated {
+pub(crate) struct Simulated {
     world: World,
     /// Where the engine's thread is: it goes into directories to watch them.
     place: Option<Handle>,
@@ -71,7 +71,7 @@ const BROKEN: Fault = Fault {
 };
 
 impl Simulated {
-    pub(super) fn new(world: World, mut lateness: Random) -> Simulated {
+    pub(crate) fn new(world: World, mut lateness: Random) -> Simulated {
         Simulated {
             world,
             deferred: Vec::new(),

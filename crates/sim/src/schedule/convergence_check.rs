@@ -4,11 +4,11 @@
 use everwatch_core::coverage::{Coverage, Gap};
 use everwatch_core::engine::Counters;
 
-use super::outcome::{Failure, Report};
-use super::replica::Scope;
-use super::schedule::Schedule;
-use super::system::System;
-use super::world::Stage;
+use crate::schedule::Schedule;
+use crate::schedule::outcome::{Failure, Report};
+use crate::schedule::replica::Scope;
+use crate::system::System;
+use crate::world::Stage;
 
 /// How long an engine has to find out what no record tells: several polls.
 const QUIET: i64 = 4_000_000_000;
@@ -18,7 +18,7 @@ const PATIENCE: usize = 1500;
 
 impl<K: Stage> Schedule<K> {
     /// Nothing happens any more: lets the engine find out, and consumers catch up.
-    pub(super) fn come_to_rest(&mut self) {
+    pub(crate) fn come_to_rest(&mut self) {
         self.note(|| "the operations are over".to_owned());
         let permits = self.random.chance(800);
         let world = self.world();
@@ -70,7 +70,7 @@ impl<K: Stage> Schedule<K> {
     }
 
     /// Stops everything for a moment to see whether the trees are equal.
-    pub(super) fn hold_still(&mut self) {
+    pub(crate) fn hold_still(&mut self) {
         let world = self.world();
         let (faults, limit) = (world.temper.faults, world.workload.limit);
         world.temper.faults = 0;
@@ -177,7 +177,7 @@ impl<K: Stage> Schedule<K> {
         self.complaints.append(&mut complaints);
     }
 
-    pub(super) fn drain_consumers(&mut self) {
+    pub(crate) fn drain_consumers(&mut self) {
         for at in 0..self.consumers.len() {
             let capacity = std::mem::replace(&mut self.consumers[at].capacity, usize::MAX);
             self.serve(at, true);
@@ -190,11 +190,11 @@ impl<K: Stage> Schedule<K> {
         }
     }
 
-    pub(super) fn take_trace(&mut self) -> Vec<String> {
+    pub(crate) fn take_trace(&mut self) -> Vec<String> {
         std::mem::take(&mut self.world().system.trace).into_lines()
     }
 
-    pub(super) fn judge(mut self) -> Result<Report, Failure> {
+    pub(crate) fn judge(mut self) -> Result<Report, Failure> {
         self.compare("");
         let Counters {
             records,

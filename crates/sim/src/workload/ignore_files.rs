@@ -4,9 +4,9 @@
 //! a plain name. That is enough to test when rules are read and what they govern; how lines are to
 //! be understood is tested elsewhere.
 
-use super::disk::{Content, Disk, Ino};
+use crate::disk::{Content, Disk, Ino};
 
-pub(super) const FILE: &[u8] = b".gitignore";
+pub(crate) const FILE: &[u8] = b".gitignore";
 
 const TEXTS: [&str; 7] = [
     "",
@@ -19,13 +19,13 @@ const TEXTS: [&str; 7] = [
 ];
 
 /// The text of the file of this version.
-pub(super) fn text(version: u64) -> &'static str {
+pub(crate) fn text(version: u64) -> &'static str {
     TEXTS[(version % TEXTS.len() as u64) as usize]
 }
 
 /// Whether rules hide the entry. `way` is the directories from the root to the one that the entry is
 /// in, each with its own name.
-pub(super) fn hide(disk: &Disk, way: &[(Ino, &[u8])], name: &[u8], is_dir: bool) -> bool {
+pub(crate) fn hide(disk: &Disk, way: &[(Ino, &[u8])], name: &[u8], is_dir: bool) -> bool {
     if name == b".git" {
         return true;
     }

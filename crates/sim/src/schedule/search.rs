@@ -4,11 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::flavour::Flavour;
-use super::outcome::{Failure, Report};
-use super::schedule::Schedule;
-use super::setup::MOST_CALLS;
-use super::world::Stage;
+use crate::schedule::Schedule;
+use crate::schedule::outcome::{Failure, Report};
+use crate::schedule::platform::Flavour;
+use crate::schedule::setup::MOST_CALLS;
+use crate::world::Stage;
 
 /// Runs the schedule of this number.
 ///

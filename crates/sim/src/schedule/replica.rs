@@ -15,22 +15,22 @@ use everwatch_core::entry::FileType;
 use everwatch_core::event::{ChangeKind, Event};
 use everwatch_core::path::to_bytes;
 
-use super::disk::{Content, Disk, Ino};
-use super::rules;
+use crate::disk::{Content, Disk, Ino};
+use crate::workload::ignore_files as rules;
 
 /// A root as the consumer knows it.
 #[derive(Clone, Debug)]
-pub(super) struct Scope {
-    pub(super) dir: Vec<u8>,
-    pub(super) only: Option<Vec<u8>>,
-    pub(super) recursive: bool,
+pub(crate) struct Scope {
+    pub(crate) dir: Vec<u8>,
+    pub(crate) only: Option<Vec<u8>>,
+    pub(crate) recursive: bool,
     /// Ignore files hide what they say.
-    pub(super) obeys_rules: bool,
+    pub(crate) obeys_rules: bool,
 }
 
 impl Scope {
     /// The path that the caller asked to watch.
-    pub(super) fn told_path(&self) -> Vec<u8> {
+    pub(crate) fn told_path(&self) -> Vec<u8> {
         match &self.only {
             Some(name) => [&self.dir, &b"/"[..], name].concat(),
             None => self.dir.clone(),
@@ -38,7 +38,7 @@ impl Scope {
     }
 
     /// Whether an entry of this path would be in the root.
-    pub(super) fn covers(&self, path: &[u8]) -> bool {
+    pub(crate) fn covers(&self, path: &[u8]) -> bool {
         let Some(below) = path.strip_prefix(&self.dir[..]) else {
             return false;
         };
@@ -60,31 +60,31 @@ struct Known {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Replica {
+pub(crate) struct Replica {
     entries: BTreeMap<Vec<u8>, Known>,
     last_seq: u64,
     /// Roots in the trees of other roots: they are not told of when they begin, and may or may not
     /// be told to go.
-    pub(super) vague: Vec<Vec<u8>>,
+    pub(crate) vague: Vec<Vec<u8>>,
     /// What made no sense.
-    pub(super) complaints: Vec<String>,
+    pub(crate) complaints: Vec<String>,
 }
 
 impl Replica {
     /// The consumer's tree begins with this entry.
-    pub(super) fn begin(&mut self, path: &Path, kind: FileType, disk: &Disk) {
+    pub(crate) fn begin(&mut self, path: &Path, kind: FileType, disk: &Disk) {
         let path = to_bytes(path);
         let known = look(disk, &path, kind);
         self.entries.entry(path).or_insert(known);
     }
 
     /// A root is no longer watched: what only that one had is of no interest any more.
-    pub(super) fn end(&mut self, scope: &Scope, left: &[Scope]) {
+    pub(crate) fn end(&mut self, scope: &Scope, left: &[Scope]) {
         self.entries
             .retain(|path, _| !scope.covers(path) || left.iter().any(|other| other.covers(path)));
     }
 
-    pub(super) fn apply(&mut self, event: &Event, disk: &Disk) {
+    pub(crate) fn apply(&mut self, event: &Event, disk: &Disk) {
         let Event::Change(change) = event else { return };
         if change.seq <= self.last_seq {
             self.complain(format!("number {} after {}", change.seq, self.last_seq));
@@ -203,7 +203,7 @@ impl Replica {
     }
 
     /// The differences between the consumer's tree and the disk.
-    pub(super) fn compare(&self, disk: &Disk, scopes: &[Scope]) -> Vec<String> {
+    pub(crate) fn compare(&self, disk: &Disk, scopes: &[Scope]) -> Vec<String> {
         let truth = Truth::of(disk, scopes);
         let mut differences = self.complaints.clone();
         for (path, &(ino, kind)) in &truth.entries {
