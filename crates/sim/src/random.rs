@@ -3,11 +3,11 @@
 //! Each use has a stream of its own, so that leaving out an operation changes nothing of what comes before
 //! it, and one integer replays all of them.
 
-pub(super) use everwatch_testing::random::Random;
+pub(crate) use everwatch_testing::random::Random;
 
 /// What a stream of random numbers decides.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Stream {
+pub(crate) enum Stream {
     /// The shape of the schedule: roots, limits, options.
     Setup = 1,
     /// What the other processes do.
@@ -26,7 +26,7 @@ pub(super) enum Stream {
 
 impl Stream {
     /// The numbers of this stream in the schedule `seed`.
-    pub(super) fn random(self, seed: u64) -> Random {
+    pub(crate) fn random(self, seed: u64) -> Random {
         let mut random = Random::new(seed ^ (self as u64).wrapping_mul(0xd6e8_feb8_6659_fd93));
         // Nearby seeds begin with nearby states; the first step separates them.
         random.bits();
