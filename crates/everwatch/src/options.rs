@@ -1,6 +1,6 @@
-//! How to watch.
+//! The options of a watcher, and what the parts below it take of them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use everwatch_backends::StartOptions;
@@ -10,11 +10,10 @@ use everwatch_core::ignore::Filter;
 pub use everwatch_backends::{Backend, CompletionModel};
 
 use crate::error::Error;
-use crate::feed::Feed;
 use crate::platform;
-use crate::watcher::Watcher;
+use crate::root_spec::IgnoreFiles;
 
-/// Options of a [`Watcher`]. The default watches whole trees and hides nothing.
+/// Options of a [`Watcher`](crate::Watcher). The default watches whole trees and hides nothing.
 ///
 /// ```
 /// use everwatch::Options;
@@ -132,30 +131,7 @@ impl Options {
         self
     }
 
-    /// Starts a watcher without roots.
-    ///
-    /// # Errors
-    ///
-    /// If an option makes no sense, or the system has no file descriptor or, for
-    /// [`Backend::Inotify`], no inotify instance left.
-    pub fn build(self) -> Result<Watcher, Error> {
-        Watcher::with_options(self)
-    }
-
-    /// Starts a watcher with these roots and returns its feed. Blocks until all are armed.
-    ///
-    /// # Errors
-    ///
-    /// As [`Options::build`] and [`Watcher::watch`].
-    pub fn watch<P: AsRef<Path>>(self, paths: impl IntoIterator<Item = P>) -> Result<Feed, Error> {
-        let watcher = self.build()?;
-        let feed = watcher.feed()?;
-        for path in paths {
-            watcher.watch(path)?;
-        }
-        Ok(feed.owning(watcher))
-    }
-
+    /// What the backend is started with.
     pub(crate) fn start(&self) -> StartOptions {
         StartOptions {
             backend: self.backend,
@@ -164,13 +140,23 @@ impl Options {
         }
     }
 
+    /// How long the engine waits for what belongs together, and between polls.
     pub(crate) fn pace(&self) -> Pace {
         let mut pace = platform::pace();
         pace.poll = self.poll_interval;
         pace
     }
 
+    /// The filter that hides entries.
     pub(crate) fn filter(&self) -> Result<Filter, Error> {
         Ok(Filter::new(&self.globs, self.gitignore)?)
+    }
+
+    /// Whose ignore files count for roots.
+    pub(crate) fn ignore_files(&self) -> IgnoreFiles {
+        match self.gitignore {
+            true => IgnoreFiles::Git,
+            false => IgnoreFiles::None,
+        }
     }
 }

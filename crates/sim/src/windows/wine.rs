@@ -16,13 +16,13 @@ use std::collections::BTreeMap;
 use everwatch_core::entry::Watch;
 use everwatch_core::kernel::Purpose;
 use everwatch_core::queue::RecordQueue;
-use everwatch_core::record::Action;
+use everwatch_core::record::{Action, Cookie};
 use everwatch_directory_reads::{Settings, Tag};
 
-use super::super::disk::Ino;
-use super::super::system::{Handle, System};
-use super::reads::Reads;
-use super::records::{Entry, Note};
+use crate::disk::Ino;
+use crate::system::{Handle, System};
+use crate::windows::reads::Reads;
+use crate::windows::records::{Entry, Note};
 
 /// A directory as the server knows it.
 #[derive(Debug)]
@@ -33,8 +33,8 @@ struct Seen {
 
 /// See the module head.
 #[derive(Debug)]
-pub(super) struct Server {
-    pub(super) reads: Reads,
+pub(crate) struct Server {
+    pub(crate) reads: Reads,
     seen: BTreeMap<Ino, Seen>,
     watches: BTreeMap<Watch, Ino>,
 }
@@ -49,7 +49,7 @@ struct Told {
 }
 
 impl Server {
-    pub(super) fn new(reads: Reads) -> Server {
+    pub(crate) fn new(reads: Reads) -> Server {
         Server {
             reads,
             seen: BTreeMap::new(),
@@ -58,7 +58,7 @@ impl Server {
     }
 
     /// A directory was opened.
-    pub(super) fn opened(&mut self, system: &mut System, ino: Ino) {
+    pub(crate) fn opened(&mut self, system: &mut System, ino: Ino) {
         if self.seen.contains_key(&ino) {
             return;
         }
@@ -86,7 +86,7 @@ impl Server {
         seen.above = seen.above.or(above);
     }
 
-    pub(super) fn arm(
+    pub(crate) fn arm(
         &mut self,
         system: &mut System,
         tag: Tag,
@@ -100,7 +100,7 @@ impl Server {
         }
     }
 
-    pub(super) fn retire(&mut self, system: &mut System, tag: Tag) {
+    pub(crate) fn retire(&mut self, system: &mut System, tag: Tag) {
         let read = self.reads.dirs().into_iter().find(|read| read.0 == tag);
         self.reads.retire(tag);
         if let Some((_, ino, _)) = read {
@@ -143,7 +143,7 @@ impl Server {
     }
 
     /// The server comes by: takes what inotify has and passes it on.
-    pub(super) fn run(&mut self, system: &mut System) {
+    pub(crate) fn run(&mut self, system: &mut System) {
         let mut records = RecordQueue::default();
         system.queue.read(usize::MAX, &mut records);
         while let Some(record) = records.front() {
@@ -151,7 +151,7 @@ impl Server {
                 watch: record.watch,
                 action: record.action,
                 is_dir: record.is_dir,
-                cookie: record.cookie,
+                cookie: record.cookie.map_or(0, Cookie::get),
                 name: record.name.into(),
             };
             records.pop();
@@ -226,7 +226,7 @@ impl Server {
 }
 
 /// What a read returns of renames: halves whose other half is not beside them are no halves.
-pub(super) fn pair(notes: &mut [Note]) {
+pub(crate) fn pair(notes: &mut [Note]) {
     let is_pair = |one: &Note, other: &Note| {
         (one.action, other.action, one.cookie) == (Note::OLD_NAME, Note::NEW_NAME, other.cookie)
     };

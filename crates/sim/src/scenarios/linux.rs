@@ -1,0 +1,183 @@
+//! Bugs that schedules on Linux found.
+
+use everwatch_core::entry::FileType;
+use everwatch_core::event::{ChangeKind, Event};
+
+use super::Scenario;
+use crate::system::calls::Kind;
+
+#[test]
+fn an_exchange_with_an_unwatched_entry_keeps_the_one_that_came() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.create("/w/in/a");
+    scenario.mkdir("/w/out/b");
+    scenario.create("/w/out/b/c");
+    scenario.sync();
+    scenario.exchange("/w/in/a", "/w/out/b");
+    scenario.sync();
+}
+
+#[test]
+fn an_exchange_of_watched_entries_keeps_both() {
+    let mut scenario = Scenario::new(100).watched();
+    for path in ["/w/in/a", "/w/in/b", "/w/in/a/c", "/w/in/b/d"] {
+        scenario.mkdir(path);
+    }
+    scenario.sync();
+    scenario.exchange("/w/in/a", "/w/in/b");
+    scenario.sync();
+    scenario.create("/w/in/a/d/e");
+    scenario.create("/w/in/b/c/e");
+    scenario.sync();
+}
+
+#[test]
+fn a_symbolic_link_that_was_seen_too_late_is_told_as_one() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.mkdir("/w/in/a");
+    scenario.sync();
+    scenario.make("/w/in/a/link", Kind::Symlink(b"nowhere"));
+    scenario.rename("/w/in/a", "/w/in/b");
+    scenario.sync();
+}
+
+#[test]
+fn a_write_through_one_name_of_a_file_is_told_for_the_others() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.create("/w/in/a");
+    scenario.link("/w/in/a", "/w/in/b");
+    scenario.sync();
+    scenario.write("/w/in/b");
+    let mut told = scenario.sync();
+    told.sort();
+    assert_eq!(told, ["modified /w/in/a", "modified /w/in/b"]);
+}
+
+#[test]
+fn a_saved_file_that_was_renamed_on_before_it_was_seen_is_told_as_new_content() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.create("/w/in/f");
+    scenario.sync();
+    scenario.create("/w/in/.tmp");
+    scenario.write("/w/in/.tmp");
+    scenario.rename("/w/in/.tmp", "/w/in/f");
+    scenario.rename("/w/in/f", "/w/in/g");
+    scenario.sync();
+}
+
+#[test]
+fn a_temporary_name_that_is_used_again_gives_each_entry_its_own_kind() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.make("/w/in/.tmp", Kind::Symlink(b"nowhere"));
+    scenario.rename("/w/in/.tmp", "/w/in/a");
+    scenario.create("/w/in/.tmp");
+    scenario.rename("/w/in/.tmp", "/w/in/b");
+    scenario.create("/w/in/.tmp");
+    scenario.rename("/w/in/.tmp", "/w/in/b");
+    scenario.sync();
+}
+
+#[test]
+fn a_directory_that_moves_out_of_an_unreadable_one_is_covered() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.mkdir("/w/in/a");
+    scenario.mkdir("/w/in/a/b");
+    scenario.sync();
+    scenario.permit("/w/in/a", false);
+    scenario.mkdir("/w/in/a/b/c");
+    scenario.sync();
+    scenario.rename("/w/in/a/b", "/w/in/b");
+    scenario.sync();
+    scenario.create("/w/in/b/c/d");
+    scenario.sync();
+}
+
+#[test]
+fn a_directory_that_becomes_readable_again_is_covered() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.mkdir("/w/in/a");
+    scenario.permit("/w/in/a", false);
+    scenario.sync();
+    scenario.mkdir("/w/in/a/b");
+    scenario.permit("/w/in/a", true);
+    scenario.sync();
+    scenario.create("/w/in/a/b/c");
+    scenario.sync();
+}
+
+#[test]
+fn what_takes_the_name_of_the_directory_it_was_in_is_kept() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.mkdir("/w/in/a");
+    scenario.mkdir("/w/in/a/b");
+    scenario.create("/w/in/a/b/c");
+    scenario.sync();
+    scenario.rename("/w/in/a/b", "/w/in/t");
+    scenario.rmdir("/w/in/a");
+    scenario.rename("/w/in/t", "/w/in/a");
+    scenario.sync();
+}
+
+#[test]
+fn after_lost_records_a_directory_with_a_used_again_number_is_watched() {
+    let mut scenario = Scenario::new(2);
+    scenario.mkdir("/w/in/a");
+    let mut scenario = scenario.watched();
+    for path in ["/w/in/1", "/w/in/2", "/w/in/3"] {
+        scenario.create(path);
+    }
+    // Nothing of this is told, and the new directory is the old one to all appearances.
+    scenario.rmdir("/w/in/a");
+    scenario.mkdir("/w/in/b");
+    scenario.sync();
+    scenario.create("/w/in/b/c");
+    scenario.sync();
+}
+
+#[test]
+fn a_barrier_is_passed_although_a_single_file_root_went_while_it_was_armed() {
+    let mut scenario = Scenario::new(100);
+    scenario.add_root("/w/in", Some("a"));
+    scenario.rename("/w/in", "/w/elsewhere");
+    scenario.arm();
+    scenario.sync();
+}
+
+#[test]
+fn a_renamed_directory_is_one_change_whatever_is_below() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.mkdir("/w/in/a");
+    scenario.mkdir("/w/in/a/b");
+    scenario.create("/w/in/a/b/c");
+    scenario.sync();
+    scenario.rename("/w/in/a", "/w/in/d");
+    let told = scenario.sync();
+    assert_eq!(told, ["moved /w/in/a -> /w/in/d"]);
+}
+
+#[test]
+fn an_entry_that_came_and_went_unseen_leaves_no_trace_in_the_end() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.mkdir("/w/in/a");
+    scenario.rmdir("/w/in/a");
+    scenario.sync();
+    let entries = scenario.engine.counters().entries;
+    assert_eq!(entries, 1, "the root");
+}
+
+#[test]
+fn a_consumer_that_hears_the_kind_hears_the_right_one() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.make("/w/in/pipe", Kind::Other);
+    let mut kinds = Vec::new();
+    let mut barrier = scenario.engine.barrier();
+    while !scenario.engine.is_passed(&mut barrier) {
+        for event in scenario.step() {
+            if let Event::Change(change) = event {
+                assert_eq!(change.kind, ChangeKind::Created);
+                kinds.push(change.file_type);
+            }
+        }
+    }
+    assert_eq!(kinds, [FileType::Other]);
+}
