@@ -56,5 +56,5 @@ pub fn serve_isolated_reads() -> ! {
 
 /// The examples of the README are compiled as documentation tests.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

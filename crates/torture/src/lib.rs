@@ -9,7 +9,6 @@
 
 #![forbid(unsafe_code)]
 
-#[cfg(target_os = "linux")]
 pub mod line;
 pub mod names;
 #[cfg(target_os = "linux")]
