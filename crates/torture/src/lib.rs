@@ -13,7 +13,6 @@ pub mod line;
 pub mod names;
 #[cfg(target_os = "linux")]
 pub mod program;
-pub mod random;
 #[cfg(target_os = "linux")]
 pub mod reading;
 #[cfg(target_os = "linux")]

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::support::{PATIENCE, Session, everwatch, normal, said, temp};
+use everwatch_testing::scratch::temp;
 use insta::assert_snapshot;
+
+use crate::support::{PATIENCE, Session, everwatch, normal, said};
 
 /// Does one thing of each kind below `root`, each after the one before has been `seen`.
 fn perform(root: &Path, mut seen: impl FnMut(&str)) {

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{everwatch, said, temp};
+use everwatch_testing::scratch::temp;
+
+use crate::support::{everwatch, said};
 
 fn report(path: &Path) -> String {
     let said = said(everwatch(["doctor"]).arg(path));

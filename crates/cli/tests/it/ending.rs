@@ -5,7 +5,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::support::{PATIENCE, Session, Signal, everwatch, memory, said, temp};
+use everwatch_testing::scratch::{memory, temp};
+
+use crate::support::{PATIENCE, Session, Signal, everwatch, said};
 
 #[test]
 fn interrupt_and_termination_end_it_after_everything_before_is_printed() {

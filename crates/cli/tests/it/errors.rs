@@ -11,10 +11,12 @@ use std::process::Command;
 #[cfg(unix)]
 use std::process::Stdio;
 
+use everwatch_testing::scratch::temp;
+use insta::assert_snapshot;
+
 #[cfg(unix)]
 use crate::support::COMMAND;
-use crate::support::{everwatch, said, temp};
-use insta::assert_snapshot;
+use crate::support::{everwatch, said};
 
 /// The line with which the command refuses.
 fn complaint(command: &mut Command) -> String {

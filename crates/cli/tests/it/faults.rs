@@ -10,9 +10,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use everwatch::FileType;
+use everwatch_testing::scratch::{memory, temp};
+use everwatch_testing::walk::walk;
 
-use crate::support::replica::{Replica, walk};
-use crate::support::{COMMAND, Said, Session, Signal, memory, temp};
+use crate::support::replica::Replica;
+use crate::support::{COMMAND, Said, Session, Signal};
 
 /// The longest time until the lines describe the disk. Polling and recovery run every 20 ms here.
 const TRUTH: Duration = Duration::from_secs(8);

@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{COMMAND, Session, temp};
+use everwatch_testing::scratch::temp;
+
+use crate::support::{COMMAND, Session};
 
 /// The command on `root` in a user namespace with a limit of `watches`. Once the file `raise` exists, the
 /// limit is raised to the number in it.

@@ -8,8 +8,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use crate::support::{PATIENCE, everwatch, memory, temp};
+use everwatch_testing::scratch::{memory, temp};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+use crate::support::{PATIENCE, everwatch};
 
 /// A terminal that is the standard output and error of a command.
 struct Screen {

@@ -5,8 +5,11 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::support::replica::{Replica, walk};
-use crate::support::{COMMAND, Said, Session, contains, everwatch, said, temp};
+use everwatch_testing::scratch::temp;
+use everwatch_testing::walk::walk;
+
+use crate::support::replica::Replica;
+use crate::support::{COMMAND, Said, Session, contains, everwatch, said};
 
 /// The arguments that choose each model.
 const MODELS: &[&[&str]] = &[

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use everwatch_testing::scratch::temp;
 #[cfg(unix)]
 pub(crate) use rustix::process::Signal;
 use tempfile::TempDir;
@@ -22,26 +23,6 @@ use tempfile::TempDir;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) const COMMAND: &str = env!("CARGO_BIN_EXE_everwatch");
-
-pub(crate) fn temp() -> TempDir {
-    tempfile::Builder::new()
-        .prefix("everwatch-")
-        .tempdir()
-        .expect("a directory")
-}
-
-/// A directory in memory where there is one, for large trees: a busy disk takes its time.
-pub(crate) fn memory() -> TempDir {
-    if cfg!(windows) {
-        return temp();
-    }
-    let builder = || {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("everwatch-");
-        builder
-    };
-    builder().tempdir_in("/dev/shm").unwrap_or_else(|_| temp())
-}
 
 /// A command whose output does not depend on who runs the tests.
 pub(crate) fn everwatch<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {

@@ -3,31 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use everwatch::{Change, ChangeKind, FileType, Tree};
+use everwatch::{Change, ChangeKind, Tree};
 use everwatch_torture::line::{Line, parse};
-
-/// What is below `root` on disk.
-pub(crate) fn walk(root: &Path) -> Tree {
-    let mut tree = Tree::new();
-    let mut open = vec![root.to_owned()];
-    while let Some(dir) = open.pop() {
-        for entry in std::fs::read_dir(&dir).expect("a directory is listed") {
-            let entry = entry.expect("an entry is read");
-            let kind = entry.file_type().expect("the kind of an entry is known");
-            let file_type = match kind {
-                kind if kind.is_dir() => FileType::Dir,
-                kind if kind.is_symlink() => FileType::Symlink,
-                kind if kind.is_file() => FileType::File,
-                _ => FileType::Other,
-            };
-            if kind.is_dir() {
-                open.push(entry.path());
-            }
-            tree.insert(entry.path(), file_type);
-        }
-    }
-    tree
-}
 
 /// The tree as the lines describe it, and what else they say.
 #[derive(Debug, Default)]
