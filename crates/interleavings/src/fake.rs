@@ -21,7 +21,8 @@ use everwatch_core::time::FileTime;
 
 use everwatch_backends::{Backend, StartOptions, Woken};
 
-use crate::platform::{Arc, Condvar, Mutex, thread};
+use shuttle::sync::{Arc, Condvar, Mutex};
+use shuttle::thread;
 
 const WATCH: Watch = Watch(1);
 

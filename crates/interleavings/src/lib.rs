@@ -7,6 +7,9 @@
 //! `tests/it` are small programs that shuttle runs in thousands of orders; a lost wake-up shows as a
 //! deadlock, which is reported with the schedule that leads to it.
 
+// The unit tests of the included files run where the files belong, with real locks.
+#![cfg(not(test))]
+
 extern crate self as everwatch;
 
 #[path = "../../everwatch/src/error.rs"]
