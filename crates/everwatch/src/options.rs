@@ -5,21 +5,22 @@ use std::time::Duration;
 
 use everwatch_backends::StartOptions;
 use everwatch_core::engine::Pace;
-use everwatch_core::ignore::Filter;
+use everwatch_core::ignore::{Filter, IgnoreFiles};
 
 pub use everwatch_backends::{Backend, CompletionModel};
 
 use crate::error::Error;
 use crate::platform;
-use crate::root_spec::IgnoreFiles;
 
 /// Options of a [`Watcher`](crate::Watcher). The default watches whole trees and hides nothing.
 ///
 /// ```
+/// use std::time::Duration;
+///
 /// use everwatch::Options;
 ///
 /// # let dir = tempfile::tempdir()?;
-/// let feed = Options::new().gitignore(true).ignore("*.tmp").watch([dir.path()])?;
+/// let feed = Options::new().settle(Duration::from_millis(200)).watch([dir.path()])?;
 /// # drop(feed);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -30,8 +31,9 @@ pub struct Options {
     pub(crate) completion: CompletionModel,
     pub(crate) worker: PathBuf,
     pub(crate) recursive: bool,
+    #[cfg(feature = "globs")]
     pub(crate) globs: Vec<String>,
-    pub(crate) gitignore: bool,
+    pub(crate) ignore_files: IgnoreFiles,
     pub(crate) poll_interval: Duration,
     pub(crate) settle: Option<Duration>,
     pub(crate) capacity: usize,
@@ -44,8 +46,9 @@ impl Default for Options {
             completion: CompletionModel::Port,
             worker: PathBuf::from("everwatch"),
             recursive: true,
+            #[cfg(feature = "globs")]
             globs: Vec::new(),
-            gitignore: false,
+            ignore_files: IgnoreFiles::None,
             poll_interval: Pace::default().poll,
             settle: None,
             capacity: 32_768,
@@ -90,7 +93,9 @@ impl Options {
     }
 
     /// Hides what the glob matches, with the rules of `gitignore(5)`, relative to the root. What is
-    /// hidden costs no watch. May be given several times; the last that matches decides.
+    /// hidden costs no watch. May be given several times; the last that matches decides. Needs the feature
+    /// `globs`.
+    #[cfg(feature = "globs")]
     #[must_use]
     pub fn ignore(mut self, glob: impl Into<String>) -> Options {
         self.globs.push(glob.into());
@@ -100,10 +105,14 @@ impl Options {
     /// Whether to hide what git ignores: by the `.gitignore` files in the tree and above it in the
     /// same repository, and its `info/exclude`; and `.git` itself. Rules that change take effect at
     /// once; above a root that is polled, within a poll interval. Which repository a root lies in is
-    /// decided when it is added. Default: false.
+    /// decided when it is added. Default: false. Needs the feature `globs`.
+    #[cfg(feature = "globs")]
     #[must_use]
     pub fn gitignore(mut self, gitignore: bool) -> Options {
-        self.gitignore = gitignore;
+        self.ignore_files = match gitignore {
+            true => IgnoreFiles::Git,
+            false => IgnoreFiles::None,
+        };
         self
     }
 
@@ -149,14 +158,9 @@ impl Options {
 
     /// The filter that hides entries.
     pub(crate) fn filter(&self) -> Result<Filter, Error> {
-        Ok(Filter::new(&self.globs, self.gitignore)?)
-    }
-
-    /// Whose ignore files count for roots.
-    pub(crate) fn ignore_files(&self) -> IgnoreFiles {
-        match self.gitignore {
-            true => IgnoreFiles::Git,
-            false => IgnoreFiles::None,
-        }
+        #[cfg(feature = "globs")]
+        return Ok(Filter::new(&self.globs, self.ignore_files)?);
+        #[cfg(not(feature = "globs"))]
+        Ok(Filter::default())
     }
 }

@@ -3,18 +3,11 @@
 use std::path::{Component, Path, PathBuf};
 
 use everwatch_core::engine::RootSpec;
+#[cfg(feature = "globs")]
 use everwatch_core::ignore::AncestorIgnores;
+use everwatch_core::ignore::IgnoreFiles;
 
 use crate::error::{Error, ErrorKind};
-
-/// Whose ignore files count for a root.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum IgnoreFiles {
-    /// Nobody's.
-    None,
-    /// Those of git, in the tree and above it.
-    Git,
-}
 
 /// The specification of the root at `path`: a directory, or the entry of a file in its directory.
 ///
@@ -29,8 +22,9 @@ pub(crate) fn root_spec(
     let metadata = std::fs::metadata(&absolute).map_err(fail)?;
     if metadata.is_dir() {
         let outer = match ignore_files {
+            #[cfg(feature = "globs")]
             IgnoreFiles::Git => ancestor_ignores(&absolute),
-            IgnoreFiles::None => Vec::new(),
+            _ => Vec::new(),
         };
         return Ok(RootSpec {
             dir: absolute,
@@ -58,6 +52,7 @@ pub(crate) fn root_spec(
 
 /// The files above `root` whose ignore rules apply to it: `.gitignore` in each directory up to the top
 /// of the repository and, weakest, the repository's `info/exclude`. The nearest comes first.
+#[cfg(feature = "globs")]
 fn ancestor_ignores(root: &Path) -> Vec<AncestorIgnores> {
     let Some(top) = root.ancestors().find(|dir| dir.join(".git").exists()) else {
         return Vec::new();

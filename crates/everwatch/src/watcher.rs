@@ -194,7 +194,7 @@ impl Watcher {
     /// As [`Watcher::watch`].
     pub fn watch_with(&self, path: impl AsRef<Path>, recursive: bool) -> Result<Root, Error> {
         let path = path.as_ref();
-        let spec = root_spec(path, recursive, self.options.ignore_files())?;
+        let spec = root_spec(path, recursive, self.options.ignore_files)?;
         self.ask("watch", |reply| Command::Watch { spec, reply })?
             .map(|id| Root {
                 watcher: self.instance,
