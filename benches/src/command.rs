@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use everwatch_testing::scratch::Place;
 
 use crate::figures::Figures;
 use crate::report::Run;
 use crate::scenario::{Scenario, Stage};
 use crate::subject::{Intake, Name};
-use crate::workload::{Place, Scale};
+use crate::workload::Scale;
 use crate::{compare, machine, pipes, report, scenario, service, wine};
 
 /// Measures Everwatch, notify 8.2, notify 9, Watchman (if installed) and a bare system call loop.
@@ -91,15 +92,13 @@ fn run(arguments: &Arguments) -> Result<()> {
     if machine::watchman_version().is_none() {
         subjects.retain(|&name| name != Name::Watchman);
     }
-    let places: Vec<Place> = Place::all()
-        .into_iter()
-        .filter(|place| {
-            arguments
-                .place
-                .as_deref()
-                .is_none_or(|only| only == place.title)
-        })
-        .collect();
+    let is_chosen = |place: &Place| {
+        arguments
+            .place
+            .as_deref()
+            .is_none_or(|only| only == place.name())
+    };
+    let places: Vec<Place> = Place::ALL.into_iter().filter(is_chosen).collect();
     let machine = machine::describe(&places);
     let limits = machine::limits();
     let program = std::env::current_exe()?;
@@ -114,7 +113,7 @@ fn run(arguments: &Arguments) -> Result<()> {
             machine: &machine,
         })
     };
-    for place in &places {
+    for &place in &places {
         let shares = scenarios
             .iter()
             .any(|scenario| scenario.shares_large_tree());
@@ -140,7 +139,7 @@ fn run(arguments: &Arguments) -> Result<()> {
                     let _ = writeln!(
                         std::io::stderr(),
                         "{title} on {}, round {}: {}",
-                        place.title,
+                        place.name(),
                         round + 1,
                         name.title()
                     );

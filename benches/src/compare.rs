@@ -13,12 +13,13 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
+use everwatch_testing::scratch::Place;
 
 use crate::figures::{Figures, Metric, Row, Table, middle, percentile};
 use crate::machine;
 use crate::scenario::{self, Scenario, Stage};
 use crate::subject::Name;
-use crate::workload::{Place, Scale};
+use crate::workload::Scale;
 
 /// The command line of `compare`.
 #[derive(clap::Args, Debug)]
@@ -86,9 +87,9 @@ impl Ratios {
 
 /// Runs the comparison and prints its table. An error names what is worse than the limit allows.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let place = Place::all()
+    let place = Place::ALL
         .into_iter()
-        .find(|place| place.title == arguments.place)
+        .find(|place| place.name() == arguments.place)
         .with_context(|| format!("there is no place {:?} here", arguments.place))?;
     let scale = Scale {
         quick: arguments.quick,
@@ -108,9 +109,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             figures: Figures::default(),
         });
     for &scenario in &scenarios {
-        measure(scenario, &place, scale, arguments.rounds, &mut builds)?;
+        measure(scenario, place, scale, arguments.rounds, &mut builds)?;
     }
-    let (text, worse) = table(&builds, &scenarios, &place, arguments.limit);
+    let (text, worse) = table(&builds, &scenarios, place, arguments.limit);
     std::io::stdout().write_all(text.as_bytes())?;
     ensure!(
         worse.is_empty(),
@@ -124,7 +125,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 /// Puts both builds through all rounds of one scenario.
 fn measure(
     scenario: Scenario,
-    place: &Place,
+    place: Place,
     scale: Scale,
     rounds: u64,
     builds: &mut [Build; 2],
@@ -177,7 +178,7 @@ fn is_complete(stage: &Stage<'_>, title: &str) -> Result<()> {
 fn table(
     [base, head]: &[Build; 2],
     scenarios: &[Scenario],
-    place: &Place,
+    place: Place,
     limit: f64,
 ) -> (String, Vec<String>) {
     let mut text = format!(
@@ -188,7 +189,7 @@ fn table(
     );
     let mut worse = Vec::new();
     for scenario in scenarios {
-        let at: Table = (scenario.title(), place.title);
+        let at: Table = (scenario.title(), place.name());
         for metric in COMPARED {
             let values = |build: &Build| build.figures.values(at, ROW, metric).to_vec();
             let median = |build: &Build| build.figures.median(at, ROW, metric);

@@ -5,8 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, ensure};
-
-use crate::workload::Place;
+use everwatch_testing::scratch::{Place, scratch};
 
 /// The lock file decides which versions were built.
 const LOCK: &str = include_str!("../../Cargo.lock");
@@ -51,17 +50,12 @@ pub(crate) fn describe(places: &[Place]) -> Vec<(String, String)> {
             format!("{} records", sysctl("max_queued_events")),
         ),
     ];
-    for place in places {
-        let kind = run(
-            "stat",
-            &["-f", "-c", "%T", &place.directory.to_string_lossy()],
-        );
-        let text = format!(
-            "`{}`, {}",
-            place.directory.display(),
-            kind.unwrap_or_default()
-        );
-        lines.push((place.title.to_owned(), text));
+    for &place in places {
+        let tree = scratch(place);
+        let directory = tree.path().parent().unwrap_or(tree.path()).display();
+        let kind = run("stat", &["-f", "-c", "%T", &directory.to_string()]);
+        let text = format!("`{directory}`, {}", kind.unwrap_or_default());
+        lines.push((place.name().to_owned(), text));
     }
     let commit = run("git", &["rev-parse", "--short", "HEAD"]).unwrap_or_default();
     let everwatch = locked("everwatch").pop().unwrap_or_default();

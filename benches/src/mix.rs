@@ -8,23 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-
-/// A reproducible source of numbers (SplitMix64).
-pub(crate) struct Chance(u64);
-
-impl Chance {
-    pub(crate) fn new(seed: u64) -> Chance {
-        Chance(seed)
-    }
-
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % bound as u64) as usize
-    }
-}
+use everwatch_testing::random::Random;
 
 /// One thing to do.
 #[derive(Debug)]
@@ -69,14 +53,14 @@ impl Operation {
 /// At least `count` operations that fit one another, if `root` is empty when they begin.
 pub(crate) fn plan(root: &Path, count: usize, seed: u64) -> Vec<Operation> {
     let mut plan = Plan {
-        chance: Chance::new(seed),
+        random: Random::new(seed),
         dirs: vec![root.to_owned()],
         files: Vec::new(),
         serial: 0,
         operations: Vec::new(),
     };
     while plan.operations.len() < count {
-        match plan.chance.below(100) {
+        match plan.random.below(100) {
             0..28 => plan.create_file(),
             28..40 => plan.create_chain(),
             40..54 => plan.rename_file(),
@@ -91,7 +75,7 @@ pub(crate) fn plan(root: &Path, count: usize, seed: u64) -> Vec<Operation> {
 }
 
 struct Plan {
-    chance: Chance,
+    random: Random,
     /// Directories there are by then; the root comes first and stays.
     dirs: Vec<PathBuf>,
     files: Vec<PathBuf>,
@@ -103,18 +87,18 @@ struct Plan {
 impl Plan {
     fn place(&mut self, kind: &str) -> PathBuf {
         self.serial += 1;
-        let at = self.chance.below(self.dirs.len());
+        let at = self.random.below(self.dirs.len());
         self.dirs[at].join(format!("{kind}-{}", self.serial))
     }
 
     /// The position of a file, if there is one.
     fn file(&mut self) -> Option<usize> {
-        (!self.files.is_empty()).then(|| self.chance.below(self.files.len()))
+        (!self.files.is_empty()).then(|| self.random.below(self.files.len()))
     }
 
     /// The position of a directory other than the root, if there is one.
     fn inner(&mut self) -> Option<usize> {
-        (self.dirs.len() > 1).then(|| 1 + self.chance.below(self.dirs.len() - 1))
+        (self.dirs.len() > 1).then(|| 1 + self.random.below(self.dirs.len() - 1))
     }
 
     fn create_file(&mut self) {
@@ -125,7 +109,7 @@ impl Plan {
 
     fn create_chain(&mut self) {
         let mut dir = self.place("chain");
-        for level in 0..=self.chance.below(4) {
+        for level in 0..=self.random.below(4) {
             if level > 0 {
                 dir.push("nested");
             }
@@ -186,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_planned_mix_can_be_done() -> Result<()> {
-        let root = tempfile::tempdir()?;
+        let root = everwatch_testing::scratch::temp();
         let operations = plan(root.path(), 3_000, 7);
         operations.iter().try_for_each(Operation::run)?;
         assert!(fs::read_dir(root.path())?.next().is_some());

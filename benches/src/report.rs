@@ -5,11 +5,13 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use everwatch_testing::scratch::Place;
+
 use crate::figures::{Figures, Metric, Row, Table};
 use crate::scenario::Scenario;
 use crate::subject::Name;
 use crate::target;
-use crate::workload::{Place, Scale};
+use crate::workload::Scale;
 
 /// What was run.
 pub(crate) struct Run<'a> {
@@ -65,7 +67,7 @@ pub(crate) fn write(run: &Run<'_>) -> String {
             format_args!("## {}\n\n{story}\n\n", scenario.title()),
         );
         for place in run.places {
-            let table = (scenario.title(), place.title);
+            let table = (scenario.title(), place.name());
             write_table(&mut text, run.figures, table, scenario.principal());
         }
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use everwatch_testing::scratch::{Place, scratch};
 use serde::{Deserialize, Serialize};
 
 use crate::figures::{Figures, Metric, Row, Table, count, percentile};
@@ -14,7 +15,7 @@ use crate::observer::{Helper, Observer};
 use crate::process;
 use crate::service::say;
 use crate::subject::{self, Intake, Name};
-use crate::workload::{Place, Scale, Work, large_tree, overflow, queue_length, small_tree};
+use crate::workload::{Scale, Work, large_tree, overflow, queue_length, small_tree};
 
 /// See the titles.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, clap::ValueEnum)]
@@ -137,19 +138,19 @@ pub(crate) struct Stage<'a> {
     /// The bench program that the measured processes are started from.
     pub(crate) program: &'a Path,
     pub(crate) scenario: Scenario,
-    pub(crate) place: &'a Place,
+    pub(crate) place: Place,
     pub(crate) scale: Scale,
     pub(crate) figures: &'a mut Figures,
 }
 
 impl Stage<'_> {
     pub(crate) fn table(&self) -> Table {
-        (self.scenario.title(), self.place.title)
+        (self.scenario.title(), self.place.name())
     }
 
     /// Puts a subject through the scenario once. `large` is the tree of all rounds.
     pub(crate) fn play(&mut self, name: Name, large: Option<&Path>, round: u64) -> Result<()> {
-        let fresh = self.place.tree()?;
+        let fresh = scratch(self.place);
         let root = large.unwrap_or(fresh.path());
         match self.scenario {
             Scenario::Arm => self.arm(name, root),
@@ -339,8 +340,8 @@ fn idle_time(scale: Scale) -> Duration {
 }
 
 /// Makes the tree of *arm*, and has the kernel know all of it.
-pub(crate) fn prepare_large_tree(place: &Place, scale: Scale) -> Result<tempfile::TempDir> {
-    let tree = place.tree()?;
+pub(crate) fn prepare_large_tree(place: Place, scale: Scale) -> Result<tempfile::TempDir> {
+    let tree = scratch(place);
     large_tree(tree.path(), scale)?;
     subject::crawl_and_look(tree.path())?;
     Ok(tree)

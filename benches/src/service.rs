@@ -8,10 +8,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
+use everwatch::Tree;
+use everwatch_testing::walk::walk;
 use serde::{Deserialize, Serialize};
 
 use crate::process;
-use crate::replica::Replica;
+use crate::replica::{apply, missing_and_ghosts};
 use crate::subject::{self, Armed, Intake, Name};
 
 #[derive(Serialize, Deserialize, Debug)]
@@ -58,14 +60,14 @@ pub(crate) fn main() -> Result<()> {
 pub(crate) fn serve(name: Name, root: &Path, intake: Intake) -> Result<()> {
     // Whoever keeps what it is told starts with the tree as it is; the others stay small.
     let mut known = match intake {
-        Intake::Keep => Replica::walk(root)?,
-        Intake::Count | Intake::Stamp => Replica::default(),
+        Intake::Keep => walk(root),
+        Intake::Count | Intake::Stamp => Tree::new(),
     };
     let (started, before) = (Instant::now(), process::own_run_time());
     let subject = subject::arm(name, root, intake)?;
     // Wine tells nothing of what is in a directory that nobody has opened since it is armed.
     if cfg!(windows) && intake == Intake::Keep {
-        Replica::walk(root)?;
+        walk(root);
     }
     let wall = started.elapsed();
     let own = process::own_run_time().saturating_sub(before);
@@ -88,16 +90,18 @@ pub(crate) fn serve(name: Name, root: &Path, intake: Intake) -> Result<()> {
             Request::RunTime => say(&subject.run_time()?)?,
             Request::Finish => {
                 let mut told = subject.finish()?;
-                let mut missing_and_ghosts = None;
+                let mut difference = None;
                 if let Some(steps) = told.steps.filter(|_| intake == Intake::Keep) {
-                    steps.into_iter().for_each(|step| known.apply(step));
-                    missing_and_ghosts = Some(known.compare(&Replica::walk(root)?, root));
+                    for step in steps {
+                        apply(&mut known, step)?;
+                    }
+                    difference = Some(missing_and_ghosts(&known, &walk(root), root));
                 }
                 told.arrivals.sort();
                 return say(&Outcome {
                     events: told.events,
                     losses: told.losses,
-                    missing_and_ghosts,
+                    missing_and_ghosts: difference,
                     arrivals: told
                         .arrivals
                         .iter()

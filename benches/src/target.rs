@@ -1,8 +1,9 @@
 //! What Everwatch has set itself, and whether the figures show it.
 
+use everwatch_testing::scratch::Place;
+
 use crate::figures::{Figures, Metric, Row, Table};
 use crate::subject::Name;
-use crate::workload::Place;
 
 const OURS: Row = Row::Subject(Name::Everwatch);
 const RAW: Row = Row::Subject(Name::Raw);
@@ -116,7 +117,7 @@ pub(crate) fn judge(figures: &Figures, places: &[Place]) -> Vec<Verdict> {
     let each = |target: &Target| -> Vec<Verdict> {
         places
             .iter()
-            .filter_map(|place| target.judge(figures, place.title))
+            .filter_map(|place| target.judge(figures, place.name()))
             .collect()
     };
     TARGETS.iter().flat_map(each).collect()

@@ -14,16 +14,16 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use everwatch_testing::scratch::memory;
+use everwatch_testing::walk::walk;
 
 use crate::figures::{Figures, Metric, Row, Table, count};
 use crate::machine;
 use crate::observer::Helper;
 use crate::process;
-use crate::replica::Replica;
 use crate::report::{self, WINE};
 use crate::service::{Outcome, Request};
 use crate::subject::{Armed, Name};
-use crate::workload::Place;
 
 /// What the run needs, which `cargo xtask bench wine` builds.
 #[derive(clap::Args, Debug)]
@@ -202,8 +202,7 @@ impl Stage<'_> {
         (what, operations, dirs): (&'static str, usize, usize),
         round: u64,
     ) -> Result<()> {
-        let place = Place::all().into_iter().next().context("no place")?;
-        let tree = place.tree()?;
+        let tree = memory();
         let areas: Vec<PathBuf> = (0..dirs)
             .map(|number| tree.path().join(format!("area-{number}")))
             .collect();
@@ -227,7 +226,7 @@ impl Stage<'_> {
         ensure!(output.status.success(), "the writer: {}", output.status);
         let (rest, used) = settle(subject, server)?;
         let wall = rest.saturating_duration_since(begun);
-        let entries = Replica::walk(tree.path())?.len() as f64;
+        let entries = walk(tree.path()).len() as f64;
         let outcome: Outcome = helper.ask(&Request::Finish)?;
         let (missing, ghosts) = outcome.missing_and_ghosts.context("nothing to compare")?;
         let (table, row): (Table, Row) = ((what, writer.title()), Row::Subject(name));

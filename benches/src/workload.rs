@@ -2,9 +2,10 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use everwatch_testing::random::Random;
 
 use crate::mix;
 
@@ -17,34 +18,6 @@ pub(crate) struct Scale {
 impl Scale {
     pub(crate) fn of(self, count: usize) -> usize {
         if self.quick { count / 20 } else { count }
-    }
-}
-
-/// Where trees are made, and what that place is called in the tables.
-#[derive(Clone, Debug)]
-pub(crate) struct Place {
-    pub(crate) title: &'static str,
-    pub(crate) directory: PathBuf,
-}
-
-impl Place {
-    pub(crate) fn all() -> Vec<Place> {
-        let place = |title, directory: &str| Place {
-            title,
-            directory: directory.into(),
-        };
-        [place("tmpfs", "/dev/shm"), place("disk", "/var/tmp")]
-            .into_iter()
-            .filter(|place| place.directory.is_dir())
-            .collect()
-    }
-
-    /// An empty tree, removed when dropped.
-    pub(crate) fn tree(&self) -> Result<tempfile::TempDir> {
-        tempfile::Builder::new()
-            .prefix("everwatch-bench-")
-            .tempdir_in(&self.directory)
-            .with_context(|| format!("no tree in {}", self.directory.display()))
     }
 }
 
@@ -104,8 +77,8 @@ impl Work {
                 Ok(())
             }),
             Work::Deep => {
-                let mut chance = mix::Chance::new(round);
-                let depths: Vec<_> = (0..scale.of(20_000)).map(|_| chance.below(8)).collect();
+                let mut random = Random::new(round);
+                let depths: Vec<_> = (0..scale.of(20_000)).map(|_| random.below(8)).collect();
                 Box::new(move || {
                     depths
                         .iter()

@@ -20,7 +20,7 @@ pub(crate) const TOP: usize = 0;
 pub(crate) struct Node {
     pub(crate) kind: FileType,
     pub(crate) inode: u64,
-    pub(crate) born: FileTime,
+    pub(crate) created_at: FileTime,
     pub(crate) modified: FileTime,
     pub(crate) changed: FileTime,
     pub(crate) content: Vec<u8>,
@@ -99,7 +99,7 @@ impl<'a> Disk<'a> {
         self.nodes.push(Node {
             kind,
             inode: self.nodes.len() as u64 + 1,
-            born: self.now,
+            created_at: self.now,
             modified: self.now,
             changed: self.now,
             content: Vec::new(),

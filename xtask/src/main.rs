@@ -13,6 +13,7 @@ mod guarantees;
 mod interleavings;
 mod machine;
 mod measure;
+mod packages;
 mod process;
 mod quick;
 mod requirements;
@@ -94,6 +95,12 @@ const COMMANDS: &[Command] = &[
         takes: "[--details] [--check]",
         does: "walls, names, documentation and English of the sources in numbers",
         run: measure::run,
+    },
+    Command {
+        name: "packages",
+        takes: "",
+        does: "whether every published crate can be published as it stands",
+        run: packages::run,
     },
     Command {
         name: "guarantees",

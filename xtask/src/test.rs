@@ -2,7 +2,7 @@
 
 use crate::process::{self, Tally, command};
 use crate::stages::{Failure, Outcome, Stages};
-use crate::{arguments, guarantees, machine, requirements, sim, wine};
+use crate::{arguments, guarantees, machine, packages, requirements, sim, wine};
 
 /// The suite that runs the command against the real file system.
 pub(crate) const TORTURE: &str = "cargo test --release --package everwatch-torture --test torture";
@@ -82,6 +82,7 @@ fn all(stages: &mut Stages) -> Result<(), String> {
     stages.run("fuzz targets", || each(FUZZ))?;
     stages.run("clippy for Windows", wine::clippy)?;
     stages.run("Windows programs under Wine", wine::stage)?;
+    stages.run("packages", packages::stage)?;
     stages.run("Miri", miri)
 }
 

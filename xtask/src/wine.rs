@@ -69,6 +69,20 @@ pub(crate) fn clippy() -> Result<Outcome, Failure> {
 
 /// Type-checks those of the named packages that build for Windows. Nothing is installed for it.
 pub(crate) fn check(names: &[&str]) -> Result<Outcome, Failure> {
+    on_windows("check --all-targets", names, &[])
+}
+
+/// Packages those of the named packages that build for Windows, and builds them there from the packages.
+/// Nothing is installed for it.
+pub(crate) fn package(names: &[&str], variables: &[(&str, &str)]) -> Result<Outcome, Failure> {
+    on_windows("package --allow-dirty", names, variables)
+}
+
+fn on_windows(
+    command: &str,
+    names: &[&str],
+    variables: &[(&str, &str)],
+) -> Result<Outcome, Failure> {
     let target = Toolchain::Rustup.target();
     let chosen: String = ON_WINDOWS
         .iter()
@@ -81,12 +95,11 @@ pub(crate) fn check(names: &[&str]) -> Result<Outcome, Failure> {
         return Ok(Outcome::Skipped(why));
     }
     if chosen.is_empty() {
-        return Ok(Outcome::Skipped(
-            "nothing of it builds for Windows".to_owned(),
-        ));
+        let why = "nothing of it builds for Windows".to_owned();
+        return Ok(Outcome::Skipped(why));
     }
-    let line = format!("cargo check{chosen} --all-targets --target {target}");
-    process::run(process::command(&line, &[])).map(Outcome::Done)
+    let line = format!("cargo {command}{chosen} --target {target}");
+    process::run(process::command(&line, variables)).map(Outcome::Done)
 }
 
 /// Prints what a shell needs to build and run Windows programs by hand.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::thread::JoinHandle;
 
 use anyhow::{Result, anyhow};
-use everwatch::{ChangeKind, Event, ResyncPhase, Watcher};
+use everwatch::{Event, ResyncPhase, Watcher};
 
 use super::{Intake, Subject, Taken, Told};
 use crate::replica::Step;
@@ -46,14 +46,7 @@ impl Subject for Everwatch {
             match event {
                 Event::Change(change) => {
                     told.arrivals.push((arrived, change.path.clone()));
-                    steps.push(match change.kind {
-                        ChangeKind::Removed => Step::Gone(change.path),
-                        ChangeKind::Moved { from } => Step::Moved {
-                            from,
-                            to: change.path,
-                        },
-                        _ => Step::Exists(change.path),
-                    });
+                    steps.push(Step::Change(change));
                 }
                 Event::Resync(resync) if resync.phase == ResyncPhase::End => {
                     told.repairs.push(arrived)

@@ -16,13 +16,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
+#[cfg(target_os = "linux")]
+pub(crate) use raw::{crawl, crawl_and_look};
 use serde::{Deserialize, Serialize};
 
 use crate::process;
 use crate::replica::Step;
-
-#[cfg(target_os = "linux")]
-pub(crate) use raw::{crawl, crawl_and_look};
 
 /// Who is measured.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, clap::ValueEnum)]

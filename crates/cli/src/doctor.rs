@@ -1,13 +1,13 @@
 //! `everwatch doctor`: what this machine and the file system of a path can do, as lines for people.
 //!
-//! Limits and the backend come from [`machine::inspect`]. The path is then watched for real, because a
+//! Limits and the backend come from [`everwatch::inspect`]. The path is then watched for real, because a
 //! limit on paper does not show how much of it other programs use.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use everwatch::{Backend, CompletionModel, CoverageState, Error, Watcher, machine};
+use everwatch::{Backend, CompletionModel, CoverageState, Error, Watcher};
 
 use crate::text::PathStyle;
 
@@ -53,7 +53,7 @@ pub(crate) fn run(paths: &[PathBuf]) -> Result<(), String> {
 /// Appends the lines about one path. Arming the path blocks until its tree is scanned.
 fn describe(path: &Path, text: &mut String) -> Result<(), Error> {
     let style = PathStyle { below: None };
-    let report = machine::inspect(path)?;
+    let report = everwatch::inspect(path)?;
     let mut line = |name: &str, value: String| {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {name:<18}  {value}");

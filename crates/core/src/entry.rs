@@ -4,8 +4,9 @@
 //! records, the mirror, events and the kernel are all described with them.
 
 use std::fmt;
+use std::num::{NonZeroU32, NonZeroU64};
 
-use crate::time::FileTime;
+use crate::time::{FileTime, may_be_since};
 
 /// What kind of thing a directory entry is. Symbolic links are entries of their own and are never
 /// followed below a root.
@@ -44,40 +45,85 @@ impl fmt::Display for FileType {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Watch(pub i32);
 
+/// The number of an entry on its file system: the inode number, or the file index of Windows. File systems
+/// that number nothing say 0.
+pub type InodeNumber = NonZeroU64;
+
+/// What tells an entry from a later one with the same number.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Birth {
+    /// The entry was created at this time. Its number may be reused once it is gone.
+    At(FileTime),
+    /// The file system uses no number twice, as NTFS does. The time of creation tells nothing more, and any
+    /// program can set it.
+    Unique,
+    /// The file system reuses numbers and keeps no time of creation.
+    Unknown,
+}
+
+impl Birth {
+    /// Whether an entry that has this number now surely had it before `moment`.
+    pub(crate) fn is_before(self, moment: FileTime) -> bool {
+        match self {
+            Birth::At(time) => !may_be_since(time, moment),
+            Birth::Unique => true,
+            Birth::Unknown => false,
+        }
+    }
+
+    /// Whether the two may be of one entry.
+    pub(crate) fn may_be(self, other: Birth) -> bool {
+        self == other || self == Birth::Unknown || other == Birth::Unknown
+    }
+
+    /// The birth in the four bytes that the mirror has for it; `None` if it is unknown.
+    pub(crate) fn fold(self) -> Option<BirthHash> {
+        let time = match self {
+            Birth::At(time) => time,
+            // A nanosecond after the epoch, when nothing was created.
+            Birth::Unique => 1,
+            Birth::Unknown => return None,
+        };
+        let folded = time.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        NonZeroU32::new((folded as u32).max(1)).map(BirthHash)
+    }
+}
+
+/// A [`Birth`] that is known, folded into four bytes. Two births that differ have the same hash once in four
+/// thousand million pairs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct BirthHash(NonZeroU32);
+
 /// Which directory something is, whatever it is called.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Identity {
     /// The file system.
     pub device: u64,
-    /// The inode on it.
-    pub inode: u64,
-    /// Birth time in nanoseconds, where known: inode numbers are used again. 0 if unknown.
-    pub born: i64,
+    /// The number on it.
+    pub inode: Option<InodeNumber>,
+    /// What tells it from an earlier or later directory with the same number.
+    pub birth: Birth,
 }
-
-/// What stands for the birth time of entries whose numbers are never used again: the number alone tells
-/// them apart, and the time of creation can be set by anybody.
-pub const BORN_ONCE: FileTime = 1;
 
 /// What looking at an entry shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stat {
     /// What it is.
     pub kind: FileType,
-    /// Where it is.
+    /// The file system that it is on.
     pub device: u64,
-    /// Its inode number.
-    pub inode: u64,
-    /// Birth time, 0 if unknown.
-    pub born: FileTime,
+    /// Its number there.
+    pub inode: Option<InodeNumber>,
+    /// What tells it from an earlier or later entry with the same number.
+    pub birth: Birth,
     /// Time of the last change of content.
     pub modified: FileTime,
     /// Time of the last change of anything.
     pub changed: FileTime,
     /// Length of the content.
     pub size: u64,
-    /// Number of names, 0 if unknown.
-    pub links: u32,
+    /// Number of names, if the file system counts them.
+    pub links: Option<NonZeroU32>,
 }
 
 impl Stat {
@@ -86,7 +132,45 @@ impl Stat {
         Identity {
             device: self.device,
             inode: self.inode,
-            born: self.born,
+            birth: self.birth,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn births_are_of_one_entry_unless_they_are_known_and_differ() {
+        let [early, late] = [Birth::At(7), Birth::At(8)];
+        assert!(early.may_be(early) && early.may_be(Birth::Unknown));
+        assert!(Birth::Unknown.may_be(Birth::Unique));
+        assert!(!early.may_be(late) && !early.may_be(Birth::Unique));
+    }
+
+    #[test]
+    fn a_number_that_is_never_reused_was_the_entrys_at_any_moment() {
+        let second = 1_000_000_000;
+        assert!(Birth::Unique.is_before(FileTime::MAX));
+        assert!(Birth::At(second + 1).is_before(2 * second));
+        assert!(!Birth::At(2 * second + 1).is_before(2 * second));
+        assert!(!Birth::Unknown.is_before(FileTime::MAX));
+    }
+
+    #[test]
+    fn known_births_have_hashes_that_differ() {
+        let births = [
+            Birth::At(0),
+            Birth::At(2),
+            Birth::At(1 << 40),
+            Birth::Unique,
+        ];
+        let hashes: Vec<_> = births.iter().filter_map(|birth| birth.fold()).collect();
+        assert_eq!(hashes.len(), births.len());
+        for (at, hash) in hashes.iter().enumerate() {
+            assert!(!hashes[..at].contains(hash));
+        }
+        assert_eq!(Birth::Unknown.fold(), None);
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::entry::Watch;
 use crate::queue::RecordQueue;
-use crate::record::{Action, Record};
+use crate::record::{Action, Cookie, Record};
 
 const IN_MODIFY: u32 = 0x2;
 const IN_ATTRIB: u32 = 0x4;
@@ -46,7 +46,7 @@ fn split_record(bytes: &[u8]) -> Option<(Option<Record<'_>>, &[u8])> {
     let field = |at: usize| -> Option<[u8; 4]> { header.get(at..at + 4)?.try_into().ok() };
     let watch = Watch(i32::from_ne_bytes(field(0)?));
     let mask = u32::from_ne_bytes(field(4)?);
-    let cookie = u32::from_ne_bytes(field(8)?);
+    let cookie = Cookie::new(u32::from_ne_bytes(field(8)?));
     let length = usize::try_from(u32::from_ne_bytes(field(12)?)).ok()?;
     let (padded, rest) = rest.split_at_checked(length)?;
     let name = padded.split(|&byte| byte == 0).next().unwrap_or(b"");
@@ -112,7 +112,7 @@ mod tests {
         let second = records.front().expect("a record");
         assert_eq!(
             (second.action, second.cookie, second.name),
-            (Action::MovedTo, 9, &b"f"[..])
+            (Action::MovedTo, Cookie::new(9), &b"f"[..])
         );
     }
 

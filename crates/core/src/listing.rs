@@ -1,21 +1,21 @@
 //! A listing: the entries of one directory, as a kernel read them.
 
-use crate::entry::FileType;
-use crate::time::FileTime;
+use crate::entry::{Birth, FileType, InodeNumber};
 
 /// The entries of one directory, in a buffer that is reused.
 #[derive(Debug, Default)]
 pub struct Listing {
     names: Vec<u8>,
     entries: Vec<Slot>,
-    born: FileTime,
+    /// What all entries have in common; unknown in most listings.
+    birth: Option<Birth>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     start: usize,
     len: usize,
-    inode: u64,
+    inode: Option<InodeNumber>,
     kind: Option<FileType>,
 }
 
@@ -24,8 +24,8 @@ struct Slot {
 pub struct DirEntry<'a> {
     /// Its name.
     pub name: &'a [u8],
-    /// Its inode number.
-    pub inode: u64,
+    /// Its number on the file system.
+    pub inode: Option<InodeNumber>,
     /// What it is, if the listing says so.
     pub kind: Option<FileType>,
 }
@@ -35,21 +35,21 @@ impl Listing {
     pub fn clear(&mut self) {
         self.names.clear();
         self.entries.clear();
-        self.born = 0;
+        self.birth = None;
     }
 
-    /// Says what stands for the birth time of all entries, on a file system that uses no number twice.
-    pub fn set_born(&mut self, born: FileTime) {
-        self.born = born;
+    /// States the birth of all entries: [`Birth::Unique`] on a file system that uses no number twice.
+    pub fn set_birth(&mut self, birth: Birth) {
+        self.birth = Some(birth);
     }
 
-    /// What stands for the birth time of every entry, 0 if that is not known.
-    pub fn born(&self) -> FileTime {
-        self.born
+    /// The birth of each entry, which most listings do not show.
+    pub fn birth(&self) -> Birth {
+        self.birth.unwrap_or(Birth::Unknown)
     }
 
-    /// Adds an entry.
-    pub fn push(&mut self, name: &[u8], inode: u64, kind: Option<FileType>) {
+    /// Adds an entry with its name, its number, and its kind if the listing shows that.
+    pub fn push(&mut self, name: &[u8], inode: Option<InodeNumber>, kind: Option<FileType>) {
         self.entries.push(Slot {
             start: self.names.len(),
             len: name.len(),

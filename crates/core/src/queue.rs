@@ -3,21 +3,21 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::entry::{FileType, Watch};
-use crate::record::{Action, Described, Record};
+use crate::entry::{FileType, InodeNumber, Watch};
+use crate::record::{Action, Cookie, Described, Record};
 use crate::time::Moment;
 
 #[derive(Clone, Copy, Debug)]
 struct Head {
     watch: Watch,
-    cookie: u32,
+    cookie: Option<Cookie>,
     start: u32,
     len: u16,
     action: Action,
     is_dir: bool,
-    /// Of [`Described`].
+    /// Both of [`Described`], which as a whole would take eight bytes more.
     kind: Option<FileType>,
-    inode: u64,
+    inode: Option<InodeNumber>,
     /// The second half of a move that was applied together with its first.
     spent: bool,
 }
@@ -119,7 +119,7 @@ impl RecordQueue {
             action: record.action,
             is_dir: record.is_dir,
             kind: record.described.map(|described| described.kind),
-            inode: record.described.map_or(0, |described| described.inode),
+            inode: record.described.map(|described| described.inode),
             spent: false,
         });
         self.names.extend_from_slice(&record.name[..len]);
@@ -136,10 +136,10 @@ impl RecordQueue {
             action: head.action,
             is_dir: head.is_dir,
             cookie: head.cookie,
-            described: head.kind.map(|kind| Described {
-                kind,
-                inode: head.inode,
-            }),
+            described: head
+                .kind
+                .zip(head.inode)
+                .map(|(kind, inode)| Described { kind, inode }),
             name: self.name(head),
         }
     }
@@ -278,7 +278,7 @@ mod tests {
             watch: Watch(1),
             action,
             is_dir: false,
-            cookie,
+            cookie: Cookie::new(cookie),
             described: None,
             name,
         }

@@ -1,6 +1,8 @@
 //! Records: what a kernel said, decoded and not yet believed.
 
-use crate::entry::{FileType, Watch};
+use std::num::NonZeroU32;
+
+use crate::entry::{FileType, InodeNumber, Watch};
 
 /// What a record says.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -40,8 +42,11 @@ pub struct Described {
     /// What it was.
     pub kind: FileType,
     /// Its number on the file system.
-    pub inode: u64,
+    pub inode: InodeNumber,
 }
+
+/// What the two halves of one move have in common, and no other record of that time.
+pub type Cookie = NonZeroU32;
 
 /// One record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,8 +57,8 @@ pub struct Record<'a> {
     pub action: Action,
     /// Whether the entry is a directory; of no meaning where the kernel names paths.
     pub is_dir: bool,
-    /// Ties the halves of a move together; 0 otherwise.
-    pub cookie: u32,
+    /// Ties the halves of a move together.
+    pub cookie: Option<Cookie>,
     /// What the entry is, if the kernel says so.
     pub described: Option<Described>,
     /// The entry's name, or its path below the directory; empty if the record is about the directory
@@ -67,7 +72,7 @@ impl Record<'_> {
         watch: Watch(-1),
         action: Action::Overflow,
         is_dir: false,
-        cookie: 0,
+        cookie: None,
         described: None,
         name: b"",
     };

@@ -16,19 +16,19 @@
 
 #![forbid(unsafe_code)]
 
-mod engine;
 mod error;
 mod feed;
 mod handover;
-pub mod machine;
 mod options;
 mod platform;
 mod printable;
 mod readiness;
-mod rules;
+mod report;
+mod root_spec;
+mod shared;
+mod snapshot;
+mod thread;
 mod watcher;
-
-use std::path::Path;
 
 pub use error::{Error, ErrorKind};
 pub use everwatch_core::coverage::{Coverage, CoverageState, Gap};
@@ -38,11 +38,13 @@ pub use everwatch_core::event::{
     Cause, Change, ChangeKind, Event, Resync, ResyncPhase, ResyncReason,
 };
 pub use everwatch_core::tree::{Difference, Misfit, MisfitKind, Tree, TreeEntry};
-pub use feed::{EventStream, Feed};
+pub use feed::{EventStream, Feed, watch};
 pub use options::{Backend, CompletionModel, Options};
 pub use printable::printable;
 pub use readiness::Readiness;
-pub use watcher::{Cursor, Entry, Root, Snapshot, Watcher};
+pub use report::{Report, inspect};
+pub use snapshot::{Entry, Snapshot};
+pub use watcher::{Cursor, Root, Watcher};
 
 /// Serves as the worker process of [`CompletionModel::Isolated`]: reads directories for the process that
 /// started this one, over standard input and output, and never returns. For programs that name themselves
@@ -52,18 +54,7 @@ pub fn serve_isolated_reads() -> ! {
     everwatch_backends::serve_isolated_reads()
 }
 
-/// Watches `path`, a directory with all below it or a single file, and returns its feed.
-///
-/// Blocks until the path is armed: whatever happens after this returned is in the feed.
-///
-/// # Errors
-///
-/// As [`Watcher::new`] and [`Watcher::watch`].
-pub fn watch(path: impl AsRef<Path>) -> Result<Feed, Error> {
-    Options::new().watch([path])
-}
-
 /// The examples of the README are compiled as documentation tests.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

@@ -3,8 +3,9 @@
 mod common;
 
 use std::fs;
+use std::future::Future;
 use std::path::Path;
-use std::pin::Pin;
+use std::pin::pin;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -16,7 +17,6 @@ use common::{
     structure, temp, waiting, walk,
 };
 use everwatch::{ErrorKind, Event, Feed, Options, Watcher};
-use futures_core::Stream;
 
 /// `close` has to be back by then, whatever goes on. What goes on here is heavy, and where each call goes
 /// through one other process, that is busy; `models.rs` has the idle case.
@@ -63,7 +63,10 @@ fn assert_is_closed(feed: &mut Feed) {
         "there is nothing to wait for"
     );
     let mut context = Context::from_waker(Waker::noop());
-    assert_eq!(Pin::new(feed).poll_next(&mut context), Poll::Ready(None));
+    assert_eq!(
+        pin!(feed.next_async()).poll(&mut context),
+        Poll::Ready(None)
+    );
 }
 
 #[test]
@@ -214,7 +217,7 @@ fn every_waiter_returns_when_the_watcher_is_closed() {
                 5 => while watcher.coverage().is_ok() {},
                 6 => while watcher.feed().is_ok() {},
                 _ => futures_lite::future::block_on(async {
-                    while futures_lite::StreamExt::next(&mut feed).await.is_some() {}
+                    while feed.next_async().await.is_some() {}
                 }),
             }
             done.send(waiter).expect("the test waits");
@@ -260,7 +263,7 @@ fn a_waker_may_close_the_watcher() {
             woken: AtomicUsize::new(0),
         });
         let waker = Waker::from(Arc::clone(&closer));
-        let poll = Pin::new(&mut feed).poll_next(&mut Context::from_waker(&waker));
+        let poll = pin!(feed.next_async()).poll(&mut Context::from_waker(&waker));
         assert_eq!(poll, Poll::Pending);
         fs::write(dir.path().join("a"), "").expect("a file");
         eventually("the waker was called", || {
@@ -289,7 +292,7 @@ fn a_waker_that_asks_the_watcher_for_a_barrier_gets_an_answer() {
     let mut feed = watcher.feed().expect("a feed");
     let asker = Arc::new(Asker(watcher, AtomicUsize::new(0)));
     let waker = Waker::from(Arc::clone(&asker));
-    let poll = Pin::new(&mut feed).poll_next(&mut Context::from_waker(&waker));
+    let poll = pin!(feed.next_async()).poll(&mut Context::from_waker(&waker));
     assert_eq!(poll, Poll::Pending);
     fs::write(dir.path().join("a"), "").expect("a file");
     let begin = Instant::now();
@@ -315,7 +318,7 @@ fn close_wakes_a_task_that_waits_for_the_feed() {
     let (watcher, mut feed) = armed(dir.path());
     let count = Arc::new(Count(AtomicUsize::new(0)));
     let waker = Waker::from(Arc::clone(&count));
-    let poll = Pin::new(&mut feed).poll_next(&mut Context::from_waker(&waker));
+    let poll = pin!(feed.next_async()).poll(&mut Context::from_waker(&waker));
     assert_eq!(poll, Poll::Pending);
     watcher.close();
     assert_eq!(count.0.load(Ordering::Acquire), 1);
@@ -418,7 +421,7 @@ fn close_after_finish_drops_what_no_consumer_has_taken() {
     watcher.close();
     let mut context = Context::from_waker(Waker::noop());
     assert_eq!(
-        Pin::new(&mut stream).poll_next(&mut context),
+        pin!(stream.next_async()).poll(&mut context),
         Poll::Ready(None)
     );
     assert_is_closed(&mut feed);

@@ -1,5 +1,7 @@
 //! What is hidden is not there: no entry, no watch, no listing. Rules are git's, and may change.
 
+#![cfg(feature = "globs")]
+
 mod common;
 
 use std::collections::BTreeSet;

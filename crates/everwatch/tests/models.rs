@@ -3,8 +3,9 @@
 mod common;
 
 use std::fs;
+use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
+use std::pin::pin;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
@@ -16,7 +17,6 @@ use common::{
     temp, until, walk,
 };
 use everwatch::{ChangeKind, CompletionModel, CoverageState, ErrorKind, Event, Feed, Watcher};
-use futures_core::Stream;
 
 under_each_model! {
     // requirement: S0.2, S3.10 (linux)
@@ -141,7 +141,7 @@ fn closing_from_inside_a_handler_is_prompt_whatever_is_watched(model: Completion
                 watcher: Mutex::new(Some(watcher)),
                 took,
             }));
-            let poll = Pin::new(&mut feed).poll_next(&mut Context::from_waker(&waker));
+            let poll = pin!(feed.next_async()).poll(&mut Context::from_waker(&waker));
             assert_eq!(poll, Poll::Pending);
             fs::write(files.next().expect("a name"), "").expect("a file");
             let took = duration
@@ -346,7 +346,7 @@ fn records_that_were_lost_are_made_up_for_and_the_feed_goes_on(model: Completion
         is_held,
         let_go: Mutex::new(let_go),
     }));
-    let poll = Pin::new(&mut asleep).poll_next(&mut Context::from_waker(&waker));
+    let poll = pin!(asleep.next_async()).poll(&mut Context::from_waker(&waker));
     assert_eq!(poll, Poll::Pending);
     fs::write(dir.path().join("first"), "").expect("a file");
     held.recv_timeout(PATIENCE).expect("the engine is held");

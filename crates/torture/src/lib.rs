@@ -9,12 +9,10 @@
 
 #![forbid(unsafe_code)]
 
-#[cfg(target_os = "linux")]
 pub mod line;
 pub mod names;
 #[cfg(target_os = "linux")]
 pub mod program;
-pub mod random;
 #[cfg(target_os = "linux")]
 pub mod reading;
 #[cfg(target_os = "linux")]

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use crate::random::Random;
+use everwatch_testing::random::Random;
 
 /// The names that a workload uses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,10 +47,10 @@ impl Names {
         if self == Names::Plain {
             return format!("{letter}{number}").into();
         }
-        let beginning = random.pick(HOSTILE).copied().unwrap_or_default();
+        let beginning = random.choose(HOSTILE).copied().unwrap_or_default();
         let mut name = [beginning, format!("{letter}{number}").as_bytes()].concat();
-        if random.chance(10) {
-            name.resize(LONGEST, if random.chance(50) { b'x' } else { 0xe4 });
+        if random.chance(100) {
+            name.resize(LONGEST, if random.chance(500) { b'x' } else { 0xe4 });
         }
         exact(name)
     }

@@ -31,12 +31,6 @@ fn profile_directory() -> PathBuf {
     directory.expect("two directories above").to_owned()
 }
 
-/// `tmp` in the target directory: the device that is built on, usually a disk.
-pub(crate) fn temporary_directory() -> PathBuf {
-    let directory = profile_directory();
-    directory.parent().unwrap_or(&directory).join("tmp")
-}
-
 /// Builds the command with the profile of this program. Cargo does nothing if it is up to date.
 fn build() -> PathBuf {
     let directory = profile_directory();

@@ -61,7 +61,7 @@ impl Replica {
     /// A replica that begins with what a walk found, whose contents count as reported now.
     pub fn new(known: &WalkedTree) -> Replica {
         let mut tree = Tree::default();
-        let now = Some(SystemTime::now());
+        let now = now();
         for (path, entry) in known.iter() {
             tree.insert(&path, entry.file_type);
             report(&mut tree, &path, now);
@@ -117,7 +117,7 @@ impl Replica {
             self.object(&misfit.to_string(), &change);
         }
         if matches!(change.kind, ChangeKind::Created | ChangeKind::Modified) {
-            report(&mut self.tree, &change.path, Some(SystemTime::now()));
+            report(&mut self.tree, &change.path, now());
         }
         if let Some(kept) = &mut self.kept {
             kept.push(change);
@@ -151,7 +151,7 @@ impl Replica {
                 difference.unreported += 1;
                 let (written, reported) = (entry.value, ours.value);
                 difference.quote(format!(
-                    "{path:?}: written at {written:?}, reported at {reported:?}"
+                    "{path:?}: written at {written:?} ns, reported at {reported:?} ns"
                 ));
             }
         }
@@ -159,6 +159,13 @@ impl Replica {
     }
 }
 
+/// The time on the clock that files are stamped with.
+fn now() -> Moment {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.ok().map(|since| since.as_nanos() as i64)
+}
+
+/// Notes when the content of an entry was reported.
 fn report(tree: &mut Tree<Moment>, path: &Path, at: Moment) {
     if let Some(value) = tree.value_mut(path) {
         *value = at;
@@ -261,8 +268,8 @@ mod tests {
         for file in ["/r/missing/c", "/r/type", "/r/f"] {
             disk.insert(file, FileType::File);
         }
-        let later = SystemTime::now() + std::time::Duration::from_secs(1);
-        report(&mut disk, Path::new("/r/f"), Some(later));
+        let later = now().map(|now| now + 1_000_000_000);
+        report(&mut disk, Path::new("/r/f"), later);
         let difference = replica.difference(&disk);
         let counts = [
             difference.missing,

@@ -3,81 +3,32 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::program;
+pub use everwatch_testing::scratch::Place;
+use everwatch_testing::scratch::scratch;
 use rustix::fs::{FlockOperation, flock};
-
-/// The file system that a test works on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Place {
-    /// Memory: nothing slows the writers down.
-    Tmpfs,
-    /// A file system on a device.
-    Disk,
-}
-
-impl Place {
-    /// Both.
-    pub const ALL: [Place; 2] = [Place::Tmpfs, Place::Disk];
-
-    /// The word for it in a description of a run.
-    pub fn name(self) -> &'static str {
-        match self {
-            Place::Tmpfs => "tmpfs",
-            Place::Disk => "disk",
-        }
-    }
-
-    /// The directory for scratch directories. `EVERWATCH_DISK` may name one on another device than that of
-    /// the target directory.
-    fn directory(self) -> PathBuf {
-        match self {
-            Place::Tmpfs => PathBuf::from("/dev/shm"),
-            Place::Disk => std::env::var_os("EVERWATCH_DISK")
-                .map_or_else(program::temporary_directory, PathBuf::from),
-        }
-    }
-}
+use tempfile::TempDir;
 
 /// A new directory that is removed with all below it when this is dropped.
 #[derive(Debug)]
-pub struct Scratch {
-    path: PathBuf,
-}
+pub struct Scratch(TempDir);
 
 impl Scratch {
     /// Makes one.
     pub fn new(place: Place) -> Scratch {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("everwatch-torture-{}-{number}", std::process::id());
-        let path = place.directory().join(name);
-        std::fs::create_dir_all(&path).expect("make a directory to work in");
-        Scratch { path }
+        Scratch(scratch(place))
     }
 
     /// Its path, which is absolute.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.0.path()
     }
 
     /// Makes a directory in this one. `name` may be a path whose parent exists.
     pub fn dir(&self, name: &str) -> PathBuf {
-        let path = self.path.join(name);
+        let path = self.path().join(name);
         std::fs::create_dir(&path).expect("make a directory");
         path
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // A writer of a failed test may still be at work.
-        for _ in 0..3 {
-            if std::fs::remove_dir_all(&self.path).is_ok() {
-                return;
-            }
-        }
     }
 }
 

@@ -91,7 +91,7 @@ impl Writer<'_> {
         mknodat(CWD, &path, FileType::Fifo, Mode::RWXU, 0)?;
         // Opening it would block, so it is only renamed or removed.
         self.files.retain(|known| *known != path);
-        if self.random.chance(50) {
+        if self.random.chance(500) {
             fs::remove_file(path)
         } else {
             Ok(())

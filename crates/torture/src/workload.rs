@@ -8,8 +8,9 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use everwatch_testing::random::Random;
+
 use crate::names::Names;
-use crate::random::Random;
 use crate::writer::{Peculiar, Writer};
 
 /// The sort of operations.

@@ -8,8 +8,9 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use everwatch_testing::random::Random;
+
 use crate::names::Names;
-use crate::random::Random;
 
 /// How many files, and how many directories, a writer remembers.
 const REMEMBERED: usize = 512;
@@ -82,15 +83,15 @@ impl<'a> Writer<'a> {
 
     /// One of the directories that the workload fills.
     pub fn root(&mut self) -> PathBuf {
-        self.random.pick(self.roots).cloned().unwrap_or_default()
+        self.random.choose(self.roots).cloned().unwrap_or_default()
     }
 
     /// A directory to work in: one that is remembered, or a root.
     pub fn dir(&mut self) -> PathBuf {
-        if self.random.chance(15) {
+        if self.random.chance(150) {
             return self.root();
         }
-        match self.random.pick(&self.dirs).cloned() {
+        match self.random.choose(&self.dirs).cloned() {
             Some(dir) if dir.as_os_str().len() < LONGEST_PATH => dir,
             _ => self.root(),
         }
@@ -117,7 +118,7 @@ impl<'a> Writer<'a> {
     /// A file that existed once. An error if none is remembered.
     pub fn known_file(&mut self) -> io::Result<PathBuf> {
         self.random
-            .pick(&self.files)
+            .choose(&self.files)
             .cloned()
             .ok_or_else(nothing_known)
     }
@@ -125,14 +126,14 @@ impl<'a> Writer<'a> {
     /// A directory that existed once. An error if none is remembered.
     pub fn known_dir(&mut self) -> io::Result<PathBuf> {
         self.random
-            .pick(&self.dirs)
+            .choose(&self.dirs)
             .cloned()
             .ok_or_else(nothing_known)
     }
 
     /// A file or a directory that existed once.
     pub fn known(&mut self) -> io::Result<PathBuf> {
-        if self.random.chance(50) {
+        if self.random.chance(500) {
             self.known_dir()
         } else {
             self.known_file()
@@ -184,7 +185,7 @@ impl<'a> Writer<'a> {
 
     /// Creates a chain of up to eight directories with a file at its end, sometimes below another chain.
     pub fn make_chain(&mut self) -> io::Result<()> {
-        let mut path = match self.random.chance(30) {
+        let mut path = match self.random.chance(300) {
             true => self.dir(),
             false => self.own_place("chain"),
         };
@@ -232,7 +233,7 @@ impl<'a> Writer<'a> {
     /// Renames a file within its directory, or to another one, over what is there.
     pub fn rename_file(&mut self) -> io::Result<()> {
         let from = self.known_file()?;
-        let to = match (self.random.chance(40), from.parent()) {
+        let to = match (self.random.chance(400), from.parent()) {
             (true, Some(dir)) => dir.join(self.name('f')),
             _ => self.place('f'),
         };
@@ -247,7 +248,7 @@ impl<'a> Writer<'a> {
     /// an empty one.
     pub fn rename_dir(&mut self) -> io::Result<()> {
         let from = self.known_dir()?;
-        let to = match (self.random.chance(30), from.parent()) {
+        let to = match (self.random.chance(300), from.parent()) {
             (true, Some(dir)) => dir.join(self.name('d')),
             _ => self.place('d'),
         };
@@ -263,7 +264,7 @@ impl<'a> Writer<'a> {
 
     /// Writes a new version beside the file and renames it over the old one.
     pub fn replace(&mut self) -> io::Result<()> {
-        let target = match self.random.chance(70) {
+        let target = match self.random.chance(700) {
             true => self.known_file().unwrap_or_else(|_| self.place('f')),
             false => self.place('f'),
         };
@@ -282,7 +283,7 @@ impl<'a> Writer<'a> {
 
     /// Swaps two entries by three renames.
     pub fn swap(&mut self) -> io::Result<()> {
-        let (one, other) = match self.random.chance(50) {
+        let (one, other) = match self.random.chance(500) {
             true => (self.known_dir()?, self.known_dir()?),
             false => (self.known_file()?, self.known_file()?),
         };
@@ -400,7 +401,7 @@ impl<'a> Writer<'a> {
 
     /// Creates a file and removes it at once.
     pub fn temporary_file(&mut self) -> io::Result<()> {
-        let path = match self.random.chance(50) {
+        let path = match self.random.chance(500) {
             true => self.own_place("tmp"),
             false => self.place('t'),
         };

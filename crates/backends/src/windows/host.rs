@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use everwatch_core::coverage::Gap;
-use everwatch_core::entry::{BORN_ONCE, Identity, Stat, Watch};
+use everwatch_core::entry::{Birth, Identity, Stat, Watch};
 use everwatch_core::fault::{Fault, FaultKind};
 use everwatch_core::kernel::{Drained, Kernel, Purpose, Watched};
 use everwatch_core::listing::Listing;
@@ -123,9 +123,9 @@ impl<S: System> Kernel32<S> {
     }
 
     fn told(&mut self, dir: &S::Dir, mut stat: Stat) -> Stat {
-        stat.born = match self.volume(dir, stat.device).1.are_unique() {
-            true => BORN_ONCE,
-            false => 0,
+        stat.birth = match self.volume(dir, stat.device).1.are_unique() {
+            true => Birth::Unique,
+            false => Birth::Unknown,
         };
         stat
     }
@@ -213,7 +213,7 @@ impl<S: System> Kernel for Kernel32<S> {
     fn list(&mut self, dir: &Self::Dir, listing: &mut Listing) -> Result<(), Fault> {
         self.system.list(&dir.dir, listing).map_err(fault)?;
         if self.volume(&dir.dir, dir.root.device).1.are_unique() {
-            listing.set_born(BORN_ONCE);
+            listing.set_birth(Birth::Unique);
         }
         Ok(())
     }

@@ -123,13 +123,15 @@ fn last_name(path: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use everwatch_core::entry::{Birth, InodeNumber};
+
     use super::*;
 
     fn identity(inode: u64) -> Identity {
         Identity {
             device: 1,
-            inode,
-            born: 0,
+            inode: InodeNumber::new(inode),
+            birth: Birth::Unknown,
         }
     }
 

@@ -76,7 +76,7 @@ pub trait System {
     /// Opens the same directory once more.
     fn reopen(&mut self, dir: &Self::Dir) -> Result<Self::Dir, Code>;
 
-    /// What was seen of the directory when it was opened, or later. `born` is the time of its creation.
+    /// What was seen of the directory when it was opened, or later. `birth` is the time of its creation.
     fn look(&mut self, dir: &Self::Dir) -> Result<Stat, Code>;
 
     /// Looks at the entry `name` itself, not at what it points to.

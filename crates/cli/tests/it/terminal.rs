@@ -1,4 +1,4 @@
-//! What is different when a person looks: colours, short paths, a count while a large tree is armed.
+//! Output on a terminal: colours, short paths, a count while a large tree is armed.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -8,10 +8,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use crate::support::{PATIENCE, everwatch, memory, temp};
+use everwatch_testing::scratch::{memory, temp};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-/// A command whose outputs are a terminal, and what it showed there.
+use crate::support::{PATIENCE, everwatch};
+
+/// A terminal that is the standard output and error of a command.
 struct Screen {
     child: Child,
     text: Arc<Mutex<Vec<u8>>>,
@@ -36,7 +38,7 @@ impl Screen {
             .stdout(theirs())
             .stderr(theirs());
         let child = command.spawn().expect("the command runs");
-        // The command's own copies are the last ones then, and their end is the end of the text.
+        // Only the command keeps copies now, so its end is the end of the text.
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let text = Arc::new(Mutex::new(Vec::new()));
         let into = Arc::clone(&text);
@@ -60,7 +62,7 @@ impl Screen {
         self.expect_while(what, || {});
     }
 
-    /// Waits until `what` is shown, and does something again and again meanwhile.
+    /// Waits until `what` is shown, and repeats an action meanwhile.
     fn expect_while(&self, what: &str, mut meanwhile: impl FnMut()) {
         let begin = Instant::now();
         while !self.text().contains(what) {
@@ -77,7 +79,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // What it showed is what counts; it is our own child.
+        // The child may have ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -116,7 +118,7 @@ fn lines_on_a_terminal_are_coloured_and_their_paths_short() {
 }
 
 #[test]
-fn a_person_who_wants_no_colour_gets_none() {
+fn no_color_means_no_colours() {
     let dir = temp();
     let screen = watching(dir.path(), &[], false);
     fs::create_dir(dir.path().join("d")).expect("a directory");
@@ -161,7 +163,7 @@ fn a_count_is_shown_while_a_large_tree_is_armed_and_wiped_after() {
 }
 
 #[test]
-fn no_count_is_shown_where_nobody_looks() {
+fn no_count_is_shown_without_a_terminal() {
     let dir = memory();
     for at in 0..5_000 {
         fs::create_dir_all(dir.path().join(format!("{}/{at}", at % 100))).expect("directories");

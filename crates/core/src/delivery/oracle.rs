@@ -83,7 +83,7 @@ struct World {
 impl World {
     fn new() -> World {
         let mut mirror = Mirror::default();
-        let top = mirror.insert(None, b"/top", FileType::Dir, 0);
+        let top = mirror.insert(None, b"/top", FileType::Dir, None);
         let mut outlets = Outlets::default();
         let kinds = [
             (usize::MAX, false),
@@ -162,7 +162,7 @@ impl World {
                         FileType::Symlink,
                     ];
                     let kind = kinds[usize::from(kind)];
-                    let id = self.mirror.insert(Some(parent), &name, kind, 0);
+                    let id = self.mirror.insert(Some(parent), &name, kind, None);
                     self.versions.insert(id, self.next_version);
                     self.next_version += 1;
                     self.outlets.created(&mut self.mirror, id, Cause::Notified);

@@ -159,10 +159,10 @@ impl<K: Kernel> Engine<K> {
         let node = match root.resting.take() {
             Some(node) => node,
             None => {
-                let node = self
-                    .world
-                    .mirror
-                    .insert(None, &to_bytes(&root.dir), FileType::Dir, 0);
+                let node =
+                    self.world
+                        .mirror
+                        .insert(None, &to_bytes(&root.dir), FileType::Dir, None);
                 self.world.mirror.make_root(node);
                 self.visibility.filter.set_outer(node, root.rules.clone());
                 node

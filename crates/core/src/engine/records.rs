@@ -280,7 +280,7 @@ impl<K: Kernel> Engine<K> {
     /// A record says that an entry came into being which the mirror does not have.
     fn on_created(&mut self, dir: NodeId, name: &[u8], is_dir: bool) {
         if is_dir {
-            self.introduce_dir(dir, name, 0, Cause::Notified);
+            self.introduce_dir(dir, name, None, Cause::Notified);
             return;
         }
         self.counters.stats += 1;
@@ -320,11 +320,12 @@ impl<K: Kernel> Engine<K> {
     /// Reports a write under the other names of the same file as well: the kernel reports it under the
     /// name that the writer used, and all names have the same content.
     fn report_other_names(&mut self, id: NodeId) {
-        if self.world.mirror.kind(id) != FileType::File || self.world.mirror.inode(id) == 0 {
+        let is_file = self.world.mirror.kind(id) == FileType::File;
+        let Some(inode) = self.world.mirror.inode(id).filter(|_| is_file) else {
             return;
-        }
+        };
         let device = self.world.mirror.device_of(id);
-        for other in self.world.mirror.by_inode(self.world.mirror.inode(id)) {
+        for other in self.world.mirror.by_inode(inode) {
             if other != id
                 && self.world.mirror.kind(other) == FileType::File
                 && !self.world.mirror.has_vanished(other)

@@ -121,7 +121,7 @@ impl<K: Kernel> Engine<K> {
     /// Makes the tree of a root for single entries out of a directory, which may stay in another tree:
     /// the entries move to the new top, and the directory is listed again.
     fn plant_single(&mut self, id: RootId, dir: NodeId, path: &[u8]) -> NodeId {
-        let top = self.world.mirror.insert(None, path, FileType::Dir, 0);
+        let top = self.world.mirror.insert(None, path, FileType::Dir, None);
         self.world.mirror.make_root(top);
         let path = self.roots.get(id).map(|root| root.dir.clone());
         let names: Vec<Vec<u8>> = self

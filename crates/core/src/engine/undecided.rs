@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::entry::InodeNumber;
 use crate::mirror::NodeId;
 
 /// Why a directory was not reached.
@@ -36,8 +37,7 @@ pub(super) enum Undecided {
     /// stayed where it was: of an exchange, one half may have come before there was a watch; and
     /// Linux merges two moves to one name if the first half of the second is not watched.
     Arrival {
-        /// 0 if unknown.
-        inode: u64,
+        inode: Option<InodeNumber>,
         dir: NodeId,
         name: Box<[u8]>,
         from: (NodeId, Box<[u8]>),

@@ -88,7 +88,9 @@ impl Watches {
         let identity = mirror.identity(dir);
         let twins = match (mirror.watch(dir), identity) {
             (Some(watch), _) => self.nodes(watch),
-            (None, Some(identity)) => mirror.by_inode(identity.inode),
+            (None, Some(identity)) => identity
+                .inode
+                .map_or_else(Vec::new, |inode| mirror.by_inode(inode)),
             (None, None) => Vec::new(),
         };
         twins

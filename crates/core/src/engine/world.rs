@@ -9,7 +9,7 @@ use hashbrown::HashSet;
 
 use crate::delivery::fold::At;
 use crate::delivery::outlet::Outlets;
-use crate::entry::FileType;
+use crate::entry::{BirthHash, FileType, InodeNumber};
 use crate::event::Cause;
 use crate::mirror::path::path_of;
 use crate::mirror::{Mirror, NodeId};
@@ -64,12 +64,12 @@ impl World {
         &mut self,
         id: NodeId,
         kind: FileType,
-        inode: u64,
-        born: u32,
+        inode: Option<InodeNumber>,
+        birth: Option<BirthHash>,
         cause: Cause,
     ) {
         let was_mistaken = self.mirror.kind(id) != kind;
-        self.mirror.identify(id, kind, inode, born);
+        self.mirror.identify(id, kind, inode, birth);
         if was_mistaken {
             self.modified(id, cause);
         }

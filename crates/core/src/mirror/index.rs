@@ -4,6 +4,7 @@ use std::hash::BuildHasher;
 
 use super::names::NameAt;
 use super::{Mirror, NodeId};
+use crate::entry::InodeNumber;
 
 impl Mirror {
     pub(super) fn index_name(&mut self, id: NodeId) {
@@ -52,7 +53,7 @@ impl Mirror {
 
     /// Entries with this inode number, in order of their ids. Hard links give several, and inode numbers are
     /// unique per file system only.
-    pub(crate) fn by_inode(&mut self, inode: u64) -> Vec<NodeId> {
+    pub(crate) fn by_inode(&mut self, inode: InodeNumber) -> Vec<NodeId> {
         if !self.has_inodes {
             self.has_inodes = true;
             for index in 0..self.nodes.len() as u32 {
@@ -64,7 +65,7 @@ impl Mirror {
         let mut found: Vec<NodeId> = self
             .by_inode
             .iter_hash(self.hasher.hash_one(inode))
-            .filter(|&&id| self.nodes[id as usize].inode == inode)
+            .filter(|&&id| self.nodes[id as usize].inode == Some(inode))
             .map(|&id| NodeId(id))
             .collect();
         found.sort_unstable();
@@ -72,10 +73,9 @@ impl Mirror {
     }
 
     pub(super) fn index_inode(&mut self, id: NodeId) {
-        let inode = self.node(id).inode;
-        if inode == 0 || !self.has_inodes {
+        let Some(inode) = self.node(id).inode.filter(|_| self.has_inodes) else {
             return;
-        }
+        };
         let Mirror {
             nodes,
             by_inode,
@@ -83,15 +83,17 @@ impl Mirror {
             ..
         } = self;
         by_inode.insert_unique(hasher.hash_one(inode), id.0, |&other| {
-            hasher.hash_one(nodes[other as usize].inode)
+            nodes[other as usize]
+                .inode
+                .map_or(0, |inode| hasher.hash_one(inode))
         });
     }
 
     pub(super) fn unindex_inode(&mut self, id: NodeId) {
-        if !self.has_inodes {
+        let Some(inode) = self.node(id).inode.filter(|_| self.has_inodes) else {
             return;
-        }
-        let hash = self.hasher.hash_one(self.node(id).inode);
+        };
+        let hash = self.hasher.hash_one(inode);
         if let Ok(entry) = self.by_inode.find_entry(hash, |&other| other == id.0) {
             entry.remove();
         }

@@ -19,7 +19,7 @@ mod state;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
-use crate::entry::{FileType, Identity, Watch};
+use crate::entry::{BirthHash, FileType, Identity, InodeNumber, Watch};
 use names::{NameAt, Names};
 use state::NodeState;
 
@@ -45,8 +45,8 @@ impl NodeId {
 
 #[derive(Debug)]
 struct Node {
-    /// Inode number as the parent's listing shows it; 0 while unknown.
-    inode: u64,
+    /// The number that the listing of the parent shows; `None` while it is unknown.
+    inode: Option<InodeNumber>,
     /// Id of the parent; `NONE` for a root.
     parent: u32,
     /// Siblings under the same parent, in the order in which they came, which is that of the
@@ -56,8 +56,8 @@ struct Node {
     name_start: u32,
     /// Index into `directories`, or `NONE`.
     directory: u32,
-    /// Folded birth time, to tell a file from a later one with the same inode; 0 while unknown.
-    born: u32,
+    /// Tells a file from a later one with the same number; `None` while it is unknown.
+    birth: Option<BirthHash>,
     name_len: u16,
     kind: FileType,
     state: NodeState,
@@ -160,17 +160,23 @@ impl Mirror {
         })
     }
 
-    pub(crate) fn inode(&self, id: NodeId) -> u64 {
+    pub(crate) fn inode(&self, id: NodeId) -> Option<InodeNumber> {
         self.node(id).inode
     }
 
-    pub(crate) fn born(&self, id: NodeId) -> u32 {
-        self.node(id).born
+    pub(crate) fn birth(&self, id: NodeId) -> Option<BirthHash> {
+        self.node(id).birth
     }
 
     /// Records what looking at the entry on disk showed. The kind never turns into or out of a
     /// directory: that is another entry.
-    pub(crate) fn identify(&mut self, id: NodeId, kind: FileType, inode: u64, born: u32) {
+    pub(crate) fn identify(
+        &mut self,
+        id: NodeId,
+        kind: FileType,
+        inode: Option<InodeNumber>,
+        birth: Option<BirthHash>,
+    ) {
         debug_assert_eq!(self.is_dir(id), kind == FileType::Dir);
         if self.node(id).inode != inode {
             self.unindex_inode(id);
@@ -179,7 +185,7 @@ impl Mirror {
         }
         let node = self.node_mut(id);
         node.kind = kind;
-        node.born = born;
+        node.birth = birth;
     }
 
     pub(crate) fn watch(&self, id: NodeId) -> Option<Watch> {
@@ -237,7 +243,7 @@ impl Mirror {
         parent: Option<NodeId>,
         name: &[u8],
         kind: FileType,
-        inode: u64,
+        inode: Option<InodeNumber>,
     ) -> NodeId {
         debug_assert!(parent.is_none_or(|parent| self.child(parent, name).is_none()));
         let at = self.names.push(name);
@@ -253,7 +259,7 @@ impl Mirror {
             next: NONE,
             name_start: at.start,
             directory,
-            born: 0,
+            birth: None,
             name_len: at.len,
             kind,
             state: NodeState::default(),

@@ -74,7 +74,7 @@ fn amount() -> usize {
     crate::alone::cycles(8, 100) as usize * (1 << 20)
 }
 
-/// One side sends so many bytes while it reads what the other sends back.
+/// One side sends `len` bytes while it reads what the other sends back.
 async fn echo_both_ways((server, client): (Secured, Secured), amount: usize) {
     let (mut from_client, mut to_client) = split(server);
     let (mut from_server, mut to_server) = split(client);

@@ -11,9 +11,10 @@ pub(crate) mod names;
 pub(crate) mod paths;
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 
 use everwatch_core::coverage::Gap;
-use everwatch_core::entry::{FileType, Stat};
+use everwatch_core::entry::{Birth, FileType, InodeNumber, Stat};
 use everwatch_core::time::FileTime;
 
 use crate::disk::names::{is_named, short_name};
@@ -89,7 +90,8 @@ pub(crate) struct Inode {
     pub(crate) device: usize,
     /// 0 once it is freed.
     pub(crate) number: u64,
-    pub(crate) born: FileTime,
+    /// When it was created; `None` if the file system keeps no such time.
+    pub(crate) created_at: Option<FileTime>,
     pub(crate) modified: FileTime,
     pub(crate) changed: FileTime,
     pub(crate) size: u64,
@@ -235,7 +237,7 @@ impl Disk {
         self.inodes.push(Inode {
             device,
             number,
-            born: if self.habits.has_births { stamp } else { 0 },
+            created_at: self.habits.has_births.then_some(stamp),
             modified: stamp,
             changed: stamp,
             size: 0,
@@ -270,12 +272,12 @@ impl Disk {
         Stat {
             kind: self.kind(ino),
             device: inode.device as u64 + 1,
-            inode: inode.number,
-            born: inode.born,
+            inode: InodeNumber::new(inode.number),
+            birth: inode.created_at.map_or(Birth::Unknown, Birth::At),
             modified: inode.modified,
             changed: inode.changed,
             size: inode.size,
-            links: inode.links,
+            links: NonZeroU32::new(inode.links),
         }
     }
 

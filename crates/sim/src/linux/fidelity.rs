@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use everwatch_core::entry::Watch;
 use everwatch_core::kernel::Purpose;
 use everwatch_core::queue::RecordQueue;
-use everwatch_core::record::Action;
+use everwatch_core::record::{Action, Cookie};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::fs::{CWD, FileType, Mode, RenameFlags, mknodat, renameat_with};
 
@@ -278,7 +278,7 @@ impl Pair {
             let is_dir = record.is_dir && !record.name.is_empty();
             said.push((
                 (number, record.action, is_dir, record.name.to_vec()),
-                record.cookie,
+                record.cookie.map_or(0, Cookie::get),
             ));
             records.pop();
         }

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use everwatch_core::coverage::Gap;
-use everwatch_core::entry::{Identity, Stat, Watch};
+use everwatch_core::entry::{Identity, InodeNumber, Stat, Watch};
 use everwatch_core::fault::{Fault, FaultKind};
 use everwatch_core::kernel::{ChangedSince, Drained, Kernel, Purpose, Token, Watched};
 use everwatch_core::listing::Listing;
@@ -98,7 +98,7 @@ impl Simulated {
         let stat = found.map(|ino| self.world.system.disk.stat(ino));
         self.world.note(|system| {
             let path = system.disk.path_of(dir.ino);
-            let seen = stat.map(|stat| (stat.kind, stat.inode, stat.born, stat.modified));
+            let seen = stat.map(|stat| (stat.kind, stat.inode, stat.birth, stat.modified));
             format!("stat {path} \"{}\" = {seen:?}", name.escape_ascii())
         });
         stat
@@ -212,8 +212,13 @@ impl Kernel for Simulated {
             return Err(BROKEN);
         }
         let identity = self.world.system.disk.stat(dir.ino).identity();
-        self.world
-            .note(|_| format!("identity {} = {}", dir.ino.0, identity.inode));
+        self.world.note(|_| {
+            format!(
+                "identity {} = {}",
+                dir.ino.0,
+                identity.inode.map_or(0, InodeNumber::get)
+            )
+        });
         Ok(identity)
     }
 
@@ -280,13 +285,23 @@ impl Kernel for Simulated {
                 break;
             }
             let kind = disk.habits().tells_kinds.then(|| disk.kind(entry.inode));
-            listing.push(&entry.name, disk.inode(entry.inode).number, kind);
+            listing.push(
+                &entry.name,
+                InodeNumber::new(disk.inode(entry.inode).number),
+                kind,
+            );
             position = Some(at);
         }
         self.world.note(|system| {
             let names: Vec<String> = listing
                 .iter()
-                .map(|entry| format!("{}:{}", entry.name.escape_ascii(), entry.inode))
+                .map(|entry| {
+                    format!(
+                        "{}:{}",
+                        entry.name.escape_ascii(),
+                        entry.inode.map_or(0, InodeNumber::get)
+                    )
+                })
                 .collect();
             format!(
                 "list {} = [{}]",

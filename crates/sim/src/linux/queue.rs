@@ -12,7 +12,7 @@ use std::collections::{HashMap, VecDeque};
 use everwatch_core::entry::Watch;
 use everwatch_core::kernel::Purpose;
 use everwatch_core::queue::RecordQueue;
-use everwatch_core::record::{Action, Record};
+use everwatch_core::record::{Action, Cookie, Record};
 
 use crate::disk::Ino;
 
@@ -234,7 +234,7 @@ impl Queue {
             watch: queued.watch,
             action: queued.action,
             is_dir: queued.is_dir,
-            cookie: queued.cookie,
+            cookie: Cookie::new(queued.cookie),
             described: None,
             name: &queued.name,
         });

@@ -3,7 +3,7 @@
 
 use everwatch_core::coverage::Gap;
 use everwatch_core::engine::{Engine, Pace};
-use everwatch_core::ignore::Filter;
+use everwatch_core::ignore::{Filter, IgnoreFiles};
 
 use crate::disk::{Disk, Habits};
 use crate::linux::kernel::Simulated;
@@ -85,7 +85,7 @@ impl Schedule<Simulated> {
         workload.mounts = is_wild(seed);
         workload.links_lead_nowhere = has_inner;
         let filter = match obeys_rules {
-            true => Filter::new::<&str>(&[], true).unwrap_or_default(),
+            true => Filter::new::<&str>(&[], IgnoreFiles::Git).unwrap_or_default(),
             false => Filter::default(),
         };
         let lateness = Stream::Lateness.random(seed);

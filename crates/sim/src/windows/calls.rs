@@ -360,7 +360,7 @@ impl System {
             true => Entry {
                 attributes,
                 tag,
-                number: self.disk.stat(ino).inode,
+                number: self.disk.inode(ino).number,
             },
             false => Entry::default(),
         }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use everwatch_core::entry::Stat;
+use everwatch_core::entry::{InodeNumber, Stat};
 use everwatch_core::listing::Listing;
 use everwatch_core::path::{to_bytes, to_path};
 use everwatch_core::time::FileTime;
@@ -294,12 +294,20 @@ impl Seam for Machine {
                 break;
             }
             let kind = Some(disk.kind(entry.inode));
-            listing.push(&entry.name, disk.inode(entry.inode).number, kind);
+            listing.push(
+                &entry.name,
+                InodeNumber::new(disk.inode(entry.inode).number),
+                kind,
+            );
             position = Some(at);
         }
         self.world.note(|system| {
             let entry = |entry: everwatch_core::listing::DirEntry<'_>| {
-                format!("{}:{}", entry.name.escape_ascii(), entry.inode)
+                format!(
+                    "{}:{}",
+                    entry.name.escape_ascii(),
+                    entry.inode.map_or(0, InodeNumber::get)
+                )
             };
             let names: Vec<String> = listing.iter().map(entry).collect();
             let path = system.disk.path_of(dir.ino);

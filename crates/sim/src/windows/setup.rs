@@ -1,7 +1,7 @@
 //! The beginning of a schedule on Windows.
 
 use everwatch_core::coverage::Gap;
-use everwatch_core::ignore::Filter;
+use everwatch_core::ignore::{Filter, IgnoreFiles};
 use everwatch_directory_reads::Layout;
 
 use crate::disk::names::{COMMON_NAMES, DISTINCT_NAMES, NAMES};
@@ -132,7 +132,7 @@ impl Schedule<Kernel32<Machine>> {
         let mut workload = Workload::new(random, mix, length.min(calls));
         restrict(&mut workload);
         let filter = match obeys_rules {
-            true => Filter::new::<&str>(&[], true).unwrap_or_default(),
+            true => Filter::new::<&str>(&[], IgnoreFiles::Git).unwrap_or_default(),
             false => Filter::default(),
         };
         let world = World::new(seed, system, workload, temper, timing);

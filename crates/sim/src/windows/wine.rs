@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use everwatch_core::entry::Watch;
 use everwatch_core::kernel::Purpose;
 use everwatch_core::queue::RecordQueue;
-use everwatch_core::record::Action;
+use everwatch_core::record::{Action, Cookie};
 use everwatch_directory_reads::{Settings, Tag};
 
 use crate::disk::Ino;
@@ -151,7 +151,7 @@ impl Server {
                 watch: record.watch,
                 action: record.action,
                 is_dir: record.is_dir,
-                cookie: record.cookie,
+                cookie: record.cookie.map_or(0, Cookie::get),
                 name: record.name.into(),
             };
             records.pop();

@@ -7,15 +7,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
-
 use everwatch_torture::line::parse;
+pub(crate) use everwatch_torture::reading::Pace;
 use everwatch_torture::reading::{PATIENCE, Reading};
 use everwatch_torture::replica::Replica;
 use everwatch_torture::scratch::QueueLimit;
 use everwatch_torture::walk::{empty_roots, walk};
-
-pub(crate) use everwatch_torture::reading::Pace;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// The longest silence of a command that still has something to report.
 const SILENCE: Duration = Duration::from_secs(5);

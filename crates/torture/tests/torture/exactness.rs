@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::command::Everwatch;
-use crate::run::check;
 use everwatch::{Change, ChangeKind};
 use everwatch_torture::scratch::{Place, Scratch};
+
+use crate::command::Everwatch;
+use crate::run::check;
 
 /// A hundred directories with ninety-nine files each.
 fn populate(dir: &Path) {
@@ -85,7 +86,7 @@ fn a_directory_with_ten_thousand_new_entries_is_renamed_in_one_line() {
 
 #[test]
 fn a_directory_that_moves_to_another_root_is_one_line() {
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let (one, two) = (scratch.dir("one"), scratch.dir("two"));
     populate(&one.join("old"));
     let everwatch = Everwatch::start(&[&one, &two], &[]);
@@ -151,7 +152,7 @@ fn files_moved_into_a_new_directory_are_all_reported() {
     const FILES: usize = 300;
     let mut reported_as_moved = Vec::new();
     for _ in 0..5 {
-        let scratch = Scratch::new(Place::Tmpfs);
+        let scratch = Scratch::new(Place::Memory);
         let root = scratch.path();
         let old = scratch.dir("old");
         for number in 0..FILES {
@@ -179,7 +180,7 @@ fn files_moved_into_a_new_directory_are_all_reported() {
 fn writes_and_permissions_are_reported_as_what_they_are() {
     use std::os::unix::fs::PermissionsExt;
 
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let root = scratch.path();
     let (file, dir) = (root.join("file"), scratch.dir("dir"));
     fs::write(&file, "old").expect("write a file");

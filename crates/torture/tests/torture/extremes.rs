@@ -5,11 +5,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use everwatch_torture::scratch::{Place, Scratch};
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat, renameat};
 
 use crate::command::Everwatch;
 use crate::run::check;
-use everwatch_torture::scratch::{Place, Scratch};
 
 fn open(dir: &Path) -> OwnedFd {
     openat(CWD, dir, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).expect("open a directory")
@@ -82,7 +82,7 @@ fn paths_longer_than_any_system_call_takes_are_reported() {
 
 #[test]
 fn symbolic_links_are_entries_and_are_not_followed() {
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let (root, outside) = (scratch.dir("root"), scratch.dir("outside"));
     fs::write(outside.join("not-ours"), "").expect("write a file");
     symlink("loop-b", root.join("loop-a")).expect("link");
@@ -141,7 +141,7 @@ fn the_names_of_one_file_are_entries_of_their_own() {
 #[test]
 fn a_name_that_alternates_between_file_and_directory_ends_as_what_it_is() {
     for rounds in [1, 7, 200] {
-        let scratch = Scratch::new(Place::Tmpfs);
+        let scratch = Scratch::new(Place::Memory);
         let root = scratch.path();
         let (place, beside) = (root.join("name"), root.join("beside"));
         let everwatch = Everwatch::start(&[root], &[]);

@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use everwatch_torture::scratch::{Place, Scratch};
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
 
 use crate::command::Everwatch;
 use crate::run::check;
-use everwatch_torture::scratch::{Place, Scratch};
 
 /// A mount, until this is dropped.
 struct Mounted(PathBuf);

@@ -5,13 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use everwatch::{ChangeKind, FileType};
+use everwatch_torture::scratch::{Place, Scratch};
+use everwatch_torture::walk::{WalkedTree, walk};
+use everwatch_torture::workload::{Plan, Workload};
 
 use crate::command::Everwatch;
 use crate::convergence::workload;
 use crate::run::{Layout, Run, check, check_against};
-use everwatch_torture::scratch::{Place, Scratch};
-use everwatch_torture::walk::{WalkedTree, walk};
-use everwatch_torture::workload::{Plan, Workload};
 
 /// What is on disk at and below `root`, without the entries that are hidden and what is below them.
 fn walk_without(root: &Path, is_hidden: impl Fn(&Path, FileType) -> bool) -> WalkedTree {
@@ -36,7 +36,7 @@ fn polling_converges() {
     for plan in Plan::ALL {
         let run = Run {
             arguments: POLL.to_vec(),
-            ..Run::new(workload(plan, 31, 400), Place::Tmpfs)
+            ..Run::new(workload(plan, 31, 400), Place::Memory)
         };
         run.check();
     }
@@ -125,7 +125,7 @@ fn make_outputs(dir: &Path, number: usize) {
 #[test]
 fn rules_that_change_at_full_speed_hide_what_the_last_ones_say() {
     for (last, rules) in RULES.into_iter().enumerate() {
-        let scratch = Scratch::new(Place::Tmpfs);
+        let scratch = Scratch::new(Place::Memory);
         let root = scratch.path();
         fs::create_dir_all(root.join(".git/objects")).expect("make a repository");
         fs::create_dir_all(root.join("sub/below")).expect("make directories");
@@ -149,7 +149,7 @@ fn rules_that_change_at_full_speed_hide_what_the_last_ones_say() {
 
 #[test]
 fn rules_of_a_directory_that_comes_goes_and_moves_count_where_it_is() {
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let root = scratch.path();
     fs::create_dir(root.join(".git")).expect("make a repository");
     fs::write(root.join(".gitignore"), "*.log\n").expect("write the rules");
@@ -186,7 +186,7 @@ fn the_snapshot_and_what_follows_are_the_tree_while_it_changes() {
         (43, Plan::RenameStorm),
         (44, Plan::Deep),
     ] {
-        let scratch = Scratch::new(Place::Tmpfs);
+        let scratch = Scratch::new(Place::Memory);
         let roots = [scratch.dir("root")];
         let before = Workload {
             operations: 1_000,
@@ -209,7 +209,7 @@ fn the_snapshot_and_what_follows_are_the_tree_while_it_changes() {
 
 #[test]
 fn without_recursion_only_the_entries_of_the_root_are_reported() {
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let roots = [scratch.dir("root")];
     let root: &Path = &roots[0];
     let everwatch = Everwatch::start(&[root], &["--no-recursive"]);
@@ -226,7 +226,7 @@ fn what_settles_converges() {
     for plan in Plan::ALL {
         let run = Run {
             arguments: SETTLE.to_vec(),
-            ..Run::new(workload(plan, 61, 3_000), Place::Tmpfs)
+            ..Run::new(workload(plan, 61, 3_000), Place::Memory)
         };
         run.check();
     }
@@ -234,7 +234,7 @@ fn what_settles_converges() {
 
 #[test]
 fn what_settles_is_reported_by_its_net_effect() {
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let root = scratch.path();
     let path = |name: &str| -> PathBuf { root.join(name) };
     scratch.dir("dir");
@@ -275,7 +275,7 @@ fn what_happened_before_sigterm_is_printed() {
         (Plan::Deep, 4_000),
         (Plan::Mix, 4_000),
     ] {
-        let scratch = Scratch::new(Place::Tmpfs);
+        let scratch = Scratch::new(Place::Memory);
         let roots = [scratch.dir("root")];
         let everwatch = Everwatch::start(&[&roots[0]], &[]);
         workload(plan, 71, operations).run(&roots);

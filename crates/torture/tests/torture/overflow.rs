@@ -1,12 +1,13 @@
 //! The limits of the kernel: with a small queue, the same feed continues after an overflow with the exact
 //! difference; with few watches, the rest of the tree is polled.
 
-use crate::command::{Everwatch, Limits};
-use crate::convergence::workload;
-use crate::run::{Run, Stopped, check};
 use everwatch::ChangeKind;
 use everwatch_torture::scratch::{Place, Scratch};
 use everwatch_torture::workload::Plan;
+
+use crate::command::{Everwatch, Limits};
+use crate::convergence::workload;
+use crate::run::{Run, Stopped, check};
 
 /// Runs each workload with a queue of `records`. Returns the number of overflows, or `None` without the
 /// right to change the queue.
@@ -17,7 +18,7 @@ fn with_queue(records: u32, stopped: Stopped) -> Option<usize> {
             let run = Run {
                 queue: Some(records),
                 stopped,
-                ..Run::new(workload(plan, seed, 2_000), Place::Tmpfs)
+                ..Run::new(workload(plan, seed, 2_000), Place::Memory)
             };
             let outcome = run.check()?;
             overflows += outcome.verdict.replica.overflows;
@@ -58,7 +59,7 @@ fn an_overflow_is_not_reported_as_a_change_of_what_did_not_change() {
     let Some(limits) = Limits::of(Some(16), None) else {
         return;
     };
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let (still, busy) = (scratch.dir("still"), scratch.dir("busy"));
     std::fs::create_dir_all(still.join("a/b")).expect("make directories");
     std::fs::write(still.join("a/b/known"), "").expect("write");
@@ -96,7 +97,7 @@ fn directories_beyond_the_watch_limit_are_polled_and_lose_nothing() {
         let run = Run {
             watches: Some(12),
             arguments: vec!["--poll-interval", "50ms"],
-            ..Run::new(workload(plan, 23, 400), Place::Tmpfs)
+            ..Run::new(workload(plan, 23, 400), Place::Memory)
         };
         let Some(outcome) = run.check() else { return };
         let coverage = &outcome.verdict.replica.coverage;

@@ -4,10 +4,11 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::command::Everwatch;
-use crate::run::check;
 use everwatch_torture::replica::Replica;
 use everwatch_torture::scratch::{Place, Scratch};
+
+use crate::command::Everwatch;
+use crate::run::check;
 
 /// Makes a small tree in `dir` with entries named `what`.
 fn fill(dir: &Path, what: &str) {
@@ -33,7 +34,7 @@ fn is_there(path: PathBuf) -> impl Fn(&Replica) -> bool {
 
 /// A directory with a filled root in it.
 fn scene() -> (Scratch, PathBuf) {
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let root = scratch.dir("root");
     fill(&root, "first");
     (scratch, root)
@@ -129,7 +130,7 @@ fn another_directory_in_the_place_of_the_root_becomes_the_root() {
 
 #[test]
 fn a_root_whose_parent_is_renamed_away_and_replaced_goes_on() {
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let above = scratch.dir("above");
     let root = above.join("between/root");
     fill(&root, "first");

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::command::{Everwatch, Limits, Pace, Usage};
 use everwatch_torture::replica::{Difference, Replica};
 use everwatch_torture::scratch::{Place, Scratch};
 use everwatch_torture::walk::{WalkedTree, walk, walk_directories};
 use everwatch_torture::workload::Workload;
+
+use crate::command::{Everwatch, Limits, Pace, Usage};
 
 /// The disturbance while the workload runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -2,10 +2,11 @@
 //!
 //! With `EVERWATCH_SOAK=1`, each has ten seeds of 20,000 operations; otherwise, one short run.
 
-use crate::convergence::workload;
-use crate::run::{Outcome, Run, Stopped};
 use everwatch_torture::scratch::Place;
 use everwatch_torture::workload::Plan;
+
+use crate::convergence::workload;
+use crate::run::{Outcome, Run, Stopped};
 
 /// The number in an environment variable, or the usual one.
 fn number(name: &str, usual: usize) -> usize {

@@ -6,12 +6,12 @@ use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
-
-use crate::wine::{Wine, outside, parse};
 use everwatch_torture::reading::{PATIENCE, Reading};
 use everwatch_torture::replica::Replica;
 use everwatch_torture::walk::walk;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::wine::{Wine, outside, parse};
 
 /// The longest silence of a command that still has something to report.
 const SILENCE: Duration = Duration::from_secs(20);

@@ -2,9 +2,10 @@
 //!
 //! With `EVERWATCH_SOAK=1`, each is whole and has five seeds; otherwise, a tenth of it with one.
 
+use everwatch_torture::workload::Plan;
+
 use crate::run::{Run, Writer};
 use crate::wine::Wine;
-use everwatch_torture::workload::Plan;
 
 /// As fast as Wine keeps up with.
 const PACED: Writer = Writer::Native { pace: 2_000 };

@@ -5,10 +5,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use everwatch_torture::scratch::{Place, Scratch};
+
 use crate::command::Everwatch;
 use crate::run::check;
 use crate::wine::{Wine, outside};
-use everwatch_torture::scratch::{Place, Scratch};
 
 /// The longest time that the command may take to end.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -16,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[test]
 fn ctrl_c_prints_what_happened_and_ends_well() {
     let Some(wine) = Wine::here() else { return };
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let root = scratch.dir("root");
     let everwatch = Everwatch::start(&wine, &[&root], &[]);
     fs::write(root.join("file"), "").expect("write");
@@ -37,7 +38,7 @@ fn wait_for_end(child: &mut Child) -> std::process::ExitStatus {
 #[test]
 fn a_reader_that_goes_away_ends_the_command_with_the_next_change() {
     let Some(wine) = Wine::here() else { return };
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let root = scratch.dir("root");
     let mut command = wine.everwatch();
     command

@@ -5,15 +5,16 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 
+use everwatch_torture::scratch::{Place, Scratch};
+
 use crate::command::Everwatch;
 use crate::run::check;
 use crate::wine::Wine;
-use everwatch_torture::scratch::{Place, Scratch};
 
 #[test]
 fn links_to_directories_are_not_followed() {
     let Some(wine) = Wine::here() else { return };
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let (root, elsewhere) = (scratch.dir("root"), scratch.dir("elsewhere"));
     fs::create_dir_all(elsewhere.join("a/b")).expect("make directories");
     fs::write(elsewhere.join("a/b/known"), "").expect("write");
@@ -34,7 +35,7 @@ fn links_to_directories_are_not_followed() {
 #[test]
 fn two_names_that_differ_in_case_are_two() {
     let Some(wine) = Wine::here() else { return };
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let root = scratch.dir("root");
     fs::write(root.join("Before"), "").expect("write");
     fs::write(root.join("before"), "").expect("write");
@@ -69,7 +70,7 @@ const ODD: [&[u8]; 9] = [
 #[test]
 fn entries_with_names_that_windows_does_not_allow_are_reported() {
     let Some(wine) = Wine::here() else { return };
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let root = scratch.dir("root");
     fs::write(root.join("bad:before?"), "").expect("write");
     let everwatch = Everwatch::start(&wine, &[&root], &[]);
@@ -86,7 +87,7 @@ fn entries_with_names_that_windows_does_not_allow_are_reported() {
 #[test]
 fn entries_beside_names_that_windows_cannot_spell_are_reported() {
     let Some(wine) = Wine::here() else { return };
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let root = scratch.dir("root");
     let names: [&[u8]; 3] = [b"invalid \xff\xfe", b"back\\slash", b"\xed\xa0\x80"];
     let everwatch = Everwatch::start(&wine, &[&root], &[]);
@@ -114,7 +115,7 @@ fn entries_beside_names_that_windows_cannot_spell_are_reported() {
 #[test]
 fn paths_longer_than_max_path_are_reported() {
     let Some(wine) = Wine::here() else { return };
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let root = scratch.dir("root");
     let long = "long-name-".repeat(12);
     let mut deep = root.join("before");
@@ -137,7 +138,7 @@ fn paths_longer_than_max_path_are_reported() {
 #[test]
 fn a_directory_of_two_thousand_entries_is_reported() {
     let Some(wine) = Wine::here() else { return };
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let root = scratch.dir("root");
     let (old, new) = (scratch.dir("root/old"), root.join("new"));
     for number in 0..2_000 {

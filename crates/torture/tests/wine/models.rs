@@ -2,12 +2,13 @@
 
 use std::fs;
 
+use everwatch_torture::scratch::{Place, Scratch};
+use everwatch_torture::workload::Plan;
+
 use crate::command::Everwatch;
 use crate::convergence::is_soak;
 use crate::run::{Run, Writer, check};
 use crate::wine::Wine;
-use everwatch_torture::scratch::{Place, Scratch};
-use everwatch_torture::workload::Plan;
 
 /// The plans, the number of seeds, and the share of each plan in percent.
 fn extent() -> (&'static [Plan], u64, usize) {
@@ -67,7 +68,7 @@ fn covers(model: &'static str) {
     if !wine.takes(&["--completion", model]) {
         return;
     }
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let root = scratch.dir("root");
     let below = root.join("dir/below");
     fs::create_dir_all(&below).expect("make directories");

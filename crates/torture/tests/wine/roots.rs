@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use everwatch_torture::scratch::{Place, Scratch};
+
 use crate::command::Everwatch;
 use crate::run::check;
 use crate::wine::Wine;
-use everwatch_torture::scratch::{Place, Scratch};
 
 fn write(path: &Path) {
     fs::write(path, "text").expect("write a file");
@@ -15,7 +16,7 @@ fn write(path: &Path) {
 #[test]
 fn a_root_that_is_removed_and_made_again_is_watched_again() {
     let Some(wine) = Wine::here() else { return };
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let root = scratch.dir("root");
     write(&root.join("old"));
     let everwatch = Everwatch::start(&wine, &[&root], &[]);
@@ -38,7 +39,7 @@ fn a_root_that_is_removed_and_made_again_is_watched_again() {
 #[test]
 fn a_root_that_is_renamed_is_gone_and_one_that_comes_back_is_watched_again() {
     let Some(wine) = Wine::here() else { return };
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let (root, away) = (scratch.dir("root"), scratch.path().join("away"));
     write(&root.join("file"));
     let everwatch = Everwatch::start(&wine, &[&root], &[]);
@@ -62,7 +63,7 @@ fn a_root_that_is_renamed_is_gone_and_one_that_comes_back_is_watched_again() {
 #[test]
 fn another_directory_in_the_place_of_the_root_is_watched() {
     let Some(wine) = Wine::here() else { return };
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let (root, other) = (scratch.dir("root"), scratch.dir("other"));
     write(&root.join("old"));
     fs::create_dir_all(other.join("a/b")).expect("make directories");

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::command::Everwatch;
-use crate::wine::{Wine, outside};
 use everwatch_torture::names::Names;
 use everwatch_torture::replica::{Difference, Replica};
 use everwatch_torture::scratch::{Place, Scratch};
 use everwatch_torture::walk::walk;
 use everwatch_torture::workload::{Plan, Workload};
+
+use crate::command::Everwatch;
+use crate::wine::{Wine, outside};
 
 /// The writer of a workload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -117,7 +118,7 @@ impl Run {
 
     /// Runs it.
     pub(crate) fn run(&self, wine: &Wine) -> Outcome {
-        let scratch = Scratch::new(Place::Tmpfs);
+        let scratch = Scratch::new(Place::Memory);
         let root = scratch.dir("root");
         // With long paths, few records fill the buffer of a stopped command.
         let long = if self.is_stopped {

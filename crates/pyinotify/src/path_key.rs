@@ -1,4 +1,5 @@
-//! Paths as they are compared here: absolute, by components, and on Windows without regard to case.
+//! Path keys: paths in the form in which they are compared, absolute, by components, and on Windows
+//! without regard to case.
 
 use std::borrow::Cow;
 use std::path::{Component, Path, PathBuf};
@@ -39,7 +40,7 @@ pub(super) fn existing(path: PathBuf, operation: &'static str) -> Result<(PathBu
     Ok((path, is_dir))
 }
 
-/// Something in the path that no name can have, whatever the file system.
+/// A character of the path that no name can have on any file system of the operating system.
 fn illegal(path: &Path, on_windows: bool) -> Option<char> {
     let is_illegal = |c: char| match on_windows {
         true => c < ' ' || "<>\"|?*:".contains(c),

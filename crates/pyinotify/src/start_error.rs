@@ -1,11 +1,11 @@
-//! How far a watch came that could not be started.
+//! The error of a watch that could not be started.
 
 use std::fmt;
 use std::path::Path;
 
 use everwatch::{Error, ErrorKind};
 
-/// How far it came.
+/// The step at which starting a watch failed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Stage {
@@ -50,7 +50,7 @@ impl StartError {
         StartError::new(Stage::Arm, Error::closed("watch").with_path(path))
     }
 
-    /// How far it came.
+    /// The step at which starting a watch failed.
     pub fn stage(&self) -> Stage {
         self.stage
     }

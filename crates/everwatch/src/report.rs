@@ -1,40 +1,42 @@
-//! What this machine and a path on it can do.
+//! The report on a path: what its file system and the limits of this machine allow.
 
 use std::path::{Path, PathBuf};
 
+use everwatch_backends::{describe_volume, limits};
 use everwatch_core::coverage::Gap;
 
 use crate::error::Error;
 use crate::options::Backend;
-use everwatch_backends as host;
 
-/// What can be said about watching a path.
+/// What is known about watching a path before anything is watched: see [`inspect`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
     /// The path, absolute.
     pub path: PathBuf,
-    /// The type of its file system.
+    /// The type of its file system, such as `ext4` or `NTFS`.
     pub file_system: String,
     /// Why it would be polled, if it would be.
     pub gap: Option<Gap>,
-    /// What watches it if it is not polled.
+    /// The backend that watches it if it is not polled.
     pub backend: Backend,
-    /// The limits of inotify by the names of their sysctls below `fs.inotify`, where readable. None on
-    /// other systems.
+    /// The limits of inotify, by the names of their sysctls below `fs.inotify`; `None` for one that
+    /// cannot be read. Empty on other systems.
     pub limits: Vec<(&'static str, Option<u64>)>,
 }
 
-/// Looks at `path` and at the system's limits. Changes nothing.
+/// Looks at `path` and at the limits of the system. Changes nothing, and blocks for two or three system
+/// calls.
 ///
 /// # Errors
 ///
-/// If there is nothing at the path, or it may not be looked at.
+/// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is nothing at the path,
+/// [`ErrorKind::Denied`](crate::ErrorKind::Denied) if permissions forbid looking at it.
 pub fn inspect(path: impl AsRef<Path>) -> Result<Report, Error> {
     let path = path.as_ref();
     let fail = |error: &std::io::Error| Error::from_io(error, "inspect").with_path(path);
     let absolute = std::path::absolute(path).map_err(|error| fail(&error))?;
-    let (file_system, gap) = host::describe_volume(&absolute).map_err(|error| fail(&error))?;
+    let (file_system, gap) = describe_volume(&absolute).map_err(|error| fail(&error))?;
     Ok(Report {
         path: absolute,
         file_system,
@@ -43,6 +45,6 @@ pub fn inspect(path: impl AsRef<Path>) -> Result<Report, Error> {
             true => Backend::Windows,
             false => Backend::Inotify,
         },
-        limits: host::limits().to_vec(),
+        limits: limits().to_vec(),
     })
 }
