@@ -2,7 +2,7 @@
 //!
 //! One read of a stream is in flight at a time, because the bytes of two could change places. A read whose
 //! future was dropped has the turn until its packet was dequeued; what it brought all the same is kept, and
-//! is the first that the next one gets. So nothing that was read is ever lost, and nobody waits for the
+//! is the first that the next one gets. So nothing that was read is ever lost, and no caller waits for the
 //! system while something is kept. Messages keep their bounds.
 
 use std::collections::VecDeque;
@@ -31,7 +31,7 @@ pub(crate) enum Kept {
 #[derive(Default)]
 struct Contents<K> {
     is_taken: bool,
-    /// What operations that nobody waited for have brought.
+    /// Data of operations whose futures were dropped.
     kept: K,
     waiting: Vec<Waker>,
 }

@@ -1,7 +1,7 @@
 //! Points in time that futures wait for, in one ordered map.
 //!
 //! The thread that polls waits no longer than until the first of them. A time is over when the clock has
-//! reached it, not when a wait says so: nobody is woken early.
+//! reached it, not when a wait says so: no timer fires early.
 
 use std::collections::BTreeMap;
 use std::fmt;

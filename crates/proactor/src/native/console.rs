@@ -1,7 +1,7 @@
-//! What the console tells: Ctrl-C, Ctrl-Break, and that it closes.
+//! The console's control handler: Ctrl-C, Ctrl-Break, close, log-off and shutdown.
 //!
-//! The system calls one handler of this process, on a thread of its own. It counts what happened and tells
-//! those who wait. While nobody listens it does nothing, and the system goes on to what is usual: the end
+//! The system calls one handler of this process, on a thread of its own. It counts what happened and wakes
+//! those who wait. While nothing listens it does nothing, and the system goes on to what is usual: the end
 //! of the process.
 
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use windows_sys::Win32::System::Console::SetConsoleCtrlHandler;
 use windows_sys::core::BOOL;
 
 use crate::native::calls::{Call, fault, noted, outcome};
-use crate::native::thread_pool_wait::{Tell, tell_surely};
+use crate::native::thread_pool_wait::{Tell, wake_surely};
 
 /// How many kinds of events there are: their numbers are 0, 1, 2, 5 and 6.
 pub(crate) const KINDS: usize = 7;
@@ -90,7 +90,7 @@ impl Ticket {
         let mut contents = contents();
         if contents.counts != *seen {
             drop(contents);
-            tell_surely(&*tell);
+            wake_surely(&*tell);
             return Ticket(0);
         }
         contents.next_ticket += 1;
@@ -100,7 +100,7 @@ impl Ticket {
         Ticket(number)
     }
 
-    /// Whether nothing was told, and nothing will be.
+    /// Whether nothing was reported, and nothing will be.
     pub(crate) fn cancel(&self) -> bool {
         let mut contents = contents();
         let removed = contents
@@ -112,7 +112,7 @@ impl Ticket {
     }
 }
 
-/// Notes an event, and tells those who wait. False if nobody listens.
+/// Notes an event, and wakes those who wait. False if nothing listens.
 pub(crate) fn happened(kind: u32) -> bool {
     let kind = kind as usize;
     let mut contents = contents();
@@ -120,9 +120,9 @@ pub(crate) fn happened(kind: u32) -> bool {
         return false;
     }
     contents.counts[kind] += 1;
-    let tells = contents.waiting.take().unwrap_or_default();
+    let wakes = contents.waiting.take().unwrap_or_default();
     drop(contents);
-    tells.values().for_each(|tell| tell_surely(&**tell));
+    wakes.values().for_each(|wake| wake_surely(&**wake));
     true
 }
 
