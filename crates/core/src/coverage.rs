@@ -6,6 +6,8 @@ use std::path::PathBuf;
 /// How a part of the tree is watched.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum CoverageState {
     /// The kernel reports its changes.
     Live,
@@ -29,6 +31,8 @@ impl CoverageState {
 /// Why a part of the tree is not live.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum Gap {
     /// The user's limit of watches is reached (`fs.inotify.max_user_watches`).
     WatchLimit,
@@ -123,12 +127,18 @@ impl Gap {
 /// How one directory is watched, with all below it that has no `Coverage` of its own.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Coverage {
     /// The directory.
+    #[cfg_attr(feature = "serde", serde(flatten, with = "crate::wire::path"))]
     pub path: PathBuf,
     /// How it is watched.
     pub state: CoverageState,
     /// Why it is not live, if it is not.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "reason", default, skip_serializing_if = "Option::is_none")
+    )]
     pub gap: Option<Gap>,
 }
 

@@ -12,6 +12,8 @@ use crate::time::{FileTime, may_be_since};
 /// followed below a root.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum FileType {
     /// A regular file.
     File,

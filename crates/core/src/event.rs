@@ -1,4 +1,27 @@
-//! What consumers see: changes, and the notes that go with them.
+//! Events: the items of a feed, which are changes and the notes that go with them.
+//!
+//! # Serialized events
+//!
+//! With the feature `serde`, events can be written and read in any format of [serde](https://serde.rs) that
+//! describes itself, such as JSON. They are objects with the fields of the command's JSON lines:
+//!
+//! | value | fields |
+//! |---|---|
+//! | `Event::Change` | `"type": "change"`, `seq`, `kind`, `from` if it is `moved`, `path`, `file_type`, `cause` |
+//! | `Event::Resync` | `"type": "resync"`, `path`, `reason`, `state` (`begin`, `end`) |
+//! | `Event::Coverage` | `"type": "coverage"`, `path`, `state`, `reason` unless it is `live` |
+//!
+//! A [`Change`], a [`Resync`] and a [`Coverage`] by themselves have the same fields but `type`.
+//! The value of an enum is what its `as_str` returns.
+//!
+//! A path is text, because that is what most formats and most readers have. Where it is not Unicode, the text
+//! has U+FFFD for what does not fit, and a second field, `path_bytes` or `from_bytes`, has the exact bytes in
+//! hex: as the system has them on Unix, as WTF-8 on Windows. Reading prefers the bytes, so every path
+//! survives between two programs on the same kind of system.
+//!
+//! Fields are optional and in no fixed order, so formats that do not describe themselves, such as bincode and
+//! postcard, cannot read events back. A reader skips fields that it does not know. A value that a later
+//! version has added to an enum is an error.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,6 +32,8 @@ use crate::entry::FileType;
 /// How a change became known.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum Cause {
     /// The kernel reported it.
     Notified,
@@ -29,6 +54,8 @@ impl Cause {
 /// What happened to the entry at [`Change::path`].
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "kind", rename_all = "kebab-case"))]
 pub enum ChangeKind {
     /// The path exists now and did not before. A new directory's contents follow one by one.
     Created,
@@ -42,6 +69,7 @@ pub enum ChangeKind {
     /// the path before is gone.
     Moved {
         /// The path until now.
+        #[cfg_attr(feature = "serde", serde(flatten, with = "crate::wire::from"))]
         from: PathBuf,
     },
 }
@@ -62,12 +90,15 @@ impl ChangeKind {
 /// One difference between two versions of the tree.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Change {
     /// Position in the feed: strictly increasing, with gaps.
     pub seq: u64,
     /// What happened.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub kind: ChangeKind,
     /// The absolute path, below the root as the caller spelled it.
+    #[cfg_attr(feature = "serde", serde(flatten, with = "crate::wire::path"))]
     pub path: PathBuf,
     /// What the entry is, or was if it is removed.
     pub file_type: FileType,
@@ -119,6 +150,8 @@ impl fmt::Display for Change {
 /// Why a part of the tree is compared with the disk again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum ResyncReason {
     /// The kernel's queue was full and records were lost.
     Overflow,
@@ -144,6 +177,8 @@ impl ResyncReason {
 
 /// Which end of a repair a [`Resync`] marks.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum ResyncPhase {
     /// The comparison begins. Changes that it finds follow, with others between them.
     Begin,
@@ -165,18 +200,23 @@ impl ResyncPhase {
 /// difference lies between `begin` and `end`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Resync {
     /// The top of the part that is compared.
+    #[cfg_attr(feature = "serde", serde(flatten, with = "crate::wire::path"))]
     pub path: PathBuf,
     /// Why.
     pub reason: ResyncReason,
     /// Whether the comparison begins or is complete.
+    #[cfg_attr(feature = "serde", serde(rename = "state"))]
     pub phase: ResyncPhase,
 }
 
 /// One item of a feed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "type", rename_all = "kebab-case"))]
 pub enum Event {
     /// The tree changed.
     Change(Change),

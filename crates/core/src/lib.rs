@@ -33,6 +33,8 @@ pub mod queue;
 pub mod record;
 pub mod time;
 pub mod tree;
+#[cfg(feature = "serde")]
+mod wire;
 
 pub use delivery::outlet::OutletId;
 pub use engine::Engine;

@@ -21,7 +21,8 @@ use crate::disk::{Disk, Errno, Habits, Ino};
 use crate::linux::kernel::Simulated;
 use crate::linux::queue::Queue;
 use crate::random::Stream;
-use crate::schedule::replica::{Replica, Scope};
+use crate::schedule::checked_tree::CheckedTree;
+use crate::schedule::scope::Scope;
 use crate::schedule::setup::BEGAN;
 use crate::system::System;
 use crate::system::calls::Kind;
@@ -34,7 +35,7 @@ use crate::world::{Stage, Temper, World};
 pub(crate) struct Scenario<K: Stage = Simulated> {
     pub(crate) engine: Engine<K>,
     outlet: Option<OutletId>,
-    replica: Replica,
+    tree: CheckedTree,
     scopes: Vec<Scope>,
 }
 
@@ -66,7 +67,7 @@ impl<K: Stage> Scenario<K> {
         let mut scenario = Scenario {
             engine: Engine::new(kernel, Filter::default(), Pace::default()),
             outlet: None,
-            replica: Replica::default(),
+            tree: CheckedTree::default(),
             scopes: Vec::new(),
         };
         for path in ["/w", "/w/in", "/w/out"] {
@@ -142,7 +143,7 @@ impl<K: Stage> Scenario<K> {
         for (path, kind) in entries {
             let bytes = to_bytes(&path);
             if scope.covers(&bytes) && !known.iter().any(|other| other.covers(&bytes)) {
-                self.replica.begin(&path, kind, disk);
+                self.tree.begin(&path, kind, disk);
             }
         }
         root
@@ -156,7 +157,7 @@ impl<K: Stage> Scenario<K> {
             .iter()
             .rposition(|scope| scope.dir == dir.as_bytes());
         let scope = self.scopes.remove(at.expect("it is watched"));
-        self.replica.end(&scope, &self.scopes);
+        self.tree.end(&scope, &self.scopes);
     }
 
     pub(crate) fn arm(&mut self) {
@@ -170,10 +171,10 @@ impl<K: Stage> Scenario<K> {
         let disk = &self.engine.kernel().world().system.disk;
         for scope in self.scopes.iter().filter(|scope| scope.only.is_none()) {
             let top = to_path(scope.dir.clone());
-            self.replica.begin(&top, FileType::Dir, disk);
+            self.tree.begin(&top, FileType::Dir, disk);
         }
         for (path, kind) in entries {
-            self.replica.begin(&path, kind, disk);
+            self.tree.begin(&path, kind, disk);
         }
     }
 
@@ -270,7 +271,7 @@ impl<K: Stage> Scenario<K> {
             .unwrap_or_default();
         let disk = &self.engine.kernel().world().system.disk;
         for event in &events {
-            self.replica.apply(event, disk);
+            self.tree.apply(event, disk);
         }
         events
     }
@@ -295,7 +296,7 @@ impl<K: Stage> Scenario<K> {
             if self.engine.is_passed(&mut barrier) {
                 self.system().reap();
                 let disk = &self.engine.kernel().world().system.disk;
-                let differences = self.replica.compare(disk, &self.scopes);
+                let differences = self.tree.differences(disk, &self.scopes);
                 assert!(differences.is_empty(), "{differences:#?}\nafter {told:#?}");
                 return told;
             }

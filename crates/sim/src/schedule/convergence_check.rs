@@ -6,7 +6,7 @@ use everwatch_core::engine::Counters;
 
 use crate::schedule::Schedule;
 use crate::schedule::outcome::{Failure, Report};
-use crate::schedule::replica::Scope;
+use crate::schedule::scope::Scope;
 use crate::system::System;
 use crate::world::Stage;
 
@@ -125,7 +125,7 @@ impl<K: Stage> Schedule<K> {
     fn compare(&mut self, when: &str) {
         let disk = &self.engine.kernel().world().system.disk;
         for (at, consumer) in self.consumers.iter().enumerate() {
-            for difference in consumer.replica.compare(disk, &self.armed) {
+            for difference in consumer.tree.differences(disk, &self.armed) {
                 self.complaints
                     .push(format!("{when}consumer {at}: {difference}"));
             }

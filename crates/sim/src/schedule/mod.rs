@@ -3,10 +3,12 @@
 //! The engine is driven as `engine::Seat` drives it. When the operations are over and all is quiet,
 //! the tree of every consumer has to be the tree on the disk.
 
+pub(crate) mod checked_tree;
 mod convergence_check;
+mod expected_tree;
 pub(crate) mod outcome;
 pub(crate) mod platform;
-pub(crate) mod replica;
+pub(crate) mod scope;
 pub(crate) mod search;
 pub(crate) mod setup;
 
@@ -24,9 +26,10 @@ use everwatch_core::time::{FileTime, Moment};
 
 use crate::disk::Disk;
 use crate::random::Random;
+use crate::schedule::checked_tree::CheckedTree;
 use crate::schedule::outcome::Report;
 use crate::schedule::platform::Flavour;
-use crate::schedule::replica::{Replica, Scope};
+use crate::schedule::scope::Scope;
 use crate::world::{Stage, World};
 
 /// A call on Windows has reported what it has done before so long is over, in nanoseconds: less than the
@@ -60,7 +63,7 @@ pub(crate) struct Consumer {
     pub(crate) capacity: usize,
     /// How often, out of a thousand, it takes the next event.
     pub(crate) zeal: u32,
-    pub(crate) replica: Replica,
+    pub(crate) tree: CheckedTree,
 }
 
 pub(crate) struct Schedule<K: Stage> {
@@ -195,7 +198,7 @@ impl<K: Stage> Schedule<K> {
         self.drain_consumers();
         self.engine.remove_root(root);
         for consumer in &mut self.consumers {
-            consumer.replica.end(&scope, &self.armed);
+            consumer.tree.end(&scope, &self.armed);
         }
         if is_nested(self.seed) && self.random.chance(500) {
             self.wanted.push(scope);
@@ -216,7 +219,7 @@ impl<K: Stage> Schedule<K> {
             held: VecDeque::new(),
             capacity,
             zeal,
-            replica: Replica::default(),
+            tree: CheckedTree::default(),
         };
         let mut entries: Vec<(PathBuf, FileType)> = Vec::new();
         self.engine.entries(|path, kind| entries.push((path, kind)));
@@ -224,7 +227,10 @@ impl<K: Stage> Schedule<K> {
         let disk = &self.engine.kernel().world().system.disk;
         let singles = self.armed.iter().filter(|scope| scope.only.is_some());
         let inner = singles.filter(|scope| self.is_inner(scope));
-        consumer.replica.vague.extend(inner.map(Scope::told_path));
+        consumer
+            .tree
+            .inner_roots
+            .extend(inner.map(|scope| to_path(scope.root_path())));
         for scope in self.armed.iter().filter(|scope| scope.only.is_none()) {
             let is_known = match self.is_inner(scope) && !is_nested(self.seed) {
                 // It may be one of the entries; whoever asked for it looks whether it is there.
@@ -238,15 +244,15 @@ impl<K: Stage> Schedule<K> {
             };
             if is_known {
                 consumer
-                    .replica
+                    .tree
                     .begin(&to_path(scope.dir.clone()), FileType::Dir, disk);
             }
             if self.is_inner(scope) {
-                consumer.replica.vague.push(scope.told_path());
+                consumer.tree.inner_roots.push(to_path(scope.root_path()));
             }
         }
         for (path, kind) in &entries {
-            consumer.replica.begin(path, *kind, disk);
+            consumer.tree.begin(path, *kind, disk);
         }
         let (count, id) = (entries.len(), self.consumers.len());
         self.note(|| {
@@ -285,10 +291,10 @@ impl<K: Stage> Schedule<K> {
         let is_inner = self.is_inner(scope);
         for consumer in &mut self.consumers {
             if is_inner {
-                consumer.replica.vague.push(scope.told_path());
+                consumer.tree.inner_roots.push(to_path(scope.root_path()));
             }
             for (path, kind) in &entries {
-                consumer.replica.begin(path, *kind, disk);
+                consumer.tree.begin(path, *kind, disk);
             }
         }
     }
@@ -317,7 +323,7 @@ impl<K: Stage> Schedule<K> {
             let Some(event) = consumer.held.pop_front() else {
                 break;
             };
-            consumer.replica.apply(&event, &system.disk);
+            consumer.tree.apply(&event, &system.disk);
             self.report.events += u64::from(event.change().is_some());
         }
     }
