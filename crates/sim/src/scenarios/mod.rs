@@ -10,12 +10,12 @@ mod windows_roots;
 
 use std::time::Duration;
 
-use everwatch_core::OutletId;
 use everwatch_core::engine::{Engine, Pace, RootId, RootSpec};
 use everwatch_core::entry::FileType;
 use everwatch_core::event::Event;
 use everwatch_core::ignore::Filter;
 use everwatch_core::path::{to_bytes, to_path};
+use everwatch_core::{Delivery, OutletId};
 
 use crate::disk::{Disk, Errno, Habits, Ino};
 use crate::linux::kernel::Simulated;
@@ -106,7 +106,7 @@ impl<K: Stage> Scenario<K> {
 
     /// One consumer, and no root yet.
     pub(crate) fn watching(mut self) -> Scenario<K> {
-        self.outlet = Some(self.engine.open_outlet(usize::MAX, false));
+        self.outlet = Some(self.engine.open_outlet(usize::MAX, Delivery::Prompt));
         self
     }
 
@@ -165,7 +165,7 @@ impl<K: Stage> Scenario<K> {
         while !self.engine.is_armed() {
             self.step();
         }
-        self.outlet = Some(self.engine.open_outlet(usize::MAX, false));
+        self.outlet = Some(self.engine.open_outlet(usize::MAX, Delivery::Prompt));
         let mut entries = Vec::new();
         self.engine.entries(|path, kind| entries.push((path, kind)));
         let disk = &self.engine.kernel().world().system.disk;
