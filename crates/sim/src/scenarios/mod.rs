@@ -40,7 +40,7 @@ pub(crate) struct Scenario<K: Stage = Simulated> {
 }
 
 impl Scenario {
-    /// A system with the directories `/w/in` and `/w/out` and room for so many records.
+    /// A system with the directories `/w/in` and `/w/out` and a queue of `room` records.
     pub(crate) fn new(room: usize) -> Scenario {
         let habits = Habits {
             reuses_numbers: true,
@@ -112,15 +112,15 @@ impl<K: Stage> Scenario<K> {
 
     /// The same as `sync`, after a missing root would have been looked for.
     pub(crate) fn rest(&mut self) -> Vec<String> {
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for _ in 0..4 {
             let events = self.step();
             let changes = events.iter().filter_map(Event::change);
-            told.extend(changes.map(ToString::to_string));
+            reported.extend(changes.map(ToString::to_string));
         }
         self.system().disk.now += 200_000_000;
-        told.extend(self.sync());
-        told
+        reported.extend(self.sync());
+        reported
     }
 
     /// Adds a root to those that are watched. Whoever asks for it finds out what is in it.
@@ -230,7 +230,7 @@ impl<K: Stage> Scenario<K> {
             .expect("they can be exchanged");
     }
 
-    /// Lets so many seconds pass, in which nothing happens.
+    /// Lets `seconds` pass, in which nothing happens.
     pub(crate) fn pass(&mut self, seconds: i64) {
         self.system().disk.now += seconds * 1_000_000_000;
         self.sync();
@@ -277,30 +277,33 @@ impl<K: Stage> Scenario<K> {
     }
 
     /// Lets the engine find out what happened. The consumer's tree has to be the disk's then. Returns
-    /// the changes that were told.
+    /// the changes that were reported.
     pub(crate) fn sync(&mut self) -> Vec<String> {
-        let told = self.sync_kinds();
-        told.into_iter().map(|(change, _)| change).collect()
+        let reported = self.sync_kinds();
+        reported.into_iter().map(|(change, _)| change).collect()
     }
 
     /// The same, with whether each is about a directory.
     pub(crate) fn sync_kinds(&mut self) -> Vec<(String, bool)> {
         let mut barrier = self.engine.barrier();
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for _ in 0..1000 {
             let events = self.step();
             let changes = events.iter().filter_map(Event::change);
-            told.extend(
+            reported.extend(
                 changes.map(|change| (change.to_string(), change.file_type == FileType::Dir)),
             );
             if self.engine.is_passed(&mut barrier) {
                 self.system().reap();
                 let disk = &self.engine.kernel().world().system.disk;
                 let differences = self.tree.differences(disk, &self.scopes);
-                assert!(differences.is_empty(), "{differences:#?}\nafter {told:#?}");
-                return told;
+                assert!(
+                    differences.is_empty(),
+                    "{differences:#?}\nafter {reported:#?}"
+                );
+                return reported;
             }
         }
-        panic!("the barrier is not passed, after {told:#?}");
+        panic!("the barrier is not passed, after {reported:#?}");
     }
 }

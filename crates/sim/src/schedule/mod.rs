@@ -236,7 +236,7 @@ impl<K: Stage> Schedule<K> {
             .extend(inner.map(|scope| to_path(scope.root_path())));
         for scope in self.armed.iter().filter(|scope| scope.only.is_none()) {
             let is_known = match self.is_inner(scope) && !is_nested(self.seed) {
-                // It may be one of the entries; whoever asked for it looks whether it is there.
+                // It may be one of the entries; the caller who asked for it looks whether it is there.
                 true => disk
                     .resolve(&scope.dir, false)
                     .is_ok_and(|ino| disk.is_dir(ino)),
@@ -271,10 +271,10 @@ impl<K: Stage> Schedule<K> {
         })
     }
 
-    /// What a new root began with is known to whoever asked for it.
+    /// What a new root began with is known to the caller who asked for it.
     fn take_over(&mut self, scope: &Scope) {
         if is_nested(self.seed) {
-            // What they were told before is older.
+            // What they heard before is older.
             self.drain_consumers();
         }
         let mut entries: Vec<(PathBuf, FileType)> = Vec::new();
