@@ -180,6 +180,13 @@ impl Roots {
         }
     }
 
+    /// Looks at the roots that are looked at from time to time in the next step.
+    pub(super) fn hasten_checks(&mut self) {
+        for root in &mut self.all {
+            root.next_check = root.next_check.map(|_| Moment::ZERO);
+        }
+    }
+
     /// When the first of the roots that are looked for has to be looked for.
     pub(super) fn next_check(&self) -> Option<Moment> {
         self.all.iter().filter_map(|root| root.next_check).min()
