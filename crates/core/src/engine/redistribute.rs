@@ -73,7 +73,7 @@ impl<K: Kernel> Engine<K> {
                 continue;
             }
             let (path, rules) = (root.dir.clone(), root.rules.clone());
-            let root_is_single = root.only.is_some();
+            let root_is_single = self.roots.is_single(root);
             let Ok(below) = path.strip_prefix(&dir) else {
                 continue;
             };
