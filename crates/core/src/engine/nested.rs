@@ -146,28 +146,32 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         let path = self.world.path(id);
-        let is_link = self.world.mirror.kind(id) == FileType::Symlink;
-        let is_here = |root: &&Root| match self.roots.is_single(root) {
-            true => root.asked_path() == path,
-            false => root.dir == path,
+        let kind = self.world.mirror.kind(id);
+        let is_link = kind == FileType::Symlink;
+        let is_here = |root: &&Root| match (kind, self.roots.is_single(root)) {
+            (FileType::Dir, true) => root.asked_path() == path,
+            (FileType::Dir, false) => root.dir == path,
+            // Below what is no directory there is nothing.
+            _ => self.roots.is_below(root, &path),
         };
-        let others: Vec<(RootId, NodeId)> = self
-            .roots
-            .iter()
-            .filter(is_here)
-            .filter_map(|root| Some((root.id, root.node?)))
-            .filter(|&(_, node)| !self.world.mirror.is_within(id, node))
-            .collect();
+        let is_apart = |root: &Root| {
+            root.node
+                .is_some_and(|top| !self.world.mirror.is_within(id, top))
+        };
+        let is_taken = self.roots.iter().filter(is_here).any(is_apart);
         for root in self.roots.iter_mut().filter(|_| is_link) {
             if root.outer.is_some() && root.dir.starts_with(&path) {
                 root.outer = None;
                 root.next_check = Some(Moment::ZERO);
             }
         }
-        for (root, node) in others {
+        if !is_taken {
+            return;
+        }
+        for (root, top) in self.strays(id, &path) {
             match is_link {
                 true => self.check_root(root),
-                false => self.root_gone(root, node),
+                false => self.stray_gone(root, top),
             }
         }
     }
@@ -337,17 +341,25 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         let path = self.world.path(id);
-        let strays: Vec<(RootId, NodeId)> = self
+        for (root, top) in self.strays(id, &path) {
+            self.stray_gone(root, top);
+        }
+    }
+
+    /// The roots whose trees lie at or below a path and apart from the entry that has it, the innermost
+    /// first.
+    fn strays(&self, id: NodeId, path: &Path) -> Vec<(RootId, NodeId)> {
+        let mut strays: Vec<(usize, RootId, NodeId)> = self
             .roots
             .iter()
-            .filter(|root| self.roots.is_below(root, &path))
-            .filter_map(|root| Some((root.id, root.node?)))
-            .filter(|&(_, top)| {
+            .filter(|root| self.roots.is_below(root, path))
+            .filter_map(|root| Some((root.dir.components().count(), root.id, root.node?)))
+            .filter(|&(_, _, top)| {
                 !self.world.mirror.is_within(id, top) && !self.world.mirror.is_within(top, id)
             })
             .collect();
-        for (root, top) in strays {
-            self.root_gone(root, top);
-        }
+        strays.sort_unstable_by(|one, other| other.cmp(one));
+        let strays = strays.into_iter();
+        strays.map(|(_, root, top)| (root, top)).collect()
     }
 }
