@@ -77,7 +77,8 @@ impl<K: Kernel> Engine<K> {
         let (Some(top), Ok(below)) = (outer.node, root.dir.strip_prefix(&outer.dir)) else {
             return Shown::Hidden;
         };
-        let (mut path, only) = (outer.dir.clone(), root.only.clone());
+        let only = root.only.clone().filter(|_| self.roots.is_single(root));
+        let mut path = outer.dir.clone();
         let below: Vec<_> = below.iter().map(OsStr::to_owned).collect();
         let mut at = top;
         for part in below {

@@ -286,7 +286,7 @@ impl Roots {
         let is_wanted = |other: &Root| match other.outer {
             Some(outer) => outer == root.id && other.follows(&path),
             // Another tree, which takes this place once it is listed.
-            None => other.only.is_none() && other.dir == path,
+            None => !self.is_single(other) && other.dir == path,
         };
         self.all.iter().any(is_wanted)
     }
