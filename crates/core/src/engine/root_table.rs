@@ -263,7 +263,10 @@ impl Roots {
     /// The directory of a root, if it is there.
     pub(super) fn node_of(&self, mirror: &Mirror, root: &Root) -> Option<NodeId> {
         match root.outer {
-            Some(outer) => self.place(mirror, root, outer),
+            // What consumers do not know yet is not there yet.
+            Some(outer) => self
+                .place(mirror, root, outer)
+                .filter(|&node| !mirror.is_withheld(node)),
             None => root.node,
         }
     }
