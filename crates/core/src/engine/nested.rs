@@ -81,11 +81,21 @@ impl<K: Kernel> Engine<K> {
         let mut path = outer.dir.clone();
         let below: Vec<_> = below.iter().map(OsStr::to_owned).collect();
         let mut at = top;
+        let mut place: Option<(NodeId, Vec<u8>)> = None;
         for part in below {
             path.push(&part);
             let name = to_bytes(Path::new(&part));
             if lookup == Lookup::Disk {
                 self.scan(at);
+                if !self.world.mirror.contains(at)
+                    && let Some((dir, name)) = &place
+                    && let Some(known) = self.world.mirror.child(*dir, name)
+                    && self.world.mirror.is_dir(known)
+                {
+                    // It was a directory that the mirror had elsewhere, and stands here now.
+                    at = known;
+                    self.scan(at);
+                }
             }
             let is_shown = self.world.mirror.contains(at)
                 && self.coverage.gaps.get(at) != Some(Gap::PseudoMount)
@@ -103,7 +113,10 @@ impl<K: Kernel> Engine<K> {
                 return Shown::Hidden;
             }
             match self.world.mirror.child(at, &name) {
-                Some(child) if self.world.mirror.is_dir(child) => at = child,
+                Some(child) if self.world.mirror.is_dir(child) => {
+                    place = Some((at, name));
+                    at = child;
+                }
                 _ if self.coverage.gaps.get(at) == Some(Gap::Unreadable) => return Shown::Hidden,
                 _ => return Shown::Nothing,
             }
