@@ -120,11 +120,14 @@ impl<K: Kernel> Engine<K> {
         let mut dirs = vec![top];
         while let Some(dir) = dirs.pop() {
             let is_listed = self.world.mirror.identity(dir).is_some();
-            match (self.roots.reaches(&self.world.mirror, dir), is_listed) {
-                (true, true) => {
-                    let children = self.world.mirror.children(dir);
-                    dirs.extend(children.filter(|&child| self.world.mirror.is_dir(child)));
-                }
+            let reaches = self.roots.reaches(&self.world.mirror, dir);
+            if reaches {
+                // The top of a new tree may have children before it is listed: those of an old tree.
+                let children = self.world.mirror.children(dir);
+                dirs.extend(children.filter(|&child| self.world.mirror.is_dir(child)));
+            }
+            match (reaches, is_listed) {
+                (true, true) => {}
                 (true, false) => self.work.queue(&mut self.world.mirror, dir),
                 (false, true) => self.drop_below(dir, report),
                 (false, false) => self
