@@ -121,8 +121,12 @@ impl<K: Kernel> Engine<K> {
                 _ => return Shown::Nothing,
             }
         }
+        // A tree that shows other single entries of the directory will show this one as well.
+        let is_whole = !self.visibility.is_partial(at);
         let is_hidden = self.coverage.gaps.get(at) == Some(Gap::PseudoMount)
-            || only.is_some_and(|only| self.visibility.hides(&self.world.mirror, at, &only, false));
+            || only
+                .filter(|_| is_whole)
+                .is_some_and(|only| self.visibility.hides(&self.world.mirror, at, &only, false));
         if is_hidden {
             Shown::Hidden
         } else {
