@@ -147,7 +147,7 @@ impl<K: Kernel> Engine<K> {
         let Some(root) = self.roots.get(id) else {
             return;
         };
-        if self.roots.node_of(&self.world.mirror, root).is_some() {
+        if root.next_check.is_some() && self.roots.node_of(&self.world.mirror, root).is_some() {
             let path = root.asked_path();
             if let Some(root) = self.roots.get_mut(id) {
                 root.next_check = None;
