@@ -27,6 +27,8 @@ impl<K: Kernel> Engine<K> {
             self.resync(top, ResyncReason::Overflow);
         }
         for root in self.roots.ids() {
+            // That a guard has ended may have been lost as well.
+            self.guard_root(root);
             self.check_root(root);
         }
     }
