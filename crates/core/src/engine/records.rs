@@ -231,13 +231,17 @@ impl<K: Kernel> Engine<K> {
             name,
         );
         if self.visibility.hides(&self.world.mirror, dir, name, is_dir) {
-            // The mirror may have it nevertheless: it came with a directory from elsewhere.
+            // The mirror may have it nevertheless: it came with a directory from elsewhere. What is of
+            // another sort is another entry, which is not hidden.
             if matches!(
                 action,
                 Action::Removed | Action::Departed | Action::MovedFrom
             ) && let Some(child) = self.world.mirror.child(dir, name)
             {
-                self.remove(child, Cause::Notified, Report::Removed);
+                match self.world.mirror.is_dir(child) == is_dir {
+                    true => self.remove(child, Cause::Notified, Report::Removed),
+                    false => self.look(dir, name, Cause::Notified),
+                }
             }
             return;
         }
