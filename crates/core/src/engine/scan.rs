@@ -541,6 +541,8 @@ impl<K: Kernel> Engine<K> {
             let read = kernel.read_file(dir, RULES_FILE, RULES_LIMIT);
             text = read.ok().map(whole_lines);
         }
+        self.visibility
+            .note_unread_rules(dir, has_rules && text.is_none());
         self.visibility.filter.set_rules(dir, text.as_deref());
     }
 }
