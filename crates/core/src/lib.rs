@@ -36,5 +36,5 @@ pub mod tree;
 #[cfg(feature = "serde")]
 mod wire;
 
-pub use delivery::outlet::OutletId;
+pub use delivery::outlet::{Delivery, OutletId};
 pub use engine::Engine;

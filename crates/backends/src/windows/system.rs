@@ -23,7 +23,7 @@ pub enum Numbers {
     Unique,
     /// The same, but numbers have 128 bits, and records have other ones: ReFS.
     UniqueAndWide,
-    /// A number may be used again when its entry is gone.
+    /// A number may be reused when its entry is gone.
     Reused,
 }
 
@@ -107,7 +107,7 @@ pub trait System {
     /// Delivers what has been read; each read has been issued again before. Never blocks.
     fn collect(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) -> Collected;
 
-    /// Blocks until [`System::collect`] has something, or somebody rings, or for `timeout`. It may return
+    /// Blocks until [`System::collect`] has something, or the bell rings, or for `timeout`. It may return
     /// before.
     fn wait(&mut self, timeout: Option<Duration>);
 

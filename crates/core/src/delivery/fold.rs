@@ -119,7 +119,7 @@ impl Fold {
         let touched = self.touch(mirror, id, cause);
         touched.alive = false;
         if touched.seen.is_none() {
-            self.settle(mirror, id);
+            self.resolve(mirror, id);
         }
     }
 
@@ -138,7 +138,7 @@ impl Fold {
             let touched = self.touched.get_mut(&other).expect("it has a place");
             touched.seen = None;
             if !touched.alive {
-                self.settle(mirror, other);
+                self.resolve(mirror, other);
             }
         }
         let places = self.places.entry(to.parent).or_default();
@@ -222,7 +222,7 @@ impl Fold {
     }
 
     /// The consumer now sees the entry as the mirror has it.
-    pub(super) fn settle(&mut self, mirror: &mut Mirror, id: NodeId) {
+    pub(super) fn resolve(&mut self, mirror: &mut Mirror, id: NodeId) {
         if let Some(touched) = self.touched.remove(&id) {
             if let Some(place) = touched.seen {
                 self.leave(&place);
@@ -280,7 +280,7 @@ impl Fold {
             let touched = self.touch(mirror, id, Cause::Scanned);
             touched.alive = false;
             if touched.seen.is_none() {
-                self.settle(mirror, id);
+                self.resolve(mirror, id);
             }
         }
     }
@@ -317,7 +317,7 @@ impl Fold {
                 continue;
             }
             if self.touched.get(&id).is_some_and(|touched| !touched.alive) {
-                self.settle(mirror, id);
+                self.resolve(mirror, id);
                 continue;
             }
             let touched = self.touch(mirror, id, Cause::Scanned);
@@ -333,7 +333,7 @@ impl Fold {
         let mut touched: Vec<NodeId> = self.touched.keys().copied().collect();
         touched.sort_unstable();
         for id in touched {
-            self.settle(mirror, id);
+            self.resolve(mirror, id);
         }
     }
 }

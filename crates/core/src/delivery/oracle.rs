@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::outlet::{OutletId, Outlets};
+use super::outlet::{Delivery, OutletId, Outlets, Report};
 use crate::entry::FileType;
 use crate::event::{Cause, ChangeKind, Event};
 use crate::mirror::path::path_of;
@@ -64,7 +64,7 @@ fn deed() -> impl Strategy<Value = Deed> {
 struct Consumer {
     outlet: OutletId,
     room: usize,
-    settles: bool,
+    delivery: Delivery,
     /// The value is the number of the last write to any file when the entry was last read.
     tree: Tree<u64>,
     last_seq: u64,
@@ -86,18 +86,18 @@ impl World {
         let top = mirror.insert(None, b"/top", FileType::Dir, None);
         let mut outlets = Outlets::default();
         let kinds = [
-            (usize::MAX, false),
-            (3, false),
-            (1, false),
-            (0, false),
-            (usize::MAX, true),
+            (usize::MAX, Delivery::Prompt),
+            (3, Delivery::Prompt),
+            (1, Delivery::Prompt),
+            (0, Delivery::Prompt),
+            (usize::MAX, Delivery::Settled),
         ];
         let mut beginning = Tree::default();
         beginning.insert("/top", FileType::Dir);
-        let consumers = kinds.map(|(room, settles)| Consumer {
-            outlet: outlets.open(room, settles),
+        let consumers = kinds.map(|(room, delivery)| Consumer {
+            outlet: outlets.open(room, delivery),
             room,
-            settles,
+            delivery,
             tree: beginning.clone(),
             last_seq: 0,
         });
@@ -126,10 +126,10 @@ impl World {
         dirs[number % dirs.len()]
     }
 
-    fn remove(&mut self, id: NodeId, implied: bool) {
+    fn remove(&mut self, id: NodeId, report: Report) {
         let subtree = self.mirror.subtree(id);
         self.outlets
-            .removing(&mut self.mirror, id, &subtree, Cause::Notified, implied);
+            .removing(&mut self.mirror, id, &subtree, Cause::Notified, report);
         for &id in subtree.iter().rev() {
             self.mirror.remove(id);
             self.versions.remove(&id);
@@ -182,7 +182,7 @@ impl World {
             }
             Deed::Remove { entry } => {
                 if let Some(id) = self.pick(entry) {
-                    self.remove(id, false);
+                    self.remove(id, Report::Removed);
                 }
             }
             Deed::Move {
@@ -201,7 +201,7 @@ impl World {
                         .is_none_or(|victim| victim != id && !self.mirror.is_within(id, victim));
                 if is_possible {
                     if let Some(victim) = victim {
-                        self.remove(victim, true);
+                        self.remove(victim, Report::ImpliedByMove);
                     }
                     let from = self.outlets.moving(&mut self.mirror, id, Cause::Notified);
                     self.mirror.relocate(id, parent, &name);
@@ -210,7 +210,7 @@ impl World {
             }
             Deed::Take { consumer, count } => {
                 let at = consumer % self.consumers.len();
-                if !self.consumers[at].settles {
+                if self.consumers[at].delivery == Delivery::Prompt {
                     self.take(at, count);
                 }
             }

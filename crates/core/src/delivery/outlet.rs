@@ -20,6 +20,27 @@ use crate::path::to_path;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct OutletId(u32);
 
+/// When an outlet delivers what happens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Delivery {
+    /// At once, as long as the consumer has room.
+    Prompt,
+    /// When [`Engine::flush`](crate::Engine::flush) is called, which the owner does when the tree has been
+    /// quiet for a while. Until then the outlet folds.
+    Settled,
+}
+
+/// Whether consumers learn that an entry goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Report {
+    /// By a change of its own.
+    Removed,
+    /// By the move that takes its place; only folds need to know.
+    ImpliedByMove,
+    /// Not at all: it leaves what is watched.
+    Silent,
+}
+
 /// Changes written out of a fold in one go. In between the kernel's queue is drained.
 const FLUSH: usize = 2048;
 
@@ -28,7 +49,7 @@ struct Outlet {
     id: OutletId,
     /// How many events the consumer takes before the outlet starts folding.
     room: usize,
-    settles: bool,
+    delivery: Delivery,
     events: Vec<Event>,
     fold: Option<Fold>,
     /// Resyncs whose beginning was told.
@@ -42,9 +63,9 @@ struct Outlet {
 impl Outlet {
     /// Starts folding if there is no room. The consumer's tree is the mirror's at this moment.
     fn fold(&mut self) -> Option<&mut Fold> {
-        if self.fold.is_none() && (self.settles || self.room == 0) {
+        if self.fold.is_none() && (self.delivery == Delivery::Settled || self.room == 0) {
             self.fold = Some(Fold::default());
-            self.folds += u64::from(!self.settles);
+            self.folds += u64::from(self.delivery == Delivery::Prompt);
         }
         self.fold.as_mut()
     }
@@ -82,13 +103,13 @@ pub(crate) struct Outlets {
 }
 
 impl Outlets {
-    pub(crate) fn open(&mut self, room: usize, settles: bool) -> OutletId {
+    pub(crate) fn open(&mut self, room: usize, delivery: Delivery) -> OutletId {
         let id = OutletId(self.next_id);
         self.next_id += 1;
         self.outlets.push(Outlet {
             id,
             room,
-            settles,
+            delivery,
             events: Vec::new(),
             fold: None,
             begun: Vec::new(),
@@ -235,8 +256,11 @@ impl Outlets {
         id: NodeId,
         subtree: &[NodeId],
         cause: Cause,
-        implied: bool,
+        report: Report,
     ) {
+        if report == Report::Silent {
+            return;
+        }
         self.count();
         for outlet in &mut self.outlets {
             match outlet.fold() {
@@ -247,7 +271,7 @@ impl Outlets {
                         }
                     }
                 }
-                None if implied => {}
+                None if report == Report::ImpliedByMove => {}
                 None => {
                     let change = describe(mirror, id, self.seq, ChangeKind::Removed, cause);
                     outlet.push(Event::Change(change));

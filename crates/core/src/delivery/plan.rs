@@ -133,7 +133,7 @@ impl Fold {
         let modified = touched.modified || touched.kind != file_type;
         let mut path = Vec::new();
         mirror.write_path(id, &mut path);
-        let mut tell = |kind: StepKind, path: &[u8]| {
+        let mut report = |kind: StepKind, path: &[u8]| {
             steps.push(Step {
                 kind,
                 path: path.to_vec(),
@@ -143,8 +143,8 @@ impl Fold {
         };
         if !is_known {
             match replaced {
-                Some(kind) if kind == file_type => tell(StepKind::Modified, &path),
-                _ => tell(StepKind::Created, &path),
+                Some(kind) if kind == file_type => report(StepKind::Modified, &path),
+                _ => report(StepKind::Created, &path),
             }
         } else {
             if !stays {
@@ -152,16 +152,16 @@ impl Fold {
                 self.write_seen_path(mirror, id, &mut from);
                 // A tree that was joined to another has the same paths in it.
                 if from != path {
-                    tell(StepKind::Moved { from }, &path);
+                    report(StepKind::Moved { from }, &path);
                 }
             }
             if modified {
-                tell(StepKind::Modified, &path);
+                report(StepKind::Modified, &path);
             } else if metadata {
-                tell(StepKind::Metadata, &path);
+                report(StepKind::Metadata, &path);
             }
         }
-        self.settle(mirror, id);
+        self.resolve(mirror, id);
     }
 
     /// Frees the place that `other` has in the consumer's tree for `newcomer`. Returns the kind of
@@ -206,7 +206,7 @@ impl Fold {
                 .get(&newcomer)
                 .is_some_and(|new| new.seen.is_some());
             if is_move || newcomer_kind == kind {
-                self.settle(mirror, other);
+                self.resolve(mirror, other);
                 return Some(kind);
             }
         }

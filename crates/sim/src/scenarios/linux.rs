@@ -49,9 +49,9 @@ fn a_write_through_one_name_of_a_file_is_told_for_the_others() {
     scenario.link("/w/in/a", "/w/in/b");
     scenario.sync();
     scenario.write("/w/in/b");
-    let mut told = scenario.sync();
-    told.sort();
-    assert_eq!(told, ["modified /w/in/a", "modified /w/in/b"]);
+    let mut reported = scenario.sync();
+    reported.sort();
+    assert_eq!(reported, ["modified /w/in/a", "modified /w/in/b"]);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn after_lost_records_a_directory_with_a_used_again_number_is_watched() {
     for path in ["/w/in/1", "/w/in/2", "/w/in/3"] {
         scenario.create(path);
     }
-    // Nothing of this is told, and the new directory is the old one to all appearances.
+    // Nothing of this is reported, and the new directory is the old one to all appearances.
     scenario.rmdir("/w/in/a");
     scenario.mkdir("/w/in/b");
     scenario.sync();
@@ -152,8 +152,8 @@ fn a_renamed_directory_is_one_change_whatever_is_below() {
     scenario.create("/w/in/a/b/c");
     scenario.sync();
     scenario.rename("/w/in/a", "/w/in/d");
-    let told = scenario.sync();
-    assert_eq!(told, ["moved /w/in/a -> /w/in/d"]);
+    let reported = scenario.sync();
+    assert_eq!(reported, ["moved /w/in/a -> /w/in/d"]);
 }
 
 #[test]

@@ -10,13 +10,13 @@ mod windows_roots;
 
 use std::time::Duration;
 
-use everwatch_core::OutletId;
 use everwatch_core::coverage::Gap;
 use everwatch_core::engine::{Engine, Pace, RootId, RootSpec};
 use everwatch_core::entry::FileType;
 use everwatch_core::event::Event;
 use everwatch_core::ignore::{Filter, IgnoreFiles};
 use everwatch_core::path::{to_bytes, to_path};
+use everwatch_core::{Delivery, OutletId};
 
 use crate::disk::{Disk, Errno, Habits, Ino};
 use crate::linux::kernel::Simulated;
@@ -41,7 +41,7 @@ pub(crate) struct Scenario<K: Stage = Simulated> {
 }
 
 impl Scenario {
-    /// A system with the directories `/w/in` and `/w/out` and room for so many records.
+    /// A system with the directories `/w/in` and `/w/out` and a queue of `room` records.
     pub(crate) fn new(room: usize) -> Scenario {
         Scenario::over(Scenario::kernel(room, true))
     }
@@ -134,21 +134,21 @@ impl<K: Stage> Scenario<K> {
 
     /// One consumer, and no root yet.
     pub(crate) fn watching(mut self) -> Scenario<K> {
-        self.outlet = Some(self.engine.open_outlet(usize::MAX, false));
+        self.outlet = Some(self.engine.open_outlet(usize::MAX, Delivery::Prompt));
         self
     }
 
     /// The same as `sync`, after a missing root would have been looked for.
     pub(crate) fn rest(&mut self) -> Vec<String> {
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for _ in 0..4 {
             let events = self.step();
             let changes = events.iter().filter_map(Event::change);
-            told.extend(changes.map(ToString::to_string));
+            reported.extend(changes.map(ToString::to_string));
         }
         self.system().disk.now += 200_000_000;
-        told.extend(self.sync());
-        told
+        reported.extend(self.sync());
+        reported
     }
 
     /// Adds a root to those that are watched. Whoever asks for it finds out what is in it.
@@ -209,7 +209,7 @@ impl<K: Stage> Scenario<K> {
         while !self.engine.is_armed() {
             self.step();
         }
-        self.outlet = Some(self.engine.open_outlet(usize::MAX, false));
+        self.outlet = Some(self.engine.open_outlet(usize::MAX, Delivery::Prompt));
         let mut entries = Vec::new();
         self.engine.entries(|path, kind| entries.push((path, kind)));
         let disk = &self.engine.kernel().world().system.disk;
@@ -299,7 +299,7 @@ impl<K: Stage> Scenario<K> {
             .expect("they can be exchanged");
     }
 
-    /// Lets so many seconds pass, in which nothing happens.
+    /// Lets `seconds` pass, in which nothing happens.
     pub(crate) fn pass(&mut self, seconds: i64) {
         self.system().disk.now += seconds * 1_000_000_000;
         self.sync();
@@ -353,30 +353,33 @@ impl<K: Stage> Scenario<K> {
     }
 
     /// Lets the engine find out what happened. The consumer's tree has to be the disk's then. Returns
-    /// the changes that were told.
+    /// the changes that were reported.
     pub(crate) fn sync(&mut self) -> Vec<String> {
-        let told = self.sync_kinds();
-        told.into_iter().map(|(change, _)| change).collect()
+        let reported = self.sync_kinds();
+        reported.into_iter().map(|(change, _)| change).collect()
     }
 
     /// The same, with whether each is about a directory.
     pub(crate) fn sync_kinds(&mut self) -> Vec<(String, bool)> {
         let mut barrier = self.engine.barrier();
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for _ in 0..1000 {
             let events = self.step();
             let changes = events.iter().filter_map(Event::change);
-            told.extend(
+            reported.extend(
                 changes.map(|change| (change.to_string(), change.file_type == FileType::Dir)),
             );
             if self.engine.is_passed(&mut barrier) {
                 self.system().reap();
                 let disk = &self.engine.kernel().world().system.disk;
                 let differences = self.tree.differences(disk, &self.scopes);
-                assert!(differences.is_empty(), "{differences:#?}\nafter {told:#?}");
-                return told;
+                assert!(
+                    differences.is_empty(),
+                    "{differences:#?}\nafter {reported:#?}"
+                );
+                return reported;
             }
         }
-        panic!("the barrier is not passed, after {told:#?}");
+        panic!("the barrier is not passed, after {reported:#?}");
     }
 }

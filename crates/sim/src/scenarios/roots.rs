@@ -17,9 +17,9 @@ fn a_recursive_root_in_a_flat_one_is_told_once() {
     scenario.join("/w/in/a", true);
     scenario.create("/w/in/a/b");
     scenario.rename("/w/in/a", "/w/in/c");
-    let told = scenario.sync();
-    let moves = told.iter().filter(|change| change.starts_with("moved"));
-    assert_eq!(moves.count(), 1, "{told:?}");
+    let reported = scenario.sync();
+    let moves = reported.iter().filter(|change| change.starts_with("moved"));
+    assert_eq!(moves.count(), 1, "{reported:?}");
     scenario.mkdir("/w/in/a");
     scenario.create("/w/in/a/d");
     scenario.sync();
@@ -81,9 +81,11 @@ fn a_root_equal_to_one_that_is_back_unnoticed_is_told_once() {
     scenario.mkdir("/w/in");
     scenario.create("/w/in/a");
     scenario.join("/w/in", true);
-    let told = scenario.rest();
-    let creations = told.iter().filter(|change| *change == "created /w/in/a");
-    assert!(creations.count() <= 1, "{told:?}");
+    let reported = scenario.rest();
+    let creations = reported
+        .iter()
+        .filter(|change| *change == "created /w/in/a");
+    assert!(creations.count() <= 1, "{reported:?}");
 }
 
 #[test]
