@@ -6,7 +6,7 @@
 //! are silent, do not end. So a loop asks for as many as came together lately, and now and then for all, to
 //! see how many that is. What it leaves is first in the port and is taken by its next poll, in the same order.
 
-/// One of so many polls asks for all.
+/// Every 16th poll drains everything: it asks for as many packets as there is room for.
 const SAMPLE: u32 = 16;
 
 /// See the module head.

@@ -1,4 +1,4 @@
-//! Ctrl-C and what else a console tells, as something to wait for.
+//! Console events (Ctrl-C, Ctrl-Break, close, log-off, shutdown), as futures.
 //!
 //! Each wait is an operation whose packet the handler of the process posts: it ends with the proactor, and
 //! a cancel of it is exact. What happens is counted from [`Remote::ctrl_c`] on, so that nothing falls
@@ -19,9 +19,9 @@ use crate::endpoint::Endpoint;
 use crate::native::console::{self, Counts, Listener, Ticket};
 use crate::native::of_code;
 use crate::operation::{Cancelled, Ended, Operation};
-use crate::wait::tell;
+use crate::wait::post_end;
 
-/// What a console has told.
+/// An event of the console.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum ConsoleEvent {
@@ -31,9 +31,9 @@ pub enum ConsoleEvent {
     CtrlBreak,
     /// The window of the console is being closed. The system ends the process some five seconds later.
     Close,
-    /// The user logs off; told to services alone.
+    /// The user logs off; only services hear of it.
     Logoff,
-    /// The system shuts down; told to services alone.
+    /// The system shuts down; only services hear of it.
     Shutdown,
 }
 
@@ -45,7 +45,7 @@ const KINDS: [(u32, ConsoleEvent); 5] = [
     (CTRL_SHUTDOWN_EVENT, ConsoleEvent::Shutdown),
 ];
 
-/// Listens to the console; see [`Remote::ctrl_c`]. While one of them lives, in whatever part of the process,
+/// Listens to the console; see [`Remote::ctrl_c`]. While one of them lives, anywhere in the process,
 /// Ctrl-C does not end the process; when the last is dropped it does again.
 pub struct CtrlC {
     remote: Remote,
@@ -61,8 +61,8 @@ impl fmt::Debug for CtrlC {
 }
 
 impl CtrlC {
-    /// Waits until something is told. Each event is given once to each `CtrlC`, also those that came while
-    /// nobody waited; of events of different kinds that have come meanwhile not in their order. A future that
+    /// Waits for the next event. Each event is given once to each `CtrlC`, also those that came while
+    /// no future waited; of events of different kinds that have come meanwhile not in their order. A future that
     /// is dropped loses nothing.
     ///
     /// # Errors
@@ -100,7 +100,7 @@ impl Remote {
     /// number of proactors; each gets every event. One handler is installed for the process, the first time,
     /// behind those that others have installed later.
     ///
-    /// A process that was started with `CREATE_NEW_PROCESS_GROUP` is told nothing of Ctrl-C.
+    /// A process that was started with `CREATE_NEW_PROCESS_GROUP` does not hear of Ctrl-C.
     ///
     /// # Errors
     /// What SetConsoleCtrlHandler says.
@@ -132,8 +132,8 @@ unsafe impl Operation for Listen {
 
     unsafe fn issue(&mut self, overlapped: *mut OVERLAPPED) -> Result<u32, u32> {
         // SAFETY: it is called once, for this operation.
-        let tell = unsafe { tell(self.endpoint.remote(), self.endpoint.key(), overlapped) };
-        self.ticket = Some(Ticket::new(&self.seen, tell));
+        let post_end = unsafe { post_end(self.endpoint.remote(), self.endpoint.key(), overlapped) };
+        self.ticket = Some(Ticket::new(&self.seen, post_end));
         Err(ERROR_IO_PENDING)
     }
 

@@ -1,4 +1,4 @@
-//! What is to be done when the lock is given up: wakers are woken, and what nobody waits for is dropped.
+//! Work for after the lock is released: wakers to wake, and results to drop whose futures are gone.
 //!
 //! All of that is other people's code, which may come back to the proactor, and may panic. A panic keeps
 //! nothing else from being done: it goes on when everything is, unless another is on its way already.

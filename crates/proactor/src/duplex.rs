@@ -24,12 +24,12 @@ type Flight = Pin<Box<dyn Future<Output = WithBuffer> + Send>>;
 /// A [`Stream`], be it a pipe or a socket, as `AsyncRead`, `AsyncBufRead` and `AsyncWrite`.
 ///
 /// What `poll_write` has accepted is on its way: it needs no flush to get there. `poll_flush` waits until
-/// the system has it, and so tells whether that went well. `poll_close` flushes and, of a socket, shuts
+/// the system has it, and reports whether that went well. `poll_close` flushes and, of a socket, shuts
 /// writing down, so that the peer reads the end; a pipe has no such thing, its peer reads the end when the
 /// last clone of the stream is dropped.
 ///
-/// A future that is dropped, of whatever reads or writes here, loses nothing. When this itself is dropped,
-/// what it had read and nobody took is read next from the stream, and a write that was not flushed is
+/// Dropping the future of a read or a write loses nothing. When this itself is dropped,
+/// what it had read and not handed out is read next from the stream, and a write that was not flushed is
 /// cancelled.
 ///
 /// ```no_run
@@ -65,7 +65,7 @@ impl fmt::Debug for Duplex {
 }
 
 impl Duplex {
-    /// Over a connection. Nothing is read before somebody asks.
+    /// Over a connection. Nothing is read before the first call.
     pub fn new(stream: impl Into<Stream>) -> Duplex {
         Duplex {
             stream: stream.into(),

@@ -14,7 +14,7 @@ use crate::native::sockets;
 use crate::operation::Ended;
 use crate::remote::Remote;
 
-/// What is closed in the end.
+/// What is closed when the last operation is over.
 #[derive(Debug)]
 enum Owned {
     Handle(Handle),
@@ -25,7 +25,7 @@ enum Owned {
 }
 
 /// An open handle whose completions come to one proactor. It is closed when its owner and every operation
-/// on it are gone: a handle value is never used again while the kernel has something of it.
+/// on it are gone: a handle value is not reused while the kernel has something of it.
 #[derive(Debug)]
 pub struct Endpoint {
     owned: Owned,
@@ -39,7 +39,7 @@ pub struct Endpoint {
 /// Whether operations that are complete when the call returns post a packet as well.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Packets {
-    /// Always: for handles whose calls do not tell a pending operation from a complete one, or end with
+    /// Always: for handles whose calls do not distinguish a pending operation from a complete one, or end with
     /// ERROR_MORE_DATA.
     Always,
     /// Only of what was pending, where the system can do that.
@@ -72,7 +72,7 @@ impl Endpoint {
     }
 
     /// Attaches a socket that was made for overlapped operations, and is attached to no port. Packets are
-    /// always posted where somebody has put himself between sockets and the system.
+    /// always posted where a layered provider is installed between sockets and the system.
     ///
     /// # Errors
     /// Those of [`Endpoint::of_handle`].

@@ -77,7 +77,7 @@ pub unsafe trait Operation: Send + Sized + 'static {
     /// the Win32 error, of which `ERROR_IO_PENDING` says that a packet will come.
     ///
     /// # Safety
-    /// `overlapped` is zeroed, and nobody else's until the packet was dequeued.
+    /// `overlapped` is zeroed, and belongs to the operation alone until its packet was dequeued.
     unsafe fn issue(&mut self, overlapped: *mut OVERLAPPED) -> Result<u32, u32>;
 
     /// Asks for the operation to end; CancelIoEx where nothing else is said. Called under a lock: it must
@@ -96,7 +96,7 @@ pub unsafe trait Operation: Send + Sized + 'static {
     fn finish(self, ended: Ended) -> Self::Output;
 
     /// The operation ended after its future was dropped. What it brought is still there to be kept for
-    /// whoever asks next; where nothing is done it is dropped. Must not panic.
+    /// the next caller; where nothing is done it is dropped. Must not panic.
     fn abandon(self, _ended: Ended) {}
 }
 

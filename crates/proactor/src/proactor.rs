@@ -10,7 +10,7 @@
 //! ```
 //!
 //! - The *operation* owns its buffers and keeps its endpoint open.
-//! - The *slot* owns the operation from the call until the packet was dequeued, whatever becomes of the
+//! - The *slot* owns the operation from the call until the packet was dequeued, also after the end of the
 //!   future.
 //! - The *future* has a number. Dropped, it asks for the end and goes.
 //! - *Nothing* is freed that the kernel has: what it does not give back in time when the proactor closes
@@ -22,7 +22,7 @@
 //! How things end:
 //!
 //! - *A close from inside*: a waker, or a task in [`Proactor::block_on`], may call [`Remote::close`]. It
-//!   blocks for nothing: operations are asked to end, and whoever polls goes on and takes their packets, so
+//!   blocks for nothing: operations are asked to end, and the thread that polls goes on and takes their packets, so
 //!   that those who wait get the error of a cancelled operation. [`Proactor::close`] takes the proactor, which
 //!   the loop has, so it cannot be called from inside; [`Runner::close`] on the runner's own thread only asks
 //!   for the end. An operation whose call is under way meanwhile is asked to end when it returns.
@@ -31,10 +31,10 @@
 //!   first. A runner goes on by itself. Of two panics the first goes on, and a panic that is on its way
 //!   through a proactor's drop stays the only one.
 //! - *A task that panics*: its panic goes out of `block_on`. What it waited for was dropped with it, and is
-//!   cancelled; the proactor can be used again.
-//! - *A thread that ends*: operations live on when the thread that issued them ends, whether or not somebody
+//!   cancelled; the proactor stays usable.
+//! - *A thread that ends*: operations live on when the thread that issued them ends, whether or not a thread
 //!   waits for them.
-//! - *Ctrl-C*: ends the process, as ever, unless somebody listens ([`Remote::ctrl_c`]). What the kernel has of
+//! - *Ctrl-C*: ends the process, as usual, unless a future listens ([`Remote::ctrl_c`]). What the kernel has of
 //!   a process that ends it gives up with it; children end with their jobs ([`Child`]).
 //! - *The kernel keeps something*: what does not come back within five seconds of a close is leaked and
 //!   counted. Its future never ends.
@@ -88,7 +88,7 @@ pub struct Polled {
 /// See the head of the module.
 pub struct Proactor {
     remote: Remote,
-    /// Used by each poll anew.
+    /// Reused by each poll.
     arrived: Vec<Packet>,
     room: Room,
     is_closed: bool,
@@ -131,8 +131,8 @@ impl Proactor {
         self.remote.wake();
     }
 
-    /// Waits until something has completed, a timer is over, somebody calls [`Remote::wake`], or the time
-    /// is over; `None` waits for ever. Takes all packets that are there, up to 64, and wakes their futures.
+    /// Waits until something has completed, a timer is over, [`Remote::wake`] is called, or the time
+    /// is over; `None` waits without a limit. Takes all packets that are there, up to 64, and wakes their futures.
     pub fn poll(&mut self, timeout: Option<Duration>) -> Polled {
         self.poll_some(usize::MAX, timeout)
     }
@@ -268,7 +268,7 @@ impl Proactor {
             aftermath.add(self.remote.shared.ledger().table.cancel_all());
             panics.keep(|| drop(aftermath));
         }
-        // Packets that nobody waits for any more.
+        // Packets whose futures were dropped.
         while panics
             .keep(|| self.poll(Some(Duration::ZERO)))
             .is_none_or(|polled| polled.packets > 0)

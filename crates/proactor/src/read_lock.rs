@@ -2,7 +2,7 @@
 //!
 //! One read of a stream is in flight at a time, because the bytes of two could change places. A read whose
 //! future was dropped has the turn until its packet was dequeued; what it brought all the same is kept, and
-//! is the first that the next one gets. So nothing that was read is ever lost, and nobody waits for the
+//! is the first that the next one gets. So nothing that was read is ever lost, and no caller waits for the
 //! system while something is kept. Messages keep their bounds.
 
 use std::collections::VecDeque;
@@ -24,14 +24,14 @@ pub(crate) enum Kept {
         /// See [`Arrival::Bytes`].
         is_last: bool,
     },
-    /// The system may tell it once only.
+    /// The system may report it only once.
     Error(u32),
 }
 
 #[derive(Default)]
 struct Contents<K> {
     is_taken: bool,
-    /// What operations that nobody waited for have brought.
+    /// Data of operations whose futures were dropped.
     kept: K,
     waiting: Vec<Waker>,
 }
@@ -131,7 +131,7 @@ impl Turn {
         });
     }
 
-    /// Keeps an error that the system may tell once only: that a connection was reset.
+    /// Keeps an error that the system may report only once: that a connection was reset.
     pub(crate) fn keep_error(&self, error: u32) {
         self.incoming.contents().kept.push_back(Kept::Error(error));
     }

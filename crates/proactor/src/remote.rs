@@ -115,7 +115,7 @@ impl Remote {
             }
             ledger.table.insert(erased, key)
         };
-        // SAFETY: nobody else touches the operation before its packet was dequeued and its future, which
+        // SAFETY: nothing else touches the operation before its packet was dequeued and its future, which
         // this call returns, took it. The OVERLAPPED is that of its slot, and zeroed.
         let issued = unsafe { pointer.as_mut().issue(overlapped) };
         let error = match issued {
@@ -213,7 +213,7 @@ impl Remote {
     }
 
     /// Has packets of a new key brought to `route`: for operations that are issued beside the loop, whose
-    /// `OVERLAPPED` somebody else keeps.
+    /// `OVERLAPPED` has another owner.
     pub fn add_route(&self, route: Arc<dyn Route>) -> usize {
         let key = self.next_key();
         self.shared.ledger().routes.insert(key, route);

@@ -45,7 +45,7 @@ impl Runner {
         let remote = proactor.remote();
         let thread = waits::spawn("everwatch-proactor", move || {
             while !proactor.remote().is_closed() {
-                // The panic hook has told of the panic of a waker, which is nobody else's affair.
+                // The panic hook has reported the panic of a waker, and nothing else is concerned.
                 let _ = catch_unwind(AssertUnwindSafe(|| proactor.poll_on(None)));
             }
             let _ = proactor.stop();

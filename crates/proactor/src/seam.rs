@@ -185,7 +185,7 @@ pub fn completion() -> Option<(u32, u32)> {
 }
 
 /// Calls the handler of the process for events of the console with this one, as the system does. Whether
-/// somebody listens. Those that end a process when their handler has returned end nothing here.
+/// a handler is registered. Those that end a process when their handler has returned end nothing here.
 pub fn console_event(kind: u32) -> bool {
     crate::native::console::happened(kind)
 }
@@ -195,7 +195,7 @@ pub(crate) fn has_stand_ins() -> bool {
     IS_OPEN.load(Ordering::Relaxed) && !state().exports.is_empty()
 }
 
-/// What is to be found under this name; none for what the system has.
+/// The value that a look-up of this name returns; `None` for the system's own.
 pub fn stand_in(name: &CStr) -> Option<Option<NonNull<c_void>>> {
     if !IS_OPEN.load(Ordering::Relaxed) {
         return None;

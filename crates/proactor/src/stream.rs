@@ -14,7 +14,7 @@ use crate::transfer::{Arrival, Read, Write};
 pub struct Stream {
     endpoint: Arc<Endpoint>,
     incoming: Arc<Incoming>,
-    /// Reads that bring nothing are not its end: the peer has written nothing, in so many bytes.
+    /// Reads that bring nothing are not its end: the peer has written an empty message.
     has_empty_reads: bool,
 }
 
@@ -75,7 +75,7 @@ impl Stream {
         }
     }
 
-    /// [`Stream::read`], with what is to be known of messages.
+    /// [`Stream::read`], with what the caller must know of messages.
     pub(crate) async fn receive(&self, mut buffer: Vec<u8>) -> (io::Result<Arrival>, Vec<u8>) {
         buffer.clear();
         let turn = self.incoming.turn().await;

@@ -89,7 +89,7 @@ impl<O: Operation> Submission<O> {
         }
     }
 
-    /// Gives the future up without asking for the end: the operation goes on, and tells by
+    /// Gives the future up without asking for the end: the operation goes on, and reports by
     /// [`Operation::abandon`] how it ended. The output, if it has ended already.
     pub(crate) fn let_run(mut self) -> Option<O::Output> {
         let (operation, ended) = match std::mem::replace(&mut self.state, State::Over) {

@@ -2,8 +2,8 @@
 //!
 //! A slot's `OVERLAPPED` is allocated once, is given to one operation after the other, and is not freed
 //! while the table lives: an address that the kernel may still know never becomes that of something else.
-//! A packet is matched by that address and by the key of its endpoint, which is never used again, and
-//! neither is followed before both are found here: a packet of nobody's is counted and does nothing.
+//! A packet is matched by that address and by the key of its endpoint, which is never reused, and
+//! neither is followed before both are found here: a packet without an operation is counted and has no effect.
 //! Futures know a slot by number and generation, so that one which is late finds nothing.
 //!
 //! The table is under a lock, and wakers and operations are other people's: dropping one may come back
@@ -69,12 +69,12 @@ pub(crate) struct Table {
     flying: usize,
 }
 
-// SAFETY: operations are Send, and an OVERLAPPED belongs to whoever its slot's state says.
+// SAFETY: operations are Send, and the state of a slot says who owns its OVERLAPPED.
 unsafe impl Send for Table {}
 
 /// What is left to do for an operation once the lock is given up.
 pub(crate) enum Landing {
-    /// Its future is to be told.
+    /// Its future must be woken.
     Wake(Option<Waker>),
     /// Nobody waits for it. The waker is only to be dropped.
     Abandon(Erased, Ended, Option<Waker>),
@@ -225,7 +225,7 @@ impl Table {
         }
     }
 
-    /// Asks for an operation to end. Returns what is to be done if it is over with that.
+    /// Asks for an operation to end. Returns the work that is left if that ends it.
     pub(crate) fn cancel(&mut self, id: OperationId) -> Option<Landing> {
         self.slot(id)?;
         self.cancel_slot(id.slot)

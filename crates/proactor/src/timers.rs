@@ -1,7 +1,7 @@
 //! Points in time that futures wait for, in one ordered map.
 //!
 //! The thread that polls waits no longer than until the first of them. A time is over when the clock has
-//! reached it, not when a wait says so: nobody is woken early.
+//! reached it, not when a wait says so: no timer fires early.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -65,7 +65,7 @@ impl Timers {
 #[must_use = "a future does nothing unless it is polled"]
 pub struct Sleep {
     remote: Remote,
-    /// None is later than the clock can tell.
+    /// None is later than the clock can represent.
     time: Option<Instant>,
     timer: Option<TimerId>,
 }

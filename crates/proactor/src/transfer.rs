@@ -76,7 +76,7 @@ impl Read {
             _ => (ended.bytes()?, true),
         };
         let count = count.min(self.buffer.capacity());
-        // SAFETY: the kernel has written so many bytes, and there is room for them.
+        // SAFETY: the kernel has written this many bytes, and there is room for them.
         unsafe { self.buffer.set_len(count) };
         Ok(Arrival::Bytes { count, is_last })
     }

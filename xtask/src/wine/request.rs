@@ -3,8 +3,8 @@
 use std::process::Command;
 
 use super::suites::{COMMAND, Kind, PENDING, SUITES, Suite};
-use super::toolchain::Toolchain;
 use crate::process;
+use crate::windows::Toolchain;
 
 /// More threads than this wait for each other: one Wine server serves them all, in one thread.
 const THREADS: usize = 4;

@@ -142,24 +142,3 @@ pub(super) const COMMAND: &str =
 
 /// Where the command is then, below the directory of the target.
 pub(super) const EXECUTABLE: &str = "release/everwatch.exe";
-
-/// The packages that build for Windows, all targets of them.
-pub(super) const ON_WINDOWS: &[&str] = &[
-    "everwatch-core",
-    "everwatch-proactor",
-    "everwatch-directory-reads",
-    "everwatch-backends",
-    "everwatch",
-    "everwatch-pyinotify",
-    "everwatch-cli",
-];
-
-/// All features but `tls-ring`, for a machine without Microsoft's compiler: ring has C in it.
-pub(super) const WITHOUT_C: &str =
-    "--features everwatch-proactor/seam,everwatch-directory-reads/seam,everwatch-proactor/tls";
-
-/// What else builds for Windows, as words for `cargo clippy`.
-pub(super) const WORKLOAD: &str = "-p everwatch-torture --example workload";
-
-/// How long a crate may take to be compiled.
-pub(super) const BUILDING: Duration = Duration::from_secs(600);

@@ -60,7 +60,7 @@ mod world;
 
 use std::path::PathBuf;
 
-use crate::delivery::outlet::OutletId;
+use crate::delivery::outlet::{Delivery, OutletId};
 use crate::entry::FileType;
 use crate::event::Event;
 use crate::ignore::Filter;
@@ -277,9 +277,10 @@ impl<K: Kernel> Engine<K> {
         drained != Drained::Nothing
     }
 
-    /// Opens an outlet. The consumer's tree is the mirror's at this moment.
-    pub fn open_outlet(&mut self, room: usize, settles: bool) -> OutletId {
-        self.world.outlets.open(room, settles)
+    /// Opens an outlet for a consumer that takes `room` events for now. The consumer's tree is the
+    /// mirror's at this moment.
+    pub fn open_outlet(&mut self, room: usize, delivery: Delivery) -> OutletId {
+        self.world.outlets.open(room, delivery)
     }
 
     /// Closes an outlet and forgets what it holds.

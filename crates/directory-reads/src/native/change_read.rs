@@ -290,7 +290,7 @@ pub(crate) unsafe fn packet_of(overlapped: *mut OVERLAPPED) -> Packet {
     let operation = overlapped.cast::<Operation>();
     // SAFETY: an OVERLAPPED that was given to the kernel is the first field of an operation, which
     // is not freed before its completion has been taken.
-    unsafe { Packet::told((*operation).key, overlapped) }
+    unsafe { Packet::posted((*operation).key, overlapped) }
 }
 
 /// The packet of a read whose event was signalled, unless the read is not complete.
@@ -305,7 +305,7 @@ pub(crate) unsafe fn signalled(key: usize, overlapped: *mut OVERLAPPED) -> Optio
     let status = unsafe { (&raw const (*overlapped).Internal).read_volatile() };
     let is_complete = status != STATUS_PENDING.cast_unsigned() as usize;
     // SAFETY: the kernel has completed it.
-    is_complete.then(|| unsafe { Packet::told(key, overlapped) })
+    is_complete.then(|| unsafe { Packet::posted(key, overlapped) })
 }
 
 impl ChangeRead<Ready> {

@@ -9,7 +9,7 @@ use windows_sys::Win32::Networking::WinSock::{
 };
 
 /// An address that the kernel reads or writes. On the heap, for as long as it may do so; a vector, because
-/// that, unlike a box, does not claim that nobody else has its contents.
+/// that, unlike a box, does not claim to be the only pointer to its contents.
 #[derive(Debug)]
 pub(crate) struct Address(Vec<Storage>);
 
@@ -85,7 +85,7 @@ impl Address {
     /// What is there now; none if it is no address of the internet.
     pub(crate) fn get(&self) -> Option<SocketAddr> {
         let storage = self.0.first()?;
-        // SAFETY: it is a whole one, whatever is in it.
+        // SAFETY: it is a whole one, and any bytes are a valid value.
         unsafe { read(&raw const storage.address.ss_family, storage.length) }
     }
 }

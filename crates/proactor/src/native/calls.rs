@@ -116,7 +116,7 @@ pub(crate) fn create_port() -> Result<Handle, u32> {
     if port.is_null() {
         return Err(last_error());
     }
-    // SAFETY: the handle is fresh and nobody else's.
+    // SAFETY: the handle was just created, and nothing else refers to it.
     Ok(unsafe { Handle::own(port) })
 }
 
@@ -170,7 +170,7 @@ pub(crate) unsafe fn dequeue(
     }
 }
 
-/// Has operations on `handle` that are complete when their call returns post no packet.
+/// Suppresses packets for operations on `handle` that complete synchronously.
 ///
 /// # Safety
 /// `handle` must be open.
@@ -187,7 +187,7 @@ pub(crate) unsafe fn skip_packets_on_success(handle: HANDLE) -> Result<(), u32> 
 /// Puts a packet into a port.
 ///
 /// # Safety
-/// `port` must be an open port. If there is an OVERLAPPED, whoever takes the packet knows what it is.
+/// `port` must be an open port. If there is an OVERLAPPED, the code that takes the packet must know what it is.
 pub(crate) unsafe fn post(
     port: HANDLE,
     key: usize,

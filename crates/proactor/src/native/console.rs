@@ -1,7 +1,7 @@
-//! What the console tells: Ctrl-C, Ctrl-Break, and that it closes.
+//! The console's control handler: Ctrl-C, Ctrl-Break, close, log-off and shutdown.
 //!
-//! The system calls one handler of this process, on a thread of its own. It counts what happened and tells
-//! those who wait. While nobody listens it does nothing, and the system goes on to what is usual: the end
+//! The system calls one handler of this process, on a thread of its own. It counts what happened and wakes
+//! those who wait. While nothing listens it does nothing, and the system goes on to what is usual: the end
 //! of the process.
 
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use windows_sys::Win32::System::Console::SetConsoleCtrlHandler;
 use windows_sys::core::BOOL;
 
 use crate::native::calls::{Call, fault, noted, outcome};
-use crate::native::thread_pool_wait::{Tell, tell_surely};
+use crate::native::thread_pool_wait::{PostEnd, post_until_taken};
 
 /// How many kinds of events there are: their numbers are 0, 1, 2, 5 and 6.
 pub(crate) const KINDS: usize = 7;
@@ -29,7 +29,7 @@ struct Contents {
     listeners: usize,
     counts: Counts,
     next_ticket: u64,
-    waiting: Option<HashMap<u64, Tell>>,
+    waiting: Option<HashMap<u64, PostEnd>>,
 }
 
 static CONTENTS: Mutex<Contents> = Mutex::new(Contents {
@@ -85,22 +85,22 @@ pub(crate) fn counts() -> Counts {
 pub(crate) struct Ticket(u64);
 
 impl Ticket {
-    /// Has `tell` called once something happens that these counts do not have; perhaps before this returns.
-    pub(crate) fn new(seen: &Counts, tell: Tell) -> Ticket {
+    /// Calls `post_end` once something happens that these counts do not have; perhaps before this returns.
+    pub(crate) fn new(seen: &Counts, post_end: PostEnd) -> Ticket {
         let mut contents = contents();
         if contents.counts != *seen {
             drop(contents);
-            tell_surely(&*tell);
+            post_until_taken(&*post_end);
             return Ticket(0);
         }
         contents.next_ticket += 1;
         let number = contents.next_ticket;
         let waiting = contents.waiting.get_or_insert_default();
-        waiting.insert(number, tell);
+        waiting.insert(number, post_end);
         Ticket(number)
     }
 
-    /// Whether nothing was told, and nothing will be.
+    /// Whether nothing was reported, and nothing will be.
     pub(crate) fn cancel(&self) -> bool {
         let mut contents = contents();
         let removed = contents
@@ -112,7 +112,7 @@ impl Ticket {
     }
 }
 
-/// Notes an event, and tells those who wait. False if nobody listens.
+/// Notes an event, and wakes those who wait. False if nothing listens.
 pub(crate) fn happened(kind: u32) -> bool {
     let kind = kind as usize;
     let mut contents = contents();
@@ -120,9 +120,9 @@ pub(crate) fn happened(kind: u32) -> bool {
         return false;
     }
     contents.counts[kind] += 1;
-    let tells = contents.waiting.take().unwrap_or_default();
+    let wakes = contents.waiting.take().unwrap_or_default();
     drop(contents);
-    tells.values().for_each(|tell| tell_surely(&**tell));
+    wakes.values().for_each(|wake| post_until_taken(&**wake));
     true
 }
 

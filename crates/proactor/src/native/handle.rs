@@ -21,7 +21,7 @@ impl Handle {
     /// Takes a handle over.
     ///
     /// # Safety
-    /// The handle is open and nobody else's.
+    /// The handle must be open and have no other owner.
     pub unsafe fn own(handle: HANDLE) -> Handle {
         debug_assert!(!handle.is_null() && handle != INVALID_HANDLE_VALUE);
         Handle(handle)
@@ -55,7 +55,7 @@ impl AsRawHandle for Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        // SAFETY: nobody else has the handle.
+        // SAFETY: the handle has no other owner.
         unsafe { calls::close(self.0) }
     }
 }

@@ -28,7 +28,7 @@ impl Job {
         if job.is_null() {
             return Err(last_error());
         }
-        // SAFETY: the handle is fresh and nobody else's.
+        // SAFETY: the handle was just created, and nothing else refers to it.
         let job = Job(unsafe { Handle::own(job) });
         let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
         limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;

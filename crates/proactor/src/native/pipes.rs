@@ -20,12 +20,12 @@ use crate::native::calls::{Call, fault, last_error, noted, outcome, record};
 use crate::native::handle::Handle;
 use crate::native::security::Descriptor;
 
-/// What a new end of a server is to be.
+/// Options of a new instance of a server.
 #[derive(Clone, Copy)]
 pub(crate) struct NewPipe<'a> {
     /// UTF-16 units that end in NUL.
     pub(crate) name: &'a [u16],
-    /// Fails if somebody has the name already.
+    /// Fails if the name is served already.
     pub(crate) is_first: bool,
     pub(crate) has_messages: bool,
     pub(crate) takes_remote_clients: bool,
@@ -83,7 +83,7 @@ pub(crate) fn create(pipe: NewPipe<'_>) -> Result<Handle, u32> {
     opened(Call::CreateNamedPipe, handle, arguments)
 }
 
-/// Opens the client's end of whatever listens at this name. A server that should not be there may ask who
+/// Opens the client's end of the server that listens at this name. A server that should not be there may ask who
 /// calls, and cannot act in the caller's name.
 pub(crate) fn open(name: &[u16]) -> Result<Handle, u32> {
     assert_eq!(name.last(), Some(&0), "the name ends in NUL");
@@ -117,7 +117,7 @@ fn opened(call: Call, handle: HANDLE, arguments: [usize; 5]) -> Result<Handle, u
         return Err(error);
     }
     record(call, handle as usize, arguments, 0);
-    // SAFETY: the handle is fresh and nobody else's.
+    // SAFETY: the handle was just created, and nothing else refers to it.
     Ok(unsafe { Handle::own(handle) })
 }
 
@@ -186,7 +186,7 @@ pub(crate) fn has_messages(pipe: &Handle) -> Result<bool, u32> {
     Ok(flags & PIPE_TYPE_MESSAGE != 0)
 }
 
-/// Has each read of this end get no more than one message.
+/// Limits each read of this end to one message.
 pub(crate) fn read_messages(pipe: &Handle) -> Result<(), u32> {
     if let Some(error) = fault(Call::SetNamedPipeHandleState) {
         return Err(error);

@@ -9,7 +9,7 @@ use windows_sys::Win32::System::IO::{OVERLAPPED, OVERLAPPED_ENTRY};
 use crate::native::calls;
 use crate::native::handle::Handle;
 
-/// The longest time that is not "for ever".
+/// The longest time that is not INFINITE.
 const LONGEST: u32 = u32::MAX - 1;
 
 /// The most packets that are taken at once.
@@ -22,7 +22,7 @@ pub struct CompletionPort {
 }
 
 /// The end of one overlapped operation, taken from the port. Only the port makes packets with an
-/// address, and [`Packet::told`], so a packet that belongs to an operation proves that the kernel has let
+/// address, and [`Packet::posted`], so a packet that belongs to an operation proves that the kernel has let
 /// go of it.
 #[derive(Debug)]
 pub struct Packet {
@@ -48,7 +48,7 @@ impl Packet {
     ///
     /// # Safety
     /// The kernel has completed the operation of `overlapped`.
-    pub unsafe fn told(key: usize, overlapped: *mut OVERLAPPED) -> Packet {
+    pub unsafe fn posted(key: usize, overlapped: *mut OVERLAPPED) -> Packet {
         Packet { key, overlapped }
     }
 }
@@ -82,10 +82,10 @@ impl CompletionPort {
         unsafe { calls::associate(self.handle.raw(), handle, key) }
     }
 
-    /// Puts the packet of an operation into the port whose end somebody else than the kernel tells.
+    /// Puts the packet of an operation into the port whose end is reported by something other than the kernel.
     ///
     /// # Safety
-    /// The operation of `overlapped` waits for a packet of this key, and nobody else posts it.
+    /// The operation of `overlapped` waits for a packet of this key, and nothing else posts it.
     pub(crate) unsafe fn post_packet(
         &self,
         key: usize,
@@ -111,7 +111,7 @@ impl CompletionPort {
         self.dequeue_some(MOST_PACKETS, timeout, take)
     }
 
-    /// [`CompletionPort::dequeue`], of at most so many packets. To ask for more than can be there has a
+    /// [`CompletionPort::dequeue`], of at most `most` packets. To ask for more than can be there has a
     /// price where the system looks for each packet in turn, as Wine does.
     pub(crate) fn dequeue_some(
         &self,
@@ -134,7 +134,7 @@ impl CompletionPort {
     }
 }
 
-/// Rounded up, so that nobody wakes early.
+/// Rounded up, so that no wait ends early.
 pub fn milliseconds(time: Duration) -> u32 {
     let rounded = time.as_nanos().div_ceil(1_000_000);
     u32::try_from(rounded).unwrap_or(LONGEST).min(LONGEST)

@@ -17,7 +17,7 @@ use crate::native::handle::Handle;
 #[derive(Debug)]
 pub(crate) struct Descriptor(Local<c_void>);
 
-// SAFETY: it is plain memory that nobody writes to.
+// SAFETY: it is plain memory that is never written to.
 unsafe impl Send for Descriptor {}
 // SAFETY: as above.
 unsafe impl Sync for Descriptor {}
@@ -50,7 +50,7 @@ impl Descriptor {
             )
         })?;
         record(Call::DescribeSecurity, 0, [0; 5], 0);
-        // SAFETY: the call gives memory that is to be freed with LocalFree.
+        // SAFETY: the call returns memory that must be freed with LocalFree.
         let descriptor = unsafe { Local::own(descriptor) };
         descriptor.map(Descriptor).ok_or(ERROR_INVALID_NAME)
     }
@@ -66,7 +66,7 @@ fn current_user() -> Result<String, u32> {
     let mut token: HANDLE = null_mut();
     // SAFETY: the pseudo handle is always good.
     outcome(unsafe { OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &raw mut token) })?;
-    // SAFETY: the handle is fresh and nobody else's.
+    // SAFETY: the handle was just created, and nothing else refers to it.
     let token = unsafe { Handle::own(token) };
     // A TOKEN_USER with the identifier that it points to, which is 68 bytes at most; aligned.
     let mut user = [0_u64; 16];
@@ -87,7 +87,7 @@ fn current_user() -> Result<String, u32> {
         let user = user.as_ptr().cast::<TOKEN_USER>();
         ConvertSidToStringSidW((*user).User.Sid, &raw mut text)
     })?;
-    // SAFETY: the call gives memory that is to be freed with LocalFree.
+    // SAFETY: the call returns memory that must be freed with LocalFree.
     let text = unsafe { Local::own(text) }.ok_or_else(last_error)?;
     // SAFETY: it ends in NUL.
     let units = unsafe {
@@ -104,7 +104,7 @@ struct Local<T>(NonNull<T>);
 
 impl<T> Local<T> {
     /// # Safety
-    /// It is null, or to be freed with LocalFree and nobody else's.
+    /// It is null, or memory that must be freed with LocalFree and has no other owner.
     unsafe fn own(pointer: *mut T) -> Option<Local<T>> {
         NonNull::new(pointer).map(Local)
     }
@@ -112,7 +112,7 @@ impl<T> Local<T> {
 
 impl<T> Drop for Local<T> {
     fn drop(&mut self) {
-        // SAFETY: it is nobody else's.
+        // SAFETY: it has no other owner.
         unsafe { LocalFree(self.0.as_ptr().cast()) };
     }
 }

@@ -4,7 +4,7 @@
 //! One word decides between the callback and a cancel, so that a cancel is exact and blocks for nothing.
 //!
 //! A wait is closed as the system demands: disarmed, then a callback that is under way is waited for, then closed.
-//! That takes as long as a callback does, which tells one packet and nothing else: it takes no lock of the
+//! That takes as long as a callback does, which posts one packet and nothing else: it takes no lock of the
 //! proactor, runs no waker, and so it never is the one that closes. But memory does not depend on it: a
 //! callback knows its wait by a number that is used once, and one that comes too late finds nothing. Under
 //! Wine it does come (a wait that is satisfied while it is disarmed is called back after the close).
@@ -24,27 +24,27 @@ use windows_sys::Win32::System::Threading::{
 
 use crate::native::calls::{Call, fault, last_error, record};
 
-/// How long before what could not be told is told again.
+/// The pause before a packet that could not be posted is posted again.
 const AFTER_A_FAILED_TELL: Duration = Duration::from_millis(1);
 
 const WAITING: u8 = 0;
 const TOLD: u8 = 1;
 const CANCELLED: u8 = 2;
 
-/// Tells of the end of a wait; the error of one that could not be told.
-pub(crate) type Tell = Box<dyn Fn() -> Result<(), u32> + Send + Sync>;
+/// Posts the end of a wait; the error of one that could not be posted.
+pub(crate) type PostEnd = Box<dyn Fn() -> Result<(), u32> + Send + Sync>;
 
 /// Tells, however often it takes: a packet is refused where the system has no memory, and an end that is
-/// never told is waited for for ever.
-pub(crate) fn tell_surely(tell: &(dyn Fn() -> Result<(), u32> + Send + Sync)) {
-    while tell().is_err() {
+/// never posted is waited for without end.
+pub(crate) fn post_until_taken(post_end: &(dyn Fn() -> Result<(), u32> + Send + Sync)) {
+    while post_end().is_err() {
         std::thread::sleep(AFTER_A_FAILED_TELL);
     }
 }
 
 struct Notice {
     state: AtomicU8,
-    tell: Tell,
+    post_end: PostEnd,
 }
 
 impl Notice {
@@ -60,7 +60,7 @@ impl Notice {
 /// The notices of all waits that are not closed, by number.
 static NOTICES: Mutex<BTreeMap<usize, Arc<Notice>>> = Mutex::new(BTreeMap::new());
 
-/// Held for a look-up, never while something is told.
+/// Held for a look-up, never while a packet is posted.
 fn notices() -> MutexGuard<'static, BTreeMap<usize, Arc<Notice>>> {
     NOTICES.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -82,17 +82,17 @@ unsafe extern "system" fn signalled(
     if let Some(notice) = notice
         && notice.decide(TOLD)
     {
-        tell_surely(&*notice.tell);
+        post_until_taken(&*notice.post_end);
     }
 }
 
 impl ThreadPoolWait {
-    /// Has `tell` called by a thread of the pool, once, when `target` is signalled; perhaps before this
-    /// returns. It may not panic, nor take a lock under which a wait is cancelled or dropped.
+    /// Calls `post_end` on a thread of the pool, once, when `target` is signalled; perhaps before this
+    /// returns. It must not panic, nor take a lock under which a wait is cancelled or dropped.
     ///
     /// # Safety
     /// The target is open for as long as the wait exists.
-    pub(crate) unsafe fn start(target: HANDLE, tell: Tell) -> Result<ThreadPoolWait, u32> {
+    pub(crate) unsafe fn start(target: HANDLE, post_end: PostEnd) -> Result<ThreadPoolWait, u32> {
         static NEXT: AtomicUsize = AtomicUsize::new(1);
         if let Some(error) = fault(Call::CreateThreadpoolWait) {
             return Err(error);
@@ -100,7 +100,7 @@ impl ThreadPoolWait {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let notice = Arc::new(Notice {
             state: AtomicU8::new(WAITING),
-            tell,
+            post_end,
         });
         // SAFETY: the context is a number; the default environment is that of the process.
         let wait = unsafe { CreateThreadpoolWait(Some(signalled), number as *mut c_void, null()) };
@@ -130,7 +130,7 @@ impl ThreadPoolWait {
         unsafe { SetThreadpoolWait(self.wait, target, null()) };
     }
 
-    /// Ends the wait. Whether nothing was told, and nothing will be.
+    /// Ends the wait. Returns whether nothing was posted, and nothing will be.
     pub(crate) fn cancel(&self) -> bool {
         self.notice.decide(CANCELLED) || self.notice.state.load(Ordering::Acquire) == CANCELLED
     }
@@ -147,7 +147,7 @@ impl Drop for ThreadPoolWait {
             0,
         );
         record(Call::CloseThreadpoolWait, self.wait as usize, [0; 5], 0);
-        // SAFETY: the wait was not closed, and nobody uses it afterwards; this is no callback.
+        // SAFETY: the wait was not closed, and is not used afterwards; this is no callback.
         unsafe {
             WaitForThreadpoolWaitCallbacks(self.wait, 1);
             CloseThreadpoolWait(self.wait);
@@ -167,21 +167,21 @@ mod tests {
     // requirement: S4.7 (wine)
     #[test]
     fn a_callback_that_comes_after_the_close_finds_nothing() {
-        // SAFETY: no name and no security descriptor; the event is fresh and nobody else's.
+        // SAFETY: no name and no security descriptor; the event was just created, and nothing else refers to it.
         let event = unsafe { Handle::own(CreateEventW(null(), 1, 0, null())) };
-        let told = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&told);
-        let tell: Tell = Box::new(move || {
+        let posted = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&posted);
+        let post_end: PostEnd = Box::new(move || {
             count.fetch_add(1, Ordering::SeqCst);
             Ok(())
         });
         // SAFETY: the event outlives the wait.
-        let wait = unsafe { ThreadPoolWait::start(event.raw(), tell) }.expect("a wait");
+        let wait = unsafe { ThreadPoolWait::start(event.raw(), post_end) }.expect("a wait");
         let number = wait.number as *mut c_void;
         drop(wait);
-        assert_eq!(Arc::strong_count(&told), 1, "the notice is gone");
+        assert_eq!(Arc::strong_count(&posted), 1, "the notice is gone");
         // SAFETY: it is sound with any number.
         unsafe { signalled(0, number, 0, 0) };
-        assert_eq!(told.load(Ordering::SeqCst), 0);
+        assert_eq!(posted.load(Ordering::SeqCst), 0);
     }
 }

@@ -75,7 +75,7 @@ pub(crate) struct WaitPacket {
 }
 
 impl WaitPacket {
-    /// Has a packet of this key and address put into `port` when `target` is signalled, which may be
+    /// Puts a packet of this key and address into `port` when `target` is signalled, which may be
     /// before this returns. It says that the wait was a success.
     ///
     /// # Safety
@@ -99,7 +99,7 @@ impl WaitPacket {
             [0; 5],
             outcome(status),
         )?;
-        // SAFETY: the handle is fresh and nobody else's.
+        // SAFETY: the handle was just created, and nothing else refers to it.
         let handle = unsafe { Handle::own(handle) };
         let arguments = [key, overlapped as usize, target as usize, port as usize, 0];
         if let Some(error) = fault(Call::AssociateWaitCompletionPacket) {

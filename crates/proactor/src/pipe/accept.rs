@@ -46,7 +46,7 @@ impl PipeInstance {
     /// Makes another instance of a name that this process has.
     ///
     /// # Errors
-    /// What CreateNamedPipe says: `ERROR_ACCESS_DENIED` for a name of somebody else who does not allow it.
+    /// What CreateNamedPipe says: `ERROR_ACCESS_DENIED` for a name of another user who does not allow it.
     pub fn further(
         remote: &Remote,
         name: impl AsRef<OsStr>,
@@ -117,7 +117,7 @@ impl PipeInstance {
 pub struct AcceptPipe {
     endpoint: Arc<Endpoint>,
     mode: PipeMode,
-    /// Who gets the client if nobody waits for this operation.
+    /// Who gets the client if no future waits for this operation.
     reception: Option<Arc<Reception>>,
 }
 
@@ -135,7 +135,7 @@ unsafe impl Operation for AcceptPipe {
             // SAFETY: the endpoint is open, and the table keeps the OVERLAPPED.
             match unsafe { pipes::connect(handle, overlapped) } {
                 // A client came and left. What it wrote is there still; where it wrote nothing, the
-                // instance is to be freed of it.
+                // instance must be freed of it.
                 Err(ERROR_NO_DATA) => {
                     // SAFETY: the endpoint is open.
                     if unsafe { pipes::waiting(handle) }.is_ok_and(|bytes| bytes > 0) {

@@ -1,4 +1,4 @@
-//! The way to somebody else's pipe.
+//! Clients: connecting to the pipe of another server.
 
 use std::ffi::OsStr;
 use std::io;
@@ -28,7 +28,7 @@ const LONGEST: Duration = Duration::from_millis(100);
 /// Cancellation: dropped, it leaves nothing behind; a connection that it had already got is closed.
 ///
 /// # Errors
-/// All but `ERROR_PIPE_BUSY` at once: `NotFound` if nobody serves the name, `PermissionDenied`,
+/// All but `ERROR_PIPE_BUSY` at once: `NotFound` if the name is not served, `PermissionDenied`,
 /// `InvalidInput` for what is no name of a pipe, `ERROR_ABANDONED_WAIT_0` if the proactor closes.
 pub async fn connect_pipe(remote: &Remote, name: impl AsRef<OsStr>) -> io::Result<PipeStream> {
     let name = PipeName::anywhere(name.as_ref())?;

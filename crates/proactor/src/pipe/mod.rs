@@ -9,10 +9,10 @@
 //! A name is that of all its instances, and each takes one client. Between the moment at which the last
 //! instance that listens gets its client and that at which the next one is made, clients would find the
 //! pipe busy, or no pipe at all. So the server makes the next one first, on the thread that polls, whether
-//! or not somebody asks for clients.
+//! or not a future waits for clients.
 //!
 //! The accepts belong to the server and not to those who ask for clients: a dropped `accept` has no call to
-//! cancel, and loses nobody.
+//! cancel, and loses no client.
 
 mod accept;
 mod client;
@@ -79,7 +79,7 @@ impl PipeStream {
     }
 
     /// [`Stream::read`]. In message mode the bytes of several messages do not come together, and where one
-    /// ends is not told.
+    /// ends does not hear of it.
     ///
     /// 0 is the end: the peer has closed the pipe. Cancellation: dropped, it loses nothing.
     ///
@@ -124,7 +124,7 @@ impl PipeStream {
         (part, buffer)
     }
 
-    /// The process at the other end. For the server's end alone. By the time that somebody looks at it the
+    /// The process at the other end. For the server's end alone. By the time the caller looks at it the
     /// process may have ended, and another one have its number.
     ///
     /// # Errors
@@ -134,7 +134,7 @@ impl PipeStream {
         unsafe { pipes::client_process(self.stream.endpoint().as_raw_handle()) }.map_err(of_code)
     }
 
-    /// Ends the connection at once, whoever has clones of it, and throws away what the client has not
+    /// Ends the connection at once, for all its clones, and throws away what the client has not
     /// read. For the server's end alone, and seldom wanted: dropping it lets the client read to the end.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What a server's pipe is to be like.
+//! Options of a server's pipe.
 
 use std::io;
 
@@ -18,7 +18,7 @@ pub enum PipeMode {
 /// Who may connect to a pipe, or serve it as well.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub enum PipeAccess {
-    /// The user of this process, and nobody else.
+    /// Only the user of this process.
     #[default]
     CurrentUser,
     /// What Windows gives a pipe about which nothing is said: this user, administrators and the system have
@@ -48,7 +48,7 @@ pub struct PipeOptions {
     pub access: PipeAccess,
     /// Clients on other machines may connect. Without it the system refuses them.
     pub takes_remote_clients: bool,
-    /// How many instances listen at the same time, at least 1: so many clients connect at once, others find
+    /// How many instances listen at the same time, at least 1. Up to this many clients connect at once, others find
     /// the pipe busy until the proactor has been polled.
     pub listening: usize,
     /// How many clients may be connected and not yet asked for by `accept`. From then on others find the

@@ -24,7 +24,7 @@ pub(crate) enum Toward {
     Own,
 }
 
-/// A pipe with buffers of so many bytes under a name that nobody knows: the own end, and the other's, which blocks as programs expect of
+/// A pipe with buffers of `size` bytes under a random name: the own end, and the other's, which blocks as programs expect of
 /// their standard handles. Only the current user could open it, and the one client that it takes is there.
 pub(crate) fn pair(remote: &Remote, toward: Toward, buffer: u32) -> io::Result<(PipeStream, File)> {
     // Seeded by the system.

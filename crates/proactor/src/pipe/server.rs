@@ -1,7 +1,7 @@
 //! A server that always listens.
 //!
 //! The accepts of its instances are let run: they belong to the reception, which gets each client on the
-//! thread that polls, makes the next instance, and only then has somebody woken who asked for a client.
+//! thread that polls, makes the next instance, and only then wakes a future that waits for a client.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::OsStr;
@@ -36,13 +36,13 @@ impl fmt::Debug for PipeServer {
 }
 
 impl PipeServer {
-    /// Serves a name that nobody else serves: from now on clients connect.
+    /// Serves a name that is not served yet: from now on clients connect.
     ///
     /// The name is the whole one, `\\.\pipe\name`. Clients on other machines are refused by the system, and
     /// other users too, unless the options say otherwise.
     ///
     /// # Errors
-    /// `InvalidInput` for what is no name of a pipe; `ERROR_ACCESS_DENIED` if somebody serves it;
+    /// `InvalidInput` for what is no name of a pipe; `ERROR_ACCESS_DENIED` if it is served already;
     /// what else CreateNamedPipe says.
     pub fn bind(
         remote: &Remote,
@@ -69,7 +69,7 @@ impl PipeServer {
 
     /// Waits for a client. Several may wait, and each gets one.
     ///
-    /// Cancellation: dropped, it loses nobody. The client it would have got is the next one's.
+    /// Cancellation: dropping it loses no client. The next call gets it.
     ///
     /// # Errors
     /// What CreateNamedPipe or ConnectNamedPipe says where no instance listens any more; the next call tries
@@ -84,7 +84,7 @@ impl PipeServer {
     }
 }
 
-/// Closes the pipe in the end.
+/// Closes the pipe when the last owner is dropped.
 struct Owner {
     reception: Arc<Reception>,
 }
@@ -97,7 +97,7 @@ impl Drop for Owner {
 
 #[derive(Default)]
 struct Contents {
-    /// Clients that nobody has asked for yet, or why there is none, by the numbers of their arrival.
+    /// Clients that have not been asked for yet, or why there is none, by the numbers of their arrival.
     arrived: VecDeque<(u64, io::Result<PipeStream>)>,
     next_arrival: u64,
     /// Instances whose accept is in flight, by the keys of their endpoints.
@@ -131,7 +131,7 @@ impl Contents {
     }
 }
 
-/// Where clients arrive, whether or not somebody asks for them.
+/// Where clients arrive, also while no future waits for them.
 pub(super) struct Reception {
     remote: Remote,
     name: PipeName,
@@ -233,7 +233,7 @@ impl Reception {
         waiting.into_values().for_each(Waker::wake);
     }
 
-    /// Keeps a client until somebody asks.
+    /// Keeps a client until it is asked for.
     fn admit(&self, key: usize, arrival: u64, client: PipeStream) {
         let (refused, waker) = {
             let mut contents = self.contents();
@@ -265,7 +265,7 @@ impl Reception {
     }
 }
 
-/// Has the accept of an instance end, whichever operation it is.
+/// Ends the pending accept of an instance.
 fn cancel(endpoint: &Endpoint) {
     // An error says that it has ended.
     // SAFETY: the endpoint is open.
@@ -316,7 +316,7 @@ impl Drop for Accepting<'_> {
         let Some(waiter) = self.waiter else {
             return;
         };
-        // Whoever was woken and takes nobody passes that on.
+        // A future that was woken and takes no client wakes the next.
         let (own, next) = {
             let mut contents = self.reception.contents();
             let own = contents.waiting.remove(&waiter);

@@ -16,7 +16,7 @@ use crate::{Remote, Stream};
 const KILLED: u32 = 1;
 
 /// A child process. Dropped, it ends the child and all that this one has started, unless it was started to
-/// outlive it ([`Start::outlives`](super::Start::outlives)); so does the end of this process, whatever way
+/// outlive it ([`Start::outlives`](super::Start::outlives)); so does the end of this process, in any way
 /// it ends.
 pub struct Child {
     remote: Remote,
@@ -56,7 +56,7 @@ impl Child {
         }
     }
 
-    /// The system's number of the process, which is nobody else's while `self` lives.
+    /// The system's number of the process, which is not reused while `self` lives.
     pub fn id(&self) -> u32 {
         self.id
     }

@@ -1,6 +1,6 @@
 //! How a child process is started.
 //!
-//! std's `Command` does the work, with handles of this crate for what is to be a stream. The child is created
+//! std's `Command` does the work, with handles of this crate for what becomes a stream. The child is created
 //! suspended, put into its job and only then let go, so that nothing that it starts can be outside of it.
 
 use std::fs::File;
@@ -20,7 +20,7 @@ use crate::{Remote, Stream};
 const CREATE_SUSPENDED: u32 = 0x0000_0004;
 const CREATE_NO_WINDOW: u32 = 0x0800_0000;
 
-/// What the system keeps of each pipe while nobody reads, in bytes.
+/// The size of the buffer of each pipe, in bytes.
 const PIPE_BYTES: u32 = 64 * 1024;
 
 /// The exit code of a child that could not be started to the end.
@@ -89,7 +89,7 @@ impl Start {
         self
     }
 
-    /// Gives the child a console of its own that nobody sees (`CREATE_NO_WINDOW`): no window, and no Ctrl-C
+    /// Gives the child a console of its own without a window (`CREATE_NO_WINDOW`): no window, and no Ctrl-C
     /// that was meant for this process.
     pub fn without_window(mut self) -> Start {
         self.flags |= CREATE_NO_WINDOW;

@@ -18,7 +18,7 @@ use crate::native::sockets::{self, ACCEPT_WORDS, Acceptor};
 use crate::operation::{Ended, Operation};
 use crate::read_lock::Turn;
 
-/// Connections that were accepted when nobody waited for them any more.
+/// Connections that were accepted after their futures were dropped.
 pub(super) type Accepted = VecDeque<Connection>;
 
 /// An accepted connection that is not attached yet.

@@ -46,7 +46,7 @@ impl fmt::Debug for TcpListener {
 
 impl TcpListener {
     /// Binds to an address and listens, as [`std::net::TcpListener::bind`] does: from now on clients can
-    /// connect, whether or not somebody accepts them yet.
+    /// connect, whether or not they are accepted yet.
     ///
     /// # Errors
     /// Those of std, and of attaching the socket to the proactor.

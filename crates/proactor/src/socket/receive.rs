@@ -3,7 +3,7 @@
 //! A datagram that has no room in the caller's buffer is cut by WinSock, with an error of which it depends
 //! on the driver whether a packet comes as well. So it never is: behind the caller's buffer there is one of
 //! the socket's own, and both together have room for the largest datagram that there can be. That also
-//! tells how long it was.
+//! reports how long it was.
 
 use std::collections::VecDeque;
 use std::io;
@@ -29,13 +29,13 @@ const LONGEST: usize = 65_535;
 /// What a socket for datagrams keeps from one operation to the next.
 #[derive(Default)]
 pub(super) struct Kept {
-    /// Datagrams that came when nobody waited for them any more.
+    /// Datagrams that came after their futures were dropped.
     pub(super) datagrams: VecDeque<(Vec<u8>, SocketAddr)>,
     /// The memory behind the caller's buffer, while no operation has it.
     spare: Vec<u8>,
 }
 
-/// Whether an error tells of a datagram that was sent, and not of the one that is waited for.
+/// Whether an error is that of a datagram that was sent, not of the one that is waited for.
 pub(super) fn is_of_another(error: &io::Error) -> bool {
     const OF_ANOTHER: [i32; 3] = [WSAECONNRESET, WSAENETRESET, WSAECONNREFUSED];
     error
@@ -81,7 +81,7 @@ impl ReceiveFrom {
         let length = self.endpoint.known(ended).bytes()?;
         let first = length.min(self.buffer.capacity());
         let second = (length - first).min(self.beyond.capacity());
-        // SAFETY: the kernel has written so many bytes, to one after the other.
+        // SAFETY: the kernel has written this many bytes, from the first one on.
         unsafe {
             self.buffer.set_len(first);
             self.beyond.set_len(second);

@@ -82,7 +82,7 @@ impl TcpStream {
 
     /// Sends a part of a file without reading it into the process: up to `length` bytes from `offset` on, as
     /// far as there are any. Returns how many were sent. The position of `file` is where it was when this is
-    /// over; it moves meanwhile if the file was opened so that nobody else may read it.
+    /// over; it moves meanwhile if the file was opened without sharing for reading.
     ///
     /// A future that is dropped asks for the end of it: how much was sent is not known then, and the
     /// connection is good for nothing but being closed.

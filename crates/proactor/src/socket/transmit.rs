@@ -17,23 +17,23 @@ use crate::transfer::at;
 /// at a time for all processes: smaller parts let others have their turn.
 pub(super) const LARGEST: u32 = 16 << 20;
 
-/// A file that is sent. Kept open by whatever sends of it.
+/// A file that is sent. Each send keeps it open.
 #[derive(Debug)]
 pub(super) struct Source {
     file: File,
-    /// Where the position is to be when this is over, if it is that of the caller's handle.
+    /// Where the position must be when this is over, if it is that of the caller's handle.
     position: Option<u64>,
 }
 
 impl Source {
-    /// Opens the file a second time, so that its position does not move. Where nobody else may open it,
-    /// it is the caller's handle whose position moves, and is put back in the end.
+    /// Opens the file a second time, so that its position does not move. Where it cannot be opened twice,
+    /// it is the caller's handle whose position moves, and is put back when the send is over.
     pub(super) fn of(file: &impl AsHandle) -> io::Result<Source> {
         let file = file.as_handle();
         // SAFETY: it is borrowed and so open.
         if let Ok(own) = unsafe { sockets::reopen_file(file.as_raw_handle()) } {
             return Ok(Source {
-                // SAFETY: it is fresh and nobody else's.
+                // SAFETY: it was just created, and nothing else refers to it.
                 file: unsafe { File::from_raw_handle(own) },
                 position: None,
             });
@@ -52,7 +52,7 @@ impl Source {
 impl Drop for Source {
     fn drop(&mut self) {
         if let Some(position) = self.position {
-            // Nobody is there to be told.
+            // There is no caller to report to.
             let _ = self.file.seek(SeekFrom::Start(position));
         }
     }

@@ -18,7 +18,7 @@ use crate::transfer::Write;
 /// A UDP socket. Cheap to clone, and used from any thread. It is closed when the last clone and the last
 /// operation on it are gone.
 ///
-/// That nobody was there for a datagram which it sent is not an error of the socket: it goes on.
+/// A datagram that it sent to a port without a socket is not an error of the socket: it goes on.
 #[derive(Clone)]
 pub struct UdpSocket {
     endpoint: Arc<Endpoint>,
@@ -47,7 +47,7 @@ impl UdpSocket {
     /// It is attached to a port already, or was not made for overlapped operations.
     pub fn from_std(remote: &Remote, socket: std::net::UdpSocket) -> io::Result<UdpSocket> {
         sockets::ignore_unreachable(socket.as_raw_socket() as usize);
-        // Windows 7 posts packets of datagrams even where it was told not to.
+        // Windows 7 posts packets of datagrams even where this was switched off.
         let endpoint = Endpoint::of_socket(remote, socket.into(), Packets::Always)?;
         Ok(UdpSocket {
             endpoint: Arc::new(endpoint),
@@ -122,7 +122,7 @@ impl UdpSocket {
                 to: Address::new(to),
             };
             match self.endpoint.remote().submit(operation).await {
-                // It was an earlier one that this tells of, and this one was not sent.
+                // The error is that of an earlier datagram, and this one was not sent.
                 (Err(error), same) if is_of_another(&error) && !is_again => buffer = same,
                 done => return done,
             }

@@ -1,4 +1,4 @@
-//! TLS over sockets, pipes, and whatever else is `AsyncRead` and `AsyncWrite`, by [`rustls`].
+//! TLS over sockets, pipes, and anything else that is `AsyncRead` and `AsyncWrite`, by [`rustls`].
 //!
 //! [`connect`] and [`accept`] shake hands and give a [`TlsStream`], which is both again. Certificates, trust
 //! and versions are rustls's matter: a [`ClientConfig`] or [`ServerConfig`] says all of it. The cryptography

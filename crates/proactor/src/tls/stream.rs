@@ -20,19 +20,19 @@ use super::wakers::{Side, Wakers};
 /// A TLS connection over a transport.
 ///
 /// What was written is encrypted at once and sent as far as the transport takes it; a flush sends the rest.
-/// `poll_close` tells the peer the end and closes the transport. Reading gives 0 when the peer has told the
-/// end so, and `UnexpectedEof` when the transport has ended without: somebody may have cut it off.
+/// `poll_close` sends the end to the peer and closes the transport. Reading gives 0 when the peer has sent
+/// its end, and `UnexpectedEof` when the transport has ended without it: it may have been cut off.
 ///
-/// A future that is dropped, of whatever reads or writes here, loses nothing. Reading and writing may be done
+/// Dropping the future of a read or a write loses nothing. Reading and writing may be done
 /// by two tasks.
 pub struct TlsStream<T> {
     io: T,
     connection: Connection,
     wakers: Arc<Wakers>,
-    /// The transport has told its end.
+    /// The transport has ended.
     has_ended: bool,
     is_closing: bool,
-    /// Sending failed while somebody read. It is the writer's, and told once.
+    /// Sending failed during a read. The error belongs to the writer, and is reported once.
     unsent: Option<io::Error>,
     /// Who the other side is, in messages.
     of: String,
@@ -117,7 +117,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
         loop {
             ready!(self.poll_sent(context))?;
             if !self.connection.is_handshaking() {
-                // The last message of it is to be on its way before anybody waits for an answer.
+                // Its last message must be on its way before an answer is waited for.
                 return Pin::new(&mut self.io).poll_flush(context);
             }
             if ready!(self.poll_receive(context))? == 0 {
@@ -146,7 +146,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
         let received = self.connection.read_tls(&mut Transport { io, context });
         let count = ready!(with_waiting(received))?;
         if let Err(why) = self.connection.process_new_packets() {
-            // The peer is told why, if there is room for that at once.
+            // The alert that says why is sent, if there is room for it at once.
             let _ = self.poll_sent(context);
             let _ = Pin::new(&mut self.io).poll_flush(context);
             return Poll::Ready(Err(Refused::error(&self.of, why)));
@@ -211,7 +211,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
         what(self, &mut Context::from_waker(&waker))
     }
 
-    fn told(&mut self) -> io::Result<()> {
+    fn take_error(&mut self) -> io::Result<()> {
         self.unsent.take().map_or(Ok(()), Err)
     }
 }
@@ -243,7 +243,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<T> {
         }
         self.get_mut()
             .as_side(Side::Writing, context, |this, context| {
-                this.told()?;
+                this.take_error()?;
                 this.poll_encrypt(context, |writer| writer.write(buffer))
             })
     }
@@ -251,7 +251,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<T> {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.get_mut()
             .as_side(Side::Writing, context, |this, context| {
-                this.told()?;
+                this.take_error()?;
                 ready!(this.poll_sent(context))?;
                 Pin::new(&mut this.io).poll_flush(context)
             })
@@ -260,7 +260,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<T> {
     fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.get_mut()
             .as_side(Side::Writing, context, |this, context| {
-                this.told()?;
+                this.take_error()?;
                 if !std::mem::replace(&mut this.is_closing, true) {
                     this.connection.send_close_notify();
                 }

@@ -1,6 +1,6 @@
 //! Who reads and who writes may be two tasks, and either may have to do some of the other's work: a read
 //! answers what the peer asks for, a write waits for the same pipe. The one who polled last would be the
-//! only one to be woken. So both are, whatever has happened.
+//! only one to be woken. So both are woken in any case.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};

@@ -28,7 +28,7 @@ use crate::native::waits::is_signalled;
 use crate::operation::Ended;
 use crate::{Remote, Sleep, Submission};
 use operation::Wait;
-pub(crate) use wait_method::tell;
+pub(crate) use wait_method::post_end;
 
 enum State {
     Waiting(Submission<Wait>),
@@ -127,7 +127,7 @@ impl Remote {
         let state = match handle.as_handle().try_clone_to_owned() {
             Err(error) => State::Refused(error),
             Ok(duplicate) => {
-                // SAFETY: it is fresh and nobody else's.
+                // SAFETY: it was just created, and nothing else refers to it.
                 let target = unsafe { Handle::own(duplicate.into_raw_handle()) };
                 let wait = Wait::new(Endpoint::of_nothing(self), target);
                 State::Waiting(self.submit(wait))

@@ -167,7 +167,7 @@ fn a_certificate_of_nobody_who_is_trusted_is_refused_in_a_sentence() {
         assert_eq!(error.kind(), ErrorKind::InvalidData);
         assert_eq!(
             error.to_string(),
-            "the certificate of the server everwatch.test is refused: nobody who is trusted here has issued it"
+            "the certificate of the server everwatch.test is refused: it was issued by no authority that is trusted here"
         );
         let refused = error.get_ref().and_then(|error| error.downcast_ref::<tls::Refused>());
         assert!(matches!(

@@ -3,10 +3,12 @@
 //! The engine is driven as `engine::Seat` drives it. When the operations are over and all is quiet,
 //! the tree of every consumer has to be the tree on the disk.
 
+pub(crate) mod checked_tree;
 mod convergence_check;
+mod expected_tree;
 pub(crate) mod outcome;
 pub(crate) mod platform;
-pub(crate) mod replica;
+pub(crate) mod scope;
 pub(crate) mod search;
 pub(crate) mod setup;
 
@@ -14,19 +16,20 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use everwatch_core::OutletId;
 use everwatch_core::coverage::Gap;
 use everwatch_core::engine::{Engine, Progress, RootId, RootSpec};
 use everwatch_core::entry::FileType;
 use everwatch_core::event::Event;
 use everwatch_core::path::{to_bytes, to_path};
 use everwatch_core::time::{FileTime, Moment};
+use everwatch_core::{Delivery, OutletId};
 
 use crate::disk::Disk;
 use crate::random::Random;
+use crate::schedule::checked_tree::CheckedTree;
 use crate::schedule::outcome::Report;
 use crate::schedule::platform::Flavour;
-use crate::schedule::replica::{Replica, Scope};
+use crate::schedule::scope::Scope;
 use crate::world::{Stage, World};
 
 /// A call on Windows has reported what it has done before so long is over, in nanoseconds: less than the
@@ -54,13 +57,13 @@ pub(crate) fn is_nested(seed: u64) -> bool {
 #[derive(Debug)]
 pub(crate) struct Consumer {
     pub(crate) outlet: OutletId,
-    pub(crate) settles: bool,
+    pub(crate) delivery: Delivery,
     /// Events it holds until it gets round to them.
     pub(crate) held: VecDeque<Event>,
     pub(crate) capacity: usize,
     /// How often, out of a thousand, it takes the next event.
     pub(crate) zeal: u32,
-    pub(crate) replica: Replica,
+    pub(crate) tree: CheckedTree,
 }
 
 pub(crate) struct Schedule<K: Stage> {
@@ -195,7 +198,7 @@ impl<K: Stage> Schedule<K> {
         self.drain_consumers();
         self.engine.remove_root(root);
         for consumer in &mut self.consumers {
-            consumer.replica.end(&scope, &self.armed);
+            consumer.tree.end(&scope, &self.armed);
         }
         if is_nested(self.seed) && self.random.chance(500) {
             self.wanted.push(scope);
@@ -203,20 +206,23 @@ impl<K: Stage> Schedule<K> {
     }
 
     fn open_outlet(&mut self) {
-        let mut settles = self.random.chance(200);
+        let mut delivery = match self.random.chance(200) {
+            true => Delivery::Settled,
+            false => Delivery::Prompt,
+        };
         let mut capacity = self.random.pick(&[1, 2, 5, 20, 1000, 1000]);
         if self.armed.iter().any(|scope| scope.only.is_some()) {
-            (settles, capacity) = (false, usize::MAX);
+            (delivery, capacity) = (Delivery::Prompt, usize::MAX);
         }
         let zeal = self.random.pick(&[1000, 900, 300, 20]);
-        let outlet = self.engine.open_outlet(capacity, settles);
+        let outlet = self.engine.open_outlet(capacity, delivery);
         let mut consumer = Consumer {
             outlet,
-            settles,
+            delivery,
             held: VecDeque::new(),
             capacity,
             zeal,
-            replica: Replica::default(),
+            tree: CheckedTree::default(),
         };
         let mut entries: Vec<(PathBuf, FileType)> = Vec::new();
         self.engine.entries(|path, kind| entries.push((path, kind)));
@@ -224,10 +230,13 @@ impl<K: Stage> Schedule<K> {
         let disk = &self.engine.kernel().world().system.disk;
         let singles = self.armed.iter().filter(|scope| scope.only.is_some());
         let inner = singles.filter(|scope| self.is_inner(scope));
-        consumer.replica.vague.extend(inner.map(Scope::told_path));
+        consumer
+            .tree
+            .inner_roots
+            .extend(inner.map(|scope| to_path(scope.root_path())));
         for scope in self.armed.iter().filter(|scope| scope.only.is_none()) {
             let is_known = match self.is_inner(scope) && !is_nested(self.seed) {
-                // It may be one of the entries; whoever asked for it looks whether it is there.
+                // It may be one of the entries; the caller who asked for it looks whether it is there.
                 true => disk
                     .resolve(&scope.dir, false)
                     .is_ok_and(|ino| disk.is_dir(ino)),
@@ -238,21 +247,19 @@ impl<K: Stage> Schedule<K> {
             };
             if is_known {
                 consumer
-                    .replica
+                    .tree
                     .begin(&to_path(scope.dir.clone()), FileType::Dir, disk);
             }
             if self.is_inner(scope) {
-                consumer.replica.vague.push(scope.told_path());
+                consumer.tree.inner_roots.push(to_path(scope.root_path()));
             }
         }
         for (path, kind) in &entries {
-            consumer.replica.begin(path, *kind, disk);
+            consumer.tree.begin(path, *kind, disk);
         }
         let (count, id) = (entries.len(), self.consumers.len());
         self.note(|| {
-            format!(
-                "outlet {id}: capacity {capacity} settles {settles} zeal {zeal}, {count} entries"
-            )
+            format!("outlet {id}: capacity {capacity} {delivery:?} zeal {zeal}, {count} entries")
         });
         self.consumers.push(consumer);
     }
@@ -264,10 +271,10 @@ impl<K: Stage> Schedule<K> {
         })
     }
 
-    /// What a new root began with is known to whoever asked for it.
+    /// What a new root began with is known to the caller who asked for it.
     fn take_over(&mut self, scope: &Scope) {
         if is_nested(self.seed) {
-            // What they were told before is older.
+            // What they heard before is older.
             self.drain_consumers();
         }
         let mut entries: Vec<(PathBuf, FileType)> = Vec::new();
@@ -285,10 +292,10 @@ impl<K: Stage> Schedule<K> {
         let is_inner = self.is_inner(scope);
         for consumer in &mut self.consumers {
             if is_inner {
-                consumer.replica.vague.push(scope.told_path());
+                consumer.tree.inner_roots.push(to_path(scope.root_path()));
             }
             for (path, kind) in &entries {
-                consumer.replica.begin(path, *kind, disk);
+                consumer.tree.begin(path, *kind, disk);
             }
         }
     }
@@ -301,7 +308,7 @@ impl<K: Stage> Schedule<K> {
 
     pub(crate) fn serve(&mut self, at: usize, is_quiet: bool) {
         let consumer = &mut self.consumers[at];
-        let may_flush = !consumer.settles || is_quiet || self.random.chance(30);
+        let may_flush = consumer.delivery == Delivery::Prompt || is_quiet || self.random.chance(30);
         let room = consumer.capacity.saturating_sub(consumer.held.len());
         self.engine.set_room(consumer.outlet, room);
         if may_flush && self.engine.folded(consumer.outlet).0 {
@@ -317,7 +324,7 @@ impl<K: Stage> Schedule<K> {
             let Some(event) = consumer.held.pop_front() else {
                 break;
             };
-            consumer.replica.apply(&event, &system.disk);
+            consumer.tree.apply(&event, &system.disk);
             self.report.events += u64::from(event.change().is_some());
         }
     }

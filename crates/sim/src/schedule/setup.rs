@@ -10,7 +10,7 @@ use crate::linux::kernel::Simulated;
 use crate::linux::queue::Queue;
 use crate::random::{Random, Stream};
 use crate::schedule::outcome::Report;
-use crate::schedule::replica::Scope;
+use crate::schedule::scope::Scope;
 use crate::schedule::{Schedule, is_nested, is_wild};
 use crate::system::System;
 use crate::system::calls::Kind;

@@ -1,6 +1,6 @@
-//! What completions tell, by the names that everybody knows.
+//! Errors of completions, by the codes of WinSock.
 //!
-//! They tell an NTSTATUS and so, by the table of the system, Win32 errors that no call of WinSock returns and
+//! Completions carry an NTSTATUS and so, by the table of the system, Win32 errors that no call of WinSock returns and
 //! that std takes for errors of no kind.
 
 use windows_sys::Win32::Foundation::{
@@ -15,7 +15,7 @@ use windows_sys::Win32::Networking::WinSock::{
     WSAEHOSTUNREACH, WSAEMSGSIZE, WSAENETUNREACH, WSAESHUTDOWN, WSAETIMEDOUT,
 };
 
-/// The error by which WinSock's own calls, and with them std, know what a completion has told.
+/// The code by which WinSock's own calls, and with them std, know the error of a completion.
 pub(crate) fn known(error: u32) -> u32 {
     let known = match error {
         ERROR_CONNECTION_REFUSED => WSAECONNREFUSED,
@@ -58,8 +58,8 @@ mod tests {
             (WSAECONNRESET.cast_unsigned(), ErrorKind::ConnectionReset),
         ];
         for (error, kind) in cases {
-            let told = Error::from_raw_os_error(known(error).cast_signed());
-            assert_eq!(told.kind(), kind, "{error}");
+            let error = Error::from_raw_os_error(known(error).cast_signed());
+            assert_eq!(error.kind(), kind, "{error}");
         }
     }
 }

@@ -50,7 +50,7 @@ pub(crate) fn start() -> Result<(), u32> {
     static STARTED: OnceLock<u32> = OnceLock::new();
     let error = *STARTED.get_or_init(|| {
         let mut data = WSADATA::default();
-        // SAFETY: there is room for what it tells.
+        // SAFETY: the buffer has room for the result.
         unsafe { WSAStartup(0x0202, &raw mut data) }.cast_unsigned()
     });
     if error == 0 { Ok(()) } else { Err(error) }
@@ -77,7 +77,7 @@ pub(crate) fn tcp_socket(is_v4: bool) -> Result<OwnedSocket, u32> {
         };
         outcome(BOOL::from(socket != INVALID_SOCKET))
     })?;
-    // SAFETY: it is fresh and nobody else's.
+    // SAFETY: it was just created, and nothing else refers to it.
     Ok(unsafe { OwnedSocket::from_raw_socket(socket as RawSocket) })
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn bind_to(socket: SOCKET, address: &mut Address) -> Result<(), u32> 
 }
 
 /// Whether completions of this socket that were no packets are possible: its provider hands out handles
-/// of the system, and nobody has put himself between.
+/// of the system, without a layered provider in between.
 pub(crate) fn has_system_handles(socket: SOCKET) -> bool {
     let mut protocol = WSAPROTOCOL_INFOW::default();
     let mut length = size_of::<WSAPROTOCOL_INFOW>() as i32;
@@ -106,7 +106,7 @@ pub(crate) fn has_system_handles(socket: SOCKET) -> bool {
     result == 0 && protocol.dwServiceFlags1 & XP1_IFS_HANDLES != 0
 }
 
-/// Has a socket for datagrams not fail because of what came back for one that it sent.
+/// Disables WSAECONNRESET on UDP sockets: a reply to a sent datagram must not fail the next receive.
 pub(crate) fn ignore_unreachable(socket: SOCKET) {
     for code in [SIO_UDP_CONNRESET, SIO_UDP_NETRESET] {
         let is_on: BOOL = 0;

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::machine;
+use crate::prerequisites;
 use crate::process::command;
 
 /// The linker of both ways.
@@ -27,31 +27,31 @@ const FORCE: &str = "EVERWATCH_WINE_DEBIAN";
 
 /// Where the compiler comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Toolchain {
+pub(crate) enum Toolchain {
     Rustup,
     Debian,
 }
 
 impl Toolchain {
     /// Finds or installs one. An error says what is missing for both.
-    pub(super) fn get() -> Result<Toolchain, String> {
-        machine::need(LINKER)?;
+    pub(crate) fn get() -> Result<Toolchain, String> {
+        prerequisites::need(LINKER)?;
         let rustup = if std::env::var_os(FORCE).is_some() {
             Err(format!("{FORCE} is set"))
         } else {
-            machine::need_target(Toolchain::Rustup.target())
+            prerequisites::need_target(Toolchain::Rustup.target())
         };
         let Err(why) = rustup else {
             return Ok(Toolchain::Rustup);
         };
         eprintln!("xtask: {why}; trying Debian's compiler");
-        machine::need(DEBIAN)
+        prerequisites::need(DEBIAN)
             .map(|()| Toolchain::Debian)
             .map_err(|other| format!("{why}; or {other}"))
     }
 
     /// The target that is built and run.
-    pub(super) fn target(self) -> &'static str {
+    pub(crate) fn target(self) -> &'static str {
         match self {
             Toolchain::Rustup => "x86_64-pc-windows-gnu",
             Toolchain::Debian => "x86_64-win7-windows-gnu",
@@ -59,7 +59,7 @@ impl Toolchain {
     }
 
     /// `cargo` with `line` behind it, for `target`.
-    pub(super) fn cargo(self, line: &str, target: &str) -> Command {
+    pub(crate) fn cargo(self, line: &str, target: &str) -> Command {
         let mut cargo = match self {
             Toolchain::Rustup => command(&format!("cargo {line} --target {target}"), &[]),
             Toolchain::Debian => command(
@@ -76,7 +76,7 @@ impl Toolchain {
     }
 
     /// What `cargo` finds its compiler by.
-    pub(super) fn variables(self) -> Vec<(&'static str, String)> {
+    pub(crate) fn variables(self) -> Vec<(&'static str, String)> {
         match self {
             Toolchain::Rustup => Vec::new(),
             Toolchain::Debian => {
@@ -90,10 +90,10 @@ impl Toolchain {
     }
 
     /// Makes sure that code for the compiler of Microsoft can be checked.
-    pub(super) fn need_msvc(self) -> Result<&'static str, String> {
+    pub(crate) fn need_msvc(self) -> Result<&'static str, String> {
         const MSVC: &str = "x86_64-pc-windows-msvc";
         match self {
-            Toolchain::Rustup => machine::need_target(MSVC)?,
+            Toolchain::Rustup => prerequisites::need_target(MSVC)?,
             Toolchain::Debian if Path::new("/usr/bin/cargo-clippy").exists() => {}
             Toolchain::Debian => return Err("rust-web-clippy is missing".to_owned()),
         }

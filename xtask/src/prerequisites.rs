@@ -106,6 +106,32 @@ pub(crate) fn need_cargo_fuzz() -> Result<(), String> {
     }
 }
 
+/// Makes sure of a toolchain by its version, as small as it comes. An error says how to get it.
+pub(crate) fn need_toolchain(version: &str) -> Result<(), String> {
+    if output_of(&format!("cargo +{version} --version")).is_some() {
+        return Ok(());
+    }
+    let line = format!("rustup toolchain install {version} --profile minimal");
+    let why = format!("Rust {version} is missing; get it with: {line}");
+    if !is_there("rustup") {
+        return Err(why);
+    }
+    prepare(command(&line, &[]), FETCHING).map_err(|_| why)
+}
+
+/// Makes sure of the standard library for another system in a toolchain. An error says how to get it.
+pub(crate) fn need_target_in(version: &str, target: &str) -> Result<(), String> {
+    let line = format!("rustup target add {target} --toolchain {version}");
+    prepare(command(&line, &[]), FETCHING).map_err(|_| format!("get it with: {line}"))
+}
+
+/// Where cargo builds, as an absolute path.
+pub(crate) fn target_directory() -> PathBuf {
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    std::path::absolute(&target).unwrap_or(target)
+}
+
 fn is_root() -> bool {
     output_of("id -u").is_some_and(|id| id.trim() == "0")
 }

@@ -5,9 +5,9 @@ use std::fs;
 use everwatch_torture::scratch::{Place, Scratch};
 use everwatch_torture::workload::Plan;
 
-use crate::command::Everwatch;
+use crate::command::WineCommand;
 use crate::convergence::is_soak;
-use crate::run::{Run, Writer, check};
+use crate::run::{WineRun, WrittenBy, check};
 use crate::wine::Wine;
 
 /// The plans, the number of seeds, and the share of each plan in percent.
@@ -26,11 +26,11 @@ fn converges(model: &'static str) {
     }
     let (plans, seeds, scale) = extent();
     for &plan in plans {
-        for writer in [Writer::Native { pace: 2_000 }, Writer::Windows] {
+        for writer in [WrittenBy::Native { pace: 2_000 }, WrittenBy::Windows] {
             for seed in 1..=seeds {
-                let run = Run {
+                let run = WineRun {
                     model: Some(model),
-                    ..Run::of(plan, seed, writer, scale)
+                    ..WineRun::of(plan, seed, writer, scale)
                 };
                 run.check(&wine);
             }
@@ -51,12 +51,12 @@ fn overflows(model: &'static str) {
     };
     for &plan in plans {
         // A record takes some 400 bytes, and the largest buffer is 1 MiB.
-        let run = Run {
+        let run = WineRun {
             model: Some(model),
             is_stopped: true,
             operations: 4_000,
             directories: 10,
-            ..Run::of(plan, 1, Writer::Windows, 100)
+            ..WineRun::of(plan, 1, WrittenBy::Windows, 100)
         };
         run.check(&wine);
     }
@@ -72,7 +72,7 @@ fn covers(model: &'static str) {
     let root = scratch.dir("root");
     let below = root.join("dir/below");
     fs::create_dir_all(&below).expect("make directories");
-    let everwatch = Everwatch::start(&wine, &[&root], &["--completion", model]);
+    let everwatch = WineCommand::start(&wine, &[&root], &["--completion", model]);
     fs::write(below.join("file"), "").expect("write");
     let replica = check(everwatch, &[&root]);
     assert_eq!(replica.coverage, []);
