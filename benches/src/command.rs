@@ -10,7 +10,7 @@ use everwatch_testing::scratch::Place;
 use crate::figures::Figures;
 use crate::report::Run;
 use crate::scenario::{Scenario, Stage};
-use crate::subject::{Intake, Name};
+use crate::subject::{self, Intake, Name};
 use crate::workload::Scale;
 use crate::{compare, machine, pipes, report, scenario, service, wine};
 
@@ -75,8 +75,8 @@ pub(crate) fn main() -> Result<()> {
         Some(Part::Pipes(arguments)) => pipes::run(&arguments),
         Some(Part::Compare(arguments)) => compare::run(&arguments),
         Some(Part::Subject { name, intake, root }) => service::serve(name, &root, intake),
-        Some(Part::Crawl { root }) => scenario::serve_crawl(&root, false),
-        Some(Part::CrawlAndLook { root }) => scenario::serve_crawl(&root, true),
+        Some(Part::Crawl { root }) => scenario::serve_crawl(&root, subject::crawl),
+        Some(Part::CrawlAndLook { root }) => scenario::serve_crawl(&root, subject::crawl_and_look),
         Some(Part::Cycles { name, count, root }) => scenario::serve_cycles(name, &root, count),
         None => run(&arguments),
     }

@@ -361,13 +361,9 @@ struct Crawled {
 }
 
 /// Runs a raw crawl in this process and reports its figures.
-pub(crate) fn serve_crawl(root: &Path, looks: bool) -> Result<()> {
+pub(crate) fn serve_crawl(root: &Path, crawl: fn(&Path) -> Result<u64>) -> Result<()> {
     let (started, before) = (Instant::now(), process::own_run_time());
-    if looks {
-        subject::crawl_and_look(root)?
-    } else {
-        subject::crawl(root)?
-    };
+    crawl(root)?;
     say(&Crawled {
         wall: started.elapsed(),
         run_time: process::own_run_time().saturating_sub(before),

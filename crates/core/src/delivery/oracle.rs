@@ -1,6 +1,7 @@
-//! Whatever happens to the mirror, and however slowly a consumer takes the changes: applied in
-//! order, they turn the tree that it began with into the mirror's, and every file whose content
-//! changed was read after that.
+//! The oracle of deliveries: random changes of a mirror, and consumers that apply the feed to a [`Tree`].
+//!
+//! However slowly a consumer takes the changes, applied in order they turn the tree that it began with into
+//! the mirror's, and every file whose content changed was read after that.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,7 @@ use crate::mirror::path::path_of;
 use crate::mirror::{Mirror, NodeId};
 use crate::tree::Tree;
 
+/// What is done. Numbers choose among what there is at that time.
 #[derive(Clone, Debug)]
 enum Deed {
     Create {
@@ -35,7 +37,7 @@ enum Deed {
         parent: usize,
         name: u8,
     },
-    /// The consumer gets room for so many events, takes what was folded, and then has its own room again.
+    /// The consumer gets room for `count` events, takes what was folded, and then has its own room again.
     Take {
         consumer: usize,
         count: usize,
@@ -138,15 +140,15 @@ impl World {
 
     fn apply(&mut self, deed: &Deed) {
         self.happen(deed);
-        // Whoever has room hears of it at once, and reads what it hears of.
+        // A consumer that has room learns of it at once, and reads the file.
         for at in 0..self.consumers.len() {
-            self.hear(at);
+            self.take_events(at);
         }
     }
 
-    fn hear(&mut self, at: usize) {
+    fn take_events(&mut self, at: usize) {
         for event in self.outlets.take(self.consumers[at].outlet) {
-            self.tell(at, &event);
+            self.deliver(at, &event);
         }
     }
 
@@ -227,13 +229,13 @@ impl World {
         let outlet = self.consumers[at].outlet;
         self.outlets.set_room(outlet, count);
         self.outlets.flush(outlet, &mut self.mirror);
-        self.hear(at);
+        self.take_events(at);
         self.outlets.set_room(outlet, self.consumers[at].room);
     }
 
-    fn tell(&mut self, at: usize, event: &Event) {
+    fn deliver(&mut self, at: usize, event: &Event) {
         let Event::Change(change) = event else { return };
-        // Whoever hears of a file reads it: all that was written before is known then.
+        // A consumer that learns of a file reads it: all that was written before is known then.
         let read = self.next_version - 1;
         let consumer = &mut self.consumers[at];
         assert!(change.seq > consumer.last_seq, "{change}");

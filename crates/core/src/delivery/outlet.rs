@@ -2,8 +2,11 @@
 //!
 //! An outlet turns what happens to the mirror into numbered changes. As long as the consumer has
 //! room, each change is written out when it happens. Once the room is used up the outlet keeps a
-//! [`Fold`] instead, and hands out the difference when there is room again. An outlet that settles
-//! folds always, and hands out when its owner says that all is quiet.
+//! [`Fold`] instead, and delivers the difference when there is room again. An outlet whose delivery is
+//! [settled](Delivery::Settled) always folds, and delivers when its owner flushes it.
+//!
+//! The engine reports each change of the mirror here, some before and some after it is made, as the methods
+//! say. A change costs nothing if no consumer is there.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +19,7 @@ use crate::mirror::path::path_of;
 use crate::mirror::{Mirror, NodeId};
 use crate::path::to_path;
 
-/// Names an outlet of an engine.
+/// The id of an outlet, unique within its engine.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct OutletId(u32);
 
@@ -41,20 +44,23 @@ pub(crate) enum Report {
     Silent,
 }
 
-/// Changes written out of a fold in one go. In between the kernel's queue is drained.
+/// How many changes are written out of a fold at once. In between, the kernel's queue is drained.
 const FLUSH: usize = 2048;
 
+/// The outlet of one consumer.
 #[derive(Debug)]
 struct Outlet {
     id: OutletId,
     /// How many events the consumer takes before the outlet starts folding.
     room: usize,
     delivery: Delivery,
+    /// What the consumer can take.
     events: Vec<Event>,
+    /// What the consumer does not know yet; `None` while it knows all that is in `events` and before.
     fold: Option<Fold>,
-    /// Resyncs whose beginning was told.
+    /// Resyncs whose beginning was delivered.
     begun: Vec<PathBuf>,
-    /// Notes that wait for the fold to be told.
+    /// Notes that are delivered behind the fold.
     notes: Vec<Event>,
     /// How often the outlet had to start folding.
     folds: u64,
@@ -70,11 +76,13 @@ impl Outlet {
         self.fold.as_mut()
     }
 
+    /// Delivers an event.
     fn push(&mut self, event: Event) {
         self.room = self.room.saturating_sub(1);
         self.events.push(event);
     }
 
+    /// Delivers an event that is no change, behind all changes so far.
     fn note(&mut self, event: Event) {
         if self.fold().is_none() {
             self.push(event);
@@ -86,6 +94,7 @@ impl Outlet {
         self.notes.push(event);
     }
 
+    /// Drops what waits to be delivered of the coverage of a path.
     fn forget_coverage(&mut self, path: &Path) {
         self.notes
             .retain(|note| !matches!(note, Event::Coverage(other) if other.path == path));
@@ -97,12 +106,14 @@ impl Outlet {
 pub(crate) struct Outlets {
     outlets: Vec<Outlet>,
     next_id: u32,
+    /// The number of the last change that was delivered or counted.
     seq: u64,
     /// Changes of the mirror that consumers learn of, at once or later.
     changes: u64,
 }
 
 impl Outlets {
+    /// Opens an outlet for a consumer that has room for `room` events. Its tree is the mirror's at this moment.
     pub(crate) fn open(&mut self, room: usize, delivery: Delivery) -> OutletId {
         let id = OutletId(self.next_id);
         self.next_id += 1;
@@ -119,6 +130,7 @@ impl Outlets {
         id
     }
 
+    /// Closes an outlet and drops what it holds.
     pub(crate) fn close(&mut self, id: OutletId, mirror: &mut Mirror) {
         if let Some(at) = self.outlets.iter().position(|outlet| outlet.id == id)
             && let Some(fold) = self.outlets.swap_remove(at).fold
@@ -132,26 +144,30 @@ impl Outlets {
         self.seq
     }
 
+    /// How often the mirror changed in a way that consumers learn of.
     pub(crate) fn changes(&self) -> u64 {
         self.changes
     }
 
-    /// A change happens: counts and numbers it.
+    /// Counts a change and gives it a number.
     fn count(&mut self) {
         self.seq += 1;
         self.changes += 1;
     }
 
+    /// The outlet of this id, unless it is closed.
     fn outlet(&mut self, id: OutletId) -> Option<&mut Outlet> {
         self.outlets.iter_mut().find(|outlet| outlet.id == id)
     }
 
+    /// Sets how many events the consumer can take, those included that wait for it.
     pub(crate) fn set_room(&mut self, id: OutletId, room: usize) {
         if let Some(outlet) = self.outlet(id) {
             outlet.room = room.saturating_sub(outlet.events.len());
         }
     }
 
+    /// Takes the events that were delivered.
     pub(crate) fn take(&mut self, id: OutletId) -> Vec<Event> {
         self.outlet(id)
             .map(|outlet| std::mem::take(&mut outlet.events))
@@ -169,7 +185,7 @@ impl Outlets {
             })
     }
 
-    /// Hands out what is folded, as far as there is room, and not too much at a time.
+    /// Delivers what is folded, as far as there is room and at most [`FLUSH`] changes at a time.
     pub(crate) fn flush(&mut self, id: OutletId, mirror: &mut Mirror) {
         let Outlets { outlets, seq, .. } = self;
         let Some(outlet) = outlets.iter_mut().find(|outlet| outlet.id == id) else {
@@ -207,11 +223,13 @@ impl Outlets {
         }
     }
 
+    /// An entry came into being.
     pub(crate) fn created(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) {
         self.each(mirror, id, cause, || ChangeKind::Created, Fold::created);
     }
 
-    /// An entry belongs to what a root begins with. Consumers are not told, as a rule.
+    /// An entry belongs to what a root begins with. It is delivered only to consumers that do not know the
+    /// directory that it is in yet.
     pub(crate) fn found(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) {
         let folds = self
             .outlets
@@ -220,14 +238,17 @@ impl Outlets {
         folds.for_each(|fold| fold.found(mirror, id, cause));
     }
 
+    /// The content of an entry changed.
     pub(crate) fn modified(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) {
         self.each(mirror, id, cause, || ChangeKind::Modified, Fold::modified);
     }
 
+    /// The metadata of an entry changed.
     pub(crate) fn metadata(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) {
         self.each(mirror, id, cause, || ChangeKind::Metadata, Fold::metadata);
     }
 
+    /// Delivers one change to consumers that have room, and notes it in the folds of the others.
     fn each(
         &mut self,
         mirror: &mut Mirror,
@@ -248,8 +269,8 @@ impl Outlets {
         }
     }
 
-    /// An entry and all below it are about to be removed. Tells only of the entry, and not even of
-    /// that if a move onto its place says so already.
+    /// An entry and all below it, `subtree`, are about to be removed. Delivers one change for the entry, or none
+    /// if a move onto its place implies it.
     pub(crate) fn removing(
         &mut self,
         mirror: &mut Mirror,
@@ -290,6 +311,7 @@ impl Outlets {
         path_of(mirror, id)
     }
 
+    /// An entry has moved from the path that [`Outlets::moving`] returned. Folds know already.
     pub(crate) fn moved(&mut self, mirror: &Mirror, id: NodeId, from: &Path, cause: Cause) {
         self.count();
         for outlet in self
@@ -329,7 +351,7 @@ impl Outlets {
         folds.for_each(|fold| fold.uproot(mirror, top, below, path));
     }
 
-    /// All in a directory but what has one of the names goes without a word.
+    /// Everything in a directory except what has one of the names goes unreported.
     pub(crate) fn forget_others(
         &mut self,
         mirror: &mut Mirror,
@@ -343,7 +365,7 @@ impl Outlets {
         folds.for_each(|fold| fold.forget_others(mirror, dir, keep));
     }
 
-    /// The tree with this path is no longer watched, whatever became of it.
+    /// The tree with this path is no longer watched; it may be gone already.
     pub(crate) fn forget_path(&mut self, mirror: &mut Mirror, path: &[u8]) {
         let folds = self
             .outlets
@@ -352,7 +374,7 @@ impl Outlets {
         folds.for_each(|fold| fold.forget_path(mirror, path));
     }
 
-    /// A tree goes without a word: its root is no longer watched.
+    /// A tree goes unreported: its root is no longer watched.
     pub(crate) fn forget(&mut self, mirror: &mut Mirror, top: NodeId) {
         let folds = self
             .outlets
@@ -361,6 +383,7 @@ impl Outlets {
         folds.for_each(|fold| fold.forget(mirror, top));
     }
 
+    /// Delivers that a comparison begins, except to consumers that are behind.
     pub(crate) fn resync_begins(&mut self, path: PathBuf, reason: ResyncReason) {
         for outlet in &mut self.outlets {
             if outlet.fold().is_none() {
@@ -374,6 +397,7 @@ impl Outlets {
         }
     }
 
+    /// Delivers that a comparison is complete to those that know of its beginning.
     pub(crate) fn resync_ends(&mut self, path: &Path, reason: ResyncReason) {
         for outlet in &mut self.outlets {
             if let Some(at) = outlet.begun.iter().position(|begun| begun == path) {
@@ -387,13 +411,14 @@ impl Outlets {
         }
     }
 
-    /// Drops what waits to be told of the coverage of a path that is no more.
+    /// Drops what waits to be delivered of the coverage of a path that is gone.
     pub(crate) fn forget_coverage(&mut self, path: &Path) {
         for outlet in &mut self.outlets {
             outlet.forget_coverage(path);
         }
     }
 
+    /// Delivers how a part of the tree is watched from now on.
     pub(crate) fn coverage(&mut self, path: PathBuf, state: CoverageState, gap: Option<Gap>) {
         for outlet in &mut self.outlets {
             outlet.note(Event::Coverage(Coverage {
@@ -405,6 +430,7 @@ impl Outlets {
     }
 }
 
+/// The change of an entry, by its path in the mirror at this moment.
 fn describe(mirror: &Mirror, id: NodeId, seq: u64, kind: ChangeKind, cause: Cause) -> Change {
     Change {
         seq,

@@ -113,8 +113,10 @@ impl<K: Kernel> Engine<K> {
                 Some(node) => std::iter::successors(Some(node), |&id| mirror.parent(id))
                     .find_map(|id| self.coverage.gaps.get(id)),
             };
-            all.entry(path.clone())
-                .or_insert_with(|| coverage_of(path, gap));
+            // Of an entry and a directory with one path, which are two roots, the one that is gone counts.
+            if gap == Some(Gap::RootGone) || !all.contains_key(&path) {
+                all.insert(path.clone(), coverage_of(path, gap));
+            }
         }
         all.into_values().collect()
     }

@@ -58,7 +58,7 @@ use crate::event::{Change, ChangeKind, Event};
 ///
 /// # Values
 ///
-/// `V` is whatever a consumer keeps for an entry, such as a hash of its content. It travels with the entry
+/// `V` is what a consumer keeps for an entry, such as a hash of its content. It travels with the entry
 /// when that moves, is dropped with it, and is `V::default()` in an entry that was just created.
 #[derive(Clone)]
 pub struct Tree<V = ()> {

@@ -1,5 +1,6 @@
 //! Bugs that schedules on Linux found.
 
+use everwatch_core::coverage::Gap;
 use everwatch_core::entry::FileType;
 use everwatch_core::event::{ChangeKind, Event};
 
@@ -180,4 +181,82 @@ fn a_consumer_that_hears_the_kind_hears_the_right_one() {
         }
     }
     assert_eq!(kinds, [FileType::Other]);
+}
+
+#[test]
+fn what_is_hidden_leaves_a_name_and_what_came_there_instead_stays() {
+    // Rules that hide all but directories named `f`: one is exchanged for a file named `f`.
+    let mut scenario = Scenario::obeying_rules();
+    scenario.create("/w/in/.gitignore");
+    while scenario.system().disk.version % 7 != 5 {
+        scenario.write("/w/in/.gitignore");
+    }
+    scenario.mkdir("/w/out/a");
+    scenario.create("/w/in/f");
+    scenario.sync();
+    scenario.exchange("/w/out/a", "/w/in/f");
+    scenario.sync();
+}
+
+#[test]
+fn a_directory_leaves_a_name_where_it_was_hidden_and_the_file_that_came_instead_stays() {
+    let mut scenario = Scenario::obeying_rules();
+    scenario.create("/w/in/.gitignore");
+    while scenario.system().disk.version % 7 != 2 {
+        scenario.write("/w/in/.gitignore");
+    }
+    scenario.create("/w/out/a");
+    scenario.mkdir("/w/in/b");
+    scenario.sync();
+    scenario.exchange("/w/out/a", "/w/in/b");
+    scenario.sync();
+}
+
+#[test]
+fn ignore_rules_that_could_not_be_read_are_read_once_they_can_be() {
+    let mut scenario = Scenario::obeying_rules();
+    scenario.mkdir("/w/in/d");
+    scenario.create("/w/in/d/a");
+    scenario.sync();
+    scenario.search("/w/in/d", false);
+    scenario.create("/w/in/d/.gitignore");
+    while scenario.system().disk.version % 7 != 1 {
+        scenario.write("/w/in/d/.gitignore");
+    }
+    scenario.sync();
+    scenario.search("/w/in/d", true);
+    scenario.sync();
+}
+
+#[test]
+fn what_is_mounted_and_cannot_be_read_is_found_once_it_can_be() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.mkdir("/w/in/a");
+    scenario.create("/w/in/a/b");
+    scenario.sync();
+    scenario.mount("/w/in/a");
+    scenario.create("/w/in/a/c");
+    scenario.permit("/w/in/a", false);
+    scenario.tell_mounts();
+    scenario.sync();
+    assert_eq!(scenario.gap("/w/in/a"), Some(Gap::Unreadable));
+    // No record says so: the directory that is covered is watched, and the mounted one was never opened.
+    scenario.permit("/w/in/a", true);
+    scenario.pass(2);
+    assert_eq!(scenario.gap("/w/in/a"), None);
+    scenario.sync();
+}
+
+#[test]
+fn a_mount_is_found_where_it_is_after_a_directory_above_was_renamed() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.mkdir("/w/in/a");
+    scenario.mkdir("/w/in/a/b");
+    scenario.create("/w/in/a/b/c");
+    scenario.sync();
+    scenario.mount("/w/in/a/b");
+    scenario.create("/w/in/a/b/d");
+    scenario.tell_mounts();
+    scenario.rename("/w/in/a", "/w/in/e");
+    scenario.sync();
 }
