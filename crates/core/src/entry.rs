@@ -10,8 +10,8 @@ use crate::time::{FileTime, may_be_since};
 
 /// The type of a directory entry, as lstat(2) returns it.
 ///
-/// A symbolic link is an entry of its own. It is never followed below a root, so whatever it points at
-/// makes no difference, and a link to a directory is a `Symlink`. On Windows, so is every reparse point that
+/// A symbolic link is an entry of its own. It is never followed below a root, so a link to a directory
+/// is a `Symlink`. On Windows, so is every reparse point that
 /// stands for another name, such as a junction; others, such as cloud files, are files or directories.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
@@ -55,7 +55,7 @@ pub struct Watch(pub i32);
 /// that number nothing say 0.
 pub type InodeNumber = NonZeroU64;
 
-/// What tells an entry from a later one with the same number.
+/// What distinguishes an entry from a later one with the same number.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Birth {
     /// The entry was created at this time. Its number may be reused once it is gone.
@@ -110,7 +110,7 @@ pub struct Identity {
     pub device: u64,
     /// The directory's number on it.
     pub inode: Option<InodeNumber>,
-    /// What tells it from an earlier or later directory with the same number.
+    /// What distinguishes it from an earlier or later directory with the same number.
     pub birth: Birth,
 }
 
@@ -123,7 +123,7 @@ pub struct Stat {
     pub device: u64,
     /// Its number there.
     pub inode: Option<InodeNumber>,
-    /// What tells it from an earlier or later entry with the same number.
+    /// What distinguishes it from an earlier or later entry with the same number.
     pub birth: Birth,
     /// Time of the last change of content (`mtime`). Any program can set it.
     pub modified: FileTime,

@@ -251,7 +251,7 @@ impl RecordQueue {
     }
 
     /// Whether the other half of the oldest record, if there were one, would have come by now: after
-    /// `patience`, or as many records later as [`RecordQueue::partner_of_front`] looks at.
+    /// `patience`, or once more records have come than [`RecordQueue::partner_of_front`] looks at.
     pub(crate) fn front_is_single(&self, now: Moment, patience: Duration) -> bool {
         let came = self.arrivals.front().map(|&(_, moment)| moment);
         self.heads.len() > Self::LOOKAHEAD
@@ -271,7 +271,7 @@ impl RecordQueue {
         }
     }
 
-    /// Whether records were lost somewhere behind the oldest record, whatever that says itself.
+    /// Whether records were lost somewhere behind the oldest record, not counting that itself.
     pub(crate) fn overflow_follows(&self) -> bool {
         let front = self.heads.front().map(|head| head.action);
         self.overflows_held > usize::from(front == Some(Action::Overflow))

@@ -98,7 +98,7 @@ pub trait System {
     fn clock(&mut self) -> FileTime;
 
     /// Issues the first read of the directory before it returns. The rules are those of
-    /// [`everwatch_directory_reads::DirectoryReads`].
+    /// `everwatch_directory_reads::DirectoryReads`.
     fn arm(&mut self, tag: Tag, dir: &Self::Dir, settings: Settings) -> Result<(), Code>;
 
     /// Ends a read. Nothing of it is delivered afterwards.

@@ -365,7 +365,7 @@ impl Outlets {
         folds.for_each(|fold| fold.forget_others(mirror, dir, keep));
     }
 
-    /// The tree with this path is no longer watched, whatever became of it.
+    /// The tree with this path is no longer watched; it may be gone already.
     pub(crate) fn forget_path(&mut self, mirror: &mut Mirror, path: &[u8]) {
         let folds = self
             .outlets

@@ -63,7 +63,7 @@ struct Node {
     name_start: u32,
     /// Index into `directories`, or `NONE`.
     directory: u32,
-    /// Tells a file from a later one with the same number; `None` while it is unknown.
+    /// Distinguishes a file from a later one with the same number; `None` while it is unknown.
     birth: Option<BirthHash>,
     /// Length of the name in bytes.
     name_len: u16,
@@ -91,7 +91,7 @@ struct Directory {
 /// The trees of all roots, as they are known: names with parent links, types and numbers.
 ///
 /// A tree that is no other tree's part has a top without a parent, whose name is its whole path. Ids stay
-/// valid until their entry is removed, whatever else moves or goes.
+/// valid until their entry is removed, even if it moves.
 #[derive(Debug, Default)]
 pub struct Mirror {
     nodes: Vec<Node>,
@@ -108,7 +108,7 @@ pub struct Mirror {
     /// `by_inode` has been made, and is kept up to date.
     has_inodes: bool,
     hasher: DefaultHashBuilder,
-    /// Removed entries whose id must not be used again yet, with the number of holders.
+    /// Entries whose id must not be reused, with the number of holders.
     pins: HashMap<u32, u32>,
     /// Number of entries.
     len: usize,
@@ -186,7 +186,7 @@ impl Mirror {
         self.node(id).inode
     }
 
-    /// What tells an entry from an earlier or later one with the same number.
+    /// What distinguishes an entry from an earlier or later one with the same number.
     pub(crate) fn birth(&self, id: NodeId) -> Option<BirthHash> {
         self.node(id).birth
     }

@@ -232,7 +232,7 @@ impl Pair {
             assert_eq!(self.mirror.inode(id), entry.inode);
             if let Some(parent) = entry.parent {
                 assert_eq!(self.mirror.child(parent, &entry.name), Some(id));
-                assert_eq!(self.mirror.child(parent, b"nobody"), None);
+                assert_eq!(self.mirror.child(parent, b"missing"), None);
             }
             let mut path = Vec::new();
             self.mirror.write_path(id, &mut path);
