@@ -13,16 +13,17 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
+use everwatch_testing::scratch::Place;
 
 use crate::figures::{Figures, Metric, Row, Table, middle, percentile};
 use crate::machine;
 use crate::scenario::{self, Scenario, Stage};
 use crate::subject::Name;
-use crate::workload::{Place, Scale};
+use crate::workload::Scale;
 
 /// The command line of `compare`.
 #[derive(clap::Args, Debug)]
-pub(crate) struct Arguments {
+pub(crate) struct CompareArguments {
     /// The bench program of the base: `target/release/everwatch-bench` of another checkout.
     #[arg(long)]
     base: PathBuf,
@@ -55,6 +56,7 @@ const USUAL: [Scenario; 5] = [
 /// The metrics that are compared, where a scenario has them.
 const COMPARED: [Metric; 3] = [Metric::Wall, Metric::RunTime, Metric::Resident];
 
+/// The row of both builds in their figures.
 const ROW: Row = Row::Subject(Name::Everwatch);
 
 /// One of the two builds, and what was measured of it.
@@ -85,10 +87,10 @@ impl Ratios {
 }
 
 /// Runs the comparison and prints its table. An error names what is worse than the limit allows.
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let place = Place::all()
+pub(crate) fn run(arguments: &CompareArguments) -> Result<()> {
+    let place = Place::ALL
         .into_iter()
-        .find(|place| place.title == arguments.place)
+        .find(|place| place.name() == arguments.place)
         .with_context(|| format!("there is no place {:?} here", arguments.place))?;
     let scale = Scale {
         quick: arguments.quick,
@@ -108,9 +110,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             figures: Figures::default(),
         });
     for &scenario in &scenarios {
-        measure(scenario, &place, scale, arguments.rounds, &mut builds)?;
+        measure(scenario, place, scale, arguments.rounds, &mut builds)?;
     }
-    let (text, worse) = table(&builds, &scenarios, &place, arguments.limit);
+    let (text, worse) = table(&builds, &scenarios, place, arguments.limit);
     std::io::stdout().write_all(text.as_bytes())?;
     ensure!(
         worse.is_empty(),
@@ -124,7 +126,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 /// Puts both builds through all rounds of one scenario.
 fn measure(
     scenario: Scenario,
-    place: &Place,
+    place: Place,
     scale: Scale,
     rounds: u64,
     builds: &mut [Build; 2],
@@ -177,7 +179,7 @@ fn is_complete(stage: &Stage<'_>, title: &str) -> Result<()> {
 fn table(
     [base, head]: &[Build; 2],
     scenarios: &[Scenario],
-    place: &Place,
+    place: Place,
     limit: f64,
 ) -> (String, Vec<String>) {
     let mut text = format!(
@@ -188,7 +190,7 @@ fn table(
     );
     let mut worse = Vec::new();
     for scenario in scenarios {
-        let at: Table = (scenario.title(), place.title);
+        let at: Table = (scenario.title(), place.name());
         for metric in COMPARED {
             let values = |build: &Build| build.figures.values(at, ROW, metric).to_vec();
             let median = |build: &Build| build.figures.median(at, ROW, metric);

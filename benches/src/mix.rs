@@ -1,32 +1,16 @@
-//! Random work on a tree: creation, nested directories, renames of files and of whole directories,
-//! atomic replacement, appending, removal of files and of trees.
+//! The mixed workload: random creation, nesting, renames of files and of whole directories, replacement,
+//! appending, and removal of files and of trees.
 //!
-//! It is planned first and done afterwards, so that planning does not slow the doing.
+//! All operations are planned before the first one runs, so that planning takes no time from the run.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use everwatch_testing::random::Random;
 
-/// A reproducible source of numbers (SplitMix64).
-pub(crate) struct Chance(u64);
-
-impl Chance {
-    pub(crate) fn new(seed: u64) -> Chance {
-        Chance(seed)
-    }
-
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % bound as u64) as usize
-    }
-}
-
-/// One thing to do.
+/// A planned operation.
 #[derive(Debug)]
 pub(crate) enum Operation {
     CreateFile(PathBuf),
@@ -43,6 +27,7 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
+    /// Runs it.
     pub(crate) fn run(&self) -> Result<()> {
         match self {
             Operation::CreateFile(path) => fs::write(path, "new")?,
@@ -66,17 +51,17 @@ impl Operation {
     }
 }
 
-/// At least `count` operations that fit one another, if `root` is empty when they begin.
+/// At least `count` operations, each of which succeeds if `root` is empty at first and all run in order.
 pub(crate) fn plan(root: &Path, count: usize, seed: u64) -> Vec<Operation> {
     let mut plan = Plan {
-        chance: Chance::new(seed),
+        random: Random::new(seed),
         dirs: vec![root.to_owned()],
         files: Vec::new(),
         serial: 0,
         operations: Vec::new(),
     };
     while plan.operations.len() < count {
-        match plan.chance.below(100) {
+        match plan.random.below(100) {
             0..28 => plan.create_file(),
             28..40 => plan.create_chain(),
             40..54 => plan.rename_file(),
@@ -90,31 +75,34 @@ pub(crate) fn plan(root: &Path, count: usize, seed: u64) -> Vec<Operation> {
     plan.operations
 }
 
+/// The operations so far, and the tree after them.
 struct Plan {
-    chance: Chance,
-    /// Directories there are by then; the root comes first and stays.
+    random: Random,
+    /// Directories that exist after the planned operations. The root is the first one and stays.
     dirs: Vec<PathBuf>,
+    /// Files that exist after the planned operations.
     files: Vec<PathBuf>,
-    /// Names are never used again.
+    /// The number of the last name; none recurs.
     serial: usize,
     operations: Vec<Operation>,
 }
 
 impl Plan {
+    /// A new name in a random directory.
     fn place(&mut self, kind: &str) -> PathBuf {
         self.serial += 1;
-        let at = self.chance.below(self.dirs.len());
+        let at = self.random.below(self.dirs.len());
         self.dirs[at].join(format!("{kind}-{}", self.serial))
     }
 
     /// The position of a file, if there is one.
     fn file(&mut self) -> Option<usize> {
-        (!self.files.is_empty()).then(|| self.chance.below(self.files.len()))
+        (!self.files.is_empty()).then(|| self.random.below(self.files.len()))
     }
 
     /// The position of a directory other than the root, if there is one.
     fn inner(&mut self) -> Option<usize> {
-        (self.dirs.len() > 1).then(|| 1 + self.chance.below(self.dirs.len() - 1))
+        (self.dirs.len() > 1).then(|| 1 + self.random.below(self.dirs.len() - 1))
     }
 
     fn create_file(&mut self) {
@@ -125,7 +113,7 @@ impl Plan {
 
     fn create_chain(&mut self) {
         let mut dir = self.place("chain");
-        for level in 0..=self.chance.below(4) {
+        for level in 0..=self.random.below(4) {
             if level > 0 {
                 dir.push("nested");
             }
@@ -186,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_planned_mix_can_be_done() -> Result<()> {
-        let root = tempfile::tempdir()?;
+        let root = everwatch_testing::scratch::temp();
         let operations = plan(root.path(), 3_000, 7);
         operations.iter().try_for_each(Operation::run)?;
         assert!(fs::read_dir(root.path())?.next().is_some());

@@ -1,119 +1,112 @@
-//! The tree as a consumer knows it, made of what it was told, and compared with the disk.
+//! The tree as a consumer of a subject knows it, and how far it is from the disk.
+//!
+//! Everwatch's changes are applied by [`Tree`], which refuses one that makes no sense: that is an error of
+//! the bench. The peers give hints that promise less, so theirs are applied as far as they go.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use everwatch::{Cause, Change, ChangeKind, FileType, Tree};
 
 /// What an event does to a tree.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Step {
+    /// A change of Everwatch's.
+    Change(Change),
+    /// The path exists.
     Exists(PathBuf),
-    /// With everything below it.
+    /// The path is gone, with everything below it.
     Gone(PathBuf),
-    /// With everything below it; what was at `to` is gone.
-    Moved {
-        from: PathBuf,
-        to: PathBuf,
-    },
+    /// `from` is at `to` with everything below it; what was at `to` is gone.
+    Moved { from: PathBuf, to: PathBuf },
 }
 
-/// Paths, in an order that keeps everything below a directory right behind it.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Replica(BTreeSet<PathBuf>);
-
-impl Replica {
-    /// What is below `root` on disk.
-    pub(crate) fn walk(root: &Path) -> Result<Replica> {
-        let mut paths = BTreeSet::new();
-        let mut pending = vec![root.to_owned()];
-        while let Some(dir) = pending.pop() {
-            for entry in std::fs::read_dir(&dir)? {
-                let entry = entry?;
-                if entry.file_type()?.is_dir() {
-                    pending.push(entry.path());
-                }
-                paths.insert(entry.path());
-            }
-        }
-        Ok(Replica(paths))
-    }
-
-    #[cfg(target_os = "linux")]
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub(crate) fn apply(&mut self, step: Step) {
-        match step {
-            Step::Exists(path) => {
-                self.0.insert(path);
-            }
-            Step::Gone(path) => drop(self.take(&path)),
-            Step::Moved { from, to } => {
-                drop(self.take(&to));
-                for path in self.take(&from) {
-                    let below = path.strip_prefix(&from).unwrap_or(&path);
-                    // Joining an empty path would add a slash.
-                    self.0.insert(if path == from {
-                        to.clone()
-                    } else {
-                        to.join(below)
-                    });
-                }
-                self.0.insert(to);
+/// Applies a step. Only a [`Step::Change`] can fail.
+pub(crate) fn apply(tree: &mut Tree, step: Step) -> Result<()> {
+    match step {
+        Step::Change(change) => tree.apply_change(&change)?,
+        Step::Exists(path) => tree.insert(path, UNKNOWN),
+        Step::Gone(path) => tree.remove(path),
+        Step::Moved { from, to } => {
+            let kind = ChangeKind::Moved { from };
+            let change = Change::new(0, kind, to, UNKNOWN, Cause::Notified);
+            if tree.apply_change(&change).is_err() {
+                // What moved was never reported, so nothing is known but that it is there.
+                tree.remove(&change.path);
+                tree.insert(change.path, UNKNOWN);
             }
         }
     }
+    Ok(())
+}
 
-    fn take(&mut self, top: &Path) -> Vec<PathBuf> {
-        let below: Vec<PathBuf> = self
-            .0
-            .range(top.to_owned()..)
-            .take_while(|path| path.starts_with(top))
-            .cloned()
-            .collect();
-        for path in &below {
-            self.0.remove(path);
+/// The type of an entry whose type a hint does not say. Only a directory may have entries below it, so
+/// none but this one fits all hints.
+const UNKNOWN: FileType = FileType::Dir;
+
+/// The number of entries of `disk` that `known` lacks, and of entries that only `known` has. Types are not
+/// compared, and the root is no entry of itself.
+pub(crate) fn missing_and_ghosts(known: &Tree, disk: &Tree, root: &Path) -> (u64, u64) {
+    let (mut missing, mut ghosts) = (0, 0);
+    for found in known.diff(disk) {
+        match (found.here, found.there) {
+            (None, _) => missing += 1,
+            (_, None) if found.path != root => ghosts += 1,
+            _ => {}
         }
-        below
     }
-
-    /// How many entries of `disk` are missing here, and how many here are not on `disk`. The root
-    /// is no entry of itself.
-    pub(crate) fn compare(&self, disk: &Replica, root: &Path) -> (u64, u64) {
-        let missing = disk.0.difference(&self.0).count() as u64;
-        let ghosts = self
-            .0
-            .difference(&disk.0)
-            .filter(|path| *path != root)
-            .count() as u64;
-        (missing, ghosts)
-    }
+    (missing, ghosts)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn replica(paths: &[&str]) -> Replica {
-        Replica(paths.iter().map(PathBuf::from).collect())
+    fn tree(paths: &[&str]) -> Tree {
+        Tree::from_snapshot(paths.iter().map(|path| (path, UNKNOWN)))
     }
 
     #[test]
-    fn a_moved_directory_takes_what_is_below_it_along_and_drops_what_was_there() {
-        let mut known = replica(&["/r/a", "/r/a/x", "/r/a/x/y", "/r/a.txt", "/r/b", "/r/b/old"]);
-        known.apply(Step::Moved {
+    fn a_moved_directory_takes_what_is_below_it_along_and_drops_what_was_there() -> Result<()> {
+        let mut known = tree(&["/r/a", "/r/a/x", "/r/a/x/y", "/r/a.txt", "/r/b", "/r/b/old"]);
+        let step = Step::Moved {
             from: "/r/a".into(),
             to: "/r/b".into(),
-        });
-        assert_eq!(known, replica(&["/r/a.txt", "/r/b", "/r/b/x", "/r/b/x/y"]));
+        };
+        apply(&mut known, step)?;
+        assert_eq!(known, tree(&["/r/a.txt", "/r/b", "/r/b/x", "/r/b/x/y"]));
+        Ok(())
+    }
+
+    #[test]
+    fn an_entry_that_moved_and_was_never_reported_exists_from_then_on() -> Result<()> {
+        let mut known = tree(&["/r", "/r/b", "/r/b/old"]);
+        let step = Step::Moved {
+            from: "/r/a".into(),
+            to: "/r/b".into(),
+        };
+        apply(&mut known, step)?;
+        assert_eq!(known, tree(&["/r", "/r/b"]));
+        Ok(())
+    }
+
+    #[test]
+    fn a_change_that_makes_no_sense_is_an_error() {
+        let gone = Change::new(
+            1,
+            ChangeKind::Removed,
+            "/r/a",
+            FileType::File,
+            Cause::Notified,
+        );
+        assert!(apply(&mut tree(&["/r"]), Step::Change(gone)).is_err());
     }
 
     #[test]
     fn missing_entries_and_ghosts_are_counted_apart() {
-        let known = replica(&["/r", "/r/a", "/r/ghost"]);
-        let disk = replica(&["/r/a", "/r/b", "/r/c"]);
-        assert_eq!(known.compare(&disk, Path::new("/r")), (2, 1));
+        let known = tree(&["/r", "/r/a", "/r/ghost"]);
+        let mut disk = tree(&["/r/b", "/r/c"]);
+        disk.insert("/r/a", FileType::File);
+        assert_eq!(missing_and_ghosts(&known, &disk, Path::new("/r")), (2, 1));
     }
 }

@@ -20,7 +20,7 @@ pub(crate) const TOP: usize = 0;
 pub(crate) struct Node {
     pub(crate) kind: FileType,
     pub(crate) inode: u64,
-    pub(crate) born: FileTime,
+    pub(crate) created_at: FileTime,
     pub(crate) modified: FileTime,
     pub(crate) changed: FileTime,
     pub(crate) content: Vec<u8>,
@@ -29,7 +29,7 @@ pub(crate) struct Node {
     pub(crate) links: usize,
     /// The node has had two names at a time; writes through one are not told for the other.
     pub(crate) was_linked: bool,
-    /// A directory that may not be opened.
+    /// A directory that cannot be opened.
     pub(crate) is_denied: bool,
     pub(crate) watch: Option<i32>,
 }
@@ -82,7 +82,7 @@ impl<'a> Disk<'a> {
         disk
     }
 
-    /// Says what happens, if somebody wants to know.
+    /// Says what happens, if tracing is on.
     pub(crate) fn trace(&self, what: impl Fn() -> String) {
         if self.is_traced {
             eprintln!("{}", what());
@@ -99,7 +99,7 @@ impl<'a> Disk<'a> {
         self.nodes.push(Node {
             kind,
             inode: self.nodes.len() as u64 + 1,
-            born: self.now,
+            created_at: self.now,
             modified: self.now,
             changed: self.now,
             content: Vec::new(),

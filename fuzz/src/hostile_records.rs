@@ -18,7 +18,7 @@ use std::time::Duration;
 use everwatch_core::engine::{Pace, RootId, RootSpec};
 use everwatch_core::entry::FileType;
 use everwatch_core::ignore::Filter;
-use everwatch_core::{Engine, OutletId};
+use everwatch_core::{Delivery, Engine, OutletId};
 
 use crate::bytes::Bytes;
 use crate::disk::Disk;
@@ -46,8 +46,12 @@ struct Run<'a> {
 pub fn run(data: &[u8]) {
     let disk = Disk::new(Bytes::new(data));
     let mut engine = Engine::new(disk, Filter::default(), Pace::default());
-    let consumers =
-        [usize::MAX, 0].map(|room| (engine.open_outlet(room, false), Replica::default()));
+    let consumers = [usize::MAX, 0].map(|room| {
+        (
+            engine.open_outlet(room, Delivery::Prompt),
+            Replica::default(),
+        )
+    });
     let mut run = Run {
         engine,
         now: Duration::ZERO,
@@ -121,7 +125,7 @@ impl Run<'_> {
         let rooms = [usize::MAX, 0];
         for ((outlet, replica), room) in self.consumers.iter_mut().zip(rooms) {
             self.engine.close_outlet(*outlet);
-            *outlet = self.engine.open_outlet(room, false);
+            *outlet = self.engine.open_outlet(room, Delivery::Prompt);
             *replica = Replica::default();
             for (root, _) in &self.roots {
                 replica.begin_with(root.into(), FileType::Dir, self.engine.kernel());

@@ -10,7 +10,7 @@ use std::time::Duration;
 use everwatch_core::Engine;
 use everwatch_core::engine::{Pace, RootSpec};
 use everwatch_core::entry::FileType;
-use everwatch_core::ignore::{AncestorIgnores, Filter};
+use everwatch_core::ignore::{AncestorIgnores, Filter, IgnoreFiles};
 
 use crate::bytes::Bytes;
 use crate::disk::Disk;
@@ -22,7 +22,11 @@ pub fn run(data: &[u8]) {
         .map(|_| String::from_utf8_lossy(bytes.run()).into_owned())
         .collect();
     let reads_rules = bytes.below(2) == 0;
-    let Ok(filter) = Filter::new(&globs, reads_rules) else {
+    let files = match reads_rules {
+        true => IgnoreFiles::Git,
+        false => IgnoreFiles::None,
+    };
+    let Ok(filter) = Filter::new(&globs, files) else {
         return;
     };
     let outer = bytes.run();

@@ -6,7 +6,7 @@
 
 use everwatch_core::inotify::decode;
 use everwatch_core::queue::RecordQueue;
-use everwatch_core::record::Action;
+use everwatch_core::record::{Action, Cookie};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Plain {
@@ -28,7 +28,7 @@ pub fn run(data: &[u8]) {
             watch: record.watch.0,
             action: record.action,
             is_dir: record.is_dir,
-            cookie: record.cookie,
+            cookie: record.cookie.map_or(0, Cookie::get),
             name: record.name.to_vec(),
         });
         queue.pop();

@@ -1,14 +1,15 @@
 //! The disk as the engine sees it. Things may happen during each call.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use everwatch_core::coverage::Gap;
-use everwatch_core::entry::{FileType, Identity, Stat, Watch};
+use everwatch_core::entry::{Birth, FileType, Identity, InodeNumber, Stat, Watch};
 use everwatch_core::fault::{Fault, FaultKind};
 use everwatch_core::kernel::{Drained, Kernel, Purpose, Watched};
 use everwatch_core::listing::Listing;
 use everwatch_core::queue::RecordQueue;
-use everwatch_core::record::{Action, Record};
+use everwatch_core::record::{Action, Cookie, Record};
 use everwatch_core::time::FileTime;
 
 use crate::disk::Disk;
@@ -66,8 +67,8 @@ impl Kernel for Disk<'_> {
         let node = &self.nodes[*dir];
         Ok(Identity {
             device: 1,
-            inode: node.inode,
-            born: node.born,
+            inode: InodeNumber::new(node.inode),
+            birth: Birth::At(node.created_at),
         })
     }
 
@@ -81,12 +82,12 @@ impl Kernel for Disk<'_> {
         Ok(Stat {
             kind: node.kind,
             device: 1,
-            inode: node.inode,
-            born: node.born,
+            inode: InodeNumber::new(node.inode),
+            birth: Birth::At(node.created_at),
             modified: node.modified,
             changed: node.changed,
             size: node.content.len() as u64,
-            links: node.links as u32,
+            links: NonZeroU32::new(node.links as u32),
         })
     }
 
@@ -97,7 +98,8 @@ impl Kernel for Disk<'_> {
         }
         self.trace(|| format!("  [engine lists {}]", self.inode(*dir)));
         for (name, &child) in &self.nodes[*dir].children {
-            listing.push(name, self.nodes[child].inode, Some(self.nodes[child].kind));
+            let child = &self.nodes[child];
+            listing.push(name, InodeNumber::new(child.inode), Some(child.kind));
         }
         self.meanwhile();
         Ok(())
@@ -146,7 +148,7 @@ impl Kernel for Disk<'_> {
                 watch: Watch(record.watch),
                 action: record.action,
                 is_dir: record.is_dir,
-                cookie: record.cookie,
+                cookie: Cookie::new(record.cookie),
                 described: None,
                 name: &record.name,
             });

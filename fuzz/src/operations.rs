@@ -86,7 +86,7 @@ impl Disk<'_> {
         self.nodes[file].modified = self.now;
         self.record(dir, Action::Modified, false, 0, &name);
         if sets_time_back {
-            self.nodes[file].modified = self.nodes[file].born;
+            self.nodes[file].modified = self.nodes[file].created_at;
             self.record(dir, Action::Metadata, false, 0, &name);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{arguments, machine, process};
+use crate::{arguments, prerequisites, process};
 
 /// How long a target runs if nobody says.
 const SECONDS: u64 = 60;
@@ -24,8 +24,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
             vec![target.clone()]
         }
     };
-    machine::need_nightly("fuzzing")?;
-    machine::need_cargo_fuzz()?;
+    prerequisites::need_nightly("fuzzing")?;
+    prerequisites::need_cargo_fuzz()?;
     for target in chosen {
         println!("\n==== {target}, {seconds} s");
         process::run_plain(fuzz(&target, seconds))?;

@@ -5,14 +5,21 @@
 
 #![forbid(unsafe_code)]
 
+mod api;
 mod arguments;
 mod bench;
+mod beside;
 mod descendants;
+mod features;
 mod fuzz;
 mod guarantees;
 mod interleavings;
-mod machine;
+mod licences;
+
 mod measure;
+mod oldest;
+mod packages;
+mod prerequisites;
 mod process;
 mod quick;
 mod requirements;
@@ -20,6 +27,7 @@ mod sim;
 mod soak;
 mod stages;
 mod test;
+mod windows;
 mod wine;
 mod workspace;
 
@@ -94,6 +102,24 @@ const COMMANDS: &[Command] = &[
         takes: "[--details] [--check]",
         does: "walls, names, documentation and English of the sources in numbers",
         run: measure::run,
+    },
+    Command {
+        name: "packages",
+        takes: "",
+        does: "whether every published crate can be published as it stands",
+        run: packages::run,
+    },
+    Command {
+        name: "api",
+        takes: "[--accept]",
+        does: "compare the public interface with its snapshot, or renew that",
+        run: api::run,
+    },
+    Command {
+        name: "beside",
+        takes: "",
+        does: "the stages of test that only compile or compute",
+        run: beside::run,
     },
     Command {
         name: "guarantees",

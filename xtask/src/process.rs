@@ -1,5 +1,6 @@
 //! Running other programs, and counting the tests they report.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -11,10 +12,21 @@ use crate::descendants;
 const AGES: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// How many tests ran, by what they led to.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Tally {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
+    /// The names of those that passed, without their modules.
+    pub(crate) names: BTreeSet<String>,
+}
+
+impl Tally {
+    /// Adds what another program reported.
+    pub(crate) fn add(&mut self, other: Tally) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.names.extend(other.names);
+    }
 }
 
 /// A command line, split at spaces, with the given variables set.
@@ -143,9 +155,9 @@ fn pass_on(lines: Receiver<Vec<u8>>, child: &mut Child, until: Instant, tally: &
         let had_ended = matches!(child.try_wait(), Ok(Some(_)));
         match lines.recv_timeout(left.min(LAST_WORDS)) {
             Ok(line) => {
-                if let Some(found) = std::str::from_utf8(&line).ok().and_then(test_result) {
-                    tally.passed += found.passed;
-                    tally.failed += found.failed;
+                if let Ok(line) = std::str::from_utf8(&line) {
+                    tally.add(test_result(line).unwrap_or_default());
+                    tally.names.extend(passed(line).map(str::to_owned));
                 }
                 // Nobody reads any more: the command is still run to its end.
                 let _ = stdout.write_all(&line).and_then(|()| stdout.flush());
@@ -167,7 +179,17 @@ fn test_result(line: &str) -> Option<Tally> {
     Some(Tally {
         passed: count("passed")?,
         failed: count("failed")?,
+        names: BTreeSet::new(),
     })
+}
+
+/// The name of the test that a line reports as passed. Documentation tests have the item's name.
+fn passed(line: &str) -> Option<&str> {
+    let line = line.strip_prefix("test ")?.trim_end();
+    let name = line.strip_suffix(" ... ok")?;
+    let name = name.split_once(" (line ").map_or(name, |(name, _)| name);
+    let name = name.strip_suffix(" - should panic").unwrap_or(name);
+    name.rsplit("::").next()
 }
 
 /// What a program prints on standard output, or nothing if it fails.
@@ -190,10 +212,23 @@ mod tests {
             test_result(line),
             Some(Tally {
                 passed: 3,
-                failed: 2
+                failed: 2,
+                names: BTreeSet::new(),
             })
         );
         assert_eq!(test_result("test a_name ... ok"), None);
+    }
+
+    #[test]
+    fn tests_that_passed_are_known_by_their_names() {
+        assert_eq!(passed("test port::it_holds ... ok\r\n"), Some("it_holds"));
+        assert_eq!(
+            passed("test it_holds - should panic ... ok"),
+            Some("it_holds")
+        );
+        assert_eq!(passed("test it_holds ... FAILED"), None);
+        let documentation = "test crates/a/src/b.rs - b::C::next (line 256) - compile fail ... ok";
+        assert_eq!(passed(documentation), Some("next"));
     }
 
     #[test]

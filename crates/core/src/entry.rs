@@ -4,19 +4,25 @@
 //! records, the mirror, events and the kernel are all described with them.
 
 use std::fmt;
+use std::num::{NonZeroU32, NonZeroU64};
 
-use crate::time::FileTime;
+use crate::time::{FileTime, may_be_since};
 
-/// What kind of thing a directory entry is. Symbolic links are entries of their own and are never
-/// followed below a root.
+/// The type of a directory entry, as lstat(2) returns it.
+///
+/// A symbolic link is an entry of its own. It is never followed below a root, so a link to a directory
+/// is a `Symlink`. On Windows, so is every reparse point that
+/// stands for another name, such as a junction; others, such as cloud files, are files or directories.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum FileType {
     /// A regular file.
     File,
     /// A directory.
     Dir,
-    /// A symbolic link, whatever it points at.
+    /// A symbolic link.
     Symlink,
     /// A socket, a pipe or a device.
     Other,
@@ -40,53 +46,141 @@ impl fmt::Display for FileType {
     }
 }
 
-/// The kernel's name for a watched directory: inotify's watch descriptor.
+/// The kernel's name for a watched directory: the watch descriptor of inotify(7), which counts up, or a number
+/// that the backend gives out.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Watch(pub i32);
 
-/// Which directory something is, whatever it is called.
+/// The number of an entry on its file system: the inode number, or the file index of Windows. File systems
+/// that number nothing say 0.
+pub type InodeNumber = NonZeroU64;
+
+/// What distinguishes an entry from a later one with the same number.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Identity {
-    /// The file system.
-    pub device: u64,
-    /// The inode on it.
-    pub inode: u64,
-    /// Birth time in nanoseconds, where known: inode numbers are used again. 0 if unknown.
-    pub born: i64,
+pub enum Birth {
+    /// The entry was created at this time. Its number may be reused once it is gone.
+    At(FileTime),
+    /// The file system uses no number twice, as NTFS does. The time of creation adds nothing to that, and
+    /// any program can set it.
+    Unique,
+    /// The file system reuses numbers and keeps no time of creation.
+    Unknown,
 }
 
-/// What stands for the birth time of entries whose numbers are never used again: the number alone tells
-/// them apart, and the time of creation can be set by anybody.
-pub const BORN_ONCE: FileTime = 1;
+impl Birth {
+    /// Whether an entry that has its number now certainly had it before `moment`.
+    pub(crate) fn is_before(self, moment: FileTime) -> bool {
+        match self {
+            Birth::At(time) => !may_be_since(time, moment),
+            Birth::Unique => true,
+            Birth::Unknown => false,
+        }
+    }
 
-/// What looking at an entry shows.
+    /// Whether the two may be of one entry.
+    pub(crate) fn may_be(self, other: Birth) -> bool {
+        self == other || self == Birth::Unknown || other == Birth::Unknown
+    }
+
+    /// The birth in the four bytes that the mirror has for it; `None` if it is unknown.
+    pub(crate) fn fold(self) -> Option<BirthHash> {
+        let time = match self {
+            Birth::At(time) => time,
+            // A nanosecond after the epoch, when nothing was created.
+            Birth::Unique => 1,
+            Birth::Unknown => return None,
+        };
+        let folded = time.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        NonZeroU32::new((folded as u32).max(1)).map(BirthHash)
+    }
+}
+
+/// A [`Birth`] that is known, folded into four bytes. Two births that differ have the same hash once in four
+/// thousand million pairs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct BirthHash(NonZeroU32);
+
+/// The identity of a directory, which stays the same when the directory is renamed.
+///
+/// Two directories that exist at the same time never have the same identity. A later directory may have that
+/// of an earlier one if its [`Birth`] is unknown.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Identity {
+    /// The file system: its device number, or the serial number of a volume.
+    pub device: u64,
+    /// The directory's number on it.
+    pub inode: Option<InodeNumber>,
+    /// What distinguishes it from an earlier or later directory with the same number.
+    pub birth: Birth,
+}
+
+/// What stat(2) shows of an entry, or NtQueryInformationFile on Windows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stat {
-    /// What it is.
+    /// Its type.
     pub kind: FileType,
-    /// Where it is.
+    /// The file system that it is on: of a mount point, the one that is mounted.
     pub device: u64,
-    /// Its inode number.
-    pub inode: u64,
-    /// Birth time, 0 if unknown.
-    pub born: FileTime,
-    /// Time of the last change of content.
+    /// Its number there.
+    pub inode: Option<InodeNumber>,
+    /// What distinguishes it from an earlier or later entry with the same number.
+    pub birth: Birth,
+    /// Time of the last change of content (`mtime`). Any program can set it.
     pub modified: FileTime,
-    /// Time of the last change of anything.
+    /// Time of the last change of content or metadata (`ctime`), which no call on Linux can set.
+    /// Where a file system does not keep it (FAT), the same as `modified`.
     pub changed: FileTime,
-    /// Length of the content.
+    /// Length of the content in bytes.
     pub size: u64,
-    /// Number of names, 0 if unknown.
-    pub links: u32,
+    /// Number of names, if the file system counts them.
+    pub links: Option<NonZeroU32>,
 }
 
 impl Stat {
-    /// The identity of the directory this is.
+    /// The identity of the directory that was looked at.
     pub fn identity(&self) -> Identity {
         Identity {
             device: self.device,
             inode: self.inode,
-            born: self.born,
+            birth: self.birth,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn births_are_of_one_entry_unless_they_are_known_and_differ() {
+        let [early, late] = [Birth::At(7), Birth::At(8)];
+        assert!(early.may_be(early) && early.may_be(Birth::Unknown));
+        assert!(Birth::Unknown.may_be(Birth::Unique));
+        assert!(!early.may_be(late) && !early.may_be(Birth::Unique));
+    }
+
+    #[test]
+    fn a_number_that_is_never_reused_was_the_entrys_at_any_moment() {
+        let second = 1_000_000_000;
+        assert!(Birth::Unique.is_before(FileTime::MAX));
+        assert!(Birth::At(second + 1).is_before(2 * second));
+        assert!(!Birth::At(2 * second + 1).is_before(2 * second));
+        assert!(!Birth::Unknown.is_before(FileTime::MAX));
+    }
+
+    #[test]
+    fn known_births_have_hashes_that_differ() {
+        let births = [
+            Birth::At(0),
+            Birth::At(2),
+            Birth::At(1 << 40),
+            Birth::Unique,
+        ];
+        let hashes: Vec<_> = births.iter().filter_map(|birth| birth.fold()).collect();
+        assert_eq!(hashes.len(), births.len());
+        for (at, hash) in hashes.iter().enumerate() {
+            assert!(!hashes[..at].contains(hash));
+        }
+        assert_eq!(Birth::Unknown.fold(), None);
     }
 }

@@ -1,32 +1,37 @@
-//! A listing: the entries of one directory, as a kernel read them.
+//! Listings: the entries of one directory, as a kernel read them.
+//!
+//! Names are kept in one buffer, so that listing a tree of a million entries allocates for the largest
+//! directory alone.
 
-use crate::entry::FileType;
-use crate::time::FileTime;
+use crate::entry::{Birth, FileType, InodeNumber};
 
-/// The entries of one directory, in a buffer that is reused.
+/// The entries of one directory, in buffers that are reused.
 #[derive(Debug, Default)]
 pub struct Listing {
+    /// The names of all entries, one behind the other.
     names: Vec<u8>,
     entries: Vec<Slot>,
-    born: FileTime,
+    /// What all entries have in common; `None` in most listings.
+    birth: Option<Birth>,
 }
 
+/// An entry whose name is `names[start..start + len]`.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     start: usize,
     len: usize,
-    inode: u64,
+    inode: Option<InodeNumber>,
     kind: Option<FileType>,
 }
 
 /// One entry of a listing.
 #[derive(Clone, Copy, Debug)]
 pub struct DirEntry<'a> {
-    /// Its name.
+    /// Its name in the directory: the bytes that Linux has, WTF-8 on Windows.
     pub name: &'a [u8],
-    /// Its inode number.
-    pub inode: u64,
-    /// What it is, if the listing says so.
+    /// Its number, as the listing shows it. Of a mount point, that of the directory that is covered.
+    pub inode: Option<InodeNumber>,
+    /// Its type; `None` if the file system does not list types (`DT_UNKNOWN` of readdir(3)).
     pub kind: Option<FileType>,
 }
 
@@ -35,21 +40,21 @@ impl Listing {
     pub fn clear(&mut self) {
         self.names.clear();
         self.entries.clear();
-        self.born = 0;
+        self.birth = None;
     }
 
-    /// Says what stands for the birth time of all entries, on a file system that uses no number twice.
-    pub fn set_born(&mut self, born: FileTime) {
-        self.born = born;
+    /// States the birth of all entries: [`Birth::Unique`] on a file system that uses no number twice.
+    pub fn set_birth(&mut self, birth: Birth) {
+        self.birth = Some(birth);
     }
 
-    /// What stands for the birth time of every entry, 0 if that is not known.
-    pub fn born(&self) -> FileTime {
-        self.born
+    /// The birth of each entry, which most listings do not show.
+    pub fn birth(&self) -> Birth {
+        self.birth.unwrap_or(Birth::Unknown)
     }
 
-    /// Adds an entry.
-    pub fn push(&mut self, name: &[u8], inode: u64, kind: Option<FileType>) {
+    /// Adds an entry with its name, its number, and its kind if the listing shows that.
+    pub fn push(&mut self, name: &[u8], inode: Option<InodeNumber>, kind: Option<FileType>) {
         self.entries.push(Slot {
             start: self.names.len(),
             len: name.len(),
@@ -59,7 +64,7 @@ impl Listing {
         self.names.extend_from_slice(name);
     }
 
-    /// Number of entries.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()
     }

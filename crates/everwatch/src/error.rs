@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use everwatch_core::fault::{Fault, FaultKind};
+#[cfg(feature = "globs")]
 use everwatch_core::ignore::BadGlob;
 
 /// What went wrong, for a program to decide on.
@@ -178,6 +179,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+#[cfg(feature = "globs")]
 impl From<BadGlob> for Error {
     fn from(glob: BadGlob) -> Error {
         Error::new(ErrorKind::BadOption, "understand a glob").with_detail(glob.to_string())

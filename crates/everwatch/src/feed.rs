@@ -1,7 +1,8 @@
-//! The consumer's end of a feed.
+//! The feed: the consumer's end of a hand-over, as an iterator that blocks or as a stream.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -10,19 +11,25 @@ use everwatch_core::event::{Change, Event};
 
 use crate::error::Error;
 use crate::handover::{Handover, Patience, Taken};
+use crate::options::Options;
 use crate::platform::Arc;
 use crate::readiness::Readiness;
-use crate::watcher::{Shared, Watcher};
+use crate::shared::{Command, Shared};
+use crate::watcher::Watcher;
 
 /// The ordered changes of all roots of a watcher, as one consumer sees them.
 ///
-/// A feed is an iterator that blocks, and can be awaited by [`next_async`](Feed::next_async) or as a
-/// [`Stream`](futures_core::Stream) under any runtime. It ends when the watcher is closed; after that
-/// nothing is delivered. Each feed has its own backlog, which is bounded: a consumer that falls
-/// behind gets the difference between the tree it knows and the tree there is, instead of all the
-/// changes in between.
+/// A feed is an iterator that blocks. It can also be awaited under any runtime, by
+/// [`next_async`](Feed::next_async) or as a [`Stream`](futures_core::Stream) by
+/// [`into_stream`](Feed::into_stream). It ends when the watcher is closed; nothing is delivered after
+/// that.
 ///
-/// Applying the events in order to the tree that the feed started with gives the tree on disk.
+/// Applying the events in order to the tree that the feed started with gives the tree on disk. The
+/// [`Tree`](crate::Tree) does that.
+///
+/// Each feed has its own backlog, and the backlog is bounded: a consumer that falls behind gets the
+/// difference between the tree that it knows and the tree that there is, instead of all the changes in
+/// between.
 ///
 /// Dropping a feed frees its backlog; the watcher and other feeds go on. The feed returned by
 /// [`watch`](crate::watch()) owns its watcher, and closes it when dropped.
@@ -57,9 +64,7 @@ use crate::watcher::{Shared, Watcher};
 /// # }
 /// ```
 ///
-/// With the methods of a `StreamExt`, here that of smol, by [`into_stream`](Feed::into_stream). Called
-/// on a feed itself, `next`, `map` and others might as well be those of an iterator, and the compiler
-/// says that it cannot tell (E0034).
+/// With the methods of a `StreamExt`, here that of smol:
 ///
 /// ```
 /// use smol::stream::StreamExt;
@@ -79,29 +84,82 @@ use crate::watcher::{Shared, Watcher};
 /// # })
 /// # }
 /// ```
+///
+/// A feed is no stream itself, so a call that would block a runtime's thread does not compile there:
+///
+/// ```compile_fail,E0277
+/// use smol::stream::StreamExt;
+///
+/// # async fn read(mut feed: everwatch::Feed) {
+/// while let Some(event) = feed.next().await {
+///     println!("{event}");
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Feed {
     handover: Arc<Handover>,
     shared: Arc<Shared>,
-    /// Events taken from the hand-over and not returned yet.
+    /// Events taken from the hand-over and not returned yet, in order.
     taken: VecDeque<Event>,
     /// The watcher, if the feed is its owner.
     watcher: Option<Watcher>,
 }
 
+impl Watcher {
+    /// Opens a feed of all that happens to the roots from now on. Blocks until the engine's thread has
+    /// finished its current step.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) if the watcher is closed.
+    pub fn feed(&self) -> Result<Feed, Error> {
+        let (handover, feed) = Feed::of(self);
+        self.ask("open a feed", |reply| Command::OpenFeed { handover, reply })?;
+        Ok(feed)
+    }
+}
+
+impl Options {
+    /// Starts a watcher with these roots and returns its feed, which owns the watcher. Blocks until all
+    /// roots are armed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Options::build`] and [`Watcher::watch`].
+    pub fn watch<P: AsRef<Path>>(self, paths: impl IntoIterator<Item = P>) -> Result<Feed, Error> {
+        let watcher = self.build()?;
+        let mut feed = watcher.feed()?;
+        for path in paths {
+            watcher.watch(path)?;
+        }
+        feed.watcher = Some(watcher);
+        Ok(feed)
+    }
+}
+
+/// Watches `path`, a directory with all below it or a single file, and returns its feed.
+///
+/// Blocks until the path is armed: everything that happens after this has returned is in the feed.
+///
+/// # Errors
+///
+/// As [`Watcher::new`] and [`Watcher::watch`].
+pub fn watch(path: impl AsRef<Path>) -> Result<Feed, Error> {
+    Options::new().watch([path])
+}
+
 impl Feed {
-    pub(crate) fn new(handover: Arc<Handover>, shared: Arc<Shared>) -> Feed {
-        Feed {
-            handover,
-            shared,
+    /// A feed of a watcher, and the hand-over that the engine's thread has to be given for it.
+    pub(crate) fn of(watcher: &Watcher) -> (Arc<Handover>, Feed) {
+        let handover = Arc::new(Handover::new(watcher.capacity()));
+        let feed = Feed {
+            handover: Arc::clone(&handover),
+            shared: Arc::clone(watcher.shared()),
             taken: VecDeque::new(),
             watcher: None,
-        }
-    }
-
-    pub(crate) fn owning(mut self, watcher: Watcher) -> Feed {
-        self.watcher = Some(watcher);
-        self
+        };
+        (handover, feed)
     }
 
     /// The watcher of this feed, if the feed owns it.
@@ -125,18 +183,14 @@ impl Feed {
 
     /// The next event, if there is one already.
     ///
-    /// If this consumer fell behind and its backlog was folded, this waits for the engine to write
-    /// out the difference, which takes microseconds to milliseconds. Otherwise it does not wait.
+    /// Blocks in one case: if this consumer fell behind and its backlog was folded, this waits for the
+    /// engine to write out the difference, which takes microseconds to milliseconds.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) once the watcher is closed.
     pub fn try_next(&mut self) -> Result<Option<Event>, Error> {
-        if self.shared.is_closed() {
-            self.taken.clear();
-            return Err(Error::closed("read the feed"));
-        }
-        if let Some(event) = self.taken.pop_front() {
+        if let Some(event) = self.next_taken()? {
             return Ok(Some(event));
         }
         match self.handover.take(&mut self.taken) {
@@ -148,13 +202,15 @@ impl Feed {
         }
     }
 
-    /// What an event loop can wait on until [`try_next`](Feed::try_next) has something to say: an event,
-    /// or that the watcher is closed. It is ready from then on until `try_next` returned `None`, which
-    /// has to be called until it does. It may be ready for nothing, never the other way round.
+    /// An object that an event loop of the operating system can wait for.
+    ///
+    /// It becomes ready when [`try_next`](Feed::try_next) has an event, or an error because the watcher
+    /// is closed, and stays ready until `try_next` has returned `None`: call it until it does. It may
+    /// be ready for nothing; it is never missing.
     ///
     /// # Errors
     ///
-    /// If the system has no descriptor or handle left.
+    /// [`ErrorKind::Other`](crate::ErrorKind::Other) if the system has no descriptor or handle left.
     pub fn readiness(&self) -> Result<Readiness, Error> {
         let signal = self.handover.signal();
         signal
@@ -162,19 +218,23 @@ impl Feed {
             .map_err(|error| Error::from_io(&error, "wait for the feed"))
     }
 
-    /// How often this feed was full, so that what followed was folded into a difference, of which
-    /// nothing is missing. With [`Options::settle`](crate::Options::settle) everything is folded, and
-    /// this counts those.
+    /// How often this feed was full, so that the changes after that were folded into a difference,
+    /// which misses nothing. With [`Options::settle`] all changes are folded, and all folds count.
     pub fn folds(&self) -> u64 {
         self.handover.folds()
     }
 
-    fn next_by(&mut self, patience: Patience) -> Result<Option<Event>, Error> {
+    /// The next event that was taken from the hand-over; an error once the watcher is closed.
+    fn next_taken(&mut self) -> Result<Option<Event>, Error> {
         if self.shared.is_closed() {
             self.taken.clear();
             return Err(Error::closed("read the feed"));
         }
-        if let Some(event) = self.taken.pop_front() {
+        Ok(self.taken.pop_front())
+    }
+
+    fn next_by(&mut self, patience: Patience) -> Result<Option<Event>, Error> {
+        if let Some(event) = self.next_taken()? {
             return Ok(Some(event));
         }
         match self
@@ -188,9 +248,10 @@ impl Feed {
 
     // requirement: S0.12
     /// Waits for the next event without blocking the thread; `None` once the watcher is closed. Needs
-    /// no particular runtime. Dropping the future loses no event, so it may stand in a `select!`.
+    /// no particular runtime.
     ///
-    /// There is one such future of a feed at a time, and it gives one event:
+    /// Dropping the future loses no event, so it may stand in a `select!`. A feed lends itself to one
+    /// such future at a time, and the future gives one event:
     ///
     /// ```compile_fail,E0499
     /// # fn read(feed: &mut everwatch::Feed) {
@@ -211,18 +272,16 @@ impl Feed {
         poll_fn(|context| self.poll_event(context)).await
     }
 
-    /// The feed as a stream and nothing else.
+    /// The feed as a [`Stream`](futures_core::Stream), which is an iterator no more.
     pub fn into_stream(self) -> EventStream {
         EventStream(self)
     }
 
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<Event>> {
-        if self.shared.is_closed() {
-            self.taken.clear();
-            return Poll::Ready(None);
-        }
-        if let Some(event) = self.taken.pop_front() {
-            return Poll::Ready(Some(event));
+        match self.next_taken() {
+            Ok(None) => {}
+            Ok(event) => return Poll::Ready(event),
+            Err(_) => return Poll::Ready(None),
         }
         match self.handover.take_or_wake(&mut self.taken, context.waker()) {
             Taken::Some => Poll::Ready(self.taken.pop_front()),
@@ -235,8 +294,8 @@ impl Feed {
         }
     }
 
-    /// Iterates over the changes alone, leaving out the notes about resyncs and coverage. Blocks
-    /// like the feed itself.
+    /// Iterates over the changes alone, without the notes about resyncs and coverage. Blocks like the
+    /// feed itself.
     pub fn changes(&mut self) -> impl Iterator<Item = Change> + '_ {
         self.filter_map(|event| match event {
             Event::Change(change) => Some(change),
@@ -254,17 +313,14 @@ impl Iterator for Feed {
     }
 }
 
-impl futures_core::Stream for Feed {
-    type Item = Event;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
-        self.poll_event(context)
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.handover.close();
+        self.shared.ring();
     }
 }
 
-/// A feed that is a [`Stream`](futures_core::Stream) and no iterator: see [`Feed::into_stream`].
-///
-/// Dropping it is dropping the feed.
+/// A feed as a [`Stream`](futures_core::Stream): see [`Feed::into_stream`]. Dropping it drops the feed.
 #[derive(Debug)]
 pub struct EventStream(Feed);
 
@@ -280,12 +336,5 @@ impl futures_core::Stream for EventStream {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
         self.0.poll_event(context)
-    }
-}
-
-impl Drop for Feed {
-    fn drop(&mut self) {
-        self.handover.close();
-        self.shared.ring();
     }
 }

@@ -1,26 +1,26 @@
-//! How to watch.
+//! The options of a watcher, and what the parts below it take of them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use everwatch_backends::StartOptions;
 use everwatch_core::engine::Pace;
-use everwatch_core::ignore::Filter;
+use everwatch_core::ignore::{Filter, IgnoreFiles};
 
 pub use everwatch_backends::{Backend, CompletionModel};
 
 use crate::error::Error;
-use crate::feed::Feed;
 use crate::platform;
-use crate::watcher::Watcher;
 
-/// Options of a [`Watcher`]. The default watches whole trees and hides nothing.
+/// Options of a [`Watcher`](crate::Watcher). The default watches whole trees and hides nothing.
 ///
 /// ```
+/// use std::time::Duration;
+///
 /// use everwatch::Options;
 ///
 /// # let dir = tempfile::tempdir()?;
-/// let feed = Options::new().gitignore(true).ignore("*.tmp").watch([dir.path()])?;
+/// let feed = Options::new().settle(Duration::from_millis(200)).watch([dir.path()])?;
 /// # drop(feed);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -31,8 +31,9 @@ pub struct Options {
     pub(crate) completion: CompletionModel,
     pub(crate) worker: PathBuf,
     pub(crate) recursive: bool,
+    #[cfg(feature = "globs")]
     pub(crate) globs: Vec<String>,
-    pub(crate) gitignore: bool,
+    pub(crate) ignore_files: IgnoreFiles,
     pub(crate) poll_interval: Duration,
     pub(crate) settle: Option<Duration>,
     pub(crate) capacity: usize,
@@ -45,8 +46,9 @@ impl Default for Options {
             completion: CompletionModel::Port,
             worker: PathBuf::from("everwatch"),
             recursive: true,
+            #[cfg(feature = "globs")]
             globs: Vec::new(),
-            gitignore: false,
+            ignore_files: IgnoreFiles::None,
             poll_interval: Pace::default().poll,
             settle: None,
             capacity: 32_768,
@@ -91,7 +93,9 @@ impl Options {
     }
 
     /// Hides what the glob matches, with the rules of `gitignore(5)`, relative to the root. What is
-    /// hidden costs no watch. May be given several times; the last that matches decides.
+    /// hidden costs no watch. May be given several times; the last that matches decides. Needs the feature
+    /// `globs`.
+    #[cfg(feature = "globs")]
     #[must_use]
     pub fn ignore(mut self, glob: impl Into<String>) -> Options {
         self.globs.push(glob.into());
@@ -101,10 +105,14 @@ impl Options {
     /// Whether to hide what git ignores: by the `.gitignore` files in the tree and above it in the
     /// same repository, and its `info/exclude`; and `.git` itself. Rules that change take effect at
     /// once; above a root that is polled, within a poll interval. Which repository a root lies in is
-    /// decided when it is added. Default: false.
+    /// decided when it is added. Default: false. Needs the feature `globs`.
+    #[cfg(feature = "globs")]
     #[must_use]
     pub fn gitignore(mut self, gitignore: bool) -> Options {
-        self.gitignore = gitignore;
+        self.ignore_files = match gitignore {
+            true => IgnoreFiles::Git,
+            false => IgnoreFiles::None,
+        };
         self
     }
 
@@ -132,30 +140,7 @@ impl Options {
         self
     }
 
-    /// Starts a watcher without roots.
-    ///
-    /// # Errors
-    ///
-    /// If an option makes no sense, or the system has no file descriptor or, for
-    /// [`Backend::Inotify`], no inotify instance left.
-    pub fn build(self) -> Result<Watcher, Error> {
-        Watcher::with_options(self)
-    }
-
-    /// Starts a watcher with these roots and returns its feed. Blocks until all are armed.
-    ///
-    /// # Errors
-    ///
-    /// As [`Options::build`] and [`Watcher::watch`].
-    pub fn watch<P: AsRef<Path>>(self, paths: impl IntoIterator<Item = P>) -> Result<Feed, Error> {
-        let watcher = self.build()?;
-        let feed = watcher.feed()?;
-        for path in paths {
-            watcher.watch(path)?;
-        }
-        Ok(feed.owning(watcher))
-    }
-
+    /// What the backend is started with.
     pub(crate) fn start(&self) -> StartOptions {
         StartOptions {
             backend: self.backend,
@@ -164,13 +149,18 @@ impl Options {
         }
     }
 
+    /// How long the engine waits for what belongs together, and between polls.
     pub(crate) fn pace(&self) -> Pace {
         let mut pace = platform::pace();
         pace.poll = self.poll_interval;
         pace
     }
 
+    /// The filter that hides entries.
     pub(crate) fn filter(&self) -> Result<Filter, Error> {
-        Ok(Filter::new(&self.globs, self.gitignore)?)
+        #[cfg(feature = "globs")]
+        return Ok(Filter::new(&self.globs, self.ignore_files)?);
+        #[cfg(not(feature = "globs"))]
+        Ok(Filter::default())
     }
 }

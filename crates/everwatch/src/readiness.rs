@@ -1,15 +1,16 @@
-//! What an event loop waits on.
+//! Readiness: the object by which an event loop of the operating system waits for a feed.
 
 use everwatch_backends::Signal;
 
 use crate::platform::Arc;
 
-/// Tells an event loop of the operating system that a feed has something: see
+/// An object that is ready while a feed has something to read: see
 /// [`Feed::readiness`](crate::Feed::readiness).
 ///
-/// On Unix it is a descriptor that can be read as long as that holds, for `poll`, `epoll`, asyncio's
-/// `add_reader` and Twisted's reactors; on Windows an event that is signalled as long, for
-/// `WaitForMultipleObjects` and `RegisterWaitForSingleObject`. Nobody but the feed may read or reset it.
+/// On Unix it is a descriptor that is readable while that holds, for `poll`, `epoll`, asyncio's
+/// `add_reader` and Twisted's reactors. On Windows it is an event that is signalled while that holds,
+/// for `WaitForMultipleObjects` and `RegisterWaitForSingleObject`. The feed alone must read or reset
+/// it. Clones are the same object, which lives until the last of them and the feed are dropped.
 #[derive(Clone, Debug)]
 pub struct Readiness(pub(crate) Arc<Signal>);
 

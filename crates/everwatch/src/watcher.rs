@@ -1,25 +1,21 @@
 //! The watcher: the caller's end of the engine's thread.
 
+use std::fmt;
 use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
 
 use everwatch_core::coverage::Coverage;
-use everwatch_core::engine::{Counters, RootId, RootSpec};
-use everwatch_core::entry::FileType;
-use everwatch_core::event::Change;
+use everwatch_core::engine::{Counters, RootId};
 
-use crate::engine::{Command, Seat};
 use crate::error::{Error, ErrorKind};
-use crate::feed::Feed;
-use crate::handover::Handover;
 use crate::options::{Backend, CompletionModel, Options};
-use crate::platform::atomic::{AtomicBool, Ordering};
-use crate::platform::thread::{self, JoinHandle, ThreadId};
-use crate::platform::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
-use crate::platform::{Bell, Host};
-use crate::rules;
+use crate::platform::thread::{self, JoinHandle};
+use crate::platform::{Arc, Host, Mutex, mpsc};
+use crate::root_spec::root_spec;
+use crate::shared::{Command, Shared, lock};
+use crate::thread::EngineThread;
 
-/// A watched path of a [`Watcher`]. Never used again, and of no meaning to other watchers.
+/// The identity of a watched path. Never reused by its [`Watcher`], and unknown to all others.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Root {
     /// The instance of the watcher that it belongs to.
@@ -27,126 +23,7 @@ pub struct Root {
     id: RootId,
 }
 
-/// An entry of a [`Snapshot`].
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub struct Entry {
-    /// The absolute path.
-    pub path: PathBuf,
-    /// What is there.
-    pub file_type: FileType,
-}
-
-impl Entry {
-    /// The entry as the change that would have told of it, with the number 0.
-    pub fn as_created(&self) -> Change {
-        Change::created(self.path.clone(), self.file_type)
-    }
-}
-
-/// The tree at one moment, and the feed of everything after that moment.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Snapshot {
-    /// All entries below the roots, parents before children. The roots are not among them.
-    pub entries: Vec<Entry>,
-    /// What happens from then on: nothing is missing in between, and nothing is there twice.
-    pub feed: Feed,
-}
-
-/// What the threads of a watcher share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    /// `None` once the engine's thread takes no more.
-    commands: Mutex<Option<Vec<Command>>>,
-    bell: Bell,
-    /// Somebody called `close`: nothing is delivered any more.
-    is_closed: AtomicBool,
-    settles: bool,
-    counters: Mutex<Counters>,
-    /// Whether the engine's thread has ended.
-    ended: Mutex<bool>,
-    end: Condvar,
-    thread: Mutex<Option<ThreadId>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is behind these locks is replaced as a whole, so a panic leaves nothing half done.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Shared {
-    pub(crate) fn ring(&self) {
-        self.bell.ring();
-    }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        self.is_closed.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn settles(&self) -> bool {
-        self.settles
-    }
-
-    pub(crate) fn take_commands(&self) -> Vec<Command> {
-        lock(&self.commands)
-            .as_mut()
-            .map(std::mem::take)
-            .unwrap_or_default()
-    }
-
-    pub(crate) fn set_counters(&self, counters: Counters) {
-        *lock(&self.counters) = counters;
-    }
-
-    pub(crate) fn begin(&self) {
-        *lock(&self.thread) = Some(thread::current().id());
-    }
-
-    pub(crate) fn end(&self) {
-        // Whoever waits for an answer learns that there is none.
-        *lock(&self.commands) = None;
-        *lock(&self.ended) = true;
-        self.end.notify_all();
-    }
-
-    fn send(&self, command: Command) -> bool {
-        {
-            let mut commands = lock(&self.commands);
-            match &mut *commands {
-                Some(commands) if !self.is_closed() => commands.push(command),
-                _ => return false,
-            }
-        }
-        self.ring();
-        true
-    }
-
-    fn close(&self) {
-        self.is_closed.store(true, Ordering::Release);
-        self.ring();
-        self.wait_for_end();
-    }
-
-    fn is_own_thread(&self) -> bool {
-        *lock(&self.thread) == Some(thread::current().id())
-    }
-
-    fn wait_for_end(&self) {
-        if self.is_own_thread() {
-            return;
-        }
-        let mut ended = lock(&self.ended);
-        while !*ended {
-            ended = self.end.wait(ended).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
-
 /// Watches any number of roots with one thread, and one inotify instance or completion port.
-///
-/// All methods may be called from any thread. Dropping the watcher closes it. The thread never runs
-/// the caller's code, except the [`Waker`](std::task::Waker)s of feeds that are awaited.
 ///
 /// ```
 /// # let (one, two) = (tempfile::tempdir()?, tempfile::tempdir()?);
@@ -162,6 +39,19 @@ impl Shared {
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// # Threads
+///
+/// A watcher can be shared between threads, and every method called from any of them at any time. The
+/// watcher's own thread never runs the caller's code, with one exception: the
+/// [`Waker`](std::task::Waker)s of feeds that are awaited. A waker may close the watcher; every call
+/// that needs an answer of the thread fails there with [`ErrorKind::Closed`] instead of waiting for
+/// itself.
+///
+/// # Cancellation
+///
+/// [`close`](Watcher::close) ends every call of another thread that waits, on the watcher and on its
+/// feeds, within milliseconds. Dropping the watcher closes it.
 #[derive(Debug)]
 pub struct Watcher {
     /// `None` once it has been joined.
@@ -169,20 +59,35 @@ pub struct Watcher {
     shared: Arc<Shared>,
     options: Options,
     backend: Backend,
-    /// Tells cursors of different watchers apart.
+    /// A random number, which tells roots and cursors of different watchers apart.
     instance: u64,
 }
 
-/// A position in the feeds of a watcher, as text. Cursors cannot be resumed from yet.
+/// A position in the feeds of one watcher. Its text is the watcher's random number in 16 hexadecimal
+/// digits, a colon, and the number of the last change. Cursors cannot be resumed from yet.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Cursor {
     watcher: u64,
     seq: u64,
 }
 
-impl std::fmt::Display for Cursor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}:{}", self.watcher, self.seq)
+    }
+}
+
+impl Options {
+    /// Starts a watcher without roots. Does not block, except with [`CompletionModel::Isolated`],
+    /// where it waits for the worker process to answer.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::BadOption`] if an option makes no sense, [`ErrorKind::LimitReached`] if the system
+    /// has no file descriptor, no thread or, for [`Backend::Inotify`], no inotify instance left, and
+    /// [`ErrorKind::Unsupported`] if it has no such backend.
+    pub fn build(self) -> Result<Watcher, Error> {
+        Watcher::with_options(self)
     }
 }
 
@@ -196,34 +101,25 @@ impl Watcher {
         Options::new().build()
     }
 
-    pub(crate) fn with_options(options: Options) -> Result<Watcher, Error> {
+    fn with_options(options: Options) -> Result<Watcher, Error> {
         if options.capacity == 0 {
             return Err(Error::new(ErrorKind::BadOption, "start a watcher")
-                .with_detail("the capacity of a feed has to be at least 1".to_owned()));
+                .with_detail("the capacity of a feed must be at least 1"));
         }
         let filter = options.filter()?;
         let host = Host::start(&options.start()).map_err(|fault| {
-            // Of the other models hardly anything can fail.
+            // The other models start no program.
             match cfg!(windows) && options.completion == CompletionModel::Isolated {
                 true => Error::from_fault(fault, "start the worker").with_path(&options.worker),
                 false => Error::from_fault(fault, "start a watcher"),
             }
         })?;
         let backend = host.backend();
-        let shared = Arc::new(Shared {
-            commands: Mutex::new(Some(Vec::new())),
-            bell: host.bell(),
-            is_closed: AtomicBool::new(false),
-            settles: options.settle.is_some(),
-            counters: Mutex::default(),
-            ended: Mutex::new(false),
-            end: Condvar::new(),
-            thread: Mutex::new(None),
-        });
-        let seat = Seat::new(Arc::clone(&shared), host, filter, &options);
+        let shared = Arc::new(Shared::new(host.bell(), options.settle.is_some()));
+        let engine = EngineThread::new(Arc::clone(&shared), host, filter, &options);
         let thread = thread::Builder::new()
             .name("everwatch".to_owned())
-            .spawn(move || seat.run())
+            .spawn(move || engine.run())
             .map_err(|error| Error::from_io(&error, "start a thread"))?;
         let instance = std::hash::RandomState::new().hash_one(std::process::id());
         Ok(Watcher {
@@ -235,6 +131,16 @@ impl Watcher {
         })
     }
 
+    /// What the watcher shares with its feeds.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The capacity of the feeds, in events.
+    pub(crate) fn capacity(&self) -> usize {
+        self.options.capacity
+    }
+
     /// The mechanism that the watcher started with. Where another one is in use, now or for a part
     /// of the tree, [`Watcher::coverage`] says so.
     pub fn backend(&self) -> Backend {
@@ -242,14 +148,14 @@ impl Watcher {
     }
 
     /// Sends a command and waits for its answer.
-    fn ask<T>(
+    pub(crate) fn ask<T>(
         &self,
         operation: &'static str,
         command: impl FnOnce(mpsc::SyncSender<T>) -> Command,
     ) -> Result<T, Error> {
         if self.shared.is_own_thread() {
             return Err(Error::closed(operation).with_detail(
-                "a waker runs on the watcher's own thread and must not ask it anything".to_owned(),
+                "a waker runs on the watcher's own thread and would wait for itself",
             ));
         }
         let (reply, answer) = mpsc::sync_channel(1);
@@ -261,31 +167,34 @@ impl Watcher {
 
     /// Watches a directory, with all below it unless the options say otherwise, or a single file.
     ///
-    /// Blocks until the root is armed: what happens after this returned is reported, what was there
-    /// before is not (see [`Watcher::snapshot`]). Changes are reported below the path as it is
-    /// spelled here, made absolute. A path that is a symbolic link to a directory is followed, and
-    /// below it none is; a symbolic link to a file stands for the file's own path. A root inside
-    /// another root is covered once. [`Watcher::roots`] tells the paths.
+    /// Blocks until the root is armed, which takes a listing of every directory below it: feeds report
+    /// what happens after this has returned, and not what was there before (see
+    /// [`Watcher::snapshot`]). Changes are reported below the path as it is spelled here, made
+    /// absolute. A path that is a symbolic link to a directory is followed, and below it none is; a
+    /// symbolic link to a file stands for the file's own path. A root inside another root is covered
+    /// once. [`Watcher::roots`] has the paths.
     ///
-    /// The root is a name: if it is removed, renamed or replaced, the feed says so, and whatever has
-    /// the name later is watched again.
+    /// The root is a name: if it is removed, renamed or replaced, the feed says so, and an entry that
+    /// has the name later is watched again.
     ///
     /// # Errors
     ///
-    /// If the path does not exist or cannot be read. A watch limit is no error: what cannot be
-    /// watched is polled, and [`Watcher::coverage`] says so.
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Denied`] or [`ErrorKind::BadPath`] if the path does not
+    /// exist, must not be read, or leads to no file or directory; [`ErrorKind::Closed`] if the watcher
+    /// is closed before the root is armed. A watch limit is no error: the engine polls what cannot be
+    /// watched, and [`Watcher::coverage`] says so.
     pub fn watch(&self, path: impl AsRef<Path>) -> Result<Root, Error> {
         self.watch_with(path, self.options.recursive)
     }
 
-    /// Like [`Watcher::watch`], with or without what is below the path's own entries.
+    /// Like [`Watcher::watch`], with everything below the path, or with the path's own entries only.
     ///
     /// # Errors
     ///
     /// As [`Watcher::watch`].
     pub fn watch_with(&self, path: impl AsRef<Path>, recursive: bool) -> Result<Root, Error> {
         let path = path.as_ref();
-        let spec = spec(path, recursive, self.options.gitignore)?;
+        let spec = root_spec(path, recursive, self.options.ignore_files)?;
         self.ask("watch", |reply| Command::Watch { spec, reply })?
             .map(|id| Root {
                 watcher: self.instance,
@@ -295,7 +204,7 @@ impl Watcher {
     }
 
     /// Ends watching a root. Blocks until that is done: no change of it that is not yet in a feed
-    /// will be. Roots that are unwatched already, and those of other watchers, are left alone.
+    /// will be. Does nothing for a root that is unwatched already or belongs to another watcher.
     ///
     /// # Errors
     ///
@@ -307,43 +216,16 @@ impl Watcher {
         }
     }
 
+    /// The engine's id of a root, if the root is of this watcher.
     fn own(&self, root: Root) -> Option<RootId> {
         (root.watcher == self.instance).then_some(root.id)
     }
 
-    /// Opens a feed of all that happens to the roots from now on.
+    /// A barrier: blocks until every change that completed before the call, made by any thread or
+    /// process, is in the feeds. Writes nothing into the tree.
     ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Closed`] if the watcher is closed.
-    pub fn feed(&self) -> Result<Feed, Error> {
-        Ok(self.open("open a feed", false)?.feed)
-    }
-
-    /// The tree as it is known now, and the feed of what happens to it from then on.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Closed`] if the watcher is closed.
-    pub fn snapshot(&self) -> Result<Snapshot, Error> {
-        self.open("take a snapshot", true)
-    }
-
-    fn open(&self, operation: &'static str, with_entries: bool) -> Result<Snapshot, Error> {
-        let handover = Arc::new(Handover::new(self.options.capacity));
-        let feed = Feed::new(Arc::clone(&handover), Arc::clone(&self.shared));
-        let entries = self.ask(operation, |reply| Command::Open {
-            handover,
-            with_entries,
-            reply,
-        })?;
-        Ok(Snapshot { entries, feed })
-    }
-
-    /// A barrier: returns when every change that completed before the call, by whichever thread or
-    /// process, is in the feeds, where it can be had without waiting. Writes nothing into the tree.
-    ///
-    /// What is polled is listed once before this returns.
+    /// Directories that are polled are listed once before this returns. A consumer that does not read
+    /// holds up nothing: its feed then has the change as part of its backlog.
     ///
     /// # Errors
     ///
@@ -353,6 +235,7 @@ impl Watcher {
     }
 
     /// The absolute paths of the roots, in the order in which they were added, as changes name them.
+    /// Blocks until the engine's thread has finished its current step.
     ///
     /// # Errors
     ///
@@ -361,11 +244,11 @@ impl Watcher {
         self.ask("ask for the roots", |reply| Command::Roots { reply })
     }
 
-    /// The absolute path of a root, as changes name it.
+    /// The absolute path of a root, as changes name it. Blocks as [`Watcher::roots`] does.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::UnknownRoot`] if it is not watched any more, or by another watcher;
+    /// [`ErrorKind::UnknownRoot`] if it is not watched any more, or belongs to another watcher;
     /// [`ErrorKind::Closed`] if the watcher is closed.
     pub fn root_path(&self, root: Root) -> Result<PathBuf, Error> {
         const ASK: &str = "ask for a root's path";
@@ -376,7 +259,8 @@ impl Watcher {
         path.ok_or_else(|| Error::new(ErrorKind::UnknownRoot, ASK))
     }
 
-    /// How each part of the trees is watched: every root, and every subtree that is not live.
+    /// How each part of the trees is watched: every root, and every subtree that is not live. Blocks
+    /// as [`Watcher::roots`] does.
     ///
     /// # Errors
     ///
@@ -385,10 +269,19 @@ impl Watcher {
         self.ask("ask for the coverage", |reply| Command::Coverage { reply })
     }
 
-    /// What the engine has done so far. Never waits; the numbers are a few milliseconds old at most
-    /// while the engine works, and exact when it rests.
+    /// The engine's counters. Never blocks, also not after [`close`](Watcher::close). The numbers are
+    /// those of the last step: exact when the engine rests, milliseconds old while it works.
     pub fn counters(&self) -> Counters {
-        *lock(&self.shared.counters)
+        self.shared.counters()
+    }
+
+    /// The position of the feeds: the number of the last change, with the identity of this watcher.
+    /// Never blocks.
+    pub fn cursor(&self) -> Cursor {
+        Cursor {
+            watcher: self.instance,
+            seq: self.counters().seq,
+        }
     }
 
     /// Stops watching after a last [`Watcher::sync`]. Feeds deliver what has happened until then, and
@@ -400,16 +293,12 @@ impl Watcher {
         }
     }
 
-    /// Where the feeds are: the number of the last change, with the name of this watcher.
-    pub fn cursor(&self) -> Cursor {
-        Cursor {
-            watcher: self.instance,
-            seq: self.counters().seq,
-        }
-    }
-
-    /// Stops watching and ends all feeds. Returns when the thread has ended and everything is given
-    /// back, within milliseconds; nothing is delivered afterwards. Closing twice is fine.
+    /// Stops watching and ends all feeds; what they hold is dropped. Blocks until the thread has ended
+    /// and has given back every watch and handle, which takes milliseconds. Nothing is delivered
+    /// afterwards. Closing twice is harmless.
+    ///
+    /// Called by a waker, on the watcher's own thread, it returns at once and the thread ends after
+    /// the waker.
     pub fn close(&self) {
         self.shared.close();
         self.join();
@@ -420,50 +309,15 @@ impl Watcher {
         if !self.shared.is_own_thread()
             && let Some(thread) = lock(&self.thread).take()
         {
-            // A panic of the thread was told when it happened.
+            // A panic of the thread was printed when it happened.
             let _ = thread.join();
         }
     }
 }
 
 impl Drop for Watcher {
+    /// Closes the watcher, and blocks as [`Watcher::close`] does.
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-/// What to watch for `path`: a directory, or the entry of a file in its directory.
-fn spec(path: &Path, recursive: bool, gitignore: bool) -> Result<RootSpec, Error> {
-    let fail = |error: std::io::Error| Error::from_io(&error, "watch").with_path(path);
-    let absolute = rules::without_dots(&std::path::absolute(path).map_err(fail)?);
-    let metadata = std::fs::metadata(&absolute).map_err(fail)?;
-    if metadata.is_dir() {
-        let outer = if gitignore {
-            rules::above(&absolute)
-        } else {
-            Vec::new()
-        };
-        return Ok(RootSpec {
-            dir: absolute,
-            only: None,
-            recursive,
-            outer,
-        });
-    }
-    // What is written to a file is reported in the directory that the file is in.
-    let is_link = std::fs::symlink_metadata(&absolute).is_ok_and(|link| link.is_symlink());
-    let file = if is_link {
-        absolute.canonicalize().map_err(fail)?
-    } else {
-        absolute
-    };
-    match (file.parent(), file.file_name()) {
-        (Some(dir), Some(name)) => Ok(RootSpec {
-            dir: dir.to_owned(),
-            only: Some(everwatch_core::path::to_bytes(Path::new(name))),
-            recursive: false,
-            outer: Vec::new(),
-        }),
-        _ => Err(Error::new(ErrorKind::BadPath, "watch").with_path(path)),
     }
 }

@@ -6,11 +6,12 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use everwatch_core::coverage::Gap;
-use everwatch_core::entry::{FileType, Identity, Stat, Watch};
+use everwatch_core::entry::{Birth, FileType, Identity, InodeNumber, Stat, Watch};
 use everwatch_core::fault::{Fault, FaultKind};
 use everwatch_core::kernel::{Drained, Kernel, Purpose, Watched};
 use everwatch_core::listing::Listing;
@@ -20,7 +21,8 @@ use everwatch_core::time::FileTime;
 
 use everwatch_backends::{Backend, StartOptions, Woken};
 
-use crate::platform::{Arc, Condvar, Mutex, thread};
+use shuttle::sync::{Arc, Condvar, Mutex};
+use shuttle::thread;
 
 const WATCH: Watch = Watch(1);
 
@@ -161,8 +163,8 @@ impl Kernel for Host {
     fn identity(&mut self, (): &()) -> Result<Identity, Fault> {
         Ok(Identity {
             device: 1,
-            inode: 1,
-            born: 1,
+            inode: InodeNumber::new(1),
+            birth: Birth::At(1),
         })
     }
 
@@ -179,11 +181,11 @@ impl Kernel for Host {
             kind: FileType::File,
             device: 1,
             inode: inode(name),
-            born: 1,
+            birth: Birth::At(1),
             modified: 1,
             changed: 1,
             size: 0,
-            links: 1,
+            links: NonZeroU32::new(1),
         })
     }
 
@@ -220,7 +222,7 @@ impl Kernel for Host {
                 watch: WATCH,
                 action: *action,
                 is_dir: false,
-                cookie: 0,
+                cookie: None,
                 described: None,
                 name,
             });
@@ -239,7 +241,9 @@ impl Kernel for Host {
 }
 
 /// A number of its own for each of the few names there are.
-fn inode(name: &[u8]) -> u64 {
-    name.iter()
-        .fold(2, |number, &byte| number << 8 | u64::from(byte))
+fn inode(name: &[u8]) -> Option<InodeNumber> {
+    let number = name
+        .iter()
+        .fold(2, |number, &byte| number << 8 | u64::from(byte));
+    InodeNumber::new(number)
 }

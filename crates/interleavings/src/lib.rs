@@ -7,10 +7,11 @@
 //! `tests/it` are small programs that shuttle runs in thousands of orders; a lost wake-up shows as a
 //! deadlock, which is reported with the schedule that leads to it.
 
+// The unit tests of the included files run where the files belong, with real locks.
+#![cfg(not(test))]
+
 extern crate self as everwatch;
 
-#[path = "../../everwatch/src/engine.rs"]
-mod engine;
 #[path = "../../everwatch/src/error.rs"]
 mod error;
 mod fake;
@@ -26,8 +27,14 @@ mod printable;
 pub mod pyinotify;
 #[path = "../../everwatch/src/readiness.rs"]
 mod readiness;
-#[path = "../../everwatch/src/rules.rs"]
-mod rules;
+#[path = "../../everwatch/src/root_spec.rs"]
+mod root_spec;
+#[path = "../../everwatch/src/shared.rs"]
+mod shared;
+#[path = "../../everwatch/src/snapshot.rs"]
+mod snapshot;
+#[path = "../../everwatch/src/thread.rs"]
+mod thread;
 #[path = "../../everwatch/src/watcher.rs"]
 mod watcher;
 
@@ -38,9 +45,11 @@ pub use everwatch_core::entry::FileType;
 pub use everwatch_core::event::{
     Cause, Change, ChangeKind, Event, Resync, ResyncPhase, ResyncReason,
 };
+pub use everwatch_core::tree::Tree;
 pub use fake::Disk;
-pub use feed::{EventStream, Feed};
+pub use feed::{EventStream, Feed, watch};
 pub use options::{Backend, CompletionModel, Options};
 pub use printable::printable;
 pub use readiness::Readiness;
-pub use watcher::{Cursor, Entry, Root, Snapshot, Watcher};
+pub use snapshot::{Entry, Snapshot};
+pub use watcher::{Cursor, Root, Watcher};

@@ -1,4 +1,4 @@
-//! What a handler is given: an event with the fields of pyinotify's, and the masks of inotify(7).
+//! The events of a handler, with the fields of pyinotify and the masks of inotify(7).
 
 use std::ffi::OsString;
 use std::fmt;
@@ -22,21 +22,21 @@ pub struct Mask(u32);
 impl Mask {
     /// The content of a file may have changed; on Windows, or its attributes.
     pub const IN_MODIFY: Mask = Mask(0x0000_0002);
-    /// Permissions, owner, times or extended attributes changed. Windows does not tell it from
+    /// Permissions, owner, times or extended attributes changed. On Windows such a change is an
     /// [`IN_MODIFY`](Mask::IN_MODIFY).
     pub const IN_ATTRIB: Mask = Mask(0x0000_0004);
-    /// Something was moved away from here; where to, the [`IN_MOVED_TO`](Mask::IN_MOVED_TO) with the
-    /// same cookie says.
+    /// The entry was moved away from here. The [`IN_MOVED_TO`](Mask::IN_MOVED_TO) with the same cookie has
+    /// its new path.
     pub const IN_MOVED_FROM: Mask = Mask(0x0000_0040);
-    /// Something was moved here, onto whatever was here before.
+    /// An entry was moved here, and replaced the one that was here before.
     pub const IN_MOVED_TO: Mask = Mask(0x0000_0080);
-    /// Something is here and was not before.
+    /// An entry is here now and was not before.
     pub const IN_CREATE: Mask = Mask(0x0000_0100);
-    /// What was here is gone, with all below it.
+    /// The entry that was here is gone, with all below it.
     pub const IN_DELETE: Mask = Mask(0x0000_0200);
-    /// The watched path itself is gone: removed, or renamed, or something above it was.
+    /// The watched path itself is gone: it, or a directory above it, was removed or renamed.
     pub const IN_DELETE_SELF: Mask = Mask(0x0000_0400);
-    /// The event is about a directory. Only in events; in what is asked for it means nothing.
+    /// The event is about a directory. It stands in events only, and is ignored in the mask of a watch.
     pub const IN_ISDIR: Mask = Mask(0x4000_0000);
 
     /// Both halves of a move.
@@ -44,7 +44,7 @@ impl Mask {
     /// Every kind of event that is ever delivered.
     pub const ALL_EVENTS: Mask = Mask(0x0000_07c6);
 
-    /// The mask with these bits. Those that stand for nothing here are kept, and nothing comes of them.
+    /// The mask with these bits. Bits without a meaning here are kept, and have no effect.
     pub const fn from_bits(bits: u32) -> Mask {
         Mask(bits)
     }

@@ -1,8 +1,9 @@
-//! Watches in the manner of pyinotify: a manager, numbered watches, masks, raw events.
+//! Watches in the shape of pyinotify: a manager, numbered watches, masks and raw events.
 //!
-//! For programs, and for people, that come from pyinotify or watchdog, on every operating system that
-//! Everwatch runs on. It is a thin layer over [`Watcher`](everwatch::Watcher) and [`Feed`](everwatch::Feed),
-//! which new programs are better served by: a rename is one change there, and nothing has to be paired.
+//! This crate is for programs, and people, that come from pyinotify or watchdog. It runs on every
+//! operating system that Everwatch runs on, as a thin layer over [`Watcher`](everwatch::Watcher) and
+//! [`Feed`](everwatch::Feed). New programs are better served by those: a rename is one change there, and
+//! nothing has to be paired.
 //!
 //! ```
 //! use everwatch_pyinotify::{Mask, WatchManager};
@@ -11,7 +12,7 @@
 //! # let path = dir.path();
 //! let (sender, events) = std::sync::mpsc::channel();
 //! let manager = WatchManager::new(move |_, event| {
-//!     // Whoever received may be gone.
+//!     // The receiver may be gone.
 //!     let _ = sender.send(event);
 //! })?;
 //! let watch = manager.add_watch(path, Mask::IN_CREATE | Mask::IN_MOVE, true)?;
@@ -30,17 +31,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What it promises
+//! # Promises
 //!
-//! - Whatever happens after [`add_watch`](WatchManager::add_watch) returned is delivered, in order, on
-//!   one thread. Overflows of the kernel's queue are repaired, and not the handler's concern.
-//! - Nothing of a watch is delivered once [`rm_watch`](WatchManager::rm_watch) or
-//!   [`stop`](WatchManager::stop) returned. Both may be called from anywhere, by the handler as well.
-//! - Both halves of a move have one cookie, which nothing else in the process has or had, and the
-//!   second half the full path that it came from, also across two watches of one manager. What comes
-//!   from elsewhere is [`IN_CREATE`](Mask::IN_CREATE), what goes elsewhere
-//!   [`IN_DELETE`](Mask::IN_DELETE): there is no half without its other half, unless the mask of a watch
-//!   has only one of the two.
+//! - Everything that happens after [`add_watch`](WatchManager::add_watch) has returned is delivered, in
+//!   order, on one thread. Overflows of the kernel's queue are repaired, and are not the handler's concern.
+//! - Nothing of a watch is delivered after [`rm_watch`](WatchManager::rm_watch) or
+//!   [`stop`](WatchManager::stop) has returned. Both may be called from any thread, and by the handler.
+//! - Both halves of a move have the same cookie, which no other event of the process has or had. The second
+//!   half has the full path that the entry came from, also across two watches of one manager. An entry that
+//!   comes from outside is an [`IN_CREATE`](Mask::IN_CREATE), one that leaves an
+//!   [`IN_DELETE`](Mask::IN_DELETE): no half comes without the other, unless the mask of a watch has only one
+//!   of the two.
 //! - [`IN_ISDIR`](Mask::IN_ISDIR) is set for directories, also when they are gone.
 //! - A watched path is a name. When it is gone, [`IN_DELETE_SELF`](Mask::IN_DELETE_SELF) is delivered;
 //!   when something has its name again, the watch goes on with that.
@@ -59,15 +60,15 @@
 //! | `notifier.stop()` | [`WatchManager::stop`] |
 //! | `event.wd`, `mask`, `cookie`, `dir`, `name`, `path`, `pathname`, `src_pathname` | the same names; `cookie` is 0 where there is none |
 //! | `event.maskname` | `event.mask.to_string()` |
-//! | `IN_CLOSE_WRITE` | [`IN_MODIFY`](Mask::IN_MODIFY): who has a file open is not seen |
+//! | `IN_CLOSE_WRITE` | [`IN_MODIFY`](Mask::IN_MODIFY): opening and closing is not seen |
 //! | `IN_MOVE_SELF`, `IN_UNMOUNT`, `IN_IGNORED` | [`IN_DELETE_SELF`](Mask::IN_DELETE_SELF) |
 //! | `IN_Q_OVERFLOW` | nothing to do: the difference is delivered |
 //! | `IN_ACCESS`, `IN_OPEN`, `IN_CLOSE_NOWRITE` | not seen |
 //! | a wait for the first event after `add_watch` | none needed |
 //!
-//! Who keeps a copy of the tree should know that `IN_DELETE` and `IN_MOVED_FROM` of a directory stand
-//! for everything below it, and so does `IN_CREATE` of one that comes from an ignored path. What comes
-//! and goes before anybody looked at it may not be told at all.
+//! A program that keeps a copy of the tree should know that `IN_DELETE` and `IN_MOVED_FROM` of a directory
+//! stand for everything below it, and so does `IN_CREATE` of a directory that comes from an ignored path. An
+//! entry that comes and goes at once may not be reported at all.
 //!
 //! # From watchdog
 //!
@@ -79,22 +80,25 @@
 //! | `observer.stop()`, `observer.join()` | [`WatchManager::stop`] |
 //! | `FileCreatedEvent`, `DirCreatedEvent` | [`IN_CREATE`](Mask::IN_CREATE), `event.dir` |
 //! | `FileModifiedEvent` | [`IN_MODIFY`](Mask::IN_MODIFY), [`IN_ATTRIB`](Mask::IN_ATTRIB) |
-//! | `DirModifiedEvent` | none: what changed in the directory is told itself |
+//! | `DirModifiedEvent` | none: the changes in the directory are events of their own |
 //! | `FileDeletedEvent`, `DirDeletedEvent` | [`IN_DELETE`](Mask::IN_DELETE), `event.dir` |
 //! | `FileMovedEvent(src, dest)` | [`IN_MOVED_TO`](Mask::IN_MOVED_TO) with `src_pathname` and `pathname`; the [`IN_MOVED_FROM`](Mask::IN_MOVED_FROM) before it can be left out of the mask |
-//! | moved events for all that is in a moved directory | the directory's alone |
+//! | moved events for everything in a moved directory | one move, of the directory |
 //! | `PatternMatchingEventHandler(ignore_patterns=…)` | [`Options::ignore`](everwatch::Options::ignore) |
 
 #![forbid(unsafe_code)]
 
 mod dispatch;
 mod event;
+mod fanout;
+mod hub;
 mod manager;
 mod notice;
+mod parker;
+mod path_key;
 mod registry;
-mod shared;
-mod spelling;
-mod start;
+mod start_error;
+mod subscription;
 mod sync;
 mod watch;
 
@@ -102,7 +106,7 @@ pub use event::{Mask, RawEvent, Wd};
 pub use manager::WatchManager;
 pub use notice::Notice;
 pub use registry::Overlap;
-pub use start::{Stage, StartError};
+pub use start_error::{Stage, StartError};
 pub use watch::Watch;
 
 /// The example of the README.

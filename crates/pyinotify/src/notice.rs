@@ -1,4 +1,4 @@
-//! Something that happens once, for any number of threads and tasks to wait for.
+//! Notices: something that happens once, for which any number of threads and tasks wait.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,20 +9,21 @@ use std::time::{Duration, Instant};
 
 use super::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+/// Whether it has happened, and the tasks that wait.
 struct Fate<T> {
-    /// What came of it. Set once, never changed.
+    /// The outcome. Set once, never changed.
     value: Option<T>,
     /// The tasks that wait, by the number of their notice.
     wakers: BTreeMap<u64, Waker>,
     next_number: u64,
 }
 
-struct Inner<T> {
+struct Slot<T> {
     fate: Mutex<Fate<T>>,
     happened: Condvar,
 }
 
-impl<T> Inner<T> {
+impl<T> Slot<T> {
     fn lock(&self) -> MutexGuard<'_, Fate<T>> {
         // Nothing is half done at a point where a panic could happen.
         self.fate.lock().unwrap_or_else(PoisonError::into_inner)
@@ -34,19 +35,20 @@ impl<T> Inner<T> {
 /// Wait for it with [`wait`](Notice::wait), or await it under any runtime: it is a future. Clones are
 /// notices of the same thing.
 pub struct Notice<T> {
-    inner: Arc<Inner<T>>,
+    inner: Arc<Slot<T>>,
     /// Which of the wakers is this notice's, once it was polled.
     number: Option<u64>,
 }
 
 impl<T: Clone> Notice<T> {
+    /// A notice of something that has not happened.
     pub(super) fn new() -> Notice<T> {
         let fate = Fate {
             value: None,
             wakers: BTreeMap::new(),
             next_number: 0,
         };
-        let inner = Arc::new(Inner {
+        let inner = Arc::new(Slot {
             fate: Mutex::new(fate),
             happened: Condvar::new(),
         });
@@ -56,7 +58,7 @@ impl<T: Clone> Notice<T> {
         }
     }
 
-    /// It happens now, unless it has before. Returns whether this was the time.
+    /// Makes it happen with this outcome, unless it has happened before. Returns whether it had not.
     pub(super) fn fire(&self, value: T) -> bool {
         let mut fate = self.inner.lock();
         if fate.value.is_some() {
@@ -70,12 +72,12 @@ impl<T: Clone> Notice<T> {
         true
     }
 
-    /// What came of it, if it has happened. Never waits.
+    /// The outcome, if it has happened. Never blocks.
     pub fn get(&self) -> Option<T> {
         self.inner.lock().value.clone()
     }
 
-    /// Waits until it has happened.
+    /// Blocks until it has happened.
     pub fn wait(&self) -> T {
         let mut fate = self.inner.lock();
         loop {
@@ -89,7 +91,7 @@ impl<T: Clone> Notice<T> {
         }
     }
 
-    /// Waits until it has happened, no longer than `timeout`, and returns no earlier without it.
+    /// Blocks until it has happened, but no longer than `timeout`; `None` if it has not happened by then.
     pub fn wait_timeout(&self, timeout: Duration) -> Option<T> {
         // A time beyond the clock's is no limit.
         let Some(end) = Instant::now().checked_add(timeout) else {
@@ -168,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_is_woken_threads_and_tasks() {
+    fn threads_and_tasks_that_wait_are_woken() {
         let notice = Notice::new();
         let threads = [0; 4].map(|_| {
             let notice = notice.clone();

@@ -1,51 +1,34 @@
-//! A simulated kernel and file system, made of memory and bad habits, and the search for schedules
+//! The simulator: a file system in memory, kernels with bad habits on it, and the search for schedules
 //! in which the engine is wrong.
 //!
-//! - `disk` is a file system and `paths` the way to its entries; `queue` is an inotify instance;
-//!   `system` has both and the calls under way, `calls` and `mounts` are what processes do. All that
-//!   does what Linux does, whatever the engine would like; `likeness` compares the two.
-//! - `world` is all that happens around the engine, `kernel` the backend: it answers the engine, and lets
-//!   other processes run meanwhile. `windows` is another system with its own backend; `flavour` says
-//!   which one a schedule is about.
-//! - `workload` is those processes, `scripts` the patterns of real programs, `mix` their frequency.
-//! - `replica` is a consumer. `schedule` is one run from one integer, from `setup` to `rest`; `search`
-//!   runs one or many; `outcome` is what comes of it. `rules` are ignore files, `trace` what happened.
+//! - `disk` is the file system, and `system` the calls of processes that are under way on it: what each
+//!   does to the disk, and the records that follow.
+//! - `linux` and `windows` are kernels on that disk, as the engine sees them. They do what the real ones do,
+//!   no matter what would suit the engine; `linux::fidelity` compares the two.
+//! - `world` is all that happens around the engine: while a kernel is asked something, other processes run.
+//!   `workload` is those processes: the patterns of real programs, their frequency, the ignore files they
+//!   write.
+//! - `schedule` is one run from one integer, from its setup to the check that all trees converge.
+//! - `scenarios` are single behaviours, each in a few calls.
 //!
 //! ```
 //! let report = everwatch_sim::run(1).expect("a feed that never lies");
 //! assert!(report.calls > 0);
 //! ```
 
-mod calls;
 mod disk;
-mod flavour;
-mod kernel;
-#[cfg(all(test, target_os = "linux"))]
-mod likeness;
-mod mix;
-mod mounts;
-mod outcome;
-mod paths;
-mod queue;
+mod linux;
 mod random;
-mod replica;
-mod rest;
-#[cfg(test)]
-mod root_scenarios;
-mod rules;
 #[cfg(test)]
 mod scenarios;
 mod schedule;
-mod scripts;
-mod search;
-mod setup;
 mod system;
 mod trace;
 mod windows;
 mod workload;
 mod world;
 
-pub use flavour::Flavour;
-pub use outcome::{Failure, Report};
+pub use schedule::outcome::{Failure, Report};
+pub use schedule::platform::Flavour;
+pub use schedule::search::{run, search};
 pub use schedule::{NESTED, WILD};
-pub use search::{run, search};

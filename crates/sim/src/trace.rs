@@ -2,20 +2,20 @@
 //! failed: keeping it costs more than running the schedule.
 
 #[derive(Debug, Default)]
-pub(super) struct Trace(Option<Vec<String>>);
+pub(crate) struct Trace(Option<Vec<String>>);
 
 impl Trace {
-    pub(super) fn new(is_kept: bool) -> Trace {
+    pub(crate) fn new(is_kept: bool) -> Trace {
         Trace(is_kept.then(Vec::new))
     }
 
-    pub(super) fn note(&mut self, line: impl FnOnce() -> String) {
+    pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
         if let Some(lines) = &mut self.0 {
             lines.push(line());
         }
     }
 
-    pub(super) fn into_lines(self) -> Vec<String> {
+    pub(crate) fn into_lines(self) -> Vec<String> {
         self.0.unwrap_or_default()
     }
 }

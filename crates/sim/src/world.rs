@@ -5,29 +5,29 @@
 
 use everwatch_core::kernel::Kernel;
 
-use super::random::{Random, Stream};
-use super::system::System;
-use super::workload::Workload;
+use crate::random::{Random, Stream};
+use crate::system::System;
+use crate::workload::Workload;
 
 /// How hostile the kernel is. All chances are out of a thousand.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Temper {
+pub(crate) struct Temper {
     /// That another operation happens before the engine's question is answered.
-    pub(super) busy: u32,
+    pub(crate) busy: u32,
     /// That a listing is not one moment.
-    pub(super) torn_listing: u32,
+    pub(crate) torn_listing: u32,
     /// That a drain returns only the oldest records.
-    pub(super) slices: u32,
+    pub(crate) slices: u32,
     /// That something fails.
-    pub(super) faults: u32,
+    pub(crate) faults: u32,
     /// Nanoseconds that pass between two questions, on average.
-    pub(super) haste: u64,
+    pub(crate) haste: u64,
 }
 
 impl Temper {
     /// Nothing gets in the way.
     #[cfg(test)]
-    pub(super) const PATIENT: Temper = Temper {
+    pub(crate) const PATIENT: Temper = Temper {
         busy: 0,
         torn_listing: 0,
         slices: 0,
@@ -38,17 +38,17 @@ impl Temper {
 
 /// See the module head.
 #[derive(Debug)]
-pub(super) struct World {
-    pub(super) system: System,
-    pub(super) workload: Workload,
-    pub(super) temper: Temper,
-    pub(super) timing: Random,
+pub(crate) struct World {
+    pub(crate) system: System,
+    pub(crate) workload: Workload,
+    pub(crate) temper: Temper,
+    pub(crate) timing: Random,
     faults: Random,
 }
 
 impl World {
     /// `timing` decides when things happen.
-    pub(super) fn new(
+    pub(crate) fn new(
         seed: u64,
         system: System,
         workload: Workload,
@@ -60,12 +60,12 @@ impl World {
             workload,
             temper,
             timing,
-            faults: Random::new(seed, Stream::Faults),
+            faults: Stream::Faults.random(seed),
         }
     }
 
     /// What happens while the engine does not look.
-    pub(super) fn others_run(&mut self) {
+    pub(crate) fn others_run(&mut self) {
         self.system.reap();
         self.system.progress();
         self.system.disk.now += self.timing.below(2 * self.temper.haste as usize) as i64;
@@ -76,16 +76,16 @@ impl World {
     }
 
     /// Whether something fails now for no reason.
-    pub(super) fn fails(&mut self) -> bool {
+    pub(crate) fn fails(&mut self) -> bool {
         self.temper.faults > 0 && self.faults.chance(self.temper.faults)
     }
 
     /// One of several reasons.
-    pub(super) fn reason<T: Clone>(&mut self, reasons: &[T]) -> T {
+    pub(crate) fn reason<T: Clone>(&mut self, reasons: &[T]) -> T {
         self.faults.pick(reasons)
     }
 
-    pub(super) fn note(&mut self, line: impl FnOnce(&System) -> String) {
+    pub(crate) fn note(&mut self, line: impl FnOnce(&System) -> String) {
         let mut trace = std::mem::take(&mut self.system.trace);
         trace.note(|| format!("    {}", line(&self.system)));
         self.system.trace = trace;
@@ -93,7 +93,7 @@ impl World {
 }
 
 /// A kernel of the simulator.
-pub(super) trait Stage: Kernel {
+pub(crate) trait Stage: Kernel {
     fn world(&self) -> &World;
 
     fn world_mut(&mut self) -> &mut World;
@@ -118,7 +118,7 @@ pub(super) trait Stage: Kernel {
         Some(0)
     }
 
-    /// What is wrong with what the kernel holds while the engine rests and has so many watches.
+    /// What is wrong with what the kernel holds while the engine rests with `watches` watches.
     /// `is_certain` is whether records of the end of every watch can have come.
     fn check_what_is_held(&mut self, watches: u64, is_certain: bool) -> Vec<String>;
 }

@@ -1,7 +1,7 @@
-//! The torture suite's writers as a program, so that they run on Windows, too.
+//! The writers of the suites as a program, so that they run on Windows, too.
 //!
-//! `workload PLAN SEED OPERATIONS WRITERS PACE ROOT…`; a pace of 0 is full speed. Prints the number of
-//! operations that were done.
+//! `workload PLAN SEED OPERATIONS WRITERS PACE ROOT…`; a pace of 0 is full speed. It prints the number of
+//! operations that succeeded.
 
 #![forbid(unsafe_code)]
 use std::ffi::OsString;

@@ -1,16 +1,16 @@
-//! The command's JSON lines.
+//! The command's JSON lines, parsed into the types of the library.
+//!
+//! Strict on purpose: a type, kind or cause that is not documented is an error, so that no suite passes
+//! because a line was not understood. Fields that are not known are ignored; lines may gain some.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
+use everwatch::{Cause, Change, ChangeKind, FileType};
 use serde::Deserialize;
 
-use crate::tree::Kind;
-
-/// A line as it is written.
+/// The fields of all types of lines.
 #[derive(Deserialize)]
-struct Written {
+struct Fields {
     r#type: String,
     #[serde(default)]
     seq: u64,
@@ -30,43 +30,36 @@ struct Written {
     state: String,
 }
 
-/// What happened to an entry.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Action {
-    Created,
-    Modified,
-    Metadata,
-    Removed,
-    Moved { from: PathBuf },
-}
-
-/// A line of the type `change`.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Change {
-    pub seq: u64,
-    pub action: Action,
-    pub path: PathBuf,
-    pub kind: Kind,
-    pub was_scanned: bool,
-}
-
 /// A line.
 #[derive(Clone, Debug)]
 pub enum Line {
+    /// All roots are armed.
     Ready,
+    /// An entry changed.
     Change(Change),
-    Resync {
-        reason: String,
-        is_end: bool,
-    },
-    Coverage {
-        path: PathBuf,
-        state: String,
+    /// A comparison with the disk begins.
+    ResyncBegin {
+        /// Why, such as `overflow`.
         reason: String,
     },
+    /// A comparison with the disk is complete.
+    ResyncEnd,
+    /// A subtree is watched in another way from now on.
+    Coverage(CoverageLine),
 }
 
-/// A path by its exact bytes: those in hex where there are some, the text itself otherwise.
+/// The fields of a line of the type `coverage`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CoverageLine {
+    /// The top of the subtree.
+    pub path: PathBuf,
+    /// `live`, `polled` or `lost`.
+    pub state: String,
+    /// Why it is not live; empty if it is.
+    pub reason: String,
+}
+
+/// The exact bytes of a path: those in hex if there are any, the text otherwise.
 fn exact(text: Option<String>, hex: Option<String>) -> Option<PathBuf> {
     let Some(hex) = hex else {
         return text.map(PathBuf::from);
@@ -81,51 +74,75 @@ fn exact(text: Option<String>, hex: Option<String>) -> Option<PathBuf> {
             u8::from_str_radix(pair, 16).ok()
         })
         .collect();
-    Some(PathBuf::from(OsString::from_vec(bytes?)))
+    of_bytes(bytes?)
 }
 
-/// Reads a line. What it cannot be is an error with the line in it.
+#[cfg(unix)]
+fn of_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStringExt;
+    Some(std::ffi::OsString::from_vec(bytes).into())
+}
+
+/// No test makes such a name on Windows.
+#[cfg(not(unix))]
+fn of_bytes(_: Vec<u8>) -> Option<PathBuf> {
+    None
+}
+
+fn file_type(name: &str) -> Option<FileType> {
+    [
+        FileType::File,
+        FileType::Dir,
+        FileType::Symlink,
+        FileType::Other,
+    ]
+    .into_iter()
+    .find(|file_type| file_type.as_str() == name)
+}
+
+/// Parses a line without its newline. The error quotes the line.
 pub fn parse(line: &[u8]) -> Result<Line, String> {
     let bad = |why: &str| format!("{why}: {}", String::from_utf8_lossy(line));
-    let written: Written = serde_json::from_slice(line).map_err(|error| bad(&error.to_string()))?;
-    let path = exact(written.path, written.path_bytes);
-    Ok(match written.r#type.as_str() {
+    let fields: Fields = serde_json::from_slice(line).map_err(|error| bad(&error.to_string()))?;
+    let path = exact(fields.path, fields.path_bytes);
+    let path = || path.ok_or_else(|| bad("no path"));
+    Ok(match fields.r#type.as_str() {
         "ready" => Line::Ready,
-        "resync" => Line::Resync {
-            reason: written.reason,
-            is_end: written.state == "end",
+        "resync" => match fields.state.as_str() {
+            "begin" => Line::ResyncBegin {
+                reason: fields.reason,
+            },
+            "end" => Line::ResyncEnd,
+            _ => return Err(bad("no such state of a resync")),
         },
-        "coverage" => Line::Coverage {
-            path: path.ok_or_else(|| bad("no path"))?,
-            state: written.state,
-            reason: written.reason,
-        },
+        "coverage" => Line::Coverage(CoverageLine {
+            path: path()?,
+            state: fields.state,
+            reason: fields.reason,
+        }),
         "change" => {
-            let from = exact(written.from, written.from_bytes);
-            let action = match (written.kind.as_str(), from) {
-                ("created", None) => Action::Created,
-                ("modified", None) => Action::Modified,
-                ("metadata", None) => Action::Metadata,
-                ("removed", None) => Action::Removed,
-                ("moved", Some(from)) => Action::Moved { from },
+            let from = exact(fields.from, fields.from_bytes);
+            let kind = match (fields.kind.as_str(), from) {
+                ("created", None) => ChangeKind::Created,
+                ("modified", None) => ChangeKind::Modified,
+                ("metadata", None) => ChangeKind::Metadata,
+                ("removed", None) => ChangeKind::Removed,
+                ("moved", Some(from)) => ChangeKind::Moved { from },
                 _ => return Err(bad("no such kind of change")),
             };
-            Line::Change(Change {
-                seq: written.seq,
-                action,
-                path: path.ok_or_else(|| bad("no path"))?,
-                kind: Kind::from_line(&written.file_type).ok_or_else(|| bad("no file_type"))?,
-                was_scanned: match written.cause.as_str() {
-                    "scanned" => true,
-                    "notified" => false,
-                    _ => return Err(bad("no such cause")),
-                },
-            })
+            let file_type = file_type(&fields.file_type).ok_or_else(|| bad("no file_type"))?;
+            let cause = match fields.cause.as_str() {
+                "scanned" => Cause::Scanned,
+                "notified" => Cause::Notified,
+                _ => return Err(bad("no such cause")),
+            };
+            Line::Change(Change::new(fields.seq, kind, path()?, file_type, cause))
         }
         _ => return Err(bad("no such type")),
     })
 }
 
+#[cfg(unix)]
 #[test]
 fn the_exact_bytes_of_a_path_win_over_its_text() {
     let line = br#"{"type":"change","seq":1,"kind":"moved","from":"/a","path":"/\ufffd","path_bytes":"2fff0a","file_type":"file","cause":"notified"}"#;
@@ -133,10 +150,12 @@ fn the_exact_bytes_of_a_path_win_over_its_text() {
         panic!("no change")
     };
     assert_eq!(change.path.as_os_str().as_encoded_bytes(), b"/\xff\n");
-    assert_eq!(
-        change.action,
-        Action::Moved {
-            from: PathBuf::from("/a")
-        }
-    );
+    let from = PathBuf::from("/a");
+    assert_eq!(change.kind, ChangeKind::Moved { from });
+}
+
+#[test]
+fn a_line_with_an_unknown_word_is_an_error() {
+    let line = br#"{"type":"change","seq":1,"kind":"created","path":"/a","file_type":"file","cause":"guessed"}"#;
+    assert!(parse(line).is_err_and(|error| error.contains("guessed")));
 }

@@ -1,18 +1,19 @@
-//! Names of entries: plain ones that come again and again, and hostile ones.
+//! Names of entries: plain ones that recur, and hostile ones.
 
 use std::ffi::OsString;
 
-use crate::random::Random;
+use everwatch_testing::random::Random;
 
-/// Which names a workload uses.
+/// The names that a workload uses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Names {
+    /// A letter and a number.
     Plain,
     /// Not UTF-8, newlines, tabs, quotes, escape sequences, 255 bytes.
     Hostile,
 }
 
-/// Beginnings of hostile names. A number follows.
+/// Beginnings of hostile names, before a letter and a number.
 const HOSTILE: &[&[u8]] = &[
     b"\xff\xfe",
     b"caf\xe9 ",
@@ -36,31 +37,32 @@ const HOSTILE: &[&[u8]] = &[
     "😀".as_bytes(),
 ];
 
-/// Longest name there can be.
+/// The longest name, in bytes, that common file systems take: NAME_MAX.
 const LONGEST: usize = 255;
 
 impl Names {
-    /// One of so many names, with a letter that tells what sort of entry it was meant for.
+    /// One of `variety` names. `letter` says for which sort of entry it was made.
     pub fn one_of(self, random: &mut Random, letter: char, variety: usize) -> OsString {
         let number = random.below(variety);
         if self == Names::Plain {
             return format!("{letter}{number}").into();
         }
-        let beginning = random.pick(HOSTILE).copied().unwrap_or_default();
+        let beginning = random.choose(HOSTILE).copied().unwrap_or_default();
         let mut name = [beginning, format!("{letter}{number}").as_bytes()].concat();
-        if random.chance(10) {
-            name.resize(LONGEST, if random.chance(50) { b'x' } else { 0xe4 });
+        if random.chance(100) {
+            name.resize(LONGEST, if random.chance(500) { b'x' } else { 0xe4 });
         }
         exact(name)
     }
 }
 
+/// The name with these bytes.
 #[cfg(unix)]
 fn exact(name: Vec<u8>) -> OsString {
     std::os::unix::ffi::OsStringExt::from_vec(name)
 }
 
-/// Elsewhere names are no bytes.
+/// Names are not bytes elsewhere, so what is not UTF-8 becomes U+FFFD.
 #[cfg(not(unix))]
 fn exact(name: Vec<u8>) -> OsString {
     String::from_utf8_lossy(&name).into_owned().into()

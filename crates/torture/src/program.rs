@@ -1,4 +1,4 @@
-//! The `everwatch` command under test: found in the target directory, built there if need be.
+//! The `everwatch` command under test: built in the target directory of the suite that runs it.
 //!
 //! Cargo names a package's own programs to its tests, but not those of another package. The suites
 //! here therefore build the command with the profile that they were built with themselves.
@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// Names a command that is to be tested instead of the one of this repository.
+/// The variable that names another command to test.
 const VARIABLE: &str = "EVERWATCH_COMMAND";
 
-/// The path of the `everwatch` command. The first call builds it, the others wait for that.
+/// The path of the `everwatch` command. The first call builds it; others block until that is done.
 ///
 /// # Panics
 ///
-/// If the command cannot be built, with what cargo said.
+/// If the command cannot be built, with the output of cargo.
 pub fn everwatch() -> &'static Path {
     static COMMAND: OnceLock<PathBuf> = OnceLock::new();
     COMMAND.get_or_init(|| match std::env::var_os(VARIABLE) {
@@ -31,12 +31,7 @@ fn profile_directory() -> PathBuf {
     directory.expect("two directories above").to_owned()
 }
 
-/// `tmp` in the target directory, for trees that are to lie on its device.
-pub(crate) fn temporary_directory() -> PathBuf {
-    let directory = profile_directory();
-    directory.parent().unwrap_or(&directory).join("tmp")
-}
-
+/// Builds the command with the profile of this program. Cargo does nothing if it is up to date.
 fn build() -> PathBuf {
     let directory = profile_directory();
     let profile = match directory.file_name().and_then(|name| name.to_str()) {

@@ -1,7 +1,6 @@
-//! What a running command writes, applied to a replica line by line on a thread of its own.
+//! The reader of a running command: applies its lines to a replica on a thread of its own.
 //!
-//! The same for every command that writes the lines, however it was started: the torture suite's
-//! own, and the one for Windows that runs under Wine.
+//! It serves the native command and the one that runs under Wine; only the parser of a line differs.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -13,34 +12,36 @@ use std::time::{Duration, Instant};
 use crate::line::Line;
 use crate::replica::Replica;
 
-/// How long anything may take before a test gives up.
+/// How long a test waits for anything before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Lines that follow each other come more closely than this.
+/// Longer than lines of one burst are apart.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How a line is read. What it cannot be is an error with the line in it.
+/// The parser of a line without its newline. The error quotes the line.
 pub type Parse = fn(&[u8]) -> Result<Line, String>;
 
-/// How the pipe is read.
+/// The pace at which the pipe is read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Pace {
+    /// As fast as lines come.
     Full,
-    /// A few lines at a time.
+    /// 2 KiB in a millisecond.
     Slow,
+    /// Not at all, so the pipe fills.
     Stopped,
 }
 
-/// What the reading thread and the test share.
+/// The state that the reading thread and the test share.
 #[derive(Debug)]
 struct Progress {
     replica: Replica,
-    /// How often lines came.
+    /// Number of reads that returned lines.
     arrivals: u64,
     is_ready: bool,
     pace: Pace,
     has_ended: bool,
-    /// Why the lines cannot be read.
+    /// Why a line could not be parsed.
     broken: Option<String>,
 }
 
@@ -56,7 +57,7 @@ impl Shared {
     }
 }
 
-/// See the module head.
+/// The threads that read the two outputs of a command. Dropping it waits for both outputs to end.
 #[derive(Debug)]
 pub struct Reading {
     shared: Arc<Shared>,
@@ -65,8 +66,8 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Takes the command's output, which is piped, and applies it to the replica. The lines are copied
-    /// to a file, if there is one.
+    /// Starts to read the outputs of `child`, which must be pipes. The lines are applied to `replica`, and
+    /// copied to the file if there is one.
     pub fn of(child: &mut Child, replica: Replica, parse: Parse, copy: Option<File>) -> Reading {
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let shared = Arc::new(Shared {
@@ -102,6 +103,7 @@ impl Reading {
         }
     }
 
+    /// Waits for a condition. Fails after [`PATIENCE`], when the command ends, or when a line is broken.
     fn wait(&self, is_met: impl Fn(&Progress) -> bool, what: &str) {
         let deadline = Instant::now() + PATIENCE;
         let mut progress = self.shared.lock();
@@ -119,30 +121,30 @@ impl Reading {
             assert!(
                 !left.is_zero(),
                 "waited too long for {what}: {}",
-                state(&progress.replica)
+                summary(&progress.replica)
             );
             let result = self.shared.changed.wait_timeout(progress, left);
             progress = result.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    /// Waits for the line that says that all roots are armed.
+    /// Waits for the line `ready`: all roots are armed.
     pub fn wait_until_ready(&self) {
         self.wait(|progress| progress.is_ready, "the ready line");
     }
 
-    /// Waits until the replica is as wanted.
+    /// Waits until the replica meets a condition. `what` names it in a failure.
     pub fn wait_for(&self, what: &str, is_met: impl Fn(&Replica) -> bool) {
         self.wait(|progress| is_met(&progress.replica), what);
     }
 
-    /// Waits until there will be no more lines.
+    /// Waits until the standard output of the command is closed.
     pub fn wait_for_end(&self) {
         self.wait(|progress| progress.has_ended, "the end of the lines");
     }
 
-    /// Waits until the replica is as wanted, or until no line has come for so long. Tells which.
-    /// Looks whenever lines have ceased to come, as looking may take long, and then each second.
+    /// Waits until the replica meets a condition or no line has come for `longest`, and returns whether it
+    /// met it. The condition may be slow: it is evaluated when lines pause, and then each second.
     pub fn wait_while_lines_come(
         &self,
         longest: Duration,
@@ -170,18 +172,18 @@ impl Reading {
         }
     }
 
-    /// Looks at the replica.
+    /// Calls `look` with the replica, which no line changes meanwhile.
     pub fn replica<T>(&self, look: impl FnOnce(&mut Replica) -> T) -> T {
         look(&mut self.shared.lock().replica)
     }
 
-    /// Says how what the command writes is read from now on.
+    /// Changes the pace of reading.
     pub fn pace(&self, pace: Pace) {
         self.shared.lock().pace = pace;
         self.shared.changed.notify_all();
     }
 
-    /// What the command wrote to standard error. Complete once it has ended.
+    /// The standard error of the command. Empty until the command has ended.
     pub fn complaints(&self) -> String {
         self.complaints
             .lock()
@@ -189,18 +191,18 @@ impl Reading {
             .clone()
     }
 
-    /// Waits for the end of both outputs of a command that has ended, and returns the replica.
+    /// Waits for the end of both outputs of a command that has ended, and takes the replica.
     pub fn end(&mut self) -> Replica {
         self.pace(Pace::Full);
         for thread in self.threads.drain(..) {
             thread.join().expect("read what the command writes");
         }
-        let empty = Replica::new([]);
-        std::mem::replace(&mut self.shared.lock().replica, empty)
+        std::mem::take(&mut self.shared.lock().replica)
     }
 }
 
-fn state(replica: &Replica) -> String {
+/// A summary of a replica for a failure.
+fn summary(replica: &Replica) -> String {
     format!(
         "{:?}, {} resyncs, {:?}",
         replica.tally, replica.resyncs, replica.coverage
@@ -216,7 +218,7 @@ impl Drop for Reading {
     }
 }
 
-/// Reads until the end, one pipe's worth at a time, so that a pause begins at once.
+/// Reads until the end, at most 64 KiB at a time, so that a change of pace takes effect at once.
 fn read_lines(out: &mut impl Read, shared: &Shared, parse: Parse, mut copy: Option<File>) {
     let mut buffer = vec![0; 64 * 1024];
     let mut rest: Vec<u8> = Vec::new();

@@ -1,22 +1,25 @@
-//! A reader of the lines: applies them, in order, exactly as they are documented.
+//! The replica: a [`Tree`] to which the command's lines are applied, and the checks beyond it.
 //!
-//! created, modified, metadata: the path exists. removed: it goes with all below it. moved: what
-//! was at the target goes, and the source comes there with all below it. A replica also notes lines
-//! that make no sense to who has applied all lines before, such as the removal of what it never
-//! heard of: they would do no harm here, but no reader could tell them from lost ones. And it
-//! remembers when each file was last reported, so that writes which were not can be found.
+//! [`Tree`] applies a change as the documentation of the lines says, and refuses one that makes no sense
+//! in it. A replica counts these, and two more sorts of lines that no reader could distinguish from lost ones: a
+//! number that does not rise, and the creation of an entry that exists. It remembers when the content of
+//! each file was last reported, so that a write without a report is found by comparing that with the
+//! file's time on disk.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
-use crate::line::{Action, Change, Line};
-use crate::tree::{Difference, Kind, Tree};
+use everwatch::{Change, ChangeKind, Tree};
 
-/// Lines that are quoted when something is wrong.
+use crate::line::{CoverageLine, Line};
+use crate::walk::{Moment, WalkedTree};
+
+/// How many wrong lines, and how many differences, a failure quotes.
 const QUOTED: usize = 12;
 
-/// How often each kind of change was told.
+/// How often each kind of change was reported.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "the kinds by their own names")]
 pub struct Tally {
     pub created: usize,
     pub modified: usize,
@@ -26,220 +29,254 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Number of changes of all kinds.
     pub fn total(&self) -> usize {
         self.created + self.modified + self.metadata + self.removed + self.moved
     }
 }
 
-/// The clock that files are stamped with.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_nanos() as i64)
-}
-
-/// See the module head.
-#[derive(Debug)]
+/// The tree as a reader of the lines knows it.
+#[derive(Debug, Default)]
 pub struct Replica {
-    /// From the root directory down, as paths are absolute.
-    tree: Tree,
+    /// The value of an entry is the time at which its content was last reported.
+    tree: Tree<Moment>,
     last_seq: u64,
+    /// The changes so far, by kind.
     pub tally: Tally,
-    /// Resyncs begun because of an overflow.
+    /// Resyncs that began because of an overflow.
     pub overflows: usize,
+    /// Resyncs that began.
     pub resyncs: usize,
-    pub coverage: Vec<(PathBuf, String, String)>,
-    /// Number of lines that make no sense, and the first few.
-    pub nonsense: usize,
+    /// All lines about coverage, in order.
+    pub coverage: Vec<CoverageLine>,
+    /// Number of lines that make no sense after the lines before them. A correct feed has none.
+    pub misfits: usize,
+    /// The first of them, for people.
     pub quotes: Vec<String>,
-    /// Changes since somebody asked to keep them.
+    /// Changes since [`Replica::keep`] was called first.
     kept: Option<Vec<Change>>,
 }
 
 impl Replica {
-    /// A replica that knows these trees.
-    pub fn new(known: impl IntoIterator<Item = (PathBuf, Option<Tree>)>) -> Replica {
-        let mut tree = Tree::new(Kind::Dir);
+    /// A replica that begins with what a walk found, whose contents count as reported now.
+    pub fn new(known: &WalkedTree) -> Replica {
+        let mut tree = Tree::default();
         let now = now();
-        for (path, below) in known {
-            if let Some(mut below) = below {
-                below.report_all(now);
-                tree.put(&path, below);
-            }
+        for (path, entry) in known.iter() {
+            tree.insert(&path, entry.file_type);
+            report(&mut tree, &path, now);
         }
         Replica {
             tree,
-            last_seq: 0,
-            tally: Tally::default(),
-            overflows: 0,
-            resyncs: 0,
-            coverage: Vec::new(),
-            nonsense: 0,
-            quotes: Vec::new(),
-            kept: None,
+            ..Replica::default()
         }
     }
 
+    /// Whether an entry exists at the path.
     pub fn contains(&self, path: &Path) -> bool {
         self.tree.get(path).is_some()
     }
 
-    /// Starts keeping changes, and returns those kept so far.
+    /// Starts to keep changes, and returns those that were kept so far.
     pub fn keep(&mut self) -> Vec<Change> {
         self.kept.replace(Vec::new()).unwrap_or_default()
     }
 
+    /// Applies a line.
     pub fn apply(&mut self, line: Line) {
         match line {
-            Line::Ready => {}
+            Line::Ready | Line::ResyncEnd => {}
             Line::Change(change) => self.apply_change(change),
-            Line::Resync {
-                reason,
-                is_end: false,
-            } => {
+            Line::ResyncBegin { reason } => {
                 self.resyncs += 1;
                 self.overflows += usize::from(reason == "overflow");
             }
-            Line::Resync { .. } => {}
-            Line::Coverage {
-                path,
-                state,
-                reason,
-            } => self.coverage.push((path, state, reason)),
+            Line::Coverage(line) => self.coverage.push(line),
         }
     }
 
     fn apply_change(&mut self, change: Change) {
+        // The entries of a snapshot have the number 0.
         if change.seq <= self.last_seq && change.seq != 0 {
             self.object("a number that is not larger than the one before", &change);
         }
         self.last_seq = self.last_seq.max(change.seq);
-        match &change.action {
-            Action::Created => {
-                self.tally.created += 1;
-                if self.contains(&change.path) {
-                    self.object("created again", &change);
-                }
-                self.exists(&change);
-            }
-            Action::Modified | Action::Metadata => {
-                let is_metadata = change.action == Action::Metadata;
-                self.tally.metadata += usize::from(is_metadata);
-                self.tally.modified += usize::from(!is_metadata);
-                if !self.contains(&change.path) {
-                    self.object("changed, but never created", &change);
-                }
-                self.exists(&change);
-            }
-            Action::Removed => {
-                self.tally.removed += 1;
-                if self.tree.take(&change.path).is_none() {
-                    self.object("removed, but not there", &change);
-                }
-            }
-            Action::Moved { from } => {
-                self.tally.moved += 1;
-                if change.path.starts_with(from) {
-                    self.object("moved into itself", &change);
-                } else {
-                    let source = self.tree.take(from);
-                    if source.is_none() {
-                        self.object("moved, but not there", &change);
-                    }
-                    let mut source = source.unwrap_or_else(|| Tree::new(change.kind));
-                    source.kind = change.kind;
-                    if !self.tree.put(&change.path, source) {
-                        self.object("moved to a directory that is not there", &change);
-                    }
-                }
-            }
+        let counter = match &change.kind {
+            ChangeKind::Created => &mut self.tally.created,
+            ChangeKind::Modified => &mut self.tally.modified,
+            ChangeKind::Metadata => &mut self.tally.metadata,
+            ChangeKind::Removed => &mut self.tally.removed,
+            ChangeKind::Moved { .. } => &mut self.tally.moved,
+            other => panic!("a kind of change without documentation: {other:?}"),
+        };
+        *counter += 1;
+        if change.kind == ChangeKind::Created && self.contains(&change.path) {
+            self.object("created again", &change);
+        }
+        if let Err(misfit) = self.tree.apply_change(&change) {
+            self.object(&misfit.to_string(), &change);
+        }
+        if matches!(change.kind, ChangeKind::Created | ChangeKind::Modified) {
+            report(&mut self.tree, &change.path, now());
         }
         if let Some(kept) = &mut self.kept {
             kept.push(change);
         }
     }
 
-    fn exists(&mut self, change: &Change) {
-        let content = if change.action == Action::Metadata {
-            0
-        } else {
-            now()
-        };
-        match self.tree.get_mut(&change.path) {
-            Some(entry) => {
-                entry.kind = change.kind;
-                entry.content = entry.content.max(content);
-            }
-            None => {
-                let mut entry = Tree::new(change.kind);
-                entry.content = content;
-                if !self.tree.put(&change.path, entry) {
-                    self.object("in a directory that is not there", change);
-                }
-            }
-        }
-    }
-
     fn object(&mut self, why: &str, change: &Change) {
-        self.nonsense += 1;
+        self.misfits += 1;
         if self.quotes.len() < QUOTED {
             self.quotes.push(format!("{why}: {change:?}"));
         }
     }
 
-    /// Compares with what walks have found.
-    pub fn difference(&self, disk: &[(PathBuf, Option<Tree>)]) -> Difference {
+    /// How this differs from what a walk found.
+    pub fn difference(&self, disk: &WalkedTree) -> Difference {
         let mut difference = Difference::default();
-        for (path, disk) in disk {
-            difference.add(path, self.tree.get(path), disk.as_ref());
+        for found in self.tree.diff(disk) {
+            let counter = match (found.here, found.there) {
+                (None, _) => &mut difference.missing,
+                (_, None) => &mut difference.ghosts,
+                _ => &mut difference.wrong_types,
+            };
+            *counter += 1;
+            difference.quote(found.to_string());
+        }
+        for (path, entry) in disk.iter() {
+            let Some(ours) = self.tree.get(&path) else {
+                continue;
+            };
+            if ours.value < entry.value {
+                difference.unreported += 1;
+                let (written, reported) = (entry.value, ours.value);
+                difference.quote(format!(
+                    "{path:?}: written at {written:?} ns, reported at {reported:?} ns"
+                ));
+            }
         }
         difference
     }
 }
 
+/// The time on the clock that files are stamped with.
+fn now() -> Moment {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.ok().map(|since| since.as_nanos() as i64)
+}
+
+/// Notes when the content of an entry was reported.
+fn report(tree: &mut Tree<Moment>, path: &Path, at: Moment) {
+    if let Some(value) = tree.value_mut(path) {
+        *value = at;
+    }
+}
+
+/// How a replica differs from the disk: numbers of entries.
+#[derive(Clone, Default, Debug)]
+pub struct Difference {
+    /// On disk, but not in the replica.
+    pub missing: usize,
+    /// In the replica, but not on disk.
+    pub ghosts: usize,
+    /// Of another type on disk.
+    pub wrong_types: usize,
+    /// Files that were written after their content was last reported.
+    pub unreported: usize,
+    /// The first of all these, for people.
+    pub quotes: Vec<String>,
+}
+
+impl Difference {
+    /// Whether there is no difference.
+    pub fn is_none(&self) -> bool {
+        self.missing + self.ghosts + self.wrong_types + self.unreported == 0
+    }
+
+    fn quote(&mut self, what: String) {
+        if self.quotes.len() < QUOTED {
+            self.quotes.push(what);
+        }
+    }
+}
+
 #[cfg(test)]
-fn change(seq: u64, action: Action, path: &str, kind: Kind) -> Line {
-    Line::Change(Change {
-        seq,
-        action,
-        path: path.into(),
-        kind,
-        was_scanned: false,
-    })
-}
+mod tests {
+    use everwatch::{Cause, FileType};
 
-#[test]
-fn a_move_drops_what_was_at_the_target_and_brings_all_below() {
-    let mut replica = Replica::new([("/r".into(), Some(Tree::new(Kind::Dir)))]);
-    replica.apply(change(1, Action::Created, "/r/a", Kind::Dir));
-    replica.apply(change(2, Action::Created, "/r/a/f", Kind::File));
-    replica.apply(change(3, Action::Created, "/r/b", Kind::Dir));
-    replica.apply(change(4, Action::Created, "/r/b/g", Kind::File));
-    replica.apply(change(
-        5,
-        Action::Moved {
-            from: "/r/a".into(),
-        },
-        "/r/b",
-        Kind::Dir,
-    ));
-    assert_eq!(replica.nonsense, 0, "{:?}", replica.quotes);
-    let there = ["/r/b/f", "/r/b/g", "/r/a"].map(|path| replica.contains(Path::new(path)));
-    assert_eq!(there, [true, false, false]);
-}
+    use super::*;
 
-#[test]
-fn lines_that_nobody_could_have_expected_are_noted() {
-    let mut replica = Replica::new([("/r".into(), Some(Tree::new(Kind::Dir)))]);
-    replica.apply(change(1, Action::Removed, "/r/a", Kind::File));
-    replica.apply(change(2, Action::Created, "/r/b/c", Kind::File));
-    replica.apply(change(2, Action::Created, "/r/d", Kind::File));
-    replica.apply(change(
-        3,
-        Action::Moved {
-            from: "/r/x".into(),
-        },
-        "/r/y",
-        Kind::File,
-    ));
-    assert_eq!(replica.nonsense, 4, "{:?}", replica.quotes);
+    fn replica() -> Replica {
+        let mut known = WalkedTree::default();
+        for dir in ["/", "/r"] {
+            known.insert(dir, FileType::Dir);
+        }
+        Replica::new(&known)
+    }
+
+    fn change(seq: u64, kind: ChangeKind, path: &str, file_type: FileType) -> Line {
+        Line::Change(Change::new(seq, kind, path, file_type, Cause::Notified))
+    }
+
+    fn moved(from: &str) -> ChangeKind {
+        ChangeKind::Moved { from: from.into() }
+    }
+
+    #[test]
+    fn a_move_drops_what_was_at_the_target_and_brings_all_below() {
+        let mut replica = replica();
+        replica.apply(change(1, ChangeKind::Created, "/r/a", FileType::Dir));
+        replica.apply(change(2, ChangeKind::Created, "/r/a/f", FileType::File));
+        replica.apply(change(3, ChangeKind::Created, "/r/b", FileType::Dir));
+        replica.apply(change(4, ChangeKind::Created, "/r/b/g", FileType::File));
+        replica.apply(change(5, moved("/r/a"), "/r/b", FileType::Dir));
+        assert_eq!(replica.misfits, 0, "{:?}", replica.quotes);
+        let exist = ["/r/b/f", "/r/b/g", "/r/a"].map(|path| replica.contains(Path::new(path)));
+        assert_eq!(exist, [true, false, false]);
+    }
+
+    #[test]
+    fn lines_that_make_no_sense_are_counted() {
+        let mut replica = replica();
+        replica.apply(change(1, ChangeKind::Removed, "/r/a", FileType::File));
+        replica.apply(change(2, ChangeKind::Created, "/r/b/c", FileType::File));
+        replica.apply(change(2, ChangeKind::Created, "/r/d", FileType::File));
+        replica.apply(change(3, moved("/r/x"), "/r/y", FileType::File));
+        replica.apply(change(4, ChangeKind::Created, "/r/d", FileType::File));
+        assert_eq!(replica.misfits, 5, "{:?}", replica.quotes);
+    }
+
+    #[test]
+    fn a_line_below_a_root_that_is_gone_makes_no_sense() {
+        let mut replica = replica();
+        replica.apply(change(1, ChangeKind::Removed, "/r", FileType::Dir));
+        replica.apply(change(2, ChangeKind::Created, "/r/a", FileType::File));
+        assert_eq!(replica.misfits, 1, "{:?}", replica.quotes);
+    }
+
+    #[test]
+    fn a_difference_counts_each_entry_and_writes_without_a_report() {
+        let mut replica = replica();
+        replica.apply(change(1, ChangeKind::Created, "/r/ghost", FileType::Dir));
+        replica.apply(change(2, ChangeKind::Created, "/r/ghost/b", FileType::File));
+        replica.apply(change(3, ChangeKind::Created, "/r/type", FileType::Dir));
+        replica.apply(change(4, ChangeKind::Created, "/r/f", FileType::File));
+        let mut disk = WalkedTree::default();
+        for dir in ["/", "/r", "/r/missing"] {
+            disk.insert(dir, FileType::Dir);
+        }
+        for file in ["/r/missing/c", "/r/type", "/r/f"] {
+            disk.insert(file, FileType::File);
+        }
+        let later = now().map(|now| now + 1_000_000_000);
+        report(&mut disk, Path::new("/r/f"), later);
+        let difference = replica.difference(&disk);
+        let counts = [
+            difference.missing,
+            difference.ghosts,
+            difference.wrong_types,
+            difference.unreported,
+        ];
+        assert_eq!(counts, [2, 2, 1, 1], "{:?}", difference.quotes);
+    }
 }

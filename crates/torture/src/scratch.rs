@@ -1,94 +1,52 @@
-//! What tests borrow from the machine and give back, also when they fail: directories, and the
-//! limit of inotify's queue.
+//! Scratch directories, and the limit of inotify's queue: borrowed from the machine, and given back when
+//! they are dropped, also by a test that fails.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::program;
+pub use everwatch_testing::scratch::Place;
+use everwatch_testing::scratch::scratch;
 use rustix::fs::{FlockOperation, flock};
+use tempfile::TempDir;
 
-/// Where a test works.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Place {
-    /// Memory: nothing slows the writers down.
-    Tmpfs,
-    /// A file system on a device.
-    Disk,
-}
-
-impl Place {
-    pub const ALL: [Place; 2] = [Place::Tmpfs, Place::Disk];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Place::Tmpfs => "tmpfs",
-            Place::Disk => "disk",
-        }
-    }
-
-    /// `EVERWATCH_DISK` may name a directory on another device than the one that is built on.
-    fn directory(self) -> PathBuf {
-        match self {
-            Place::Tmpfs => PathBuf::from("/dev/shm"),
-            Place::Disk => std::env::var_os("EVERWATCH_DISK")
-                .map_or_else(program::temporary_directory, PathBuf::from),
-        }
-    }
-}
-
-/// A fresh directory that goes with all below it when this is dropped.
+/// A new directory that is removed with all below it when this is dropped.
 #[derive(Debug)]
-pub struct Scratch {
-    path: PathBuf,
-}
+pub struct Scratch(TempDir);
 
 impl Scratch {
+    /// Makes one.
     pub fn new(place: Place) -> Scratch {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("everwatch-torture-{}-{number}", std::process::id());
-        let path = place.directory().join(name);
-        std::fs::create_dir_all(&path).expect("make a directory to work in");
-        Scratch { path }
+        Scratch(scratch(place))
     }
 
+    /// Its path, which is absolute.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.0.path()
     }
 
-    /// A fresh directory in this one.
+    /// Makes a directory in this one. `name` may be a path whose parent exists.
     pub fn dir(&self, name: &str) -> PathBuf {
-        let path = self.path.join(name);
+        let path = self.path().join(name);
         std::fs::create_dir(&path).expect("make a directory");
         path
     }
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // A writer of a failed test may still be at work.
-        for _ in 0..3 {
-            if std::fs::remove_dir_all(&self.path).is_ok() {
-                return;
-            }
-        }
-    }
-}
-
-/// The number of records that the queue of a new inotify instance holds. One for the machine, so
-/// whoever starts a command holds a shared lock on it and whoever changes it an exclusive one.
+/// The number of records that the queue of a new inotify instance holds. The whole machine has one limit,
+/// so a test holds a shared lock while it starts a command, and an exclusive one while it changes the
+/// limit. Lock and value are given back when this is dropped.
 #[derive(Debug)]
 pub struct QueueLimit {
+    /// The value to restore; `None` if it was not changed.
     before: Option<String>,
-    /// Holds the lock.
+    /// Holds the lock, flock(2).
     _file: File,
 }
 
 const QUEUE_LIMIT: &str = "/proc/sys/fs/inotify/max_queued_events";
 
 impl QueueLimit {
-    /// Makes sure that nobody changes the limit.
+    /// Keeps other tests from changing the limit. Blocks while one has it changed.
     pub fn shared() -> QueueLimit {
         QueueLimit::lock(FlockOperation::LockShared)
     }
@@ -102,7 +60,7 @@ impl QueueLimit {
         }
     }
 
-    /// Changes the limit until this is dropped. `None` if that is not allowed here.
+    /// Changes the limit. Blocks while other tests start commands. `None` without the right to change it.
     pub fn set(records: u32) -> Option<QueueLimit> {
         let mut limit = QueueLimit::lock(FlockOperation::LockExclusive);
         let before = std::fs::read_to_string(QUEUE_LIMIT).ok()?;

@@ -1,85 +1,94 @@
-//! A fresh walk of the disk, which the replica is compared with.
-//!
-//! Goes from one open directory to the next, so that paths may be longer than any system call takes.
+//! The walk of the disk that a replica is compared with: whole roots, with the time of each file.
 
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, statat};
-use rustix::io::Errno;
+use everwatch::{FileType, Tree};
+use everwatch_testing::walk::{Found, walk_with};
 
-use crate::tree::{Kind, Tree};
 use crate::unix::LINKED;
 
-const DIRECTORY: OFlags = OFlags::RDONLY
-    .union(OFlags::DIRECTORY)
-    .union(OFlags::CLOEXEC);
+/// A time in nanoseconds since 1970: on disk, when the content of a file was last written; in a replica,
+/// when that was last reported. `None` if it is not known or does not matter.
+pub type Moment = Option<i64>;
 
-/// What is at a path, with all below it. The path itself may be a symbolic link to a directory.
-pub fn walk(root: &Path) -> Option<Tree> {
-    match openat(CWD, root, DIRECTORY, Mode::empty()) {
-        Ok(dir) => Some(list(dir)),
-        Err(Errno::NOENT) => None,
-        Err(_) => kind_at(CWD, root).map(Tree::new),
-    }
-}
+/// The entries that a walk found.
+pub type WalkedTree = Tree<Moment>;
 
-/// What is at several paths.
-pub fn walk_all(roots: &[&Path]) -> Vec<(PathBuf, Option<Tree>)> {
-    roots
-        .iter()
-        .map(|root| (root.to_path_buf(), walk(root)))
-        .collect()
-}
-
-fn list(dir: OwnedFd) -> Tree {
-    let mut tree = Tree::new(Kind::Dir);
-    let entries = Dir::read_from(&dir).expect("read a directory");
-    for entry in entries {
-        let entry = entry.expect("read a directory");
-        let name = entry.file_name();
-        if [b".", b"..".as_slice()].contains(&name.to_bytes()) {
-            continue;
+/// The entries at and below the roots, and the directories above them, so that a [`Tree`] judges every
+/// change of a root. A root may be a symbolic link to a directory; links below are entries.
+pub fn walk(roots: &[&Path]) -> WalkedTree {
+    let mut tree = tops(roots);
+    for root in roots {
+        if let Some(file_type) = type_of_root(root) {
+            add(root, file_type, &mut tree);
         }
-        let kind = match entry.file_type() {
-            FileType::Unknown => kind_at(&dir, name),
-            known => Some(kind(known)),
-        };
-        let mut child = match kind {
-            Some(Kind::Dir) => {
-                let flags = DIRECTORY | OFlags::NOFOLLOW;
-                openat(&dir, name, flags, Mode::empty()).map_or_else(|_| Tree::new(Kind::Dir), list)
-            }
-            Some(kind) => Tree::new(kind),
-            None => continue,
-        };
-        if child.kind == Kind::File {
-            child.content = written(&dir, name);
-        }
-        tree.add(name.to_bytes(), child);
     }
     tree
 }
 
-fn written(dir: impl AsFd, name: &std::ffi::CStr) -> i64 {
-    match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) if !Mode::from_raw_mode(stat.st_mode).contains(LINKED) => {
-            stat.st_mtime * 1_000_000_000 + stat.st_mtime_nsec as i64
+/// Like [`walk`], but only roots that are directories have entries: the name of a root may have become
+/// that of a file, which no root covers unless it lies within another one.
+pub fn walk_directories(roots: &[&Path]) -> WalkedTree {
+    let mut tree = tops(roots);
+    for root in roots {
+        if type_of_root(root) == Some(FileType::Dir) {
+            add(root, FileType::Dir, &mut tree);
         }
-        _ => 0,
+    }
+    tree
+}
+
+/// The roots as empty directories, with those above them: what a reader knows before a snapshot.
+pub fn empty_roots(roots: &[&Path]) -> WalkedTree {
+    let mut tree = tops(roots);
+    for root in roots {
+        tree.insert(root, FileType::Dir);
+    }
+    tree
+}
+
+/// The directories above the roots, other than those that are within a root.
+fn tops(roots: &[&Path]) -> WalkedTree {
+    let mut tree = WalkedTree::default();
+    for above in roots.iter().flat_map(|root| root.ancestors().skip(1)) {
+        if !roots.iter().any(|root| above.starts_with(root)) {
+            tree.insert(above, FileType::Dir);
+        }
+    }
+    tree
+}
+
+/// The type of a root: a link to a directory is a directory, any other link a link.
+fn type_of_root(root: &Path) -> Option<FileType> {
+    if root.is_dir() {
+        return Some(FileType::Dir);
+    }
+    let kind = std::fs::symlink_metadata(root).ok()?.file_type();
+    Some(match kind {
+        kind if kind.is_file() => FileType::File,
+        kind if kind.is_symlink() => FileType::Symlink,
+        _ => FileType::Other,
+    })
+}
+
+/// Adds a root and what is below it.
+fn add(root: &Path, file_type: FileType, tree: &mut WalkedTree) {
+    tree.insert(root, file_type);
+    let below = walk_with(root, written);
+    for (path, entry) in below.iter() {
+        tree.insert(&path, entry.file_type);
+        if let Some(value) = tree.value_mut(&path) {
+            *value = entry.value;
+        }
     }
 }
 
-fn kind_at(dir: impl AsFd, name: impl rustix::path::Arg) -> Option<Kind> {
-    let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-    Some(kind(FileType::from_raw_mode(stat.st_mode)))
-}
-
-fn kind(kind: FileType) -> Kind {
-    match kind {
-        FileType::RegularFile => Kind::File,
-        FileType::Directory => Kind::Dir,
-        FileType::Symlink => Kind::Symlink,
-        _ => Kind::Other,
+/// When the content of a file was last written. Not known of a file with several names, because a write is
+/// reported under the name that was used.
+fn written(found: &Found<'_>) -> Moment {
+    let is_linked = |mode| mode & LINKED.bits() != 0;
+    match found.file_type {
+        FileType::File if !found.mode().is_some_and(is_linked) => found.modified(),
+        _ => None,
     }
 }

@@ -1,25 +1,26 @@
 //! Workloads: random operations that a seed determines, by several writers, at full speed or paced.
 //!
-//! Each writer has its own generator, so what it wants to do depends on the seed alone; what comes
-//! of it depends on the others, who work on the same names. Operations that fail because another
-//! writer was faster are not counted.
+//! Each writer has a generator of its own, so what it tries depends on the seed alone; what succeeds
+//! depends on the other writers, which work on the same names. An operation that fails because another
+//! writer was faster is not counted.
 
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use everwatch_testing::random::Random;
+
 use crate::names::Names;
-use crate::random::Random;
 use crate::writer::{Peculiar, Writer};
 
-/// What is done.
+/// The sort of operations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Plan {
     /// Creations in one directory.
     Burst,
     /// `mkdir -p` chains with a leaf.
     Deep,
-    /// Everything there is, in each other's way.
+    /// Operations of all sorts on the same names.
     Mix,
     /// Files and whole directories renamed, swapped, exchanged, moved away and back.
     RenameStorm,
@@ -28,6 +29,7 @@ pub enum Plan {
 }
 
 impl Plan {
+    /// All of them.
     pub const ALL: [Plan; 5] = [
         Plan::Burst,
         Plan::Deep,
@@ -36,6 +38,7 @@ impl Plan {
         Plan::Churn,
     ];
 
+    /// The word for it in a description of a run.
     pub fn name(self) -> &'static str {
         match self {
             Plan::Burst => "burst",
@@ -47,25 +50,30 @@ impl Plan {
     }
 }
 
-/// See the module head.
+/// A workload that is determined by its fields.
 #[derive(Clone, Copy, Debug)]
 pub struct Workload {
+    /// The sort of operations.
     pub plan: Plan,
+    /// The names of entries.
     pub names: Names,
+    /// Determines what each writer tries.
     pub seed: u64,
+    /// Successful operations of all writers together.
     pub operations: usize,
+    /// Threads that write.
     pub writers: usize,
-    /// Operations of all writers in a second; `None`: as fast as they come.
+    /// Operations of all writers per second; `None` means full speed.
     pub pace: Option<u32>,
-    /// Only what Windows has as well.
+    /// Whether operations that Windows lacks are left out.
     pub is_portable: bool,
 }
 
-/// Operations that may fail for one that succeeds, on average.
+/// Attempts per operation that shall succeed, on average, before a writer gives up.
 const FAILURES: usize = 50;
 
 impl Workload {
-    /// Does it all in the given directories. Returns the number of operations that were done.
+    /// Runs the workload in the given directories. Returns the number of operations that succeeded.
     pub fn run(&self, roots: &[PathBuf]) -> usize {
         std::thread::scope(|scope| {
             let writers: Vec<_> = (0..self.writers)
@@ -78,6 +86,7 @@ impl Workload {
         })
     }
 
+    /// Runs the share of one writer.
     fn write(&self, number: usize, roots: &[PathBuf]) -> usize {
         let seed = self.seed.wrapping_mul(0x0100_0000_01b3) ^ number as u64;
         let mut writer = Writer::new(Random::new(seed), self.names, number, roots);
@@ -90,14 +99,15 @@ impl Workload {
                 break;
             }
             if let Some(pace) = self.pace {
-                let turn = Duration::from_secs_f64((done * self.writers) as f64 / f64::from(pace));
-                std::thread::sleep(turn.saturating_sub(began.elapsed()));
+                let due = Duration::from_secs_f64((done * self.writers) as f64 / f64::from(pace));
+                std::thread::sleep(due.saturating_sub(began.elapsed()));
             }
             done += usize::from(self.operate(&mut writer).is_ok());
         }
         done
     }
 
+    /// Tries an operation that only Unix has.
     fn peculiar(&self, writer: &mut Writer<'_>, operation: Peculiar) -> io::Result<()> {
         if self.is_portable {
             return Err(io::ErrorKind::Unsupported.into());
@@ -105,6 +115,7 @@ impl Workload {
         writer.peculiar(operation)
     }
 
+    /// Tries one operation.
     fn operate(&self, writer: &mut Writer<'_>) -> io::Result<()> {
         let choice = writer.random.below(100);
         match self.plan {

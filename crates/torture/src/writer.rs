@@ -1,6 +1,6 @@
-//! One writer of a workload: the single operations, and what it knows of the tree.
+//! A writer of a workload: the operations, and the paths that it remembers.
 //!
-//! A writer remembers paths that were there once. Renames by itself or others make them stale; an
+//! A writer remembers paths that existed once. Renames, its own and those of others, make them stale; an
 //! operation that fails forgets the paths that it used.
 
 use std::ffi::OsString;
@@ -8,39 +8,51 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::names::Names;
-use crate::random::Random;
+use everwatch_testing::random::Random;
 
-/// Paths of each sort that a writer remembers.
+use crate::names::Names;
+
+/// How many files, and how many directories, a writer remembers.
 const REMEMBERED: usize = 512;
 
-/// Names of one sort: few, so that they are used again and again.
+/// Number of names for each sort of entry: few, so that they recur.
 const VARIETY: usize = 60;
 
-/// Paths are not made longer than this.
+/// No path that is made is longer, in bytes. PATH_MAX is 4096.
 const LONGEST_PATH: usize = 3500;
 
 /// Operations that only Unix has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Peculiar {
+    /// Gives a file another name.
     HardLink,
+    /// Makes a symbolic link.
     Symlink,
+    /// Replaces a symbolic link by a rename.
     SwapSymlink,
+    /// Swaps two entries by one rename.
     Exchange,
+    /// Changes permissions.
     ChangeMode,
+    /// Makes a named pipe.
     Pipe,
 }
 
+/// A writer: a seed, a number, and the paths that it remembers.
 pub struct Writer<'a> {
+    /// Decides what is done.
     pub random: Random,
     names: Names,
     number: usize,
     roots: &'a [PathBuf],
     dirs: Vec<PathBuf>,
+    /// Files that are remembered.
     pub files: Vec<PathBuf>,
+    /// The number of the last name that only this writer uses.
     serial: usize,
 }
 
+/// Remembers a path, in the place of a random one if there are too many.
 fn remember(known: &mut Vec<PathBuf>, random: &mut Random, path: PathBuf) {
     if known.len() < REMEMBERED {
         known.push(path);
@@ -50,11 +62,13 @@ fn remember(known: &mut Vec<PathBuf>, random: &mut Random, path: PathBuf) {
     }
 }
 
+/// The error of an operation that finds nothing to work on.
 pub fn nothing_known() -> io::Error {
     io::ErrorKind::NotFound.into()
 }
 
 impl<'a> Writer<'a> {
+    /// A writer that remembers nothing. `number` tells writers of one workload apart.
     pub fn new(random: Random, names: Names, number: usize, roots: &'a [PathBuf]) -> Writer<'a> {
         Writer {
             random,
@@ -67,59 +81,66 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// One of the directories that the workload fills.
     pub fn root(&mut self) -> PathBuf {
-        self.random.pick(self.roots).cloned().unwrap_or_default()
+        self.random.choose(self.roots).cloned().unwrap_or_default()
     }
 
+    /// A directory to work in: one that is remembered, or a root.
     pub fn dir(&mut self) -> PathBuf {
-        if self.random.chance(15) {
+        if self.random.chance(150) {
             return self.root();
         }
-        match self.random.pick(&self.dirs).cloned() {
+        match self.random.choose(&self.dirs).cloned() {
             Some(dir) if dir.as_os_str().len() < LONGEST_PATH => dir,
             _ => self.root(),
         }
     }
 
+    /// A name that other writers use as well.
     pub fn name(&mut self, letter: char) -> OsString {
         self.names.one_of(&mut self.random, letter, VARIETY)
     }
 
+    /// A path for a new entry, at which another one may exist.
     pub fn place(&mut self, letter: char) -> PathBuf {
         let dir = self.dir();
         dir.join(self.name(letter))
     }
 
-    /// A name that no other writer uses.
+    /// A path that no other writer uses.
     pub fn own_place(&mut self, what: &str) -> PathBuf {
         self.serial += 1;
         self.root()
             .join(format!("{what}-{}-{}", self.number, self.serial))
     }
 
+    /// A file that existed once. An error if none is remembered.
     pub fn known_file(&mut self) -> io::Result<PathBuf> {
         self.random
-            .pick(&self.files)
+            .choose(&self.files)
             .cloned()
             .ok_or_else(nothing_known)
     }
 
+    /// A directory that existed once. An error if none is remembered.
     pub fn known_dir(&mut self) -> io::Result<PathBuf> {
         self.random
-            .pick(&self.dirs)
+            .choose(&self.dirs)
             .cloned()
             .ok_or_else(nothing_known)
     }
 
+    /// A file or a directory that existed once.
     pub fn known(&mut self) -> io::Result<PathBuf> {
-        if self.random.chance(50) {
+        if self.random.chance(500) {
             self.known_dir()
         } else {
             self.known_file()
         }
     }
 
-    /// Forgets paths that turned out to be stale, and passes the failure on.
+    /// Forgets these paths if the operation failed, and returns its result.
     pub fn check<T>(&mut self, paths: &[&Path], result: io::Result<T>) -> io::Result<T> {
         if result.is_err() {
             self.files.retain(|known| !paths.contains(&known.as_path()));
@@ -128,19 +149,23 @@ impl<'a> Writer<'a> {
         result
     }
 
+    /// Remembers a file.
     pub fn has_file(&mut self, path: PathBuf) {
         remember(&mut self.files, &mut self.random, path);
     }
 
+    /// Remembers a directory.
     pub fn has_dir(&mut self, path: PathBuf) {
         remember(&mut self.dirs, &mut self.random, path);
     }
 
+    /// Fails: there are no such operations on this system.
     #[cfg(not(unix))]
     pub fn peculiar(&mut self, _: Peculiar) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    /// Whether too few entries are remembered for a storm of renames.
     pub fn is_poor(&self) -> bool {
         self.dirs.len() < 20 || self.files.len() < 20
     }
@@ -158,9 +183,9 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// `mkdir -p` with a file at the end; sometimes below a chain that is there.
+    /// Creates a chain of up to eight directories with a file at its end, sometimes below another chain.
     pub fn make_chain(&mut self) -> io::Result<()> {
-        let mut path = match self.random.chance(30) {
+        let mut path = match self.random.chance(300) {
             true => self.dir(),
             false => self.own_place("chain"),
         };
@@ -173,6 +198,7 @@ impl<'a> Writer<'a> {
         fs::write(leaf, "leaf")
     }
 
+    /// Creates a file, or overwrites one.
     pub fn create(&mut self) -> io::Result<()> {
         let path = self.place('f');
         let length = self.random.below(64);
@@ -182,6 +208,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// Creates a directory.
     pub fn make_dir(&mut self) -> io::Result<()> {
         let path = self.place('d');
         fs::create_dir(&path)?;
@@ -189,7 +216,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// A new directory that has children by the time at which anybody can look.
+    /// Creates directories in each other at once, with a file in the innermost.
     pub fn make_nested(&mut self) -> io::Result<()> {
         let mut path = self.place('d');
         for _ in 0..1 + self.random.below(4) {
@@ -203,9 +230,10 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// Renames a file within its directory, or to another one, over what is there.
     pub fn rename_file(&mut self) -> io::Result<()> {
         let from = self.known_file()?;
-        let to = match (self.random.chance(40), from.parent()) {
+        let to = match (self.random.chance(400), from.parent()) {
             (true, Some(dir)) => dir.join(self.name('f')),
             _ => self.place('f'),
         };
@@ -216,11 +244,11 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Renames a directory, with all that is in it, within its directory, to another one, or into
-    /// another one; sometimes onto one that is empty.
+    /// Renames a directory with its contents, within its parent or into another directory; sometimes over
+    /// an empty one.
     pub fn rename_dir(&mut self) -> io::Result<()> {
         let from = self.known_dir()?;
-        let to = match (self.random.chance(30), from.parent()) {
+        let to = match (self.random.chance(300), from.parent()) {
             (true, Some(dir)) => dir.join(self.name('d')),
             _ => self.place('d'),
         };
@@ -236,7 +264,7 @@ impl<'a> Writer<'a> {
 
     /// Writes a new version beside the file and renames it over the old one.
     pub fn replace(&mut self) -> io::Result<()> {
-        let target = match self.random.chance(70) {
+        let target = match self.random.chance(700) {
             true => self.known_file().unwrap_or_else(|_| self.place('f')),
             false => self.place('f'),
         };
@@ -255,21 +283,22 @@ impl<'a> Writer<'a> {
 
     /// Swaps two entries by three renames.
     pub fn swap(&mut self) -> io::Result<()> {
-        let (one, other) = match self.random.chance(50) {
+        let (one, other) = match self.random.chance(500) {
             true => (self.known_dir()?, self.known_dir()?),
             false => (self.known_file()?, self.known_file()?),
         };
-        let aside = self.own_place("swap");
-        let done = fs::rename(&one, &aside);
+        let parked = self.own_place("swap");
+        let done = fs::rename(&one, &parked);
         self.check(&[&one], done)?;
-        let done = fs::rename(&other, &one).and_then(|()| fs::rename(&aside, &other));
+        let done = fs::rename(&other, &one).and_then(|()| fs::rename(&parked, &other));
         if done.is_err() {
-            // Whatever is in the way stays; the entry is found under its name aside.
-            let _ = fs::rename(&aside, &one);
+            // If this fails as well, the entry stays under its temporary name.
+            let _ = fs::rename(&parked, &one);
         }
         done
     }
 
+    /// Renames an entry away and back at once.
     pub fn away_and_back(&mut self) -> io::Result<()> {
         let home = self.known()?;
         let away = self.own_place("away");
@@ -277,20 +306,21 @@ impl<'a> Writer<'a> {
         self.check(&[&home], done)
     }
 
+    /// Removes a file.
     pub fn delete(&mut self) -> io::Result<()> {
         let path = self.known_file()?;
         self.files.retain(|known| *known != path);
         fs::remove_file(path)
     }
 
-    /// `rm -r`, of what others may be writing to.
+    /// Removes a directory with its contents, which others may be writing to.
     pub fn delete_all(&mut self) -> io::Result<()> {
         let path = self.known_dir()?;
         self.dirs.retain(|known| !known.starts_with(&path));
         fs::remove_dir_all(path)
     }
 
-    /// A file takes the name of a directory.
+    /// Replaces a directory by a file.
     pub fn become_file(&mut self) -> io::Result<()> {
         let path = self.known_dir()?;
         self.dirs.retain(|known| !known.starts_with(&path));
@@ -300,7 +330,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// A directory takes the name of a file.
+    /// Replaces a file by a directory.
     pub fn become_dir(&mut self) -> io::Result<()> {
         let path = self.known_file()?;
         self.files.retain(|known| *known != path);
@@ -310,6 +340,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// Appends to a file.
     pub fn write_more(&mut self) -> io::Result<()> {
         let path = self.known_file()?;
         let done = fs::OpenOptions::new().append(true).open(&path);
@@ -317,7 +348,7 @@ impl<'a> Writer<'a> {
         self.check(&[&path], done)
     }
 
-    /// Learns what others have made.
+    /// Lists a directory and remembers up to eight of its entries.
     pub fn discover(&mut self) -> io::Result<()> {
         let dir = self.dir();
         let listing = fs::read_dir(&dir);
@@ -340,7 +371,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Directories three levels deep, with files.
+    /// Creates a tree of three levels with four files in each.
     pub fn make_population(&mut self) -> io::Result<()> {
         let mut path = self.own_place("tree");
         for level in 0..3 {
@@ -356,7 +387,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// A new directory is filled and at once moved over an old name.
+    /// Fills a new directory and moves it to another name at once.
     pub fn become_populated(&mut self) -> io::Result<()> {
         let (fresh, place) = (self.own_place("fresh"), self.place('d'));
         fs::create_dir(&fresh)?;
@@ -368,8 +399,9 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// Creates a file and removes it at once.
     pub fn temporary_file(&mut self) -> io::Result<()> {
-        let path = match self.random.chance(50) {
+        let path = match self.random.chance(500) {
             true => self.own_place("tmp"),
             false => self.place('t'),
         };
@@ -377,6 +409,7 @@ impl<'a> Writer<'a> {
         fs::remove_file(path)
     }
 
+    /// Creates a small tree and removes it at once.
     pub fn temporary_dir(&mut self) -> io::Result<()> {
         let path = self.own_place("tmpdir");
         fs::create_dir_all(path.join("a/b"))?;
@@ -386,7 +419,7 @@ impl<'a> Writer<'a> {
         fs::remove_dir_all(path)
     }
 
-    /// log.2 becomes log.3, log.1 log.2, log log.1, and there is a new log.
+    /// Rotates a log: log.3 becomes log.4 and so on down to log, and a new log is written.
     pub fn rotate(&mut self) -> io::Result<()> {
         let log = self.root().join(format!("log{}", self.random.below(4)));
         let version = |number: usize| {
@@ -400,7 +433,7 @@ impl<'a> Writer<'a> {
                 _ => {}
             }
         }
-        // The first log ever has nothing before it.
+        // The first log has none before it.
         let _ = fs::rename(&log, version(1));
         fs::write(&log, log.as_os_str().as_encoded_bytes())?;
         self.has_file(log);

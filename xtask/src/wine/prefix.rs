@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::machine;
+use crate::prerequisites::{self, target_directory};
 use crate::process::{self, output_of, prepare};
 
 const SERVER: &str = "wineserver";
@@ -159,18 +159,11 @@ fn quiet(command: &mut Command) -> &mut Command {
 
 /// Finds or installs Wine.
 pub(super) fn loader() -> Result<PathBuf, String> {
-    let find = || LOADERS.iter().find_map(|name| machine::find(name));
-    if find().is_none() || machine::find(SERVER).is_none() {
-        machine::install(PACKAGES)?;
+    let find = || LOADERS.iter().find_map(|name| prerequisites::find(name));
+    if find().is_none() || prerequisites::find(SERVER).is_none() {
+        prerequisites::install(PACKAGES)?;
     }
     find().ok_or_else(|| "Wine is installed, but its loader is not found".to_owned())
-}
-
-/// Where cargo builds, as an absolute path.
-pub(super) fn target_directory() -> PathBuf {
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    std::path::absolute(&target).unwrap_or(target)
 }
 
 fn place() -> Result<PathBuf, String> {

@@ -1,10 +1,11 @@
 //! Opening, looking and listing, always relative to an open directory.
 
 use std::mem::MaybeUninit;
+use std::num::NonZeroU32;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use everwatch_core::entry::{FileType, Identity, Stat};
+use everwatch_core::entry::{Birth, FileType, Identity, InodeNumber, Stat};
 use everwatch_core::fault::{Fault, FaultKind};
 use everwatch_core::listing::Listing;
 use everwatch_core::time::FileTime;
@@ -77,12 +78,12 @@ fn look(dir: &OwnedFd, name: impl Arg + Copy, flags: AtFlags) -> Result<Stat, Fa
             Ok(Stat {
                 kind: kind(UnixType::from_raw_mode(found.st_mode)).unwrap_or(FileType::Other),
                 device: found.st_dev,
-                inode: found.st_ino,
-                born: 0,
+                inode: InodeNumber::new(found.st_ino),
+                birth: Birth::Unknown,
                 modified: time(found.st_mtime, found.st_mtime_nsec),
                 changed: time(found.st_ctime, found.st_ctime_nsec),
                 size: found.st_size as u64,
-                links: u32::try_from(found.st_nlink).unwrap_or(u32::MAX),
+                links: NonZeroU32::new(u32::try_from(found.st_nlink).unwrap_or(u32::MAX)),
             })
         }
         Err(errno) => Err(fault(errno)),
@@ -96,15 +97,17 @@ fn from_statx(found: &Statx) -> Stat {
             .saturating_add(i64::from(time.tv_nsec))
     };
     let has_birth = StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::BTIME);
+    // A file system may claim to keep the time and leave it at zero.
+    let created_at = Some(time(found.stx_btime)).filter(|&time| has_birth && time != 0);
     Stat {
         kind: kind(UnixType::from_raw_mode(u32::from(found.stx_mode))).unwrap_or(FileType::Other),
         device: u64::from(found.stx_dev_major) << 32 | u64::from(found.stx_dev_minor),
-        inode: found.stx_ino,
-        born: if has_birth { time(found.stx_btime) } else { 0 },
+        inode: InodeNumber::new(found.stx_ino),
+        birth: created_at.map_or(Birth::Unknown, Birth::At),
         modified: time(found.stx_mtime),
         changed: time(found.stx_ctime),
         size: found.stx_size,
-        links: found.stx_nlink,
+        links: NonZeroU32::new(found.stx_nlink),
     }
 }
 
@@ -130,7 +133,7 @@ pub(super) fn list(
         let entry = entry.map_err(fault)?;
         let name = entry.file_name().to_bytes();
         if name != b"." && name != b".." {
-            listing.push(name, entry.ino(), kind(entry.file_type()));
+            listing.push(name, InodeNumber::new(entry.ino()), kind(entry.file_type()));
         }
     }
     Ok(())

@@ -2,15 +2,15 @@
 //!
 //! A buffer is data from outside: one that is malformed, or names nothing, means that records are lost.
 //! The halves of a rename come one after the other, in one buffer or at the end of one and the beginning
-//! of the next, and are tied together by a cookie that is never used again. A removal may be the first
-//! half of a move to another directory, so it is told as a departure. Extended records say what their entry
-//! is; where their numbers are those of listings, and never used again, nobody has to look at it.
+//! of the next, and are tied together by a cookie that is never reused. A removal may be the first
+//! half of a move to another directory, so it is reported as a departure. Extended records say what their entry
+//! is; where their numbers are those of listings, and never reused, no look is needed.
 
 use std::collections::HashMap;
 
-use everwatch_core::entry::Watch;
+use everwatch_core::entry::{InodeNumber, Watch};
 use everwatch_core::queue::RecordQueue;
-use everwatch_core::record::{Action, Described, Record};
+use everwatch_core::record::{Action, Cookie, Described, Record};
 use everwatch_directory_reads::Layout;
 use everwatch_directory_reads::records::{self, Action as Notified, Extended};
 
@@ -47,8 +47,8 @@ impl Ledger {
 pub(super) struct Tail {
     watch: Watch,
     numbers: Numbers,
-    /// The cookie of a first half whose second half is to be the next record.
-    half: Option<u32>,
+    /// The cookie of a first half whose second half must be the next record.
+    half: Option<Cookie>,
 }
 
 impl Tail {
@@ -86,21 +86,21 @@ impl Tail {
             change.name.push_wtf8(&mut path);
             let half = self.half.take();
             let (action, cookie) = match change.action {
-                Notified::Added => (Action::Created, 0),
-                Notified::Removed => (Action::Departed, 0),
-                Notified::Modified => (Action::Modified, 0),
+                Notified::Added => (Action::Created, None),
+                Notified::Removed => (Action::Departed, None),
+                Notified::Modified => (Action::Modified, None),
                 Notified::OldName => {
                     // 0 is no cookie.
                     ledger.cookies = ledger.cookies.wrapping_add(1).max(1);
-                    self.half = Some(ledger.cookies);
-                    (Action::MovedFrom, ledger.cookies)
+                    self.half = Cookie::new(ledger.cookies);
+                    (Action::MovedFrom, self.half)
                 }
                 Notified::NewName => match half {
-                    Some(cookie) => (Action::MovedTo, cookie),
-                    None => (Action::Created, 0),
+                    Some(_) => (Action::MovedTo, half),
+                    None => (Action::Created, None),
                 },
                 // Streams, and what is yet to be invented: the entry is not what it was.
-                _ => (Action::Modified, 0),
+                _ => (Action::Modified, None),
             };
             let reviewed = match ledger.names.get_mut(&self.watch) {
                 Some(names) => {
@@ -117,7 +117,7 @@ impl Tail {
                 watch: self.watch,
                 action: reviewed,
                 is_dir: false,
-                cookie: if reviewed == action { cookie } else { 0 },
+                cookie: cookie.filter(|_| reviewed == action),
                 described: change.extended.and_then(|entry| self.describe(&entry)),
                 name: &path,
             });
@@ -126,13 +126,13 @@ impl Tail {
 
     /// What a record says of its entry, if that can be relied on.
     fn describe(&self, entry: &Extended) -> Option<Described> {
-        // File systems that have no number for an entry give one of these.
-        let has_number = !matches!(entry.file_id, 0 | u64::MAX);
+        // File systems that have no number for an entry give zero or all ones.
+        let inode = InodeNumber::new(entry.file_id).filter(|&number| number != InodeNumber::MAX)?;
         // Without its tag, a reparse point may be anything.
         let is_known = !is_reparse_point(entry.file_attributes) || entry.reparse_point_tag != 0;
-        (self.numbers == Numbers::Unique && has_number && is_known).then(|| Described {
+        (self.numbers == Numbers::Unique && is_known).then(|| Described {
             kind: kind_of(entry.file_attributes, entry.reparse_point_tag),
-            inode: entry.file_id,
+            inode,
         })
     }
 

@@ -1,4 +1,4 @@
-//! What `everwatch watch` prints, in each format.
+//! The output of `everwatch watch`, in each format.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::support::{PATIENCE, Session, everwatch, normal, said, temp};
+use everwatch_testing::scratch::temp;
 use insta::assert_snapshot;
+
+use crate::support::{PATIENCE, Session, everwatch, normal, said};
 
 /// Does one thing of each kind below `root`, each after the one before has been `seen`.
 fn perform(root: &Path, mut seen: impl FnMut(&str)) {
@@ -80,7 +82,7 @@ fn fields_that_end_in_nul() {
 }
 
 #[test]
-fn a_new_directory_with_contents_is_told_of_one_by_one() {
+fn the_contents_of_a_new_directory_are_reported_one_by_one() {
     let (dir, outside) = (temp(), temp());
     fs::create_dir_all(outside.path().join("d/e")).expect("directories");
     fs::write(outside.path().join("d/e/f"), "").expect("a file");
@@ -93,7 +95,7 @@ fn a_new_directory_with_contents_is_told_of_one_by_one() {
 }
 
 #[test]
-fn names_that_are_no_text_or_would_break_a_line_are_told_exactly() {
+fn names_that_are_not_text_or_would_break_a_line_are_reported_exactly() {
     let names: [&[u8]; 5] = [
         b"new\nline",
         b"\x1b[31mred",
@@ -269,7 +271,7 @@ fn the_paths_of_changes_are_below_the_roots_that_were_announced() {
 }
 
 #[test]
-fn a_root_that_is_no_text_is_announced_by_its_bytes_too() {
+fn a_root_that_is_not_text_is_announced_by_its_bytes_too() {
     let dir = temp();
     let root: PathBuf = dir.path().join(OsStr::from_bytes(b"caf\xe9"));
     fs::create_dir(&root).expect("a directory");
@@ -330,7 +332,7 @@ fn lines_are_flushed_whenever_the_tree_rests() {
 }
 
 #[test]
-fn help_and_version_are_printed_and_end_well() {
+fn help_and_version_are_printed_with_exit_code_0() {
     for arguments in [
         &["--help"][..],
         &["--version"],
@@ -350,7 +352,7 @@ fn the_help_of_watch() {
 }
 
 #[test]
-fn a_root_that_goes_and_comes_back_is_told_of() {
+fn a_root_that_goes_and_comes_back_is_reported() {
     let dir = temp();
     let root = dir.path().join("root");
     fs::create_dir(&root).expect("a directory");

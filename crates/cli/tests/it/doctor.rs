@@ -1,9 +1,11 @@
-//! What `everwatch doctor` says about this machine.
+//! The report of `everwatch doctor` about this machine.
 
 use std::fs;
 use std::path::Path;
 
-use crate::support::{everwatch, said, temp};
+use everwatch_testing::scratch::temp;
+
+use crate::support::{everwatch, said};
 
 fn report(path: &Path) -> String {
     let said = said(everwatch(["doctor"]).arg(path));
@@ -16,13 +18,13 @@ fn line<'a>(report: &'a str, name: &str) -> &'a str {
         .lines()
         .find_map(|line| line.trim_start().strip_prefix(name));
     found
-        .unwrap_or_else(|| panic!("{name:?} is not told of:\n{report}"))
+        .unwrap_or_else(|| panic!("{name:?} is not in the report:\n{report}"))
         .trim()
 }
 
 #[cfg(unix)]
 #[test]
-fn it_tells_of_the_file_system_the_backend_and_each_limit() {
+fn it_reports_the_file_system_the_backend_and_each_limit() {
     let dir = temp();
     let report = report(dir.path());
     assert_eq!(line(&report, "path"), &*dir.path().to_string_lossy());
@@ -34,17 +36,17 @@ fn it_tells_of_the_file_system_the_backend_and_each_limit() {
         "max_queued_events",
     ] {
         let value = fs::read_to_string(format!("/proc/sys/fs/inotify/{limit}")).expect("a limit");
-        let told = line(&report, limit);
-        assert!(told.starts_with(value.trim()), "{told}");
+        let shown = line(&report, limit);
+        assert!(shown.starts_with(value.trim()), "{shown}");
         assert!(
-            told.ends_with(&format!("sysctl fs.inotify.{limit}")),
-            "{told}"
+            shown.ends_with(&format!("sysctl fs.inotify.{limit}")),
+            "{shown}"
         );
     }
 }
 
 #[test]
-fn it_tells_what_arming_the_path_took() {
+fn it_reports_what_arming_the_path_took() {
     let dir = temp();
     for at in 0..30 {
         fs::create_dir_all(dir.path().join(format!("d{at}"))).expect("directories");
@@ -63,7 +65,7 @@ fn it_tells_what_arming_the_path_took() {
 
 #[cfg(unix)]
 #[test]
-fn it_tells_what_would_be_polled_and_why() {
+fn it_reports_what_would_be_polled_and_why() {
     let report = report(Path::new("/sys/kernel/mm"));
     assert_eq!(line(&report, "file system"), "sysfs");
     assert!(line(&report, "backend").starts_with("poll, because of: pseudo-file-system. "));
@@ -71,7 +73,7 @@ fn it_tells_what_would_be_polled_and_why() {
 }
 
 #[test]
-fn it_tells_of_a_single_file() {
+fn it_reports_on_a_single_file() {
     let dir = temp();
     let path = dir.path().join("file");
     fs::write(&path, "").expect("a file");
@@ -79,7 +81,7 @@ fn it_tells_of_a_single_file() {
 }
 
 #[test]
-fn it_tells_of_each_path() {
+fn it_reports_on_each_path() {
     let (one, two) = (temp(), temp());
     let said = said(everwatch(["doctor"]).arg(one.path()).arg(two.path()));
     let text = String::from_utf8(said.out).expect("text");
@@ -108,7 +110,7 @@ fn a_path_that_would_break_a_line_is_escaped() {
 
 #[cfg(windows)]
 #[test]
-fn it_tells_of_the_file_system_the_backend_and_who_each_completion_model_is_for() {
+fn it_reports_the_file_system_the_backend_and_the_purpose_of_each_completion_model() {
     let dir = temp();
     let report = report(dir.path());
     assert_eq!(line(&report, "path"), &*dir.path().to_string_lossy());

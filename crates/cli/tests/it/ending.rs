@@ -1,14 +1,16 @@
-//! How the command ends: by a signal, or because nobody reads any more.
+//! The end of the command: by a signal, or because the reader has gone.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::support::{PATIENCE, Session, Signal, everwatch, memory, said, temp};
+use everwatch_testing::scratch::{memory, temp};
+
+use crate::support::{PATIENCE, Session, Signal, everwatch, said};
 
 #[test]
-fn interrupt_and_termination_end_it_well_after_what_happened_before_is_printed() {
+fn interrupt_and_termination_end_it_after_everything_before_is_printed() {
     for signal in [Signal::INT, Signal::TERM] {
         let dir = memory();
         let session = Session::watch(&["--format", "json"], dir.path());
@@ -90,7 +92,7 @@ fn it_ends_by_a_signal_under_load_in_bounded_time() {
     });
 }
 
-/// Runs the command with a pipe that nobody reads, and fills it.
+/// Runs the command with a pipe that is not read, and fills the pipe.
 fn blocked(root: &std::path::Path) -> std::process::Child {
     let mut child = everwatch(["watch", "--format", "json"])
         .arg(root)
@@ -99,7 +101,7 @@ fn blocked(root: &std::path::Path) -> std::process::Child {
         .expect("the command runs");
     let mut ready = String::new();
     let out = child.stdout.as_mut().expect("piped");
-    // One byte at a time, so that nothing of what follows is taken.
+    // One byte at a time, so that nothing after the line is read.
     let mut byte = [0];
     while byte != *b"\n" {
         out.read_exact(&mut byte).expect("output");
@@ -135,7 +137,7 @@ fn signal(child: &std::process::Child, signal: Signal) {
 }
 
 #[test]
-fn a_signal_ends_it_although_nobody_reads() {
+fn a_signal_ends_it_although_the_pipe_is_not_read() {
     let dir = memory();
     let mut child = blocked(dir.path());
     std::thread::sleep(Duration::from_millis(200));
@@ -144,7 +146,7 @@ fn a_signal_ends_it_although_nobody_reads() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once_although_nobody_reads() {
+fn a_second_signal_ends_it_at_once_although_the_pipe_is_not_read() {
     let dir = memory();
     let mut child = blocked(dir.path());
     std::thread::sleep(Duration::from_millis(200));
@@ -221,7 +223,7 @@ fn a_reader_of_both_outputs_that_goes_away_ends_it_without_a_panic() {
         .expect("the command runs");
     std::thread::sleep(Duration::from_millis(200));
     drop(child.stderr.take());
-    // What is said about coverage goes to standard error, where nobody reads any more.
+    // Lines about coverage go to standard error, which is closed.
     fs::remove_dir(&root).expect("removed");
     std::thread::sleep(Duration::from_millis(300));
     if child.try_wait().expect("the child is ours").is_none() {

@@ -1,4 +1,4 @@
-//! What is wrong is said in one line that says what to do, with exit code 2.
+//! Errors: one line that says what to do, with exit code 2.
 
 #[cfg(unix)]
 use std::ffi::{OsStr, OsString};
@@ -11,12 +11,14 @@ use std::process::Command;
 #[cfg(unix)]
 use std::process::Stdio;
 
-#[cfg(unix)]
-use crate::support::COMMAND;
-use crate::support::{everwatch, said, temp};
+use everwatch_testing::scratch::temp;
 use insta::assert_snapshot;
 
-/// The one line that the command says about what is wrong.
+#[cfg(unix)]
+use crate::support::COMMAND;
+use crate::support::{everwatch, said};
+
+/// The line with which the command refuses.
 fn complaint(command: &mut Command) -> String {
     let said = said(command);
     assert_eq!(said.code, Some(2), "{said:?}");
@@ -37,7 +39,7 @@ fn complaint(command: &mut Command) -> String {
 }
 
 #[test]
-fn what_is_wrong_with_flags_is_one_line_that_says_what_to_do() {
+fn mistakes_in_flags_are_one_line_that_says_what_to_do() {
     let commands: &[&[&str]] = &[
         &[],
         &["wach"],
@@ -77,7 +79,7 @@ fn what_is_wrong_with_flags_is_one_line_that_says_what_to_do() {
             )
         })
         .collect();
-    // Windows has one more.
+    // Windows lists one more backend.
     let text = lines
         .join("\n")
         .replace("inotify, windows, poll", "inotify, poll");
@@ -137,7 +139,7 @@ fn an_unreadable_path_is_one_line_that_says_what_to_do() {
     fs::create_dir(&closed).expect("a directory");
     let mode = |mode| fs::Permissions::from_mode(mode);
     fs::set_permissions(&closed, mode(0o700)).expect("chmod");
-    // The command has to run as somebody whom permissions bind, from where that one may go.
+    // Permissions do not bind root, so the command runs as another user, from a place that this user may enter.
     let copy = dir.path().join("everwatch");
     fs::copy(COMMAND, &copy).expect("a copy");
     for path in [dir.path(), &copy] {
@@ -197,7 +199,7 @@ fn output_that_cannot_be_written_is_one_line() {
 
 #[cfg(unix)]
 #[test]
-fn the_exit_code_is_right_even_if_nobody_can_be_told() {
+fn the_exit_code_is_right_even_if_standard_error_is_closed() {
     let full = || {
         fs::File::options()
             .write(true)

@@ -1,8 +1,7 @@
-//! Every call to the system that can fail is made to fail, by strace(1), one at a time.
+//! Faults: strace(1) makes each system call that can fail do so, one at a time.
 //!
-//! Whatever fails and whenever: the command does not panic. It either ends with one sentence, or it
-//! goes on; and then what a consumer of its lines believes is what is on disk, except where the
-//! coverage says that changes are not seen.
+//! The command must not panic. It must either end with one sentence, or continue; then a consumer of its
+//! lines must know the tree that is on disk, except where the coverage says that changes are not seen.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,10 +9,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::support::replica::{Replica, walk};
-use crate::support::{COMMAND, Said, Session, Signal, memory, temp};
+use everwatch::FileType;
+use everwatch_testing::scratch::{memory, temp};
+use everwatch_testing::walk::walk;
 
-/// How long the command has to come to the truth. Polling and recovery are every 20 ms here.
+use crate::support::replica::Replica;
+use crate::support::{COMMAND, Said, Session, Signal};
+
+/// The longest time until the lines describe the disk. Polling and recovery run every 20 ms here.
 const TRUTH: Duration = Duration::from_secs(8);
 
 /// One injection: `error` at the `when`th call of `syscall` on each thread (strace(1)).
@@ -73,7 +76,7 @@ fn plant(root: &Path) {
     symlink("top", root.join("link")).expect("a link");
 }
 
-/// Work that needs every call there is: new directories, moves, removals, and writes.
+/// Work that needs every call: new directories, moves, removals, and writes.
 fn work(root: &Path) {
     let path = |name: &str| root.join(name);
     for name in ["early", "c/early"] {
@@ -114,11 +117,14 @@ fn start(fault: &Fault, root: &Path, log: &Path) -> Session {
     command
         .arg("-e")
         .arg(format!("inject={syscall}:error={error}:when={when}"));
-    // The dynamic linker opens and reads files as well; those are not to fail.
+    // The dynamic linker opens and reads files as well; those calls must not fail.
     let of_interest: Vec<PathBuf> = match *syscall {
         "openat" => {
-            let below = walk(root).into_iter().filter(|(_, kind)| kind == "dir");
-            let dirs = below.map(|(path, _)| path);
+            let tree = walk(root);
+            let below = tree.iter();
+            let dirs = below.filter(|(_, entry)| entry.file_type == FileType::Dir);
+            let dirs: Vec<_> = dirs.map(|(path, _)| path).collect();
+            let dirs = dirs.into_iter();
             dirs.chain(root.ancestors().map(Path::to_owned)).collect()
         }
         "read" => vec!["anon_inode:inotify".into()],
@@ -158,8 +164,7 @@ fn has_written_news(replica: &Replica, root: &Path) -> bool {
         })
 }
 
-/// Runs the command with the fault. Returns whether the call was made, and what is wrong about how
-/// the command took it.
+/// Runs the command with the fault. Returns whether the call was made, and what the command did wrong.
 fn trial(fault: &Fault) -> (bool, Option<String>) {
     let place = temp();
     let log = place.path().join("log");
@@ -187,12 +192,13 @@ fn outcome(fault: &Fault, log: &Path) -> Option<String> {
         std::thread::sleep(Duration::from_millis(2));
     }
     work(&root);
-    let real = walk(&root);
+    let mut real = walk(&root);
     let begin = Instant::now();
     let mut wrong = loop {
         let mut replica = Replica::read(&session.out());
-        // That the root is there is no news, whether its return is told of or not.
-        replica.tree.remove(&root);
+        // The root itself exists, whether or not its return is reported.
+        real.insert(&root, FileType::Dir);
+        replica.tree.insert(&root, FileType::Dir);
         let lies = replica.lies(&real);
         if lies.is_empty() && has_written_news(&replica, &root) {
             break None;
@@ -227,14 +233,14 @@ fn end(session: &Session) {
     }
 }
 
-/// What is wrong about how the command refused to start.
+/// What is wrong with the refusal of a command that did not start.
 fn refusal(said: &Said) -> Option<String> {
     let is_sentence = said.err.lines().count() == 1 && said.err.starts_with("everwatch: ");
     let is_fine = said.code == Some(2) && is_sentence && said.out.is_empty();
     (!is_fine).then(|| format!("refused badly: {said:?}"))
 }
 
-/// Tries all cases and tells of all that are wrong, each with the command line that repeats it.
+/// Tries all cases and reports those that are wrong, each with the command line that repeats it.
 fn assert_survives(test: &str, faults: &[Fault]) {
     if !is_strace_usable(test) {
         return;
@@ -297,7 +303,7 @@ fn listing_a_directory_may_fail() {
     let errors = ["EIO", "ENOENT", "ENOMEM", "EINTR", "EACCES"];
     let when = ["1", "2", "3", "4", "5", "8", "12", "17", "23", "5+"];
     let mut cases = cases("getdents64", &errors, &when);
-    // A directory that can be opened and is "not found" for ever when it is listed is a known gap,
+    // A directory that can be opened and is "not found" each time it is listed is a known gap,
     // see GUARANTEES.md.
     cases.retain(|case| (case.error, &*case.when) != ("ENOENT", "5+"));
     assert_survives("listing_a_directory_may_fail", &cases);

@@ -1,14 +1,16 @@
-//! What the command says about the limit of watches, which is set in a user namespace of its own.
+//! Limits of watches and of file descriptors: what the command reports about them, and that nothing is lost.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{COMMAND, Session, temp};
+use everwatch_testing::scratch::temp;
 
-/// The command on `root` as the root of a user namespace with a limit of `watches`. The limit is
-/// raised to what the file `raise` says once that is there.
+use crate::support::{COMMAND, Session};
+
+/// The command on `root` in a user namespace with a limit of `watches`. Once the file `raise` exists, the
+/// limit is raised to the number in it.
 fn limited(watches: u32, raise: &Path, arguments: &[&str], root: &Path) -> Option<Command> {
     let unshare = ["--user", "--map-root-user"];
     let allowed = Command::new("unshare").args(unshare).arg("true").status();
@@ -70,7 +72,7 @@ impl Scene {
 
 impl Drop for Scene {
     fn drop(&mut self) {
-        // Lets the shell in the background end, also when the test fails.
+        // Ends the shell in the background, also when the test fails.
         self.raise();
     }
 }
@@ -86,7 +88,7 @@ fn numbers_after(text: &str, word: &str) -> Option<u64> {
 }
 
 #[test]
-fn the_watch_limit_is_told_once_with_have_and_need_and_the_sysctl() {
+fn the_watch_limit_is_reported_once_with_have_and_need_and_the_sysctl() {
     for format in ["text", "json", "nul"] {
         let scene = Scene::new(100);
         let Some(mut command) = scene.command(30, &["--format", format]) else {
@@ -124,7 +126,7 @@ fn the_watch_limit_is_told_once_with_have_and_need_and_the_sysctl() {
 }
 
 #[test]
-fn nothing_is_lost_beyond_the_watch_limit_and_recovery_is_told_once() {
+fn nothing_is_lost_beyond_the_watch_limit_and_recovery_is_reported_once() {
     let scene = Scene::new(60);
     let Some(mut command) = scene.command(20, &["--format", "json"]) else {
         return;
@@ -152,7 +154,7 @@ fn nothing_is_lost_beyond_the_watch_limit_and_recovery_is_told_once() {
     assert!(after.contains(r#""cause":"notified""#), "{after}");
 }
 
-/// The command with so many file descriptors for it, three of them its standard ones.
+/// The command with at most `most` file descriptors, including the three standard ones.
 fn with_descriptors(most: u32, root: &Path) -> Command {
     let script = r#"ulimit -n "$1"; shift; exec "$@""#;
     let mut command = Command::new("sh");
@@ -178,7 +180,7 @@ fn a_tree_that_is_deeper_than_there_are_file_descriptors_is_watched_to_its_botto
 }
 
 #[test]
-fn what_no_file_descriptor_is_left_for_is_named_or_refused() {
+fn a_lack_of_file_descriptors_is_named_or_refused() {
     let dir = temp();
     fs::create_dir_all(dir.path().join("a/b/c")).expect("directories");
     for most in 4..9 {
@@ -198,10 +200,10 @@ fn what_no_file_descriptor_is_left_for_is_named_or_refused() {
         } else {
             fs::write(dir.path().join(format!("a/b/c/at-{most}")), "").expect("a file");
             let begin = std::time::Instant::now();
-            let is_told = |out: &str| {
+            let is_reported = |out: &str| {
                 out.contains(&format!("/at-{most}\"")) || out.contains("\"open-files\"")
             };
-            while !is_told(&String::from_utf8_lossy(&session.out())) {
+            while !is_reported(&String::from_utf8_lossy(&session.out())) {
                 assert!(
                     begin.elapsed() < crate::support::PATIENCE,
                     "with {most}: neither seen nor named"

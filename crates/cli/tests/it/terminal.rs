@@ -1,4 +1,4 @@
-//! What is different when a person looks: colours, short paths, a count while a large tree is armed.
+//! Output on a terminal: colours, short paths, a count while a large tree is armed.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -8,10 +8,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use crate::support::{PATIENCE, everwatch, memory, temp};
+use everwatch_testing::scratch::{memory, temp};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-/// A command whose outputs are a terminal, and what it showed there.
+use crate::support::{PATIENCE, everwatch};
+
+/// A terminal that is the standard output and error of a command.
 struct Screen {
     child: Child,
     text: Arc<Mutex<Vec<u8>>>,
@@ -36,7 +38,7 @@ impl Screen {
             .stdout(theirs())
             .stderr(theirs());
         let child = command.spawn().expect("the command runs");
-        // The command's own copies are the last ones then, and their end is the end of the text.
+        // Only the command keeps copies now, so its end is the end of the text.
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let text = Arc::new(Mutex::new(Vec::new()));
         let into = Arc::clone(&text);
@@ -60,7 +62,7 @@ impl Screen {
         self.expect_while(what, || {});
     }
 
-    /// Waits until `what` is shown, and does something again and again meanwhile.
+    /// Waits until `what` is shown, and repeats an action meanwhile.
     fn expect_while(&self, what: &str, mut meanwhile: impl FnMut()) {
         let begin = Instant::now();
         while !self.text().contains(what) {
@@ -77,7 +79,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // What it showed is what counts; it is our own child.
+        // The child may have ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -88,14 +90,21 @@ fn touch(root: &Path, name: &str) {
     fs::remove_file(root.join(name)).expect("removed");
 }
 
+/// The variable NO_COLOR of the command, <https://no-color.org>.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum NoColor {
+    Set,
+    Unset,
+}
+
 /// `everwatch watch` in `root` on a terminal, armed.
-fn watching(root: &Path, arguments: &[&str], colour: bool) -> Screen {
+fn watching(root: &Path, arguments: &[&str], no_color: NoColor) -> Screen {
     let mut command = everwatch(["watch"]);
     command
         .args(arguments)
         .current_dir(root)
         .env("TERM", "xterm-256color");
-    if colour {
+    if no_color == NoColor::Unset {
         command.env_remove("NO_COLOR");
     }
     let screen = Screen::of(&mut command);
@@ -106,7 +115,7 @@ fn watching(root: &Path, arguments: &[&str], colour: bool) -> Screen {
 #[test]
 fn lines_on_a_terminal_are_coloured_and_their_paths_short() {
     let dir = temp();
-    let screen = watching(dir.path(), &[], true);
+    let screen = watching(dir.path(), &[], NoColor::Unset);
     fs::create_dir(dir.path().join("d")).expect("a directory");
     screen.expect("created \x1b[0m  d/\r\n");
     fs::write(dir.path().join("d/\x1b[31mf"), "").expect("a file");
@@ -116,9 +125,9 @@ fn lines_on_a_terminal_are_coloured_and_their_paths_short() {
 }
 
 #[test]
-fn a_person_who_wants_no_colour_gets_none() {
+fn no_color_means_no_colours() {
     let dir = temp();
-    let screen = watching(dir.path(), &[], false);
+    let screen = watching(dir.path(), &[], NoColor::Set);
     fs::create_dir(dir.path().join("d")).expect("a directory");
     screen.expect("created   d/\r\n");
     assert!(!screen.text().contains('\x1b'), "{:?}", screen.text());
@@ -138,7 +147,7 @@ fn paths_elsewhere_are_absolute_on_a_terminal_too() {
 #[test]
 fn json_lines_are_the_same_on_a_terminal() {
     let dir = temp();
-    let screen = watching(dir.path(), &["--format", "json"], true);
+    let screen = watching(dir.path(), &["--format", "json"], NoColor::Unset);
     fs::create_dir(dir.path().join("d")).expect("a directory");
     screen.expect(&format!(r#""path":"{}/d""#, dir.path().display()));
     assert!(!screen.text().contains('\x1b'), "{:?}", screen.text());
@@ -150,7 +159,7 @@ fn a_count_is_shown_while_a_large_tree_is_armed_and_wiped_after() {
     for at in 0..10_000 {
         fs::create_dir_all(dir.path().join(format!("{}/{at}", at % 100))).expect("directories");
     }
-    let screen = watching(dir.path(), &[], false);
+    let screen = watching(dir.path(), &[], NoColor::Set);
     let text = screen.text();
     if !text.contains(" entries") {
         eprintln!("SKIPPED: this machine armed 10,000 directories before a count was due");
@@ -161,7 +170,7 @@ fn a_count_is_shown_while_a_large_tree_is_armed_and_wiped_after() {
 }
 
 #[test]
-fn no_count_is_shown_where_nobody_looks() {
+fn no_count_is_shown_without_a_terminal() {
     let dir = memory();
     for at in 0..5_000 {
         fs::create_dir_all(dir.path().join(format!("{}/{at}", at % 100))).expect("directories");

@@ -5,10 +5,13 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::support::replica::{Replica, walk};
-use crate::support::{COMMAND, Said, Session, contains, everwatch, said, temp};
+use everwatch_testing::scratch::temp;
+use everwatch_testing::walk::walk;
 
-/// The models, and what they need on the command line.
+use crate::support::replica::Replica;
+use crate::support::{COMMAND, Said, Session, contains, everwatch, said};
+
+/// The arguments that choose each model.
 const MODELS: &[&[&str]] = &[
     &["--completion", "port"],
     &["--completion", "apc"],
@@ -17,7 +20,7 @@ const MODELS: &[&[&str]] = &[
     &["--completion", "isolated"],
 ];
 
-/// Whether it ended with code 0, or was killed because no console sends events here.
+/// Whether it ended with code 0, or was killed because there is no console.
 fn ended_well(said: &Said) -> bool {
     said.code.is_none_or(|code| code == 0) && said.err.is_empty()
 }
@@ -44,10 +47,11 @@ fn json_lines_lead_to_the_tree_that_is_on_disk_under_each_completion_model() {
         let session = Session::watch(&arguments, dir.path());
         perform(dir.path());
         session.expect("last");
+        let probe = session.probe();
         let said = session.stop();
         assert!(ended_well(&said), "{model:?}: {said:?}");
         let mut replica = Replica::read(&said.out);
-        replica.tree.retain(|path, _| path.starts_with(dir.path()));
+        replica.tree.remove(probe);
         assert_eq!(replica.lies(&walk(dir.path())), [""; 0], "{model:?}");
         assert_eq!(replica.tree.len(), 8, "{model:?}: {:#?}", replica.tree);
     }
@@ -63,18 +67,18 @@ fn lines_for_people_have_paths_as_windows_writes_them() {
     let said = session.stop();
     let text = String::from_utf8(said.out).expect("text");
     let (old, new) = (dir.path().join("old"), dir.path().join("new"));
-    // What the session did to see that it is watched may be among it.
-    let is_told = |line: &str| {
+    // Lines about the probe may be among them.
+    let is_reported = |line: &str| {
         line.starts_with("moved")
             && line.contains(&*old.to_string_lossy())
             && line.contains(&*new.to_string_lossy())
     };
-    assert!(text.lines().any(is_told), "{text}");
+    assert!(text.lines().any(is_reported), "{text}");
     assert!(!contains(text.as_bytes(), b"\x1b"), "no colours in a pipe");
 }
 
 #[test]
-fn ctrl_break_ends_it_well_after_what_happened_before_is_printed() {
+fn ctrl_break_ends_it_after_everything_before_is_printed() {
     let dir = temp();
     let session = Session::watch(&["--format", "json"], dir.path());
     for at in 0..500 {
@@ -93,10 +97,8 @@ fn ctrl_break_ends_it_well_after_what_happened_before_is_printed() {
     );
     assert_eq!((said.code, &*said.err), (Some(0), ""));
     let replica = Replica::read(&said.out);
-    let below = replica
-        .tree
-        .keys()
-        .filter(|path| path.starts_with(dir.path()));
+    let entries = replica.tree.iter();
+    let below = entries.filter(|(path, _)| path.starts_with(dir.path()));
     assert_eq!(below.count(), 500);
     assert!(said.out.ends_with(b"\n"), "the last line is whole");
 }
@@ -126,7 +128,7 @@ fn a_root_with_a_trailing_separator_and_dots_is_reported_without() {
         let said = session.stop();
         let replica = Replica::read(&said.out);
         assert!(
-            replica.tree.contains_key(&dir.path().join("new")),
+            replica.tree.get(dir.path().join("new")).is_some(),
             "{behind}: {:#?}",
             replica.tree
         );

@@ -55,12 +55,12 @@ impl<K: Kernel> Engine<K> {
                     let found = mirror.contains(dir).then(|| mirror.child(dir, &name));
                     let is_it = found
                         .flatten()
-                        .is_some_and(|found| inode == 0 || mirror.inode(found) == inode);
+                        .is_some_and(|found| inode.is_none() || mirror.inode(found) == inode);
                     if !is_it {
                         self.decide_place(from.0, &from.1);
                     }
                 }
-                Undecided::Mount(path) => self.compare_mount(&path),
+                Undecided::Mount { path, dirs } => self.compare_mount(&path, dirs),
                 Undecided::Departed(id) => self.decide_departed(id),
                 Undecided::Shifted(id) => {
                     self.work
@@ -138,7 +138,7 @@ impl<K: Kernel> Engine<K> {
                 if !self.world.mirror.is_dir(id) {
                     // Wherever it is found, it may have been written there without a record.
                     let kind = self.world.mirror.kind(id);
-                    self.world.mirror.identify(id, kind, 0, 0);
+                    self.world.mirror.identify(id, kind, None, None);
                 }
             }
             Err(OpenError::Unreachable) => {

@@ -102,7 +102,7 @@ impl<K: Kernel> Engine<K> {
                 }
                 return;
             }
-            seen_early = self.world.mirror.inode(victim) != 0
+            seen_early = self.world.mirror.inode(victim).is_some()
                 && self.world.mirror.inode(victim) == self.world.mirror.inode(child);
         }
         if let Some(source) = self.world.mirror.parent(child) {
@@ -146,7 +146,7 @@ impl<K: Kernel> Engine<K> {
         }
         self.counters.stats += 1;
         match self.directories.stat(&self.world.mirror, target, to_name) {
-            Ok(stat) if self.world.mirror.inode(child) == 0 => {
+            Ok(stat) if self.world.mirror.inode(child).is_none() => {
                 stat.inode != self.world.mirror.inode(victim)
                     && (stat.kind == FileType::Dir) == self.world.mirror.is_dir(child)
             }
@@ -157,7 +157,7 @@ impl<K: Kernel> Engine<K> {
 
     /// An entry that records speak of but that was never seen on disk.
     fn is_phantom(&self, id: NodeId) -> bool {
-        (self.world.mirror.is_doubted(id) && self.world.mirror.inode(id) == 0)
+        (self.world.mirror.is_doubted(id) && self.world.mirror.inode(id).is_none())
             || (self.world.mirror.is_withheld(id) && self.world.mirror.identity(id).is_none())
     }
 
@@ -187,7 +187,7 @@ impl<K: Kernel> Engine<K> {
                     Some(old) if !is_dir && !self.world.mirror.is_dir(old) => {
                         // What came is another file, of which only the name is known.
                         let kind = self.world.mirror.kind(old);
-                        self.world.mirror.identify(old, kind, 0, 0);
+                        self.world.mirror.identify(old, kind, None, None);
                         self.pending.doubt(&mut self.world.mirror, self.time, old);
                         self.world.modified(old, Cause::Notified);
                     }
@@ -196,7 +196,7 @@ impl<K: Kernel> Engine<K> {
                             self.remove(old, Cause::Notified, Report::Removed);
                         }
                         if is_dir {
-                            self.introduce_dir(dir, name, 0, Cause::Notified);
+                            self.introduce_dir(dir, name, None, Cause::Notified);
                         } else {
                             self.introduce_unverified(dir, name, kind, Cause::Notified);
                         }

@@ -1,39 +1,38 @@
 //! Reconciling one name of the mirror with what was seen there.
 
+use std::num::NonZeroU32;
+
 use super::Engine;
 use super::contents::Tracking;
 use super::undecided::Undecided;
 use super::world::Report;
 use crate::coverage::Gap;
-use crate::entry::{FileType, Stat};
+use crate::entry::{Birth, FileType, InodeNumber, Stat};
 use crate::event::Cause;
 use crate::kernel::Kernel;
 use crate::mirror::NodeId;
-use crate::time::FileTime;
-use crate::time::may_be_since;
 
 /// What was seen at a name: by looking at it, or in a listing, which mostly lacks the birth time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
     pub(super) kind: FileType,
-    pub(super) inode: u64,
-    /// 0 if unknown.
-    pub(super) device: u64,
-    /// 0 if unknown.
-    pub(super) born: FileTime,
-    /// Number of names that the inode has, 0 if unknown.
-    pub(super) links: u32,
+    pub(super) inode: Option<InodeNumber>,
+    /// The file system, which a listing does not show.
+    pub(super) device: Option<u64>,
+    pub(super) birth: Birth,
+    /// Number of names that the inode has, which a listing does not show.
+    pub(super) links: Option<NonZeroU32>,
 }
 
 impl Seen {
     /// What a listing shows.
-    pub(super) fn listed(kind: FileType, inode: u64, born: FileTime) -> Seen {
+    pub(super) fn listed(kind: FileType, inode: Option<InodeNumber>, birth: Birth) -> Seen {
         Seen {
             kind,
             inode,
-            device: 0,
-            born,
-            links: 0,
+            device: None,
+            birth,
+            links: None,
         }
     }
 }
@@ -43,20 +42,11 @@ impl From<&Stat> for Seen {
         Seen {
             kind: stat.kind,
             inode: stat.inode,
-            device: stat.device,
-            born: stat.born,
+            device: Some(stat.device),
+            birth: stat.birth,
             links: stat.links,
         }
     }
-}
-
-/// A birth time in the four bytes that an entry has for it. Never 0 for a known time.
-pub(super) fn fold_born(born: FileTime) -> u32 {
-    if born == 0 {
-        return 0;
-    }
-    let folded = (born as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    (folded as u32).max(1)
 }
 
 /// Up to this many names of one file are looked at whenever another one comes.
@@ -111,7 +101,7 @@ impl<K: Kernel> Engine<K> {
             let same_sort = self.world.mirror.is_dir(child) == (seen.kind == FileType::Dir);
             let is_doubtful = same_sort
                 && self.world.mirror.is_doubted(child)
-                && self.world.mirror.inode(child) == 0;
+                && self.world.mirror.inode(child).is_none();
             if is_doubtful || self.is_same(child, seen) {
                 let had_vanished = self.world.mirror.confirm(child).has_vanished();
                 if seen.kind == FileType::Dir {
@@ -125,15 +115,12 @@ impl<K: Kernel> Engine<K> {
                         self.work.queue(&mut self.world.mirror, child);
                     }
                 } else {
-                    let born = match fold_born(seen.born) {
-                        0 => self.world.mirror.born(child),
-                        born => born,
-                    };
+                    let birth = seen.birth.fold().or(self.world.mirror.birth(child));
                     if self.world.mirror.inode(child) != seen.inode {
                         self.doubt_namesakes(dir, seen);
                     }
                     self.world
-                        .identify(child, seen.kind, seen.inode, born, cause);
+                        .identify(child, seen.kind, seen.inode, birth, cause);
                     if is_doubtful && seen.kind == FileType::File {
                         // It may be another one than the one that was reported.
                         self.world.modified(child, cause);
@@ -162,7 +149,7 @@ impl<K: Kernel> Engine<K> {
                 self.world.mirror.confirm(child);
                 self.world
                     .mirror
-                    .identify(child, seen.kind, seen.inode, fold_born(seen.born));
+                    .identify(child, seen.kind, seen.inode, seen.birth.fold());
                 self.world.modified(child, cause);
                 return;
             }
@@ -177,13 +164,12 @@ impl<K: Kernel> Engine<K> {
         if self.world.mirror.kind(child) != seen.kind {
             return false;
         }
-        let born = (self.world.mirror.born(child), fold_born(seen.born));
+        let births = self.world.mirror.birth(child).zip(seen.birth.fold());
         let inode_fits = self.world.mirror.inode(child) == seen.inode
-            && (born.0 == 0 || born.1 == 0 || born.0 == born.1);
+            && births.is_none_or(|(known, seen)| known == seen);
         // A listing shows the inode that a mount point covers, looking at it shows the mount.
         let identity_fits = self.world.mirror.identity(child).is_some_and(|identity| {
-            identity.inode == seen.inode
-                && (identity.born == 0 || seen.born == 0 || identity.born == seen.born)
+            identity.inode == seen.inode && identity.birth.may_be(seen.birth)
         });
         inode_fits || identity_fits
     }
@@ -210,10 +196,10 @@ impl<K: Kernel> Engine<K> {
             .world
             .mirror
             .insert(Some(dir), name, seen.kind, seen.inode);
-        if seen.born != 0 {
+        if seen.birth != Birth::Unknown {
             self.world
                 .mirror
-                .identify(id, seen.kind, seen.inode, fold_born(seen.born));
+                .identify(id, seen.kind, seen.inode, seen.birth.fold());
         }
         self.yield_path(id);
         self.report_new(id, cause);
@@ -224,11 +210,12 @@ impl<K: Kernel> Engine<K> {
     /// about this entry, so the others are looked at again; if they are many, only when they are
     /// more than the file has names.
     fn doubt_namesakes(&mut self, dir: NodeId, seen: Seen) {
-        if self.roots.is_arming() || seen.inode == 0 || seen.links == 0 {
+        let (Some(inode), Some(links), false) = (seen.inode, seen.links, self.roots.is_arming())
+        else {
             return;
-        }
-        let namesakes = self.world.mirror.by_inode(seen.inode);
-        if namesakes.len() > FEW_NAMES && namesakes.len() < seen.links as usize {
+        };
+        let namesakes = self.world.mirror.by_inode(inode);
+        if namesakes.len() > FEW_NAMES && namesakes.len() < links.get() as usize {
             return;
         }
         let device = self
@@ -245,7 +232,13 @@ impl<K: Kernel> Engine<K> {
 
     /// Adds a directory. It is announced once it has been opened: it may turn out to be one that the
     /// mirror has elsewhere.
-    pub(super) fn introduce_dir(&mut self, dir: NodeId, name: &[u8], inode: u64, cause: Cause) {
+    pub(super) fn introduce_dir(
+        &mut self,
+        dir: NodeId,
+        name: &[u8],
+        inode: Option<InodeNumber>,
+        cause: Cause,
+    ) {
         if self.world.mirror.is_full() {
             self.coverage.set_gap(
                 &mut self.world.mirror,
@@ -286,7 +279,7 @@ impl<K: Kernel> Engine<K> {
             );
             return;
         }
-        let id = self.world.mirror.insert(Some(dir), name, kind, 0);
+        let id = self.world.mirror.insert(Some(dir), name, kind, None);
         self.pending.doubt(&mut self.world.mirror, self.time, id);
         self.yield_path(id);
         self.world.created(id, cause);
@@ -379,6 +372,8 @@ impl<K: Kernel> Engine<K> {
             self.clear_below(id);
             let from = self.world.moving(id, cause);
             self.world.mirror.relocate(id, dir, name);
+            self.clear_below(id);
+            self.yield_path(id);
             let is_other = self.verify_moved(id, dir, name);
             self.world.moved(id, &from, cause);
             if is_other || was_passed_over {
@@ -428,8 +423,8 @@ impl<K: Kernel> Engine<K> {
                 self.doubt_namesakes(dir, Seen::from(&stat));
                 self.world
                     .mirror
-                    .identify(id, stat.kind, stat.inode, fold_born(stat.born));
-                before != 0 && before != stat.inode
+                    .identify(id, stat.kind, stat.inode, stat.birth.fold());
+                before.is_some() && before != stat.inode
             }
             _ => false,
         }
@@ -446,20 +441,18 @@ impl<K: Kernel> Engine<K> {
     ///
     /// Inode numbers are reused, so it has to be older than what is known, too.
     pub(super) fn claim(&mut self, dir: NodeId, name: &[u8], seen: Seen) -> Option<NodeId> {
-        if self.roots.is_arming() || seen.inode == 0 {
-            return None;
-        }
-        let candidates = self.world.mirror.by_inode(seen.inode);
+        let inode = seen.inode.filter(|_| !self.roots.is_arming())?;
+        let candidates = self.world.mirror.by_inode(inode);
         if candidates.is_empty() {
             return None;
         }
         let device = self.world.mirror.identity(dir)?.device;
         // What is mounted in different places may be alike in all but the device.
-        if seen.device != 0 && seen.device != device {
+        if seen.device.is_some_and(|seen| seen != device) {
             return None;
         }
         let occupant = self.world.mirror.child(dir, name);
-        let mut born = seen.born;
+        let mut birth = seen.birth;
         for known in candidates {
             if self.world.mirror.kind(known) != seen.kind
                 || self.world.mirror.is_withheld(known)
@@ -490,29 +483,29 @@ impl<K: Kernel> Engine<K> {
             {
                 continue;
             }
-            if born == 0 {
+            if birth == Birth::Unknown {
                 let stat = self.directories.stat(&self.world.mirror, dir, name).ok()?;
                 if (stat.inode, stat.kind, stat.device) != (seen.inode, seen.kind, device) {
                     return None;
                 }
-                born = stat.born;
+                birth = stat.birth;
             }
-            let known_born = match self.world.mirror.identity(known) {
+            let known_birth = match self.world.mirror.identity(known) {
                 Some(identity) if identity.device != device => continue,
-                Some(identity) => fold_born(identity.born),
-                None => self.world.mirror.born(known),
+                Some(identity) => identity.birth.fold(),
+                None => self.world.mirror.birth(known),
             };
-            let is_the_same = born != 0
-                && match known_born {
+            let is_the_same = birth != Birth::Unknown
+                && match known_birth {
                     // Of what is not watched, nothing is known to be complete. Nor of what was not
                     // until now: it went without a record, and none was lost.
-                    0 => {
+                    None => {
                         self.world.mirror.is_tracked(parent)
                             && (!self.world.mirror.has_vanished(known)
                                 || self.resyncs.are_running())
-                            && !may_be_since(born, self.resyncs.complete())
+                            && birth.is_before(self.resyncs.complete())
                     }
-                    known_born => known_born == fold_born(born),
+                    known_birth => known_birth == birth.fold(),
                 };
             if is_the_same && self.directories.is_in_place(&self.world.mirror, known) == Some(false)
             {

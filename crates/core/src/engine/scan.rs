@@ -7,18 +7,17 @@
 use super::Engine;
 use super::contents::{Comparison, Tracking};
 use super::directories::OpenError;
-use super::reconcile::{Seen, fold_born};
+use super::reconcile::Seen;
 use super::undecided::Unreachable;
 use super::world::Report;
 use crate::coverage::Gap;
-use crate::entry::{FileType, Identity, Watch};
+use crate::entry::{FileType, Identity, InodeNumber, Watch};
 use crate::event::Cause;
 use crate::fault::{Fault, FaultKind};
 use crate::ignore::{RULES_FILE, RULES_LIMIT, whole_lines};
 use crate::kernel::{Kernel, Purpose, Watched};
 use crate::listing::Listing;
 use crate::mirror::NodeId;
-use crate::time::may_be_since;
 
 /// How a listing is merged into the mirror.
 #[derive(Clone, Copy, Debug)]
@@ -97,11 +96,11 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         self.world.mirror.set_identity(id, identity);
-        if self.world.mirror.inode(id) == 0 {
-            let born = fold_born(identity.born);
+        if self.world.mirror.inode(id).is_none() {
+            let birth = identity.birth.fold();
             self.world
                 .mirror
-                .identify(id, FileType::Dir, identity.inode, born);
+                .identify(id, FileType::Dir, identity.inode, birth);
         }
         let tracking = Tracking::of(&self.world.mirror, id);
         match self.cover(id, &dir, identity, gap) {
@@ -176,8 +175,8 @@ impl<K: Kernel> Engine<K> {
         }
         // While a watch is held nothing can have ended it unheard, except when records were lost;
         // then a birth before that proves that this is still the directory that was watched.
-        let is_sure = !self.world.mirror.is_stale(id)
-            || (identity.born != 0 && !may_be_since(identity.born, self.resyncs.complete()));
+        let is_sure =
+            !self.world.mirror.is_stale(id) || identity.birth.is_before(self.resyncs.complete());
         if self.world.mirror.watch(id).is_some() && is_sure {
             return Covered::Yes;
         }
@@ -312,17 +311,34 @@ impl<K: Kernel> Engine<K> {
                     self.directories.close_all();
                     self.work.queue(&mut self.world.mirror, id);
                 }
-                _ => {
+                kind => {
+                    if kind == FaultKind::Denied {
+                        self.look_for_closed_mount(id);
+                    }
                     self.announce(id);
                     self.coverage.set_gap(
                         &mut self.world.mirror,
                         &mut self.directories.kernel,
                         &mut self.resyncs,
                         id,
-                        fault.kind.gap(),
+                        kind.gap(),
                     );
                 }
             },
+        }
+    }
+
+    /// Looks from above at a directory that must not be opened, and notes whether another file system is
+    /// mounted there.
+    fn look_for_closed_mount(&mut self, id: NodeId) {
+        let Some(parent) = self.world.mirror.parent(id) else {
+            return;
+        };
+        self.counters.stats += 1;
+        let name = self.world.mirror.name(id).to_vec();
+        if let Ok(stat) = self.directories.stat(&self.world.mirror, parent, &name) {
+            let is_mount = self.is_mount_point(id, stat.identity());
+            self.coverage.gaps.note_mount(id, is_mount);
         }
     }
 
@@ -409,7 +425,7 @@ impl<K: Kernel> Engine<K> {
             let (child, is_news) = match known {
                 Some(child) => (child, false),
                 None => {
-                    let seen = Seen::listed(kind, entry.inode, listing.born());
+                    let seen = Seen::listed(kind, entry.inode, listing.birth());
                     let seq = self.world.outlets.seq();
                     self.reconcile(dir, entry.name, seen, Cause::Scanned);
                     let Some(child) = self.world.mirror.child(dir, entry.name) else {
@@ -462,7 +478,7 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// Whether a listing shows of an entry exactly what is known of it.
-    fn is_as_listed(&self, child: NodeId, kind: FileType, inode: u64) -> bool {
+    fn is_as_listed(&self, child: NodeId, kind: FileType, inode: Option<InodeNumber>) -> bool {
         self.world.mirror.kind(child) == kind
             && self.world.mirror.inode(child) == inode
             && !self.world.mirror.is_doubted(child)
@@ -486,7 +502,7 @@ impl<K: Kernel> Engine<K> {
             {
                 continue;
             }
-            let seen = Seen::listed(kind, entry.inode, listing.born());
+            let seen = Seen::listed(kind, entry.inode, listing.birth());
             match self.claim(dir, entry.name, seen) {
                 Some(_) => self.reconcile(dir, entry.name, seen, Cause::Scanned),
                 None => self.introduce(dir, entry.name, seen, Cause::Scanned),
@@ -525,6 +541,8 @@ impl<K: Kernel> Engine<K> {
             let read = kernel.read_file(dir, RULES_FILE, RULES_LIMIT);
             text = read.ok().map(whole_lines);
         }
+        self.visibility
+            .note_unread_rules(dir, has_rules && text.is_none());
         self.visibility.filter.set_rules(dir, text.as_deref());
     }
 }

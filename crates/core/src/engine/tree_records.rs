@@ -15,7 +15,7 @@
 use super::Engine;
 use super::reconcile::Seen;
 use super::world::Report;
-use crate::entry::{BORN_ONCE, FileType, Watch};
+use crate::entry::{Birth, FileType, Watch};
 use crate::event::Cause;
 use crate::kernel::Kernel;
 use crate::mirror::NodeId;
@@ -78,7 +78,7 @@ impl<K: Kernel> Engine<K> {
             dir,
             name,
         );
-        let seen = Seen::listed(described.kind, described.inode, BORN_ONCE);
+        let seen = Seen::listed(described.kind, Some(described.inode), Birth::Unique);
         self.reconcile(dir, name, seen, Cause::Notified);
         self.coverage.note_unlisted(&self.world.mirror, dir, name);
         self.records.note_arrival(dir, name);
@@ -209,7 +209,7 @@ impl<K: Kernel> Engine<K> {
 
     /// The entry is gone from its name; in a moment it may be found under another one.
     pub(super) fn depart(&mut self, id: NodeId) {
-        let is_known = self.world.mirror.inode(id) != 0 && !self.world.mirror.is_withheld(id);
+        let is_known = self.world.mirror.inode(id).is_some() && !self.world.mirror.is_withheld(id);
         if !is_known || self.roots.is_beginning(&self.world.mirror, id) {
             self.remove(id, Cause::Notified, Report::Removed);
         } else {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::entry::InodeNumber;
 use crate::mirror::NodeId;
 
 /// Why a directory was not reached.
@@ -36,14 +37,18 @@ pub(super) enum Undecided {
     /// stayed where it was: of an exchange, one half may have come before there was a watch; and
     /// Linux merges two moves to one name if the first half of the second is not watched.
     Arrival {
-        /// 0 if unknown.
-        inode: u64,
+        inode: Option<InodeNumber>,
         dir: NodeId,
         name: Box<[u8]>,
         from: (NodeId, Box<[u8]>),
     },
     /// A file system was mounted here, or unmounted.
-    Mount(PathBuf),
+    Mount {
+        path: PathBuf,
+        /// The directories that had the path when that was reported. Their ids may be those of others by
+        /// now, which are compared to no harm.
+        dirs: Vec<NodeId>,
+    },
     /// A record said that the entry is gone, perhaps to another directory.
     Departed(NodeId),
     /// The directory was found elsewhere, and records named what is below it by other paths.

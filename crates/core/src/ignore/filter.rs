@@ -1,79 +1,52 @@
-//! Filters: which entries do not exist as far as Everwatch is concerned.
-//!
-//! What is hidden gets no entry in the mirror, no watch and no listing. Two sources decide: globs
-//! that the caller gives, and `.gitignore` files in the tree, both with git's rules (gitignore(5)).
-//! The rules of a directory are read through its open handle when it is listed, never by path.
+//! The filter: the globs of the caller and the ignore files of a watcher, asked for each entry.
 
-use ::ignore::gitignore::{Gitignore, GitignoreBuilder};
 use hashbrown::HashMap;
-use std::fmt;
 
-use super::rules::{AncestorIgnores, RulesFile, parse, verdict};
+#[cfg(feature = "globs")]
+use super::matcher::BadGlob;
+use super::matcher::Rules;
+use super::rules::{AncestorIgnores, IgnoreFiles, RulesFile};
 use crate::mirror::{Mirror, NodeId};
 use crate::path::to_path;
-
-/// A glob that cannot be understood.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct BadGlob {
-    /// The glob.
-    pub glob: String,
-    /// What is wrong with it.
-    pub reason: String,
-}
-
-impl fmt::Display for BadGlob {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {}", self.glob, self.reason)
-    }
-}
-
-impl std::error::Error for BadGlob {}
 
 /// What hides entries. The default hides nothing.
 #[derive(Debug, Default)]
 pub struct Filter {
-    globs: Option<Gitignore>,
-    reads_rules: bool,
-    rules: HashMap<NodeId, Gitignore>,
+    globs: Option<Rules>,
+    files: IgnoreFiles,
+    /// The rules in the ignore file of a directory, of directories that have one.
+    rules: HashMap<NodeId, Rules>,
+    /// The rules above a root, by the top of its tree; the nearest come first.
     outer: HashMap<NodeId, Vec<AncestorIgnores>>,
 }
 
 impl Filter {
-    /// Hides what one of the globs matches, relative to the root, with git's rules: a glob without
-    /// a slash matches at any depth, a leading `!` takes back what an earlier glob hid.
-    pub fn new<S: AsRef<str>>(globs: &[S], gitignore: bool) -> Result<Filter, BadGlob> {
-        let mut builder = GitignoreBuilder::new("");
-        for glob in globs {
-            let glob = glob.as_ref();
-            builder.add_line(None, glob).map_err(|error| BadGlob {
-                glob: glob.to_owned(),
-                reason: reason(error),
-            })?;
-        }
-        let globs = match globs {
-            [] => None,
-            _ => Some(builder.build().map_err(|error| BadGlob {
-                glob: String::new(),
-                reason: error.to_string(),
-            })?),
-        };
+    /// Hides what one of the globs matches, relative to the root, with git's rules, and what ignore files say:
+    /// a glob without a slash matches at any depth, a leading `!` takes back what an earlier glob hid.
+    ///
+    /// # Errors
+    ///
+    /// The first glob that cannot be understood.
+    #[cfg(feature = "globs")]
+    pub fn new<S: AsRef<str>>(globs: &[S], files: IgnoreFiles) -> Result<Filter, BadGlob> {
         Ok(Filter {
-            globs,
-            reads_rules: gitignore,
+            globs: Rules::of_globs(globs)?,
+            files,
             ..Filter::default()
         })
     }
 
     /// Whether anything can be hidden at all.
     pub(crate) fn is_active(&self) -> bool {
-        self.reads_rules || self.globs.is_some()
+        self.reads_rules() || self.globs.is_some()
     }
 
     /// Whether `.gitignore` files are read.
     pub fn reads_rules(&self) -> bool {
-        self.reads_rules
+        self.files == IgnoreFiles::Git
     }
 
+    /// Takes over the rules above a root, whose tree begins at `root`.
     pub(crate) fn set_outer(&mut self, root: NodeId, outer: Vec<AncestorIgnores>) {
         if !outer.is_empty() {
             self.outer.insert(root, outer);
@@ -99,23 +72,20 @@ impl Filter {
         let Some(known) = known.filter(|known| known.text != text) else {
             return false;
         };
-        known.rules = text.as_deref().map_or_else(Gitignore::empty, parse);
+        known.rules = text.as_deref().and_then(Rules::parse);
         known.text = text;
         true
     }
 
     /// Takes over the text of a directory's rules; `None` if it has none.
     pub(crate) fn set_rules(&mut self, dir: NodeId, text: Option<&[u8]>) {
-        match text.map(parse) {
-            Some(rules) if !rules.is_empty() => {
-                self.rules.insert(dir, rules);
-            }
-            _ => {
-                self.rules.remove(&dir);
-            }
-        }
+        match text.and_then(Rules::parse) {
+            Some(rules) => self.rules.insert(dir, rules),
+            None => self.rules.remove(&dir),
+        };
     }
 
+    /// Forgets the rules of a directory that goes.
     pub(crate) fn forget(&mut self, dir: NodeId) {
         self.rules.remove(&dir);
         self.outer.remove(&dir);
@@ -123,10 +93,10 @@ impl Filter {
 
     /// Whether the entry `name` of `parent` is hidden.
     pub(crate) fn hides(&self, mirror: &Mirror, parent: NodeId, name: &[u8], is_dir: bool) -> bool {
-        if self.globs.is_none() && !self.reads_rules {
+        if !self.is_active() {
             return false;
         }
-        if self.reads_rules && name == b".git" {
+        if self.reads_rules() && name == b".git" {
             return true;
         }
         // Below a root the relative path grows at the front as the walk goes up, and each
@@ -135,14 +105,15 @@ impl Filter {
         let mut above = Some(parent);
         while let Some(dir) = above {
             if let Some(rules) = self.rules.get(&dir)
-                && let Some(hidden) = verdict(rules, &to_path(relative.clone()), is_dir)
+                && let Some(hidden) = rules.verdict(&to_path(relative.clone()), is_dir)
             {
                 return hidden || self.globs_hide(mirror, parent, name, is_dir);
             }
             if mirror.is_root(dir) {
                 for outer in self.outer.get(&dir).into_iter().flatten() {
                     let path = outer.prefix.join(to_path(relative.clone()));
-                    if let Some(hidden) = verdict(&outer.rules, &path, is_dir) {
+                    let rules = outer.rules.as_ref();
+                    if let Some(hidden) = rules.and_then(|rules| rules.verdict(&path, is_dir)) {
                         return hidden || self.globs_hide(mirror, parent, name, is_dir);
                     }
                 }
@@ -157,6 +128,7 @@ impl Filter {
         self.globs_hide(mirror, parent, name, is_dir)
     }
 
+    /// Whether the globs of the caller hide the entry. They see its path below the root.
     fn globs_hide(&self, mirror: &Mirror, parent: NodeId, name: &[u8], is_dir: bool) -> bool {
         let Some(globs) = &self.globs else {
             return false;
@@ -174,17 +146,6 @@ impl Filter {
             }
             relative.extend_from_slice(name);
         }
-        verdict(globs, &to_path(relative), is_dir).unwrap_or(false)
-    }
-}
-
-/// What is wrong with a glob, without the glob itself.
-fn reason(error: ::ignore::Error) -> String {
-    match error {
-        ::ignore::Error::Glob { err, .. } => err,
-        ::ignore::Error::WithLineNumber { err, .. } | ::ignore::Error::WithPath { err, .. } => {
-            reason(*err)
-        }
-        other => other.to_string(),
+        globs.verdict(&to_path(relative), is_dir).unwrap_or(false)
     }
 }

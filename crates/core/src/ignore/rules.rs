@@ -1,13 +1,24 @@
-//! The rules of one ignore file, and of the files above a root.
+//! Ignore files: their names, their size, and those above a root that apply to it.
 
-use ::ignore::gitignore::{Gitignore, GitignoreBuilder};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use super::matcher::Rules;
 
 /// The name of the files with ignore rules.
 pub(crate) const RULES_FILE: &[u8] = b".gitignore";
 
-/// Largest file of rules that is read.
+/// How much of a file with ignore rules is read, in bytes.
 pub(crate) const RULES_LIMIT: usize = 1 << 20;
+
+/// Whose ignore files hide entries.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum IgnoreFiles {
+    /// Nobody's: only globs hide entries.
+    #[default]
+    None,
+    /// Those of git: `.gitignore` in each directory. `.git` itself is hidden as well.
+    Git,
+}
 
 /// Rules of a directory above a root, which apply below it as well.
 #[derive(Clone, Debug)]
@@ -18,24 +29,29 @@ pub struct AncestorIgnores {
     pub(super) file: Option<RulesFile>,
     /// What the rules were made of.
     pub(super) text: Option<Vec<u8>>,
-    pub(super) rules: Gitignore,
+    /// The rules, if there are any.
+    pub(super) rules: Option<Rules>,
 }
 
 /// A file with ignore rules above a root.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct RulesFile {
+    /// The directory that it is in.
     pub(crate) dir: PathBuf,
+    /// Its name there.
     pub(crate) name: Vec<u8>,
 }
 
+#[cfg(feature = "globs")]
 impl AncestorIgnores {
-    /// Understands the text of an ignore file. Lines that make no sense are skipped, as git does.
+    /// The rules in the text of an ignore file, which never changes. A line that makes no sense is skipped, as
+    /// git does. `prefix` is the path of the root relative to the directory that the rules are written for.
     pub fn new(prefix: PathBuf, text: &[u8]) -> AncestorIgnores {
         AncestorIgnores {
             prefix,
             file: None,
             text: None,
-            rules: parse(text),
+            rules: Rules::parse(text),
         }
     }
 
@@ -49,33 +65,9 @@ impl AncestorIgnores {
                 name: name.as_bytes().to_owned(),
             }),
             text: None,
-            rules: Gitignore::empty(),
+            rules: None,
         }
     }
-}
-
-/// Whether the rules hide (`true`) or show (`false`) the entry, or say nothing about it.
-pub(super) fn verdict(rules: &Gitignore, path: &Path, is_dir: bool) -> Option<bool> {
-    let matched = rules.matched(path, is_dir);
-    match (matched.is_ignore(), matched.is_whitelist()) {
-        (true, _) => Some(true),
-        (_, true) => Some(false),
-        _ => None,
-    }
-}
-
-/// The rules of an ignore file; a line that makes no sense hides nothing, as with git.
-pub(super) fn parse(text: &[u8]) -> Gitignore {
-    let mut builder = GitignoreBuilder::new("");
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    for line in text.split(|&byte| byte == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if let Ok(line) = std::str::from_utf8(line) {
-            // A line that makes no sense hides nothing; git treats it the same way.
-            let _ = builder.add_line(None, line);
-        }
-    }
-    builder.build().unwrap_or_else(|_| Gitignore::empty())
 }
 
 /// Without the last line of a text that was cut at the limit: half a rule is another rule.

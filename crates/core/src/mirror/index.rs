@@ -1,11 +1,17 @@
 //! Finding entries of the mirror by name and by inode number.
+//!
+//! Two hash tables hold nothing but ids and hash what the ids point at, so an indexed entry costs five bytes in
+//! each. The table of names has the children of large directories; the table of inode numbers is made when it is
+//! first asked, which in most runs is never.
 
 use std::hash::BuildHasher;
 
 use super::names::NameAt;
 use super::{Mirror, NodeId};
+use crate::entry::InodeNumber;
 
 impl Mirror {
+    /// Adds an entry, which has its parent already, to the table of names.
     pub(super) fn index_name(&mut self, id: NodeId) {
         let hash = self.name_hash(self.node(id).parent, self.name(id));
         let Mirror {
@@ -25,6 +31,7 @@ impl Mirror {
         });
     }
 
+    /// Removes an entry from the table of names, before it leaves `parent` or changes its name.
     pub(super) fn unindex_name(&mut self, id: NodeId, parent: NodeId) {
         let hash = self.name_hash(parent.0, self.name(id));
         if let Ok(entry) = self.by_name.find_entry(hash, |&other| other == id.0) {
@@ -32,10 +39,12 @@ impl Mirror {
         }
     }
 
+    /// The hash of a name in one directory.
     fn name_hash(&self, parent: u32, name: &[u8]) -> u64 {
         self.hasher.hash_one((parent, name))
     }
 
+    /// The child of a directory that has this name. In a small directory the names are compared one by one.
     pub(crate) fn child(&self, parent: NodeId, name: &[u8]) -> Option<NodeId> {
         if !self.directory(parent)?.is_indexed {
             return self
@@ -52,7 +61,7 @@ impl Mirror {
 
     /// Entries with this inode number, in order of their ids. Hard links give several, and inode numbers are
     /// unique per file system only.
-    pub(crate) fn by_inode(&mut self, inode: u64) -> Vec<NodeId> {
+    pub(crate) fn by_inode(&mut self, inode: InodeNumber) -> Vec<NodeId> {
         if !self.has_inodes {
             self.has_inodes = true;
             for index in 0..self.nodes.len() as u32 {
@@ -64,18 +73,18 @@ impl Mirror {
         let mut found: Vec<NodeId> = self
             .by_inode
             .iter_hash(self.hasher.hash_one(inode))
-            .filter(|&&id| self.nodes[id as usize].inode == inode)
+            .filter(|&&id| self.nodes[id as usize].inode == Some(inode))
             .map(|&id| NodeId(id))
             .collect();
         found.sort_unstable();
         found
     }
 
+    /// Adds an entry to the table of inode numbers, if there is one and the number is known.
     pub(super) fn index_inode(&mut self, id: NodeId) {
-        let inode = self.node(id).inode;
-        if inode == 0 || !self.has_inodes {
+        let Some(inode) = self.node(id).inode.filter(|_| self.has_inodes) else {
             return;
-        }
+        };
         let Mirror {
             nodes,
             by_inode,
@@ -83,15 +92,18 @@ impl Mirror {
             ..
         } = self;
         by_inode.insert_unique(hasher.hash_one(inode), id.0, |&other| {
-            hasher.hash_one(nodes[other as usize].inode)
+            nodes[other as usize]
+                .inode
+                .map_or(0, |inode| hasher.hash_one(inode))
         });
     }
 
+    /// Removes an entry from the table of inode numbers, before it goes or gets another number.
     pub(super) fn unindex_inode(&mut self, id: NodeId) {
-        if !self.has_inodes {
+        let Some(inode) = self.node(id).inode.filter(|_| self.has_inodes) else {
             return;
-        }
-        let hash = self.hasher.hash_one(self.node(id).inode);
+        };
+        let hash = self.hasher.hash_one(inode);
         if let Ok(entry) = self.by_inode.find_entry(hash, |&other| other == id.0) {
             entry.remove();
         }

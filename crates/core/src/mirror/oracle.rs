@@ -1,4 +1,4 @@
-//! The mirror against a map: whatever is done to both, both say the same.
+//! The oracle of the mirror: a map to which the same is done, and which must agree with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::{Mirror, NodeId};
-use crate::entry::FileType;
+use crate::entry::{Birth, FileType, InodeNumber};
 
 /// What is done. Numbers choose among what there is at that time.
 #[derive(Clone, Debug)]
@@ -62,11 +62,11 @@ struct Entry {
     parent: Option<NodeId>,
     name: Vec<u8>,
     kind: FileType,
-    inode: u64,
+    inode: Option<InodeNumber>,
 }
 
 #[derive(Default)]
-struct Model {
+struct Pair {
     mirror: Mirror,
     entries: BTreeMap<NodeId, Entry>,
     pinned: Vec<NodeId>,
@@ -79,16 +79,17 @@ fn long_name(name: u8) -> Vec<u8> {
     bytes
 }
 
-impl Model {
-    fn new() -> Model {
-        let mut model = Model::default();
-        model.insert(None, b"/top", FileType::Dir, 1);
-        model
+impl Pair {
+    fn new() -> Pair {
+        let mut pair = Pair::default();
+        pair.insert(None, b"/top", FileType::Dir, 1);
+        pair
     }
 
     fn insert(&mut self, parent: Option<NodeId>, name: &[u8], kind: FileType, inode: u64) {
+        let inode = InodeNumber::new(inode);
         let id = self.mirror.insert(parent, name, kind, inode);
-        assert!(!self.pinned.contains(&id), "a pinned id is not used again");
+        assert!(!self.pinned.contains(&id), "a pinned id is not reused");
         let name = name.to_vec();
         let before = self.entries.insert(
             id,
@@ -195,8 +196,9 @@ impl Model {
             Deed::Identify { entry, inode } => {
                 let id = self.pick(entry);
                 let entry = self.entries.get_mut(&id).expect("it was picked");
-                self.mirror.identify(id, entry.kind, inode, 7);
-                entry.inode = inode;
+                entry.inode = InodeNumber::new(inode);
+                let birth = Birth::At(7).fold();
+                self.mirror.identify(id, entry.kind, entry.inode, birth);
             }
             Deed::Uproot { entry } => {
                 let id = self.pick(entry);
@@ -230,7 +232,7 @@ impl Model {
             assert_eq!(self.mirror.inode(id), entry.inode);
             if let Some(parent) = entry.parent {
                 assert_eq!(self.mirror.child(parent, &entry.name), Some(id));
-                assert_eq!(self.mirror.child(parent, b"nobody"), None);
+                assert_eq!(self.mirror.child(parent, b"missing"), None);
             }
             let mut path = Vec::new();
             self.mirror.write_path(id, &mut path);
@@ -255,12 +257,12 @@ impl Model {
                 );
             }
         }
-        for inode in 1..20 {
+        for inode in (1..20).filter_map(InodeNumber::new) {
             let found = self.mirror.by_inode(inode);
             let known = self
                 .entries
                 .iter()
-                .filter(|(_, entry)| entry.inode == inode);
+                .filter(|(_, entry)| entry.inode == Some(inode));
             assert_eq!(found, known.map(|(&id, _)| id).collect::<Vec<_>>());
         }
     }
@@ -275,14 +277,14 @@ proptest! {
 
     #[test]
     fn a_mirror_says_what_a_map_says(deeds in vec(deed(), 0..if cfg!(miri) { 40 } else { 400 })) {
-        let mut model = Model::new();
+        let mut pair = Pair::new();
         for (at, deed) in deeds.iter().enumerate() {
-            model.apply(deed);
+            pair.apply(deed);
             if at % 64 == 63 {
-                model.compare();
+                pair.compare();
             }
         }
-        model.compare();
+        pair.compare();
     }
 }
 
@@ -291,7 +293,12 @@ proptest! {
 #[cfg_attr(miri, ignore = "180,000 entries")]
 fn an_entry_takes_at_most_a_hundred_bytes_with_its_name() {
     let mut mirror = Mirror::default();
-    let top = mirror.insert(None, b"/home/someone/a/tree", FileType::Dir, 1);
+    let top = mirror.insert(
+        None,
+        b"/home/someone/a/tree",
+        FileType::Dir,
+        InodeNumber::new(1),
+    );
     let (mut dir, mut inode) = (top, 1);
     for number in 0..30_000_u32 {
         inode += 1;
@@ -301,20 +308,28 @@ fn an_entry_takes_at_most_a_hundred_bytes_with_its_name() {
             Some(parent),
             format!("dir{number:07}").as_bytes(),
             FileType::Dir,
-            inode,
+            InodeNumber::new(inode),
         );
         mirror.set_watch(dir, Some(crate::entry::Watch(number as i32)));
         for file in 0..5 {
             inode += 1;
             let name = format!("file{file}.txt");
-            mirror.insert(Some(dir), name.as_bytes(), FileType::File, inode);
+            mirror.insert(
+                Some(dir),
+                name.as_bytes(),
+                FileType::File,
+                InodeNumber::new(inode),
+            );
         }
     }
     let bytes = mirror.heap_bytes() as f64 / mirror.len() as f64;
     assert_eq!(mirror.len(), 180_001);
     assert!(bytes <= 100.0, "{bytes:.1} bytes");
     // Also when inode numbers are looked up, as they are after the first odd record.
-    assert_eq!(mirror.by_inode(17).len(), 1);
+    assert_eq!(
+        mirror.by_inode(InodeNumber::MIN.saturating_add(16)).len(),
+        1
+    );
     let bytes = mirror.heap_bytes() as f64 / mirror.len() as f64;
     assert!(bytes <= 100.0, "{bytes:.1} bytes with inodes indexed");
 }

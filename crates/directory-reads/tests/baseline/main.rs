@@ -74,9 +74,10 @@ fn many_roots(model: &Model, count: usize, most_threads: usize) {
         for root in roots.iter().step_by(50) {
             create(&root.join("new"));
         }
-        reader.until("one for each that was touched", |told| {
-            told.iter()
-                .filter(|told| told.is(Action::Added, "new"))
+        reader.until("one for each that was touched", |reported| {
+            reported
+                .iter()
+                .filter(|reported| reported.is(Action::Added, "new"))
                 .count()
                 == count.div_ceil(50)
         });

@@ -92,7 +92,7 @@ fn after_close_the_directory_can_be_removed_and_made_again_at_once() {
         let directory = start(&remote, &path);
         proactor.get().block_on(directory.close());
         assert_eq!(remote.in_flight(), 0);
-        std::fs::remove_dir(&path).expect("nobody has it");
+        std::fs::remove_dir(&path).expect("no handle to it is open");
     }
 }
 
@@ -123,7 +123,7 @@ fn a_directory_and_a_pipe_are_served_on_one_thread() {
             .write(names.concat().into_bytes())
             .await
             .0
-            .expect("told");
+            .expect("reported");
     });
     // The other side's packets come by this proactor.
     while !asks.is_finished() {

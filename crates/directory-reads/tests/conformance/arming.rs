@@ -3,7 +3,7 @@
 use everwatch_directory_reads::records::Action;
 use everwatch_directory_reads::{Filter, Model, Settings, Stage, Tag};
 
-use crate::support::{LONG, Reader, Told, create, subdirectory, tree};
+use crate::support::{LONG, Reader, Reported, create, subdirectory, tree};
 
 crate::over_all_models!(
     // requirement: S1.1 (wine)
@@ -29,7 +29,7 @@ fn a_file_created_on_the_next_line_is_told_a_thousand_times(model: Model) {
         create(&path);
         reader.until_told(Action::Added, "new");
         reader.reads.retire(Tag(number));
-        reader.told.clear();
+        reader.reported.clear();
         std::fs::remove_file(&path).expect("a file to remove");
     }
     reader.close();
@@ -52,7 +52,7 @@ fn records_come_in_the_order_of_the_kernel_and_none_is_missing(model: Model) {
         let last = names.last().expect("a name");
         reader.until_told(Action::Removed, last);
     });
-    assert!(!reader.told.contains(&Told::Lost(Tag(1))));
+    assert!(!reader.reported.contains(&Reported::Lost(Tag(1))));
     assert_eq!(reader.added(1), names);
     reader.close();
 }
@@ -140,7 +140,7 @@ fn many_directories_are_told_apart(model: Model) {
     for (number, root) in roots.iter().enumerate().rev() {
         create(&root.join(format!("of-{number}")));
     }
-    reader.until("one for each", |told| told.len() >= roots.len());
+    reader.until("one for each", |reported| reported.len() >= roots.len());
     for number in 0..roots.len() {
         assert_eq!(reader.added(number as u64), [format!("of-{number}")]);
     }
@@ -156,7 +156,7 @@ fn the_thread_that_armed_may_block_for_ever(model: Model) {
         let path = tree.path();
         scope.spawn(move || {
             reader.arm(1, path, Settings::default());
-            armed.send(reader).expect("somebody who reads");
+            armed.send(reader).expect("a reader");
             // Not alertable, and longer than the test.
             let _ = is_released.recv();
         });

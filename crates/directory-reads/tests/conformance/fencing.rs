@@ -21,11 +21,14 @@ fn a_fence_delivers_what_was_complete_before_it(model: Model) {
         create(&tree.path().join(&name));
         reader.fence();
         assert!(
-            reader.told.iter().any(|told| told.is(Action::Added, &name)),
+            reader
+                .reported
+                .iter()
+                .any(|reported| reported.is(Action::Added, &name)),
             "{name} is not among {:?}",
-            reader.told
+            reader.reported
         );
-        reader.told.clear();
+        reader.reported.clear();
     }
     reader.close();
 }
@@ -39,11 +42,12 @@ fn a_fence_leaves_the_reads_armed(model: Model) {
     for _ in 0..50 {
         reader.fence();
     }
-    assert_eq!(reader.told, []);
+    assert_eq!(reader.reported, []);
     create(&tree.path().join("new"));
-    reader.until("three times", |told| {
-        told.iter()
-            .filter(|told| told.is(Action::Added, "new"))
+    reader.until("three times", |reported| {
+        reported
+            .iter()
+            .filter(|reported| reported.is(Action::Added, "new"))
             .count()
             == 3
     });
@@ -53,7 +57,7 @@ fn a_fence_leaves_the_reads_armed(model: Model) {
 fn a_fence_over_nothing_returns(model: Model) {
     let mut reader = Reader::new(model);
     reader.fence();
-    assert_eq!(reader.told, []);
+    assert_eq!(reader.reported, []);
     reader.close();
 }
 

@@ -3,7 +3,7 @@
 use everwatch_directory_reads::records::Action;
 use everwatch_directory_reads::{Model, Settings, Tag};
 
-use crate::support::{Reader, Told, create, tree};
+use crate::support::{Reader, Reported, create, tree};
 
 crate::over_all_models!(
     // requirement: S3 bug 2, S1 bug 8 (wine)
@@ -23,23 +23,25 @@ fn after_an_overflow_the_read_goes_on(model: Model) {
     for round in 0..20 {
         let long = format!("{round}-{}", "x".repeat(60));
         create(&tree.path().join(&long));
-        reader.until("an overflow", |told| told.contains(&Told::Lost(Tag(1))));
+        reader.until("an overflow", |reported| {
+            reported.contains(&Reported::Lost(Tag(1)))
+        });
         let short = format!("s{round}");
         loop {
-            reader.told.clear();
+            reader.reported.clear();
             create(&tree.path().join(&short));
-            reader.until("a record or an overflow", |told| !told.is_empty());
+            reader.until("a record or an overflow", |reported| !reported.is_empty());
             if reader
-                .told
+                .reported
                 .iter()
-                .any(|told| told.is(Action::Added, &short))
+                .any(|reported| reported.is(Action::Added, &short))
             {
                 break;
             }
             std::fs::remove_file(tree.path().join(&short)).expect("a file to remove");
-            reader.until("the removal", |told| told.len() > 1);
+            reader.until("the removal", |reported| reported.len() > 1);
         }
-        reader.told.clear();
+        reader.reported.clear();
     }
     reader.close();
 }
@@ -58,13 +60,16 @@ fn a_caller_who_does_not_collect_loses_nothing_or_is_told(model: Model) {
     }
     create(&tree.path().join("last"));
     let mut rounds = 0;
-    reader.until("the end or an overflow", |told| {
-        told.iter().any(|told| told.is(Action::Added, "last")) || told.contains(&Told::Lost(Tag(1)))
+    reader.until("the end or an overflow", |reported| {
+        reported
+            .iter()
+            .any(|reported| reported.is(Action::Added, "last"))
+            || reported.contains(&Reported::Lost(Tag(1)))
     });
     while !reader
-        .told
+        .reported
         .iter()
-        .any(|told| told.is(Action::Added, "after"))
+        .any(|reported| reported.is(Action::Added, "after"))
     {
         let _ = std::fs::remove_file(tree.path().join("after"));
         reader.until("quiet", |_| true);
@@ -76,10 +81,10 @@ fn a_caller_who_does_not_collect_loses_nothing_or_is_told(model: Model) {
         rounds += 1;
         assert!(rounds < 100, "the read does not go on");
     }
-    if !reader.told.contains(&Told::Lost(Tag(1))) {
-        let mut told = reader.added(1);
-        told.retain(|name| name.starts_with("file-"));
-        assert_eq!(told, names);
+    if !reader.reported.contains(&Reported::Lost(Tag(1))) {
+        let mut reported = reader.added(1);
+        reported.retain(|name| name.starts_with("file-"));
+        assert_eq!(reported, names);
     }
     reader.close();
 }
@@ -96,8 +101,13 @@ fn overflows_that_nobody_collects_are_told_once(model: Model) {
         create(&tree.path().join(format!("{number:0>60}")));
     }
     reader.fence();
-    let told = reader.told.len();
-    assert!(reader.told.iter().all(|told| *told == Told::Lost(Tag(1))));
-    assert!((1..=4).contains(&told), "{told} times");
+    let reported = reader.reported.len();
+    assert!(
+        reader
+            .reported
+            .iter()
+            .all(|reported| *reported == Reported::Lost(Tag(1)))
+    );
+    assert!((1..=4).contains(&reported), "{reported} times");
     reader.close();
 }

@@ -50,19 +50,25 @@ fn a_read_with_other_settings_takes_over_without_a_gap(model: Model) {
         }
     }
     let last = names.last().expect("a name");
-    reader.until("the last", |told| {
-        told.iter()
-            .any(|told| told.tag() == Tag(20) && told.is(Action::Added, last))
+    reader.until("the last", |reported| {
+        reported
+            .iter()
+            .any(|reported| reported.tag() == Tag(20) && reported.is(Action::Added, last))
     });
-    let told = |name: &str| reader.told.iter().any(|told| told.is(Action::Added, name));
+    let reported = |name: &str| {
+        reader
+            .reported
+            .iter()
+            .any(|reported| reported.is(Action::Added, name))
+    };
     for name in &names {
-        assert!(told(name), "{name} fell between two reads");
+        assert!(reported(name), "{name} fell between two reads");
     }
     for number in 1..=20_u64 {
         // The read before this one is in force when the directory comes to be.
         let is_asked_for = !(number - 1).is_multiple_of(2);
         assert_eq!(
-            told(&format!("directory-{number}")),
+            reported(&format!("directory-{number}")),
             is_asked_for,
             "{number}"
         );
@@ -82,7 +88,7 @@ fn the_directory_can_be_renamed_and_removed_by_others(model: Model) {
     std::fs::remove_file(moved.join("after")).expect("a file to remove");
     std::fs::remove_dir(&moved).expect("a directory to remove");
     reader.reads.retire(Tag(1));
-    assert!(!moved.exists(), "it is gone when nobody reads it");
+    assert!(!moved.exists(), "it is gone when no read is pending");
     subdirectory(tree.path(), "moved");
     reader.close();
 }
@@ -94,11 +100,11 @@ fn records_are_told_on_the_thread_of_the_caller(model: Model) {
     // SAFETY: no preconditions.
     let this = || unsafe { GetCurrentThreadId() };
     let caller = this();
-    let mut told = 0;
+    let mut reported = 0;
     let end = std::time::Instant::now() + LONG;
-    while told < 10 {
+    while reported < 10 {
         assert!(std::time::Instant::now() < end);
-        create(&tree.path().join(told.to_string()));
+        create(&tree.path().join(reported.to_string()));
         while reader
             .reads
             .collect(&mut |_, _| assert_eq!(this(), caller))
@@ -108,7 +114,7 @@ fn records_are_told_on_the_thread_of_the_caller(model: Model) {
             reader.reads.wait(Some(LONG));
         }
         reader.reads.fence(&mut |_, _| assert_eq!(this(), caller));
-        told += 1;
+        reported += 1;
     }
     reader.close();
 }

@@ -40,7 +40,12 @@ fn after_retire_nothing_of_the_tag_is_told(model: Model) {
     reader.reads.retire(Tag(1));
     create(&tree.path().join("last"));
     reader.until_told(Action::Added, "last");
-    assert!(reader.told.iter().all(|told| told.tag() == Tag(2)));
+    assert!(
+        reader
+            .reported
+            .iter()
+            .all(|reported| reported.tag() == Tag(2))
+    );
     assert_eq!(reader.added(2).len(), 51);
     reader.close();
 }
@@ -54,7 +59,7 @@ fn after_retire_the_directory_can_be_removed_and_made_again_at_once(model: Model
         create(&root.join("file"));
         if tag % 2 == 0 {
             reader.until_told(Action::Added, "file");
-            reader.told.clear();
+            reader.reported.clear();
         }
         reader.reads.retire(Tag(tag));
         std::fs::remove_file(root.join("file")).expect("a file to remove");
@@ -74,7 +79,7 @@ fn retiring_twice_or_for_nothing_does_nothing(model: Model) {
     reader.reads.retire(Tag(1));
     create(&tree.path().join("new"));
     reader.fence();
-    assert_eq!(reader.told, []);
+    assert_eq!(reader.reported, []);
     reader.close();
 }
 
@@ -147,7 +152,7 @@ fn any_thread_may_retire(model: Model) {
     let mut reader = reader.into_inner().unwrap();
     create(&tree.path().join("new"));
     reader.fence();
-    assert_eq!(reader.told, []);
+    assert_eq!(reader.reported, []);
     reader.close();
 }
 
@@ -173,7 +178,7 @@ fn a_directory_that_starves_can_be_retired(model: Model) {
         create(&tree.path().join(format!("file-{number}")));
     }
     reader.reads.retire(Tag(1));
-    reader.until("the other", |told| told.len() >= 100);
+    reader.until("the other", |reported| reported.len() >= 100);
     assert_eq!(reader.added(1), Vec::<&str>::new());
     assert_eq!(reader.added(2).len(), 100);
     reader.close();

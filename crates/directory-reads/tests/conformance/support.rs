@@ -44,8 +44,8 @@ pub(crate) fn worker(behaviour: &str) -> Model {
     }
 }
 
-/// Wine adds its inotify watch again whenever a directory is read anew, and Linux drops a record that
-/// is under way at that moment. Then a change is to be told before the next read may come.
+/// Wine adds its inotify watch again whenever a directory is read again, and Linux drops a record that
+/// is under way at that moment. Then a change must be reported before the next read comes.
 pub(crate) fn wine_drops_what_races_with_a_new_read() -> bool {
     // SAFETY: the names end with a zero, and this library is never unloaded.
     unsafe {
@@ -78,31 +78,31 @@ pub(crate) fn open(path: &Path) -> File {
 
 /// What was delivered, in order.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Told {
+pub(crate) enum Reported {
     Change(Tag, Action, String),
     Lost(Tag),
     Failed(Tag, u32),
 }
 
-impl Told {
+impl Reported {
     pub(crate) fn tag(&self) -> Tag {
         match self {
-            Told::Change(tag, ..) | Told::Lost(tag) | Told::Failed(tag, _) => *tag,
+            Reported::Change(tag, ..) | Reported::Lost(tag) | Reported::Failed(tag, _) => *tag,
         }
     }
 
     pub(crate) fn is(&self, action: Action, name: &str) -> bool {
-        matches!(self, Told::Change(_, told, path) if *told == action && path == name)
+        matches!(self, Reported::Change(_, reported, path) if *reported == action && path == name)
     }
 }
 
-/// A reader and what it has told.
+/// A reader and what it has reported.
 pub(crate) struct Reader {
     pub(crate) reads: Box<dyn DirectoryReads>,
-    pub(crate) told: Vec<Told>,
+    pub(crate) reported: Vec<Reported>,
 }
 
-pub(crate) fn note(told: &mut Vec<Told>, tag: Tag, completion: Completion<'_>) {
+pub(crate) fn note(reported: &mut Vec<Reported>, tag: Tag, completion: Completion<'_>) {
     match completion {
         Completion::Changes { bytes, layout } => {
             for change in changes(bytes, layout) {
@@ -110,11 +110,11 @@ pub(crate) fn note(told: &mut Vec<Told>, tag: Tag, completion: Completion<'_>) {
                 let mut name = Vec::new();
                 change.name.push_wtf8(&mut name);
                 let name = String::from_utf8(name).expect("a name that the test chose");
-                told.push(Told::Change(tag, change.action, name));
+                reported.push(Reported::Change(tag, change.action, name));
             }
         }
-        Completion::Lost => told.push(Told::Lost(tag)),
-        Completion::Failed { code } => told.push(Told::Failed(tag, code)),
+        Completion::Lost => reported.push(Reported::Lost(tag)),
+        Completion::Failed { code } => reported.push(Reported::Failed(tag, code)),
     }
 }
 
@@ -122,7 +122,7 @@ impl Reader {
     pub(crate) fn new(model: Model) -> Reader {
         Reader {
             reads: reads(model).expect("a model"),
-            told: Vec::new(),
+            reported: Vec::new(),
         }
     }
 
@@ -143,12 +143,12 @@ impl Reader {
     }
 
     pub(crate) fn collect(&mut self) -> usize {
-        let told = &mut self.told;
+        let reported = &mut self.reported;
         let mut delivered = 0;
         loop {
             let collected = self
                 .reads
-                .collect(&mut |tag, completion| note(told, tag, completion));
+                .collect(&mut |tag, completion| note(reported, tag, completion));
             delivered += collected.delivered;
             if !collected.more {
                 return delivered;
@@ -157,22 +157,22 @@ impl Reader {
     }
 
     pub(crate) fn fence(&mut self) {
-        let told = &mut self.told;
+        let reported = &mut self.reported;
         self.reads
-            .fence(&mut |tag, completion| note(told, tag, completion));
+            .fence(&mut |tag, completion| note(reported, tag, completion));
     }
 
     /// Collects until this is so.
-    pub(crate) fn until(&mut self, what: &str, is_so: impl Fn(&[Told]) -> bool) {
+    pub(crate) fn until(&mut self, what: &str, is_so: impl Fn(&[Reported]) -> bool) {
         let end = Instant::now() + LONG;
         self.collect();
-        while !is_so(&self.told) {
-            let last = self.told.len().saturating_sub(5);
+        while !is_so(&self.reported) {
+            let last = self.reported.len().saturating_sub(5);
             assert!(
                 Instant::now() < end,
-                "{what}: {} told, at last {:?}",
-                self.told.len(),
-                &self.told[last..]
+                "{what}: {} reported, at last {:?}",
+                self.reported.len(),
+                &self.reported[last..]
             );
             self.reads.wait(Some(Duration::from_millis(200)));
             self.collect();
@@ -180,17 +180,22 @@ impl Reader {
     }
 
     pub(crate) fn until_told(&mut self, action: Action, name: &str) {
-        self.until(name, |told| told.iter().any(|told| told.is(action, name)));
+        self.until(name, |reported| {
+            reported.iter().any(|reported| reported.is(action, name))
+        });
     }
 
     /// The names that came to be.
     pub(crate) fn added(&self, tag: u64) -> Vec<&str> {
-        let told = self.told.iter();
-        told.filter_map(|told| match told {
-            Told::Change(whose, Action::Added, name) if *whose == Tag(tag) => Some(name.as_str()),
-            _ => None,
-        })
-        .collect()
+        let reported = self.reported.iter();
+        reported
+            .filter_map(|reported| match reported {
+                Reported::Change(whose, Action::Added, name) if *whose == Tag(tag) => {
+                    Some(name.as_str())
+                }
+                _ => None,
+            })
+            .collect()
     }
 
     /// Stops everything; nothing may have gone astray.

@@ -196,15 +196,15 @@ fn a_path_may_be_longer_than_260_units() {
         let name =
             format!("{:?}", Instant::now()).replace(|other: char| !other.is_alphanumeric(), "");
         create(&path.join(&name));
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         let end = Instant::now() + LONG;
-        while !told
+        while !reported
             .iter()
-            .any(|told: &support::Told| told.is(Action::Added, &name))
+            .any(|reported: &support::Reported| reported.is(Action::Added, &name))
         {
-            assert!(Instant::now() < end, "{told:?}");
+            assert!(Instant::now() < end, "{reported:?}");
             reads.wait(Some(Duration::from_millis(100)));
-            reads.collect(&mut |tag, completion| note(&mut told, tag, completion));
+            reads.collect(&mut |tag, completion| note(&mut reported, tag, completion));
         }
         reads.close();
     }
@@ -232,15 +232,17 @@ fn an_old_error_is_taken_for_no_new_one() {
             format!("{:?}", Instant::now()).replace(|other: char| !other.is_alphanumeric(), "");
         create(&tree.path().join(&name));
         spoil();
-        reader.until(&name, |told| {
+        reader.until(&name, |reported| {
             spoil();
-            told.iter().any(|told| told.is(Action::Added, &name))
+            reported
+                .iter()
+                .any(|reported| reported.is(Action::Added, &name))
         });
         assert!(
             reader
-                .told
+                .reported
                 .iter()
-                .all(|told| matches!(told, support::Told::Change(..)))
+                .all(|reported| matches!(reported, support::Reported::Change(..)))
         );
         reader.close();
     }

@@ -117,15 +117,15 @@ fn each_read_is_issued_again_before_its_records_are_told(model: Model) {
     let tree = tree();
     let mut reader = Reader::new(model.clone());
     reader.arm(1, tree.path(), Settings::default());
-    let mut told = 0;
-    while told < 40 {
-        create(&tree.path().join(told.to_string()));
+    let mut reported = 0;
+    while reported < 40 {
+        create(&tree.path().join(reported.to_string()));
         reader.reads.wait(Some(support::LONG));
         reader.reads.collect(&mut |_, completion| {
             let Completion::Changes { bytes, .. } = completion else {
                 panic!("{completion:?}");
             };
-            told += 1;
+            reported += 1;
             // A thread that blocks goes back into its read when it has left what it read. The list
             // of changes is the handle's, so nothing falls between.
             if model != Model::Blocking {
@@ -241,7 +241,7 @@ fn apcs_read_complete_and_are_cancelled_on_the_worker_alone() {
         reader.arm(tag, tree.path(), Settings::default());
     }
     create(&tree.path().join("new"));
-    reader.until("eight times", |told| told.len() >= 8);
+    reader.until("eight times", |reported| reported.len() >= 8);
     let reader = std::sync::Mutex::new(reader);
     std::thread::scope(|scope| {
         for tag in 0..8 {
@@ -287,7 +287,7 @@ fn two_thousand_directories_are_read_into_buffers_of_the_chosen_size() {
     assert_eq!(reads.len(), 2000);
     assert!(reads.iter().all(|read| read.arguments[2] == 4096));
     create(&tree.path().join("7").join("new"));
-    reader.until("twenty times", |told| told.len() >= 20);
+    reader.until("twenty times", |reported| reported.len() >= 20);
     reader.close();
 }
 

@@ -1,4 +1,4 @@
-//! Reads that end badly, cancels that fail, and what the kernel keeps for ever.
+//! Reads that end badly, cancels that fail, and what the kernel never gives back.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use everwatch_directory_reads::records::Action;
 use everwatch_directory_reads::{Model, Settings, Tag};
 use everwatch_proactor::fault_injection::{Call, Session};
 
-use crate::support::{Reader, Told, create, subdirectory, tree};
+use crate::support::{Reader, Reported, create, subdirectory, tree};
 
 crate::over_own_models!(
     // requirement: S3 bug 3, S0 bug c (wine)
@@ -34,9 +34,9 @@ fn a_read_that_failed_is_told_and_does_not_keep_the_end_waiting(model: Model) {
         reader.arm(1, &root, Settings::default());
         session.complete(0, error, status);
         create(&root.join("new"));
-        let failed = Told::Failed(Tag(1), error);
-        reader.until("the end of the read", |told| told.contains(&failed));
-        assert_eq!(reader.told, [failed]);
+        let failed = Reported::Failed(Tag(1), error);
+        reader.until("the end of the read", |reported| reported.contains(&failed));
+        assert_eq!(reader.reported, [failed]);
         reader.fence();
         reader.reads.retire(Tag(1));
         reader.reads.retire(Tag(1));
@@ -56,7 +56,9 @@ fn an_overflow_that_comes_as_an_error_is_an_overflow(model: Model) {
     reader.arm(1, tree.path(), Settings::default());
     session.complete(0, 1022, 0x10c);
     create(&tree.path().join("new"));
-    reader.until("an overflow", |told| told.contains(&Told::Lost(Tag(1))));
+    reader.until("an overflow", |reported| {
+        reported.contains(&Reported::Lost(Tag(1)))
+    });
     create(&tree.path().join("after"));
     reader.until_told(Action::Added, "after");
     reader.close();
@@ -71,14 +73,14 @@ fn a_read_that_others_cancelled_goes_on_and_is_not_told(model: Model) {
     create(&tree.path().join("swallowed"));
     // The records of that read are gone with what stood in for its completion; the next are not.
     let mut round = 0;
-    while !session.is_spent() || reader.told.is_empty() {
+    while !session.is_spent() || reader.reported.is_empty() {
         create(&tree.path().join(format!("after-{round}")));
         reader.reads.wait(Some(Duration::from_millis(50)));
         reader.collect();
         round += 1;
         assert!(round < 400, "the read does not go on");
     }
-    assert!(matches!(reader.told[0], Told::Change(..)));
+    assert!(matches!(reader.reported[0], Reported::Change(..)));
     reader.close();
 }
 
@@ -91,12 +93,12 @@ fn a_read_that_others_always_cancel_is_given_up(model: Model) {
         session.complete(0, 995, 0xc000_0120);
     }
     let mut round = 0;
-    while !reader.told.contains(&Told::Failed(Tag(1), 995)) {
+    while !reader.reported.contains(&Reported::Failed(Tag(1), 995)) {
         create(&tree.path().join(format!("file-{round}")));
         reader.reads.wait(Some(Duration::from_millis(50)));
         reader.collect();
         round += 1;
-        assert!(round < 400, "{:?}", reader.told);
+        assert!(round < 400, "{:?}", reader.reported);
     }
     reader.close();
 }
@@ -113,15 +115,15 @@ fn a_read_that_cannot_be_issued_again_has_failed(model: Model) {
         session.fail(Call::ReadDirectoryChanges, 0, 64);
     }
     create(&tree.path().join("new"));
-    let failed = Told::Failed(Tag(1), 64);
-    reader.until("the end of the read", |told| told.contains(&failed));
+    let failed = Reported::Failed(Tag(1), 64);
+    reader.until("the end of the read", |reported| reported.contains(&failed));
     if model != Model::Blocking {
         assert!(
-            reader.told[0].is(Action::Added, "new"),
-            "what came before is told"
+            reader.reported[0].is(Action::Added, "new"),
+            "what came before is reported"
         );
     }
-    assert_eq!(reader.told.last(), Some(&failed));
+    assert_eq!(reader.reported.last(), Some(&failed));
     reader.reads.retire(Tag(1));
     reader.arm(2, tree.path(), Settings::default());
     create(&tree.path().join("after"));
@@ -139,12 +141,12 @@ fn an_overflow_between_two_reads_is_an_overflow(model: Model) {
     reader.arm(1, tree.path(), Settings::default());
     session.fail(Call::ReadDirectoryChanges, 0, 1022);
     let mut round = 0;
-    while !reader.told.contains(&Told::Lost(Tag(1))) {
+    while !reader.reported.contains(&Reported::Lost(Tag(1))) {
         create(&tree.path().join(format!("file-{round}")));
         reader.reads.wait(Some(Duration::from_millis(50)));
         reader.collect();
         round += 1;
-        assert!(round < 400, "{:?}", reader.told);
+        assert!(round < 400, "{:?}", reader.reported);
     }
     create(&tree.path().join("after"));
     reader.until_told(Action::Added, "after");
@@ -203,7 +205,7 @@ fn what_the_kernel_keeps_is_leaked_and_counted_and_the_end_comes(model: Model) {
         .map(|memory| memory.as_ptr() as usize)
         .collect();
     assert!(!addresses.contains(&read[3]), "the OVERLAPPED was freed");
-    // Others are not harmed, and what still comes into the leaked memory hits nobody.
+    // Others are not harmed, and what still comes into the leaked memory harms nothing.
     let mut reader = Reader::new(model);
     reader.arm(1, tree.path(), Settings::default());
     create(&tree.path().join("new"));

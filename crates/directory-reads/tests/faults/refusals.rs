@@ -120,7 +120,7 @@ unsafe extern "system" fn reads_plainly(
 ) -> BOOL {
     const READ_DIRECTORY_NOTIFY_EXTENDED_INFORMATION: i32 = 2;
     assert_eq!(class, READ_DIRECTORY_NOTIFY_EXTENDED_INFORMATION);
-    // SAFETY: as is demanded of whoever calls this.
+    // SAFETY: the caller passes the pointers and the handle that the real call takes.
     unsafe {
         ReadDirectoryChangesW(
             directory, buffer, length, deep, filter, bytes, overlapped, routine,
@@ -150,13 +150,13 @@ fn extended_records_are_asked_for_where_windows_has_them(model: Model) {
     let mut reader = Reader::new(model);
     reader.arm(1, tree.path(), Settings::default());
     create(&tree.path().join("new"));
-    let mut told = 0;
-    while told == 0 {
+    let mut reported = 0;
+    while reported == 0 {
         reader.reads.wait(Some(support::LONG));
         reader.reads.collect(&mut |_, completion| match completion {
             Completion::Changes { layout, .. } => {
                 assert_eq!(layout, Layout::Extended);
-                told += 1;
+                reported += 1;
             }
             other => panic!("{other:?}"),
         });

@@ -24,7 +24,7 @@ use windows_sys::Win32::System::Threading::{
     WaitForSingleObject,
 };
 
-use support::{LONG, Reader, Told, create, isolated, open, subdirectory, tree, worker};
+use support::{LONG, Reader, Reported, create, isolated, open, subdirectory, tree, worker};
 
 #[link(name = "ntdll")]
 unsafe extern "system" {
@@ -76,8 +76,8 @@ fn parts(error: &Error) -> (Stage, u32) {
     (error.stage(), error.code())
 }
 
-fn lost(tag: u64) -> Told {
-    Told::Lost(Tag(tag))
+fn lost(tag: u64) -> Reported {
+    Reported::Lost(Tag(tag))
 }
 
 #[test]
@@ -92,28 +92,29 @@ fn a_worker_that_is_killed_costs_a_resync_and_nothing_else() {
         reader.arm(tag as u64, root, Settings::default());
     }
     for round in 0..3 {
-        reader.told.clear();
+        reader.reported.clear();
         let name = format!("before-{round}");
         create(&roots[1].join(&name));
         reader.until_told(Action::Added, &name);
         Other::latest(&session).kill();
-        reader.until("a resync of each", |told| {
-            (0..3).all(|tag| told.contains(&lost(tag)))
+        reader.until("a resync of each", |reported| {
+            (0..3).all(|tag| reported.contains(&lost(tag)))
         });
-        // Told as lost after it has been armed: what comes now is seen.
+        // Reported as lost after it has been armed: what comes now is seen.
         for root in &roots {
             create(&root.join(format!("after-{round}")));
         }
-        reader.until("one for each", |told| {
-            told.iter()
-                .filter(|told| told.is(Action::Added, &format!("after-{round}")))
+        reader.until("one for each", |reported| {
+            reported
+                .iter()
+                .filter(|reported| reported.is(Action::Added, &format!("after-{round}")))
                 .count()
                 == 3
         });
         let resyncs = reader
-            .told
+            .reported
             .iter()
-            .filter(|told| matches!(told, Told::Lost(_)));
+            .filter(|reported| matches!(reported, Reported::Lost(_)));
         assert_eq!(resyncs.count(), 3);
     }
     assert_eq!(reader.close().workers_lost, 3);
@@ -134,7 +135,7 @@ fn a_hung_worker_is_ended_and_the_caller_goes_on() {
     assert_eq!(error.stage(), Stage::Worker);
     assert!(start.elapsed() < Duration::from_secs(12));
     assert!(hung.ends_within(LONG), "the hung worker goes on");
-    reader.until("a resync", |told| told.contains(&lost(1)));
+    reader.until("a resync", |reported| reported.contains(&lost(1)));
     create(&tree.path().join("after"));
     reader.until_told(Action::Added, "after");
     reader.arm(2, tree.path(), Settings::default());
@@ -148,7 +149,7 @@ fn a_worker_that_hangs_while_nothing_is_asked_is_noticed_in_a_wait() {
     let mut reader = Reader::new(isolated());
     reader.arm(1, tree.path(), Settings::default());
     Other::latest(&session).suspend();
-    reader.until("a resync", |told| told.contains(&lost(1)));
+    reader.until("a resync", |reported| reported.contains(&lost(1)));
     create(&tree.path().join("after"));
     reader.until_told(Action::Added, "after");
     assert_eq!(reader.close().workers_lost, 1);
@@ -187,9 +188,9 @@ fn a_directory_that_is_another_by_the_time_of_the_restart_has_failed() {
     subdirectory(tree.path(), "root");
     Other::latest(&session).kill();
     const ERROR_FILE_INVALID: u32 = 1006;
-    let failed = Told::Failed(Tag(1), ERROR_FILE_INVALID);
-    reader.until("an end and a resync", |told| {
-        told.contains(&failed) && told.contains(&lost(2))
+    let failed = Reported::Failed(Tag(1), ERROR_FILE_INVALID);
+    reader.until("an end and a resync", |reported| {
+        reported.contains(&failed) && reported.contains(&lost(2))
     });
     create(&root.join("of-another"));
     create(&tree.path().join("last"));
@@ -215,13 +216,13 @@ fn a_path_that_leads_to_another_directory_is_refused() {
     arm(&one).expect("the directory that is meant");
     create(&other.join("not-watched"));
     create(&one.join("watched"));
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let end = Instant::now() + LONG;
-    while told.is_empty() && Instant::now() < end {
+    while reported.is_empty() && Instant::now() < end {
         reads.wait(Some(Duration::from_millis(100)));
-        reads.collect(&mut |tag, completion| support::note(&mut told, tag, completion));
+        reads.collect(&mut |tag, completion| support::note(&mut reported, tag, completion));
     }
-    assert!(told[0].is(Action::Added, "watched"), "{told:?}");
+    assert!(reported[0].is(Action::Added, "watched"), "{reported:?}");
     reads.close();
 }
 
@@ -292,7 +293,9 @@ fn a_worker_that_cannot_be_started_again_is_why_a_directory_is_not_armed() {
     assert_eq!(parts(&error), (Stage::Start, 8));
     session.mend();
     reader.arm(2, tree.path(), Settings::default());
-    reader.until("an end", |told| told.contains(&Told::Failed(Tag(1), 8)));
+    reader.until("an end", |reported| {
+        reported.contains(&Reported::Failed(Tag(1), 8))
+    });
     reader.close();
 }
 
@@ -314,10 +317,10 @@ fn a_caller_who_collects_late_loses_nothing() {
     create(&tree.path().join("last"));
     reader.until_told(Action::Added, "last");
     let (mut added, mut removed) = (0, 0);
-    for told in &reader.told {
-        match told {
-            Told::Change(_, Action::Added, _) => added += 1,
-            Told::Change(_, Action::Removed, _) => removed += 1,
+    for reported in &reader.reported {
+        match reported {
+            Reported::Change(_, Action::Added, _) => added += 1,
+            Reported::Change(_, Action::Removed, _) => removed += 1,
             _ => {}
         }
     }
@@ -369,7 +372,7 @@ fn a_worker_dies_with_its_parent() {
     parent.wait().expect("an end");
     assert!(worker.ends_within(LONG), "the worker outlives its parent");
     std::fs::remove_file(note).expect("a file to remove");
-    std::fs::remove_dir(tree.path()).expect("nobody has the directory open");
+    std::fs::remove_dir(tree.path()).expect("no handle to the directory is open");
     std::fs::create_dir(tree.path()).expect("a directory of the same name");
 }
 
@@ -391,20 +394,21 @@ fn records_come_whole_however_many() {
     for number in 0..500 {
         create(&tree.path().join(format!("{number:0>40}")));
     }
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let end = Instant::now() + LONG;
-    while told.len() < 500 && Instant::now() < end {
+    while reported.len() < 500 && Instant::now() < end {
         reads.wait(Some(Duration::from_millis(100)));
         reads.collect(&mut |tag, completion| {
-            support::note(&mut told, tag, completion);
+            support::note(&mut reported, tag, completion);
         });
     }
     let names: Vec<String> = (0..500).map(|number| format!("{number:0>40}")).collect();
     assert!(
-        told.iter()
+        reported
+            .iter()
             .zip(&names)
-            .all(|(told, name)| told.is(Action::Added, name))
+            .all(|(reported, name)| reported.is(Action::Added, name))
     );
-    assert_eq!(told.len(), 500);
+    assert_eq!(reported.len(), 500);
     reads.close();
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use everwatch_interleavings::handover::{Handover, Patience, Taken};
+use everwatch_interleavings::handover::{Backlog, Handover, Patience, Taken};
 use everwatch_interleavings::{Change, Event, FileType};
 use shuttle::sync::{Arc, Condvar, Mutex};
 use shuttle::thread;
@@ -35,8 +35,8 @@ fn what_is_put_is_taken_once_in_order_and_before_the_end() {
                 seen
             })
         };
-        handover.put(vec![note(1)], false);
-        handover.put(vec![note(2), note(3)], false);
+        handover.put(vec![note(1)], Backlog::Empty);
+        handover.put(vec![note(2), note(3)], Backlog::Empty);
         handover.finish();
         assert_eq!(consumer.join().expect("the consumer ends"), [1, 2, 3]);
     });
@@ -47,7 +47,7 @@ fn a_consumer_that_lags_rings_and_is_woken_by_what_the_engine_then_puts() {
     explore(|| {
         let handover = Arc::new(Handover::new(1));
         let bell = Arc::new((Mutex::new(false), Condvar::new()));
-        handover.put(Vec::new(), true);
+        handover.put(Vec::new(), Backlog::Folded);
         let engine = {
             let (handover, bell) = (Arc::clone(&handover), Arc::clone(&bell));
             thread::spawn(move || {
@@ -55,7 +55,7 @@ fn a_consumer_that_lags_rings_and_is_woken_by_what_the_engine_then_puts() {
                 while !*rang {
                     rang = bell.1.wait(rang).expect("not poisoned");
                 }
-                handover.put(vec![note(1)], false);
+                handover.put(vec![note(1)], Backlog::Empty);
             })
         };
         let mut buffer = VecDeque::new();
@@ -83,7 +83,7 @@ fn closing_wakes_who_waits_and_leaves_nothing_to_take() {
         };
         let putter = {
             let handover = Arc::clone(&handover);
-            thread::spawn(move || handover.put(vec![note(1)], true))
+            thread::spawn(move || handover.put(vec![note(1)], Backlog::Folded))
         };
         handover.close();
         let mut buffer = VecDeque::new();

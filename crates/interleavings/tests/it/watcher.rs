@@ -301,8 +301,9 @@ impl Sleeper {
     }
 
     /// Runs the stream to its end.
-    fn run(self: &std::sync::Arc<Sleeper>, mut feed: Feed) -> usize {
+    fn run(self: &std::sync::Arc<Sleeper>, feed: Feed) -> usize {
         let waker = Waker::from(std::sync::Arc::clone(self));
+        let mut feed = feed.into_stream();
         let mut count = 0;
         loop {
             match Pin::new(&mut feed).poll_next(&mut Context::from_waker(&waker)) {

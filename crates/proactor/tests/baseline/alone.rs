@@ -50,7 +50,7 @@ pub(crate) fn cycles(few: u64, all: u64) -> u64 {
 }
 
 /// The counts are at the baseline again, at the latest after a while: the system ends threads and
-/// processes after it has told of their end.
+/// processes after it has reported their end.
 pub(crate) fn settles(baseline: &Census, what: &str) {
     let end = Instant::now() + Duration::from_secs(5);
     loop {

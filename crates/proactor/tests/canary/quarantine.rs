@@ -34,7 +34,7 @@ pub(crate) struct Quarantine {
     overwritten: AtomicU64,
 }
 
-// SAFETY: the ring is touched by whoever has the lock.
+// SAFETY: only the holder of the lock touches the ring.
 unsafe impl Sync for Quarantine {}
 
 impl Quarantine {
@@ -57,7 +57,7 @@ impl Quarantine {
         self.kept.load(Ordering::Relaxed)
     }
 
-    /// Looks at all blocks that are kept, and says how many there were so far to which somebody wrote.
+    /// Looks at all blocks that are kept, and returns how many of them have been written to so far.
     pub(crate) fn overwritten(&self) -> u64 {
         self.locked(|ring| {
             while let Some(block) = ring.take() {
@@ -78,7 +78,7 @@ impl Quarantine {
     }
 
     fn release(&self, block: Block) {
-        // Not a slice: if the pattern is gone, somebody may be writing still.
+        // Not a slice: if the pattern is gone, a write may still be under way.
         // SAFETY: the memory is the quarantine's.
         let is_kept = (0..block.layout.size())
             .all(|at| unsafe { block.start.add(at).read_volatile() } == PATTERN);
@@ -114,7 +114,7 @@ unsafe impl GlobalAlloc for Quarantine {
     }
 
     unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
-        // SAFETY: the block is given back, and nobody else's.
+        // SAFETY: the block is given back, and nothing else refers to it.
         unsafe { start.write_bytes(PATTERN, layout.size()) };
         self.kept.fetch_add(1, Ordering::Relaxed);
         self.locked(|ring| {

@@ -86,14 +86,14 @@ fn access_list(file: &std::fs::File) -> String {
             &raw mut descriptor,
         );
         assert_eq!(error, 0);
-        let told = ConvertSecurityDescriptorToStringSecurityDescriptorW(
+        let converted = ConvertSecurityDescriptorToStringSecurityDescriptorW(
             descriptor,
             SDDL_REVISION_1,
             DACL_SECURITY_INFORMATION,
             &raw mut text,
             &raw mut length,
         );
-        assert_ne!(told, 0);
+        assert_ne!(converted, 0);
         std::slice::from_raw_parts(text, length as usize)
     };
     let text = String::from_utf16_lossy(units);

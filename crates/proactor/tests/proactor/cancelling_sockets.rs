@@ -43,14 +43,15 @@ fn accepts_that_are_dropped_while_clients_connect_lose_none() {
     let listener = TcpListener::bind(&remote, here()).expect("bound");
     let address = listener.local_addr().expect("an address");
     let (ask, asked) = mpsc::sync_channel::<u32>(0);
-    let (tell, told) = mpsc::channel::<SocketAddr>();
-    // Connects when it is told to, at the same time as the accept is dropped.
+    let (command, commands) = mpsc::channel::<SocketAddr>();
+    // Connects when it gets an address, at the same time as the accept is dropped.
     let clients = std::thread::spawn(move || {
         for number in asked {
             let mut client = std::net::TcpStream::connect(address).expect("connected");
             client.write_all(&number.to_le_bytes()).expect("written");
-            tell.send(client.local_addr().expect("an address"))
-                .expect("told");
+            command
+                .send(client.local_addr().expect("an address"))
+                .expect("an address");
         }
     });
     let mut numbers = Numbers(0x5eed);
@@ -83,7 +84,7 @@ fn accepts_that_are_dropped_while_clients_connect_lose_none() {
             })),
         };
         let (stream, peer) = accepted.expect("accepted");
-        assert_eq!(peer, told.recv().expect("a client"));
+        assert_eq!(peer, commands.recv().expect("a client"));
         let number = proactor.get().block_on(read_exactly(stream.stream(), 4));
         assert_eq!(number, round.to_le_bytes());
     }
@@ -242,7 +243,7 @@ fn writes_that_are_dropped_send_their_beginning_or_nothing() {
         }
     });
     let mut numbers = Numbers(0xf00d);
-    // What each block has come to: all of it, or nobody knows.
+    // What each block has come to: all of it, or unknown.
     let mut whole = Vec::new();
     for round in 0..rounds {
         let length = 1 + numbers.below(BLOCK as u64) as usize;

@@ -27,9 +27,9 @@ fn reading_a_broken_pipe_is_its_end_at_once() {
         let (read, _) = at_once(server.read_message(Vec::with_capacity(10)));
         assert_eq!(read.expect("the end"), None);
         assert_eq!(proactor.remote().in_flight(), 0);
-        let (written, bytes) = at_once(server.write(b"nobody".to_vec()));
-        assert_eq!(written.expect_err("nobody reads").raw_os_error(), Some(232));
-        assert_eq!(bytes, b"nobody");
+        let (written, bytes) = at_once(server.write(b"unread".to_vec()));
+        assert_eq!(written.expect_err("no reader").raw_os_error(), Some(232));
+        assert_eq!(bytes, b"unread");
     }
 }
 
@@ -58,7 +58,7 @@ fn an_operation_stays_until_its_packet_is_dequeued() {
         assert!(read.as_mut().poll(&mut looking()).is_pending());
         at_once(client.write(b"done".to_vec())).0.expect("written");
     }
-    // The future is gone, and the read complete; nobody has said so yet.
+    // The future is gone, and the read complete; that has not been reported yet.
     assert_eq!(remote.in_flight(), 1);
     assert_eq!(
         proactor.get().poll(Some(Duration::from_secs(10))).packets,

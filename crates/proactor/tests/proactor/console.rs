@@ -22,7 +22,7 @@ use crate::support::{Clean, pipe_name};
 const PART: &str = "EVERWATCH_PROACTOR_LISTENS";
 const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
 
-/// Long enough for whatever does not hang.
+/// Long enough for anything that does not hang.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn is_wine() -> bool {
@@ -118,7 +118,7 @@ fn every_listener_of_every_proactor_hears_every_event() {
         "console::every_listener_of_every_proactor_hears_every_event",
         || {
             let session = Session::open();
-            assert!(!console_event(CTRL_C_EVENT), "nobody listens");
+            assert!(!console_event(CTRL_C_EVENT), "no handler is registered");
             let mut proactors = [Clean::new(), Clean::new()];
             let listeners: Vec<_> = (0..6)
                 .map(|number| {
@@ -209,7 +209,7 @@ fn listening_ends_with_the_proactor() {
             next.as_mut().poll(&mut context),
             Poll::Ready(Err(_))
         ));
-        // The handler finds nobody's packet to post.
+        // The handler finds no packet to post.
         assert!(console_event(CTRL_C_EVENT));
         assert_eq!((remote.in_flight(), remote.stray_packets()), (0, 0));
     });

@@ -1,4 +1,4 @@
-//! Streams as `AsyncRead` and `AsyncWrite`: nothing is lost by whoever polls and goes.
+//! Streams as `AsyncRead` and `AsyncWrite`: a task that polls and goes away loses nothing.
 
 use everwatch_proactor::{Duplex, pipe::PipeMode};
 use futures_lite::future::poll_once;

@@ -25,7 +25,7 @@ use crate::census::Census;
 use crate::support::{Clean, event, pair, pair_that, poll_once, set};
 use crate::wakers::{Counter, does, panics};
 
-/// Long enough for whatever does not hang.
+/// Long enough for anything that does not hang.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 type Reading<'a> = Pin<Box<dyn Future<Output = (std::io::Result<usize>, Vec<u8>)> + 'a>>;
@@ -516,7 +516,7 @@ fn closing_a_runner_from_its_own_thread_only_asks_for_the_end() {
             .expect("a lock")
             .take()
             .expect("it is closed once");
-        end.send(runner.close().leaked).expect("somebody listens");
+        end.send(runner.close().leaked).expect("a receiver");
     });
     let read = reading(&server, &closes);
     let mut write = pin!(client.write(b"here".to_vec()));

@@ -9,7 +9,7 @@ use everwatch_proactor::{
 
 use crate::support::{here, read_exactly};
 
-/// Serves so many connections, one after the other.
+/// Serves `count` connections, one after the other.
 async fn serve(listener: TcpListener, count: u32) {
     for _ in 0..count {
         let (stream, _) = listener.accept().await.expect("accepted");

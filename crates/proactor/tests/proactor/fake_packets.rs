@@ -59,7 +59,7 @@ pub(crate) struct Tally {
     pub(crate) removed: usize,
     /// Cancelled too late.
     pub(crate) late: usize,
-    /// What the caller here may not do.
+    /// What the caller here must not do.
     pub(crate) misused: usize,
 }
 

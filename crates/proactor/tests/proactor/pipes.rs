@@ -76,8 +76,8 @@ fn connecting_blocks_nobody_and_is_given_up_at_any_attempt() {
 #[test]
 fn nothing_but_a_busy_pipe_is_tried_again() {
     let proactor = Clean::new();
-    let nobody = at_once(connect_pipe(&proactor.remote(), pipe_name()));
-    assert_eq!(nobody.expect_err("nobody").kind(), ErrorKind::NotFound);
+    let unserved = at_once(connect_pipe(&proactor.remote(), pipe_name()));
+    assert_eq!(unserved.expect_err("no server").kind(), ErrorKind::NotFound);
     for wrong in ["", "name", r"\\.\pipe\", r"C:\pipe\name"] {
         let error = at_once(connect_pipe(&proactor.remote(), wrong)).expect_err("no name");
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
@@ -344,7 +344,7 @@ fn a_closed_server_lets_its_clients_go_on_and_takes_no_others() {
         assert_eq!((read.expect("read"), &*bytes), (5, &b"still"[..]));
     });
     drop((served, client, unasked));
-    let late = at_once(connect_pipe(&remote, &name)).expect_err("nobody is there any more");
+    let late = at_once(connect_pipe(&remote, &name)).expect_err("the server is gone");
     assert_eq!(late.kind(), ErrorKind::NotFound);
 }
 

@@ -21,7 +21,7 @@ use crate::support::{Clean, poll_once};
 
 const PART: &str = "EVERWATCH_PROACTOR_PART";
 
-/// Long enough for whatever does not hang.
+/// Long enough for anything that does not hang.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Not a test, but what children do.

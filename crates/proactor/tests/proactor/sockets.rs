@@ -38,7 +38,7 @@ fn reset_on_close(stream: &TcpStream) {
 }
 
 /// Nobody listens there.
-fn nobody(remote: &Remote) -> std::net::SocketAddr {
+fn unused_port(remote: &Remote) -> std::net::SocketAddr {
     let listener = TcpListener::bind(remote, here()).expect("bound");
     listener.local_addr().expect("an address")
 }
@@ -197,7 +197,7 @@ fn a_reset_that_a_dropped_read_has_met_is_told_to_the_next() {
         let mut read = pin!(server.read(Vec::with_capacity(8)));
         assert!(poll_now(read.as_mut()).is_pending());
         drop(client);
-        // It has met the reset when its packet was dequeued, and nobody asks it.
+        // It has met the reset when its packet was dequeued, and no call asks for it.
         let deadline = Instant::now() + Duration::from_secs(5);
         while remote.in_flight() > 0 {
             assert!(Instant::now() < deadline);
@@ -212,7 +212,7 @@ fn a_reset_that_a_dropped_read_has_met_is_told_to_the_next() {
 fn a_port_at_which_nobody_listens_refuses() {
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();
-    let address = nobody(&remote);
+    let address = unused_port(&remote);
     let connected = proactor
         .get()
         .block_on(TcpStream::connect(&remote, address));
@@ -305,7 +305,7 @@ fn closing_the_proactor_ends_what_waits() {
     assert_eq!(error.raw_os_error(), Some(995));
 }
 
-/// A file of so many bytes that are all different from their neighbours. Nobody else may open it.
+/// A file of `len` bytes that all differ from their neighbours. It is opened without sharing.
 fn file_of(length: usize) -> (std::fs::File, Vec<u8>) {
     let mut file = tempfile::tempfile().expect("a file");
     let contents = contents_of(length);

@@ -13,7 +13,7 @@ use everwatch_proactor::{
 };
 use windows_sys::Win32::System::Threading::{CreateEventW, SetEvent};
 
-/// A pipe name that nobody else has.
+/// A pipe name that is not in use.
 pub(crate) fn pipe_name() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let time = SystemTime::now()
@@ -188,7 +188,7 @@ pub(crate) async fn connection(
     (accepted.expect("accepted").0, connected.expect("connected"))
 }
 
-/// Reads until there are so many bytes.
+/// Reads until there are `len` bytes.
 pub(crate) async fn read_exactly(stream: &Stream, count: usize) -> Vec<u8> {
     let mut all = Vec::with_capacity(count);
     while all.len() < count {

@@ -74,7 +74,7 @@ fn amount() -> usize {
     crate::alone::cycles(8, 100) as usize * (1 << 20)
 }
 
-/// One side sends so many bytes while it reads what the other sends back.
+/// One side sends `len` bytes while it reads what the other sends back.
 async fn echo_both_ways((server, client): (Secured, Secured), amount: usize) {
     let (mut from_client, mut to_client) = split(server);
     let (mut from_server, mut to_server) = split(client);
@@ -167,7 +167,7 @@ fn a_certificate_of_nobody_who_is_trusted_is_refused_in_a_sentence() {
         assert_eq!(error.kind(), ErrorKind::InvalidData);
         assert_eq!(
             error.to_string(),
-            "the certificate of the server everwatch.test is refused: nobody who is trusted here has issued it"
+            "the certificate of the server everwatch.test is refused: it was issued by no authority that is trusted here"
         );
         let refused = error.get_ref().and_then(|error| error.downcast_ref::<tls::Refused>());
         assert!(matches!(

@@ -1,4 +1,4 @@
-//! UDP: datagrams that fit and that do not, and those that nobody wanted.
+//! UDP: datagrams that fit and that do not, and those sent to a port without a socket.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -18,8 +18,8 @@ fn address(socket: &UdpSocket) -> SocketAddr {
     socket.local_addr().expect("an address")
 }
 
-/// A port at which nobody is.
-fn nobody(remote: &Remote) -> SocketAddr {
+/// A port without a socket.
+fn unused_port(remote: &Remote) -> SocketAddr {
     address(&UdpSocket::bind(remote, here()).expect("bound"))
 }
 
@@ -121,10 +121,10 @@ fn a_port_at_which_nobody_is_does_not_end_the_socket() {
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();
     let (one, other) = sockets(&remote);
-    let nobody = nobody(&remote);
+    let unused = unused_port(&remote);
     proactor.get().block_on(async {
         for _ in 0..10 {
-            let (sent, _) = one.send_to(b"lost".to_vec(), nobody).await;
+            let (sent, _) = one.send_to(b"lost".to_vec(), unused).await;
             assert_eq!(sent.expect("sent"), 4);
         }
         other
@@ -141,7 +141,7 @@ fn a_peer_that_is_not_there_yet_does_not_end_a_connected_socket() {
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();
     let one = UdpSocket::bind(&remote, here()).expect("bound");
-    let later = nobody(&remote);
+    let later = unused_port(&remote);
     one.connect(later).expect("connected");
     proactor.get().block_on(async {
         for _ in 0..10 {

@@ -15,7 +15,7 @@ use crate::support::{Clean, event, poll_once, set};
 
 const ABORTED: i32 = 995;
 
-/// Long enough for whatever does not hang.
+/// Long enough for anything that does not hang.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn a_signalled_handle_ends_it_with_true() {
@@ -83,7 +83,7 @@ fn cancelling_twice_or_too_late_is_harmless() {
     assert_eq!(remote.in_flight(), 0);
 }
 
-/// A cancel and a signal at the same time. What is told is true, and what comes later belongs to nothing.
+/// A cancel and a signal at the same time. What is reported is true, and what comes later belongs to nothing.
 fn no_round_of_a_race_is_wrong(rounds: u64) {
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();

@@ -13,7 +13,7 @@ use crate::support::{Clean, event, poll_once, set};
 
 const NO_SYSTEM_RESOURCES: u32 = 1450;
 
-/// Long enough for whatever does not hang.
+/// Long enough for anything that does not hang.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn waits(session: &Session, call: Call) -> usize {
@@ -179,7 +179,7 @@ fn a_wait_of_the_pool_is_closed_when_no_callback_can_run_any_more() {
 }
 
 // requirement: S4.10 (wine)
-/// A callback that is held up, here by a port that takes no packets, holds up nobody else.
+/// A callback that is held up, here by a port that takes no packets, holds up no other.
 #[test]
 fn a_callback_that_is_held_up_does_not_block_the_loop() {
     let name = "ways::a_callback_that_is_held_up_does_not_block_the_loop";
@@ -238,7 +238,7 @@ fn a_handle_that_cannot_be_waited_for_is_an_error() {
 }
 
 // requirement: S4.14 (wine)
-/// What a callback still has to tell is kept for it, whatever becomes of the proactor.
+/// What a callback still has to deliver is kept for it, also when the proactor is closed.
 #[test]
 fn a_wait_whose_packet_does_not_come_in_time_is_leaked_and_counted() {
     let name = "ways::a_wait_whose_packet_does_not_come_in_time_is_leaked_and_counted";

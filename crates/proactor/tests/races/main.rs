@@ -65,7 +65,7 @@ impl Chance {
     }
 }
 
-/// Polls whose futures nobody looks at, as often as chance will.
+/// Polls whose futures are not looked at, a random number of times.
 fn poll_a_little(proactor: &mut Clean, chance: &mut Chance) {
     for _ in 0..chance.below(3) {
         proactor.get().poll(Some(Duration::ZERO));

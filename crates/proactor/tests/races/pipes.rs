@@ -92,7 +92,7 @@ fn a_cancelled_accept_has_its_client_or_none() {
     race(name, 2_000, 100_000, |proactor, count| {
         let remote = proactor.remote();
         let (go, went) = channel::<String>();
-        let (tell, told) = channel::<Option<std::fs::File>>();
+        let (answer, answers) = channel::<Option<std::fs::File>>();
         let client = thread::spawn(move || {
             let mut chance = Chance::new();
             for name in went {
@@ -101,7 +101,7 @@ fn a_cancelled_accept_has_its_client_or_none() {
                     .read(true)
                     .write(true)
                     .open(name);
-                tell.send(client.ok()).expect("somebody listens");
+                answer.send(client.ok()).expect("a receiver");
             }
         });
         let mut chance = Chance(7);
@@ -116,7 +116,7 @@ fn a_cancelled_accept_has_its_client_or_none() {
             match proactor.get().block_on(accept) {
                 Ok(pipe) => {
                     accepted += 1;
-                    let mut client = told.recv().expect("it answers").expect("it is accepted");
+                    let mut client = answers.recv().expect("it answers").expect("it is accepted");
                     client.write_all(b"here").expect("written");
                     let (read, _) = proactor.get().block_on(pipe.read(Vec::with_capacity(8)));
                     assert_eq!(read.expect("read"), 4);
@@ -124,7 +124,7 @@ fn a_cancelled_accept_has_its_client_or_none() {
                 Err(error) => {
                     cancelled += 1;
                     assert_eq!(error.raw_os_error(), Some(995));
-                    if let Some(mut client) = told.recv().expect("it answers") {
+                    if let Some(mut client) = answers.recv().expect("it answers") {
                         // It came after the cancel, and finds the pipe closed.
                         let end = client.read(&mut [0; 8]);
                         assert!(end.is_ok_and(|read| read == 0));
@@ -146,7 +146,7 @@ fn connects_that_are_dropped_leave_the_pipe_to_others() {
     race(name, 2_000, 100_000, |proactor, count| {
         let remote = proactor.remote();
         let name = pipe_name();
-        let (tell, told) = channel();
+        let (answer, answers) = channel();
         let server_name = name.clone();
         let server = thread::spawn(move || {
             let mut own = Proactor::new().expect("a port");
@@ -155,7 +155,7 @@ fn connects_that_are_dropped_leave_the_pipe_to_others() {
                 ..PipeOptions::default()
             };
             let server = PipeServer::bind(&own.remote(), server_name, options).expect("a server");
-            tell.send(()).expect("somebody listens");
+            answer.send(()).expect("a receiver");
             let mut sum = 0;
             own.block_on(async {
                 loop {
@@ -179,7 +179,7 @@ fn connects_that_are_dropped_leave_the_pipe_to_others() {
             assert_eq!((closed.leaked, closed.stray_packets), (0, 0));
             sum
         });
-        told.recv().expect("it listens");
+        answers.recv().expect("it listens");
         let mut chance = Chance::new();
         let mut sum = 0;
         for number in 0..count {

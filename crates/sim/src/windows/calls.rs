@@ -2,21 +2,21 @@
 //!
 //! - What moves to another directory is reported as removed there and added here, what it replaces as
 //!   removed before, and of a directory nothing that is below it.
-//! - Directories are told of as modified when their entries change, now or later.
+//! - Directories are reported as modified when their entries change, now or later.
 //! - A directory is not renamed while anything below it is open. What is deleted while it is open goes
 //!   at once, or stays under its name until it is closed and cannot be opened any more; the reads of a
 //!   directory end then.
-//! - A call holds its directories until its records are written, and waits for whoever holds one on its
+//! - A call holds its directories until its records are written, and waits for the call that holds one on its
 //!   way; the rename of a directory holds everything.
 
 use std::collections::BTreeSet;
 
-use super::super::calls::Kind;
-use super::super::disk::{Content, Directory, Dirent, Errno, Ino};
-use super::super::random::Random;
-use super::super::system::{Left, System};
-use super::reads::Reads;
-use super::records::{Entry, Note};
+use crate::disk::{Content, Directory, Dirent, Errno, Ino};
+use crate::random::Random;
+use crate::system::calls::Kind;
+use crate::system::{Left, System};
+use crate::windows::reads::Reads;
+use crate::windows::records::{Entry, Note};
 use everwatch_backends::windows::{DIRECTORY, REPARSE_POINT};
 
 /// ERROR_ACCESS_DENIED.
@@ -27,32 +27,32 @@ const SYMBOLIC_LINK: u32 = 0xa000_000c;
 
 /// What Windows has in place of an inotify instance.
 #[derive(Debug)]
-pub(in super::super) struct Nt {
-    pub(super) reads: Reads,
+pub(crate) struct Nt {
+    pub(crate) reads: Reads,
     /// Entries that go when they are closed: the directory, and what is in it.
-    pub(super) doomed: Vec<(Ino, Ino)>,
+    pub(crate) doomed: Vec<(Ino, Ino)>,
     /// How many of them have gone.
-    pub(super) buried: u64,
-    pub(super) random: Random,
-    pub(super) habits: Habits,
+    pub(crate) buried: u64,
+    pub(crate) random: Random,
+    pub(crate) habits: Habits,
 }
 
 /// Habits in which systems differ. All chances are out of a thousand.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Habits {
+pub(crate) struct Habits {
     /// That what is deleted while it is open stays until it is closed.
-    pub(super) dooms: u32,
+    pub(crate) dooms: u32,
     /// That a record has a short name where there is one.
-    pub(super) shortens: u32,
-    /// That a directory is told of when its entries change.
-    pub(super) touches: u32,
+    pub(crate) shortens: u32,
+    /// That a directory is reported when its entries change.
+    pub(crate) touches: u32,
     /// That an extended record says what its entry is.
-    pub(super) describes: u32,
+    pub(crate) describes: u32,
 }
 
 /// An entry as records name it, whether it is still there or not.
 #[derive(Clone, Debug)]
-pub(in super::super) struct Named {
+pub(crate) struct Named {
     dir: Ino,
     name: Box<[u8]>,
     alias: Option<Box<[u8]>>,
@@ -71,20 +71,20 @@ impl Named {
 }
 
 impl System {
-    pub(super) fn nt(&self) -> &Nt {
+    pub(crate) fn nt(&self) -> &Nt {
         self.nt.as_ref().expect("this is Windows")
     }
 
-    pub(super) fn nt_mut(&mut self) -> &mut Nt {
+    pub(crate) fn nt_mut(&mut self) -> &mut Nt {
         self.nt.as_mut().expect("this is Windows")
     }
 
-    pub(super) fn is_doomed(&self, ino: Ino) -> bool {
+    pub(crate) fn is_doomed(&self, ino: Ino) -> bool {
         let nt = self.nt.as_ref();
         nt.is_some_and(|nt| nt.doomed.iter().any(|&(_, doomed)| doomed == ino))
     }
 
-    /// Waits for whoever holds one of these, or a directory above one.
+    /// Waits for the call that holds one of these, or a directory above one.
     fn nt_lock(&mut self, inodes: &[Ino]) {
         let above = |&ino: &Ino| self.disk.directory(ino)?.parent;
         let mut locks: BTreeSet<Ino> = inodes
@@ -126,12 +126,7 @@ impl System {
         }
     }
 
-    pub(in super::super) fn nt_make(
-        &mut self,
-        dir: Ino,
-        name: &[u8],
-        kind: Kind<'_>,
-    ) -> Result<Ino, Errno> {
+    pub(crate) fn nt_make(&mut self, dir: Ino, name: &[u8], kind: Kind<'_>) -> Result<Ino, Errno> {
         self.nt_lock(&[dir]);
         self.check_alive(dir)?;
         if self.disk.entry(dir, name).is_some() {
@@ -157,12 +152,7 @@ impl System {
         Ok(ino)
     }
 
-    pub(in super::super) fn nt_link(
-        &mut self,
-        ino: Ino,
-        dir: Ino,
-        name: &[u8],
-    ) -> Result<(), Errno> {
+    pub(crate) fn nt_link(&mut self, ino: Ino, dir: Ino, name: &[u8]) -> Result<(), Errno> {
         self.nt_lock(&[dir, ino]);
         self.check_alive(dir)?;
         if self.disk.entry(dir, name).is_some() {
@@ -180,7 +170,7 @@ impl System {
         Ok(())
     }
 
-    pub(in super::super) fn nt_write(&mut self, dir: Ino, name: &[u8]) -> Result<(), Errno> {
+    pub(crate) fn nt_write(&mut self, dir: Ino, name: &[u8]) -> Result<(), Errno> {
         let ino = self.disk.entry(dir, name).ok_or(Errno::NoEntry)?;
         self.nt_lock(&[dir, ino]);
         let named = self.named(dir, name)?;
@@ -202,13 +192,8 @@ impl System {
         Ok(())
     }
 
-    /// Changes permissions. Whoever may not read a directory may not look for names in it either.
-    pub(in super::super) fn nt_permit(
-        &mut self,
-        dir: Ino,
-        name: &[u8],
-        permits: bool,
-    ) -> Result<(), Errno> {
+    /// Changes permissions. Without the right to read a directory there is no right to look for names in it either.
+    pub(crate) fn nt_permit(&mut self, dir: Ino, name: &[u8], permits: bool) -> Result<(), Errno> {
         let ino = self.disk.entry(dir, name).ok_or(Errno::NoEntry)?;
         self.nt_lock(&[dir, ino]);
         let named = self.named(dir, name)?;
@@ -221,7 +206,7 @@ impl System {
     }
 
     /// Deletes a file, or an empty directory.
-    pub(in super::super) fn nt_delete(&mut self, dir: Ino, name: &[u8]) -> Result<(), Errno> {
+    pub(crate) fn nt_delete(&mut self, dir: Ino, name: &[u8]) -> Result<(), Errno> {
         self.reap();
         let ino = self.disk.entry(dir, name).ok_or(Errno::NoEntry)?;
         self.nt_lock(&[dir, ino]);
@@ -259,7 +244,7 @@ impl System {
     }
 
     /// What was deleted while it was open goes once it is closed.
-    pub(in super::super) fn bury(&mut self) {
+    pub(crate) fn bury(&mut self) {
         loop {
             let Some(nt) = &self.nt else { return };
             let is_closed = |&&(_, ino): &&(Ino, Ino)| self.disk.inode(ino).opens == 0;
@@ -278,7 +263,7 @@ impl System {
         }
     }
 
-    pub(in super::super) fn nt_rename(
+    pub(crate) fn nt_rename(
         &mut self,
         (from, name): (Ino, &[u8]),
         (to, to_name): (Ino, &[u8]),
@@ -343,7 +328,7 @@ impl System {
     }
 
     /// Gives a record to every read that reaches the entry.
-    pub(in super::super) fn report(&mut self, action: u32, named: &Named) {
+    pub(crate) fn report(&mut self, action: u32, named: &Named) {
         for (tag, top, is_deep) in self.nt().reads.dirs() {
             if named.dir != top && !is_deep {
                 continue;
@@ -356,8 +341,9 @@ impl System {
                     entry: self.described(named.ino),
                 };
                 let text = format!("{} {action} {}", tag.0, note.path.escape_ascii());
-                let fate = self.nt_mut().reads.tell(tag, note);
-                self.trace.note(|| format!("        told {text} {fate}"));
+                let fate = self.nt_mut().reads.note(tag, note);
+                self.trace
+                    .note(|| format!("        reported {text} {fate}"));
             }
         }
     }
@@ -375,7 +361,7 @@ impl System {
             true => Entry {
                 attributes,
                 tag,
-                number: self.disk.stat(ino).inode,
+                number: self.disk.inode(ino).number,
             },
             false => Entry::default(),
         }
@@ -408,7 +394,7 @@ impl System {
     }
 
     /// Tells of a directory whose entries changed, if it is still there.
-    pub(in super::super) fn touch(&mut self, dir: Ino) {
+    pub(crate) fn touch(&mut self, dir: Ino) {
         let Some(above) = self.disk.directory(dir).and_then(|dir| dir.parent) else {
             return;
         };

@@ -8,19 +8,19 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use everwatch_core::entry::Stat;
+use everwatch_core::entry::{InodeNumber, Stat};
 use everwatch_core::listing::Listing;
 use everwatch_core::path::{to_bytes, to_path};
 use everwatch_core::time::FileTime;
 use everwatch_directory_reads::{Collected, Completion, Layout, Settings, Tag};
 
-use super::super::disk::{Content, Errno, Ino};
-use super::super::rules;
-use super::super::system::Handle;
-use super::super::world::World;
-use super::reads::{Done, Reads};
-use super::records::encode;
-use super::wine::{Server, pair};
+use crate::disk::{Content, Errno, Ino};
+use crate::system::Handle;
+use crate::windows::reads::{Done, Reads};
+use crate::windows::records::encode;
+use crate::windows::wine::{Server, pair};
+use crate::workload::ignore_files as rules;
+use crate::world::World;
 use everwatch_backends::windows::{Code, Quirks, System as Seam, Volume};
 
 const FILE_NOT_FOUND: Code = Code(2);
@@ -39,23 +39,23 @@ const NO_SYSTEM_RESOURCES: Code = Code(1450);
 /// ERROR_INVALID_FUNCTION.
 const READ_ENDS: [u32; 3] = [64, 59, 1];
 
-/// How long a completion may wait where there are threads between the kernel and whoever collects.
+/// How long a completion may wait where there are threads between the kernel and the code that collects.
 const LATENESS: FileTime = 100_000_000;
 
 /// How a machine differs from others. All chances are out of a thousand.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Model {
-    pub(super) layout: Layout,
-    pub(super) volume: Volume,
+pub(crate) struct Model {
+    pub(crate) layout: Layout,
+    pub(crate) volume: Volume,
     /// That a completion is not collected at once, and that there are more is not said.
-    pub(super) tardiness: u32,
+    pub(crate) tardiness: u32,
     /// That a completion is not collected at once, and that there are more is said.
-    pub(super) shortness: u32,
+    pub(crate) shortness: u32,
 }
 
 #[derive(Debug)]
-pub(in super::super) struct Machine {
-    pub(super) world: World,
+pub(crate) struct Machine {
+    pub(crate) world: World,
     model: Model,
     /// What is complete and was not collected, and since when.
     waiting: BTreeMap<u64, FileTime>,
@@ -75,7 +75,7 @@ fn code(errno: Errno) -> Code {
 }
 
 impl Machine {
-    pub(super) fn new(world: World, model: Model, server: Option<Server>) -> Machine {
+    pub(crate) fn new(world: World, model: Model, server: Option<Server>) -> Machine {
         Machine {
             world,
             model,
@@ -85,14 +85,14 @@ impl Machine {
         }
     }
 
-    pub(super) fn reads(&self) -> &Reads {
+    pub(crate) fn reads(&self) -> &Reads {
         match &self.server {
             Some(server) => &server.reads,
             None => &self.world.system.nt().reads,
         }
     }
 
-    pub(super) fn reads_mut(&mut self) -> &mut Reads {
+    pub(crate) fn reads_mut(&mut self) -> &mut Reads {
         match &mut self.server {
             Some(server) => &mut server.reads,
             None => &mut self.world.system.nt_mut().reads,
@@ -294,12 +294,20 @@ impl Seam for Machine {
                 break;
             }
             let kind = Some(disk.kind(entry.inode));
-            listing.push(&entry.name, disk.inode(entry.inode).number, kind);
+            listing.push(
+                &entry.name,
+                InodeNumber::new(disk.inode(entry.inode).number),
+                kind,
+            );
             position = Some(at);
         }
         self.world.note(|system| {
             let entry = |entry: everwatch_core::listing::DirEntry<'_>| {
-                format!("{}:{}", entry.name.escape_ascii(), entry.inode)
+                format!(
+                    "{}:{}",
+                    entry.name.escape_ascii(),
+                    entry.inode.map_or(0, InodeNumber::get)
+                )
             };
             let names: Vec<String> = listing.iter().map(entry).collect();
             let path = system.disk.path_of(dir.ino);
@@ -410,7 +418,7 @@ impl Seam for Machine {
         self.pass();
         match timeout {
             Some(timeout) => self.world.system.disk.now += timeout.as_nanos() as FileTime,
-            None => assert!(!self.reads().is_idle(), "this waits for ever"),
+            None => assert!(!self.reads().is_idle(), "this waits without end"),
         }
     }
 

@@ -10,14 +10,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use everwatch_directory_reads::{Settings, Tag};
 
-use super::super::disk::Ino;
-use super::super::random::Random;
-use super::super::system::Handle;
-use super::records::Note;
+use crate::disk::Ino;
+use crate::random::Random;
+use crate::system::Handle;
+use crate::windows::records::Note;
 
 /// What a read completed with.
 #[derive(Debug)]
-pub(super) enum Done {
+pub(crate) enum Done {
     Changes(Vec<Note>),
     Lost,
     Failed(u32),
@@ -43,21 +43,21 @@ struct Read {
 
 /// See the module head.
 #[derive(Debug)]
-pub(in super::super) struct Reads {
+pub(crate) struct Reads {
     reads: BTreeMap<u64, Read>,
     /// Most reads that there may be.
     limit: usize,
     random: Random,
     /// How often, out of a thousand, a read completes with a part of what there is.
-    pub(super) slices: u32,
+    pub(crate) slices: u32,
     /// Buffers have the size that was asked for, divided by this.
-    pub(super) shrink: u32,
+    pub(crate) shrink: u32,
     /// How often, out of a thousand, a read does not complete with the first half of a rename alone.
-    pub(super) patience: u32,
+    pub(crate) patience: u32,
 }
 
 impl Reads {
-    pub(super) fn new(limit: usize, slices: u32, random: Random) -> Reads {
+    pub(crate) fn new(limit: usize, slices: u32, random: Random) -> Reads {
         Reads {
             reads: BTreeMap::new(),
             limit,
@@ -68,30 +68,30 @@ impl Reads {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.reads.len()
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.reads.len() >= self.limit
     }
 
-    pub(super) fn is_limited(&self) -> bool {
+    pub(crate) fn is_limited(&self) -> bool {
         self.limit < 1000
     }
 
-    /// From now on there may be so many.
-    pub(super) fn limit(&mut self, limit: usize) {
+    /// Sets how many there can be from now on.
+    pub(crate) fn limit(&mut self, limit: usize) {
         self.limit = limit;
     }
 
     #[cfg(test)]
-    pub(super) fn reseed(&mut self, seed: u64) {
-        self.random = Random::new(seed, super::super::random::Stream::Notices);
+    pub(crate) fn reseed(&mut self, seed: u64) {
+        self.random = crate::random::Stream::Notices.random(seed);
     }
 
     /// Issues the first read.
-    pub(super) fn arm(&mut self, tag: Tag, settings: Settings, handle: Handle) {
+    pub(crate) fn arm(&mut self, tag: Tag, settings: Settings, handle: Handle) {
         let read = Read {
             dir: handle.ino,
             settings,
@@ -106,12 +106,12 @@ impl Reads {
         self.reads.insert(tag.0, read);
     }
 
-    pub(super) fn retire(&mut self, tag: Tag) {
+    pub(crate) fn retire(&mut self, tag: Tag) {
         self.reads.remove(&tag.0);
     }
 
     /// The directories that are read, and whether with all below.
-    pub(super) fn dirs(&self) -> Vec<(Tag, Ino, bool)> {
+    pub(crate) fn dirs(&self) -> Vec<(Tag, Ino, bool)> {
         self.reads
             .iter()
             .map(|(&tag, read)| (Tag(tag), read.dir, read.settings.deep))
@@ -119,10 +119,10 @@ impl Reads {
     }
 
     /// Gives a record to one of them. Returns its fate.
-    pub(super) fn tell(&mut self, tag: Tag, note: Note) -> &'static str {
+    pub(crate) fn note(&mut self, tag: Tag, note: Note) -> &'static str {
         let Reads { reads, random, .. } = self;
         let Some(read) = reads.get_mut(&tag.0) else {
-            return "for nobody";
+            return "for no read";
         };
         if read.end.is_some() || matches!(read.done, Some(Done::Failed(_))) {
             return "ended";
@@ -152,32 +152,32 @@ impl Reads {
     }
 
     /// Ends the reads of a directory.
-    pub(super) fn fail_all(&mut self, dir: Ino, code: u32) {
+    pub(crate) fn fail_all(&mut self, dir: Ino, code: u32) {
         for read in self.reads.values_mut().filter(|read| read.dir == dir) {
             read.fail(code);
         }
     }
 
     /// Ends one of the reads. Returns which.
-    pub(super) fn fail_any(&mut self, code: u32) -> Option<Ino> {
+    pub(crate) fn fail_any(&mut self, code: u32) -> Option<Ino> {
         let at = self.random.below(self.reads.len());
         let read = self.reads.values_mut().nth(at)?;
         read.fail(code);
         Some(read.dir)
     }
 
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.reads.values().all(|read| read.done.is_none())
     }
 
     /// The reads that have completed.
-    pub(super) fn done(&self) -> impl Iterator<Item = Tag> {
+    pub(crate) fn done(&self) -> impl Iterator<Item = Tag> {
         let done = self.reads.iter().filter(|(_, read)| read.done.is_some());
         done.map(|(&tag, _)| Tag(tag))
     }
 
     /// The reads that have completed, in any order.
-    pub(super) fn completed(&mut self) -> Vec<Tag> {
+    pub(crate) fn completed(&mut self) -> Vec<Tag> {
         let mut tags: Vec<Tag> = self.done().collect();
         for end in (1..tags.len()).rev() {
             tags.swap(end, self.random.below(end + 1));
@@ -186,7 +186,7 @@ impl Reads {
     }
 
     /// Takes what a read completed with, and issues the next one.
-    pub(super) fn take(&mut self, tag: Tag) -> Option<Done> {
+    pub(crate) fn take(&mut self, tag: Tag) -> Option<Done> {
         let Reads { reads, random, .. } = self;
         let read = reads.get_mut(&tag.0)?;
         let done = read.done.take()?;

@@ -4,23 +4,23 @@ use everwatch_directory_reads::Layout;
 
 /// A record before it is written down.
 #[derive(Clone, Debug)]
-pub(in super::super) struct Note {
-    pub(in super::super) action: u32,
+pub(crate) struct Note {
+    pub(crate) action: u32,
     /// What ties halves of a rename together before they are written down; 0 if they are beside each
     /// other anyway.
-    pub(in super::super) cookie: u32,
+    pub(crate) cookie: u32,
     /// The path below the directory that is read, with `/` between the names.
-    pub(in super::super) path: Vec<u8>,
+    pub(crate) path: Vec<u8>,
     /// What extended records say of the entry.
-    pub(in super::super) entry: Entry,
+    pub(crate) entry: Entry,
 }
 
 /// What an entry is, as extended records say it.
 #[derive(Clone, Copy, Default, Debug)]
-pub(in super::super) struct Entry {
-    pub(in super::super) attributes: u32,
-    pub(in super::super) tag: u32,
-    pub(in super::super) number: u64,
+pub(crate) struct Entry {
+    pub(crate) attributes: u32,
+    pub(crate) tag: u32,
+    pub(crate) number: u64,
 }
 
 /// The bytes before the name.
@@ -28,20 +28,20 @@ const PLAIN: usize = 12;
 const EXTENDED: usize = 84;
 
 impl Note {
-    pub(in super::super) const ADDED: u32 = 1;
-    pub(in super::super) const REMOVED: u32 = 2;
-    pub(in super::super) const MODIFIED: u32 = 3;
-    pub(in super::super) const OLD_NAME: u32 = 4;
-    pub(in super::super) const NEW_NAME: u32 = 5;
+    pub(crate) const ADDED: u32 = 1;
+    pub(crate) const REMOVED: u32 = 2;
+    pub(crate) const MODIFIED: u32 = 3;
+    pub(crate) const OLD_NAME: u32 = 4;
+    pub(crate) const NEW_NAME: u32 = 5;
 
     /// What it takes in a buffer, roughly.
-    pub(super) fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         PLAIN + 2 * self.path.len()
     }
 }
 
 /// Writes records down. `is_aligned` is whether each begins where it has to.
-pub(super) fn encode(notes: &[Note], layout: Layout, is_aligned: bool) -> Vec<u8> {
+pub(crate) fn encode(notes: &[Note], layout: Layout, is_aligned: bool) -> Vec<u8> {
     let (header, unit) = match layout {
         Layout::Plain => (PLAIN, 4),
         _ => (EXTENDED, 8),

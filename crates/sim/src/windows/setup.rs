@@ -1,34 +1,30 @@
 //! The beginning of a schedule on Windows.
 
 use everwatch_core::coverage::Gap;
-use everwatch_core::ignore::Filter;
+use everwatch_core::ignore::{Filter, IgnoreFiles};
 use everwatch_directory_reads::Layout;
 
-use super::super::disk::{Disk, Habits as DiskHabits};
-use super::super::flavour::Flavour;
-use super::super::mix::Mix;
-use super::super::queue::Queue;
-use super::super::random::{Random, Stream};
-use super::super::schedule::{Schedule, is_nested, is_wild};
-use super::super::setup::{BEGAN, MOST_CALLS, build, nested_scopes, scopes};
-use super::super::system::System;
-use super::super::trace::Trace;
-use super::super::workload::Workload;
-use super::super::world::{Temper, World};
-use super::calls::{Habits, Nt};
-use super::machine::{Machine, Model};
-use super::names::{COMMON_NAMES, DISTINCT_NAMES, NAMES};
-use super::reads::Reads;
-use super::wine::Server;
+use crate::disk::names::{COMMON_NAMES, DISTINCT_NAMES, NAMES};
+use crate::disk::{Disk, Habits as DiskHabits};
+use crate::linux::queue::Queue;
+use crate::random::Stream;
+use crate::schedule::platform::Flavour;
+use crate::schedule::setup::{BEGAN, MOST_CALLS, build, nested_scopes, scopes};
+use crate::schedule::{Schedule, is_nested, is_wild};
+use crate::system::System;
+use crate::trace::Trace;
+use crate::windows::calls::{Habits, Nt};
+use crate::windows::machine::{Machine, Model};
+use crate::windows::reads::Reads;
+use crate::windows::wine::Server;
+use crate::workload::Workload;
+use crate::workload::mix::Mix;
+use crate::world::{Temper, World};
 use everwatch_backends::windows::{Kernel32, Numbers, Volume};
 
 impl Schedule<Kernel32<Machine>> {
-    pub(in super::super) fn windows(
-        seed: u64,
-        calls: usize,
-        traces: bool,
-    ) -> Schedule<Kernel32<Machine>> {
-        let mut setup = Random::new(seed, Stream::Setup);
+    pub(crate) fn windows(seed: u64, calls: usize, traces: bool) -> Schedule<Kernel32<Machine>> {
+        let mut setup = Stream::Setup.random(seed);
         let is_wine = Flavour::of(seed).0 == Flavour::Wine;
         let is_unique = setup.chance(700) && !is_wine;
         let habits = DiskHabits {
@@ -96,11 +92,11 @@ impl Schedule<Kernel32<Machine>> {
         if obeys_rules {
             temper.faults = 0;
         }
-        let timing = Random::new(seed, Stream::Timing);
+        let timing = Stream::Timing.random(seed);
         let disk = Disk::new(habits, BEGAN, gap);
         let queue = Queue::new(usize::MAX, usize::MAX);
         let mut system = System::new(disk, queue, Trace::new(traces), timing.clone(), lag);
-        let notices = Random::new(seed, Stream::Notices);
+        let notices = Stream::Notices.random(seed);
         let mut reads = Reads::new(limit, temper.slices, notices.clone());
         reads.shrink = shrink;
         reads.patience = if is_wine { 0 } else { reads.patience };
@@ -121,11 +117,11 @@ impl Schedule<Kernel32<Machine>> {
             workload.names = names;
             workload.makes_rules = obeys_rules;
             workload.mounts = false;
-            // Windows has no such call; of what Linux processes do it is the one that Wine cannot tell.
+            // Windows has no such call; of what Linux processes do, it is the one that Wine cannot report.
             workload.exchanges = false;
             workload.links_lead_nowhere = has_inner;
         };
-        let random = Random::new(seed, Stream::Workload);
+        let random = Stream::Workload.random(seed);
         let random = build(&mut system, random, &mut setup, restrict);
         system
             .trace
@@ -136,14 +132,14 @@ impl Schedule<Kernel32<Machine>> {
         let mut workload = Workload::new(random, mix, length.min(calls));
         restrict(&mut workload);
         let filter = match obeys_rules {
-            true => Filter::new::<&str>(&[], true).unwrap_or_default(),
+            true => Filter::new::<&str>(&[], IgnoreFiles::Git).unwrap_or_default(),
             false => Filter::default(),
         };
         let world = World::new(seed, system, workload, temper, timing);
         let kernel = Kernel32::new(Machine::new(world, model, server), gap);
         let sync_rate = setup.pick(&[0, 0, 20, 100]);
         let mut schedule = Schedule::over(kernel, filter, (seed, calls), scopes, sync_rate);
-        // Under Wine nothing keeps what is above a root from being renamed, and nobody tells.
+        // Under Wine nothing keeps what is above a root from being renamed, and no record reports it.
         schedule.fails |= is_wine;
         schedule
     }

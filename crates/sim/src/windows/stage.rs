@@ -1,7 +1,7 @@
 //! What schedules and scenarios ask of the machine.
 
-use super::super::world::{Stage, World};
-use super::machine::Machine;
+use crate::windows::machine::Machine;
+use crate::world::{Stage, World};
 use everwatch_backends::windows::Kernel32;
 
 impl Stage for Kernel32<Machine> {

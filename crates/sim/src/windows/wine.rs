@@ -16,13 +16,13 @@ use std::collections::BTreeMap;
 use everwatch_core::entry::Watch;
 use everwatch_core::kernel::Purpose;
 use everwatch_core::queue::RecordQueue;
-use everwatch_core::record::Action;
+use everwatch_core::record::{Action, Cookie};
 use everwatch_directory_reads::{Settings, Tag};
 
-use super::super::disk::Ino;
-use super::super::system::{Handle, System};
-use super::reads::Reads;
-use super::records::{Entry, Note};
+use crate::disk::Ino;
+use crate::system::{Handle, System};
+use crate::windows::reads::Reads;
+use crate::windows::records::{Entry, Note};
 
 /// A directory as the server knows it.
 #[derive(Debug)]
@@ -33,14 +33,14 @@ struct Seen {
 
 /// See the module head.
 #[derive(Debug)]
-pub(super) struct Server {
-    pub(super) reads: Reads,
+pub(crate) struct Server {
+    pub(crate) reads: Reads,
     seen: BTreeMap<Ino, Seen>,
     watches: BTreeMap<Watch, Ino>,
 }
 
 /// A record of inotify.
-struct Told {
+struct Reported {
     watch: Watch,
     action: Action,
     is_dir: bool,
@@ -49,7 +49,7 @@ struct Told {
 }
 
 impl Server {
-    pub(super) fn new(reads: Reads) -> Server {
+    pub(crate) fn new(reads: Reads) -> Server {
         Server {
             reads,
             seen: BTreeMap::new(),
@@ -58,7 +58,7 @@ impl Server {
     }
 
     /// A directory was opened.
-    pub(super) fn opened(&mut self, system: &mut System, ino: Ino) {
+    pub(crate) fn opened(&mut self, system: &mut System, ino: Ino) {
         if self.seen.contains_key(&ino) {
             return;
         }
@@ -86,7 +86,7 @@ impl Server {
         seen.above = seen.above.or(above);
     }
 
-    pub(super) fn arm(
+    pub(crate) fn arm(
         &mut self,
         system: &mut System,
         tag: Tag,
@@ -100,7 +100,7 @@ impl Server {
         }
     }
 
-    pub(super) fn retire(&mut self, system: &mut System, tag: Tag) {
+    pub(crate) fn retire(&mut self, system: &mut System, tag: Tag) {
         let read = self.reads.dirs().into_iter().find(|read| read.0 == tag);
         self.reads.retire(tag);
         if let Some((_, ino, _)) = read {
@@ -143,57 +143,57 @@ impl Server {
     }
 
     /// The server comes by: takes what inotify has and passes it on.
-    pub(super) fn run(&mut self, system: &mut System) {
+    pub(crate) fn run(&mut self, system: &mut System) {
         let mut records = RecordQueue::default();
         system.queue.read(usize::MAX, &mut records);
         while let Some(record) = records.front() {
-            let told = Told {
+            let reported = Reported {
                 watch: record.watch,
                 action: record.action,
                 is_dir: record.is_dir,
-                cookie: record.cookie,
+                cookie: record.cookie.map_or(0, Cookie::get),
                 name: record.name.into(),
             };
             records.pop();
-            self.pass_on(system, told);
+            self.pass_on(system, reported);
         }
     }
 
-    fn pass_on(&mut self, system: &mut System, told: Told) {
-        let Some(&about) = self.watches.get(&told.watch) else {
+    fn pass_on(&mut self, system: &mut System, reported: Reported) {
+        let Some(&about) = self.watches.get(&reported.watch) else {
             return;
         };
-        let action = match told.action {
+        let action = match reported.action {
             Action::WatchEnded => {
-                self.watches.remove(&told.watch);
+                self.watches.remove(&reported.watch);
                 return self.forget(system, about);
             }
-            _ if told.name.is_empty() => return,
+            _ if reported.name.is_empty() => return,
             Action::Created => Note::ADDED,
             Action::Removed => Note::REMOVED,
             Action::MovedFrom => Note::OLD_NAME,
             Action::MovedTo => Note::NEW_NAME,
             _ => Note::MODIFIED,
         };
-        if action == Note::ADDED && told.is_dir {
-            self.look_at_new(system, about, &told.name);
+        if action == Note::ADDED && reported.is_dir {
+            self.look_at_new(system, about, &reported.name);
         }
         let reads = self.reads.dirs();
-        let (mut at, mut path) = (Some(about), told.name.to_vec());
+        let (mut at, mut path) = (Some(about), reported.name.to_vec());
         while let Some(ino) = at {
             for &(tag, _, is_deep) in reads.iter().filter(|read| read.1 == ino) {
                 if ino == about || is_deep {
                     let note = Note {
                         action,
-                        cookie: told.cookie,
+                        cookie: reported.cookie,
                         path: path.clone(),
                         entry: Entry::default(),
                     };
-                    let fate = self.reads.tell(tag, note);
+                    let fate = self.reads.note(tag, note);
                     let text = path.escape_ascii();
                     system
                         .trace
-                        .note(|| format!("        told {} {action} {text} {fate}", tag.0));
+                        .note(|| format!("        reported {} {action} {text} {fate}", tag.0));
                 }
             }
             let seen = self.seen.get(&ino);
@@ -226,7 +226,7 @@ impl Server {
 }
 
 /// What a read returns of renames: halves whose other half is not beside them are no halves.
-pub(super) fn pair(notes: &mut [Note]) {
+pub(crate) fn pair(notes: &mut [Note]) {
     let is_pair = |one: &Note, other: &Note| {
         (one.action, other.action, one.cookie) == (Note::OLD_NAME, Note::NEW_NAME, other.cookie)
     };

@@ -1,4 +1,4 @@
-//! The command under test: started, read line by line into a replica, stopped, ended.
+//! The command under test: a process whose lines are read into a replica, and that can be stopped.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -7,42 +7,39 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
-
 use everwatch_torture::line::parse;
+pub(crate) use everwatch_torture::reading::Pace;
 use everwatch_torture::reading::{PATIENCE, Reading};
 use everwatch_torture::replica::Replica;
 use everwatch_torture::scratch::QueueLimit;
-use everwatch_torture::tree::{Kind, Tree};
-use everwatch_torture::walk::walk;
+use everwatch_torture::walk::{empty_roots, walk};
+use rustix::process::{Pid, Signal, kill_process};
 
-pub(crate) use everwatch_torture::reading::Pace;
-
-/// How long a command that has something to tell is silent at most.
+/// The longest silence of a command that still has something to report.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// How long a command that is not idle sleeps at most.
+/// The longest sleep of a command that still has something to do.
 const IDLE: Duration = Duration::from_millis(25);
 
-/// What the command took of the machine so far.
+/// The memory and the processor time that the command has used.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Usage {
-    /// Most resident memory ever, in KiB.
+    /// The peak of resident memory, in KiB.
     pub(crate) peak_kib: u64,
     /// Processor time in user and system mode.
     pub(crate) processor: Duration,
 }
 
-/// What the command gets of the kernel.
+/// The limits of the kernel for the command. Held until it has created its queue.
 #[derive(Debug)]
 pub(crate) struct Limits {
-    /// Held until the command has made its queue.
     _queue: QueueLimit,
-    /// Directories that it may watch.
+    /// Number of directories that it may watch; `None` means the limit of the machine.
     watches: Option<u32>,
 }
 
 impl Limits {
+    /// The limits of the machine.
     pub(crate) fn usual() -> Limits {
         Limits {
             _queue: QueueLimit::shared(),
@@ -50,8 +47,8 @@ impl Limits {
         }
     }
 
-    /// So many records in the queue and so many watches; `None` leaves each as it is. Returns `None`,
-    /// and says so, where that is not allowed.
+    /// A queue of `queue` records and `watches` watches; `None` leaves a limit as it is. Returns `None`, and
+    /// prints why, without the right to change them.
     pub(crate) fn of(queue: Option<u32>, watches: Option<u32>) -> Option<Limits> {
         if watches.is_some() && !may_have_own_namespace() {
             println!("not allowed to make a user namespace: nothing was tested");
@@ -74,12 +71,13 @@ impl Limits {
 /// The limit of watches of a user namespace, namespaces(7).
 const WATCH_LIMIT: &str = "/proc/sys/user/max_inotify_watches";
 
+/// Whether user namespaces may be created here.
 fn may_have_own_namespace() -> bool {
     let tried = in_own_namespace(&["true"]).output();
     tried.is_ok_and(|tried| tried.status.success())
 }
 
-/// In a user namespace of its own the command has a limit of its own.
+/// Runs a command in a user namespace of its own, where it has limits of its own.
 fn in_own_namespace(command: &[&str]) -> Command {
     let mut unshare = Command::new("unshare");
     unshare
@@ -96,22 +94,21 @@ pub(crate) struct Everwatch {
 }
 
 impl Everwatch {
-    /// Starts the command on the roots and waits until it is ready. The replica knows what is there
-    /// now, unless the arguments make the command tell it.
+    /// Starts the command on the roots and waits until it is ready. The replica begins with what is on
+    /// disk, or with empty roots if the arguments ask for a snapshot.
     pub(crate) fn start(roots: &[&Path], arguments: &[&str]) -> Everwatch {
         Everwatch::start_with(roots, arguments, Limits::usual())
     }
 
-    /// Like `start`, with limits.
+    /// Like [`Everwatch::start`], with limits.
     pub(crate) fn start_with(roots: &[&Path], arguments: &[&str], limits: Limits) -> Everwatch {
-        let tells_snapshot = arguments.contains(&"--snapshot");
-        let known = roots.iter().map(|root| match tells_snapshot {
-            true => (root.to_path_buf(), Some(Tree::new(Kind::Dir))),
-            false => (root.to_path_buf(), walk(root)),
-        });
-        let replica = Replica::new(known);
+        let known = match arguments.contains(&"--snapshot") {
+            true => empty_roots(roots),
+            false => walk(roots),
+        };
+        let replica = Replica::new(&known);
         let everwatch = Everwatch::spawn(replica, roots, arguments, limits.watches);
-        // The limit of the queue counts at the moment at which that is made, and that is before.
+        // The kernel reads the limit of the queue when the command creates it, which is before `ready`.
         everwatch.reading.wait_until_ready();
         drop(limits);
         everwatch
@@ -146,31 +143,31 @@ impl Everwatch {
         Everwatch { child, reading }
     }
 
-    /// Waits until the replica is as wanted.
+    /// Waits until the replica meets a condition. `what` names it in a failure.
     pub(crate) fn wait_for(&self, what: &str, is_met: impl Fn(&Replica) -> bool) {
         self.reading.wait_for(what, is_met);
     }
 
-    /// Waits until the replica is as wanted, or until no line has come for a while. Tells which.
-    /// Looks whenever lines have ceased to come, as looking may take long.
+    /// Waits until the replica meets a condition or no line has come for [`SILENCE`], and returns whether it
+    /// met it. The condition may be slow.
     pub(crate) fn wait_while_lines_come(&self, is_met: impl Fn(&Replica) -> bool) -> bool {
         self.reading.wait_while_lines_come(SILENCE, is_met)
     }
 
-    /// Creates a file of this name in `dir` and waits until the feed tells of it: all that happened
-    /// before has been told or is being looked into.
+    /// Creates a file of this name in `dir` and waits until it is reported: everything that happened before
+    /// is reported by then or is being compared with the disk.
     pub(crate) fn pass(&self, dir: &Path, name: &str) {
         let sentinel = dir.join(name);
         std::fs::write(&sentinel, "").expect("create the sentinel");
         self.wait_for("the sentinel", |replica| replica.contains(&sentinel));
     }
 
-    /// Looks at the replica.
+    /// Calls `look` with the replica.
     pub(crate) fn replica<T>(&self, look: impl FnOnce(&mut Replica) -> T) -> T {
         self.reading.replica(look)
     }
 
-    /// Says how what the command writes is read from now on.
+    /// Changes the pace at which the lines are read.
     pub(crate) fn pace(&self, pace: Pace) {
         self.reading.pace(pace);
     }
@@ -180,7 +177,7 @@ impl Everwatch {
         kill_process(id, signal).expect("signal the command");
     }
 
-    /// Stops the command itself, as Ctrl-Z would.
+    /// Stops the command, as Ctrl-Z does, and waits until it stands.
     pub(crate) fn stop(&self) {
         self.signal(Signal::STOP);
         let deadline = Instant::now() + PATIENCE;
@@ -190,6 +187,7 @@ impl Everwatch {
         }
     }
 
+    /// Continues a stopped command.
     pub(crate) fn go_on(&self) {
         self.signal(Signal::CONT);
     }
@@ -202,6 +200,7 @@ impl Everwatch {
         self.proc_file("stat").rsplit_once(") ")?.1.chars().next()
     }
 
+    /// What the command has used so far. Zero if it has ended.
     pub(crate) fn usage(&self) -> Usage {
         let status = self.proc_file("status");
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -226,7 +225,7 @@ impl Everwatch {
         }
     }
 
-    /// Waits until the command has nothing left to do: none of its threads has run for a while.
+    /// Waits until the command has nothing left to do: none of its threads has run for [`IDLE`].
     pub(crate) fn wait_until_idle(&self) {
         let deadline = Instant::now() + PATIENCE;
         let mut before = self.time_on_processors();
@@ -241,7 +240,7 @@ impl Everwatch {
         }
     }
 
-    /// What each thread has run so far, as proc_pid_schedstat has it: in nanoseconds.
+    /// The schedstat lines of all threads, which begin with their run time in nanoseconds.
     fn time_on_processors(&self) -> Vec<String> {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
         tasks
@@ -251,12 +250,12 @@ impl Everwatch {
             .collect()
     }
 
-    /// What the command wrote to standard error. Complete once it has ended.
+    /// The standard error of the command. Empty until it has ended.
     pub(crate) fn complaints(&self) -> String {
         self.reading.complaints()
     }
 
-    /// Sends SIGTERM: the command prints all that has happened and ends well.
+    /// Sends SIGTERM. The command must print everything that has happened, and end with code 0.
     pub(crate) fn finish(mut self) -> Replica {
         self.signal(Signal::TERM);
         self.reading.wait_for_end();

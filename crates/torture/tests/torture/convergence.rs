@@ -1,9 +1,10 @@
-//! The feed converges: each workload, on each sort of file system.
+//! Convergence: each workload on each sort of file system leads to the tree on disk.
 
-use crate::run::{Layout, Run, Stopped};
 use everwatch_torture::names::Names;
 use everwatch_torture::scratch::Place;
 use everwatch_torture::workload::{Plan, Workload};
+
+use crate::run::{Layout, Run, Stopped};
 
 pub(crate) fn workload(plan: Plan, seed: u64, operations: usize) -> Workload {
     Workload {
@@ -19,7 +20,7 @@ pub(crate) fn workload(plan: Plan, seed: u64, operations: usize) -> Workload {
 
 fn converges(plan: Plan, operations: usize) {
     for seed in [1, 2] {
-        Run::new(workload(plan, seed, operations), Place::Tmpfs).check();
+        Run::new(workload(plan, seed, operations), Place::Memory).check();
     }
     // Removing what was made takes long on some devices.
     Run::new(workload(plan, 3, operations / 5), Place::Disk).check();
@@ -57,7 +58,7 @@ fn hostile_names_converge() {
             names: Names::Hostile,
             ..workload(plan, 3, 2_000)
         };
-        Run::new(hostile, Place::Tmpfs).check();
+        Run::new(hostile, Place::Memory).check();
     }
 }
 
@@ -66,7 +67,7 @@ fn moves_between_the_roots_of_one_command_converge() {
     for plan in [Plan::Mix, Plan::RenameStorm] {
         let run = Run {
             layout: Layout::Beside(3),
-            ..Run::new(workload(plan, 4, 4_000), Place::Tmpfs)
+            ..Run::new(workload(plan, 4, 4_000), Place::Memory)
         };
         run.check();
     }
@@ -78,7 +79,7 @@ fn roots_that_are_renamed_and_removed_all_the_time_converge() {
         for seed in [6, 7, 8] {
             let run = Run {
                 layout: Layout::Within,
-                ..Run::new(workload(plan, seed, 1_000), Place::Tmpfs)
+                ..Run::new(workload(plan, seed, 1_000), Place::Memory)
             };
             run.check();
         }
@@ -92,13 +93,13 @@ fn a_single_writer_converges() {
             writers: 1,
             ..workload(plan, 5, 4_000)
         };
-        Run::new(alone, Place::Tmpfs).check();
+        Run::new(alone, Place::Memory).check();
     }
 }
 
-/// Reads a run from words such as `mix tmpfs normal plain seed=3 operations=2000 writers=3`.
+/// Parses a run from words such as `mix tmpfs normal plain seed=3 operations=2000 writers=3`.
 fn described(words: &str) -> Run {
-    let mut run = Run::new(workload(Plan::Mix, 1, 2_000), Place::Tmpfs);
+    let mut run = Run::new(workload(Plan::Mix, 1, 2_000), Place::Memory);
     for word in words.split_whitespace() {
         if let Some(plan) = Plan::ALL.into_iter().find(|plan| plan.name() == word) {
             run.workload.plan = plan;

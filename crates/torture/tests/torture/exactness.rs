@@ -1,12 +1,13 @@
-//! A rename is one `moved` line, and nothing else is said about it.
+//! Exactness: a rename is one `moved` line and no other, and each write is reported as what it is.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use everwatch::{Change, ChangeKind};
+use everwatch_torture::scratch::{Place, Scratch};
+
 use crate::command::Everwatch;
 use crate::run::check;
-use everwatch_torture::line::{Action, Change};
-use everwatch_torture::scratch::{Place, Scratch};
 
 /// A hundred directories with ninety-nine files each.
 fn populate(dir: &Path) {
@@ -19,13 +20,13 @@ fn populate(dir: &Path) {
     }
 }
 
-/// What is told after this, once all before has been told.
+/// Keeps the changes from here on, after everything before was reported.
 fn begin(everwatch: &Everwatch, root: &Path) {
     everwatch.pass(root, "begin");
     everwatch.replica(|replica| replica.keep());
 }
 
-/// All that was told since `begin`, after making sure that it is right.
+/// The changes since [`begin`]. The replica must be right, and no record must have been lost.
 fn end(everwatch: Everwatch, roots: &[&Path]) -> Vec<Change> {
     let mut replica = check(everwatch, roots);
     assert_eq!(
@@ -35,11 +36,12 @@ fn end(everwatch: Everwatch, roots: &[&Path]) -> Vec<Change> {
     replica.keep()
 }
 
-fn expect_moves(told: &[Change], expected: &[(PathBuf, PathBuf)]) {
-    let moves: Vec<_> = told
+/// Makes sure that the changes are exactly these moves, in this order.
+fn expect_moves(reported: &[Change], expected: &[(PathBuf, PathBuf)]) {
+    let moves: Vec<_> = reported
         .iter()
-        .map(|change| match &change.action {
-            Action::Moved { from } => (from.clone(), change.path.clone()),
+        .map(|change| match &change.kind {
+            ChangeKind::Moved { from } => (from.clone(), change.path.clone()),
             _ => panic!("not a move: {change:?}"),
         })
         .collect();
@@ -51,7 +53,7 @@ fn expect_moves(told: &[Change], expected: &[(PathBuf, PathBuf)]) {
 }
 
 #[test]
-fn a_directory_with_ten_thousand_entries_that_existed_is_renamed_in_one_line() {
+fn a_directory_with_ten_thousand_old_entries_is_renamed_in_one_line() {
     for place in Place::ALL {
         let scratch = Scratch::new(place);
         let root = scratch.path();
@@ -59,13 +61,13 @@ fn a_directory_with_ten_thousand_entries_that_existed_is_renamed_in_one_line() {
         let everwatch = Everwatch::start(&[root], &[]);
         begin(&everwatch, root);
         fs::rename(root.join("old"), root.join("new")).expect("rename");
-        let told = end(everwatch, &[root]);
-        expect_moves(&told, &[(root.join("old"), root.join("new"))]);
+        let reported = end(everwatch, &[root]);
+        expect_moves(&reported, &[(root.join("old"), root.join("new"))]);
     }
 }
 
 #[test]
-fn a_directory_with_ten_thousand_entries_that_came_lately_is_renamed_in_one_line() {
+fn a_directory_with_ten_thousand_new_entries_is_renamed_in_one_line() {
     for place in Place::ALL {
         let scratch = Scratch::new(place);
         let root = scratch.path();
@@ -74,21 +76,24 @@ fn a_directory_with_ten_thousand_entries_that_came_lately_is_renamed_in_one_line
         fs::create_dir_all(root.join("deep/deeper")).expect("make directories");
         begin(&everwatch, root);
         fs::rename(root.join("old"), root.join("deep/deeper/new")).expect("rename");
-        let told = end(everwatch, &[root]);
-        expect_moves(&told, &[(root.join("old"), root.join("deep/deeper/new"))]);
+        let reported = end(everwatch, &[root]);
+        expect_moves(
+            &reported,
+            &[(root.join("old"), root.join("deep/deeper/new"))],
+        );
     }
 }
 
 #[test]
 fn a_directory_that_moves_to_another_root_is_one_line() {
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let (one, two) = (scratch.dir("one"), scratch.dir("two"));
     populate(&one.join("old"));
     let everwatch = Everwatch::start(&[&one, &two], &[]);
     begin(&everwatch, &one);
     fs::rename(one.join("old"), two.join("new")).expect("rename");
-    let told = end(everwatch, &[&one, &two]);
-    expect_moves(&told, &[(one.join("old"), two.join("new"))]);
+    let reported = end(everwatch, &[&one, &two]);
+    expect_moves(&reported, &[(one.join("old"), two.join("new"))]);
 }
 
 #[test]
@@ -143,11 +148,11 @@ fn a_thousand_files_renamed_across_two_roots_are_a_thousand_lines() {
 }
 
 #[test]
-fn files_moved_into_a_directory_that_is_new_are_all_told() {
+fn files_moved_into_a_new_directory_are_all_reported() {
     const FILES: usize = 300;
-    let mut told_as_moved = Vec::new();
+    let mut reported_as_moved = Vec::new();
     for _ in 0..5 {
-        let scratch = Scratch::new(Place::Tmpfs);
+        let scratch = Scratch::new(Place::Memory);
         let root = scratch.path();
         let old = scratch.dir("old");
         for number in 0..FILES {
@@ -160,20 +165,22 @@ fn files_moved_into_a_directory_that_is_new_are_all_told() {
             let name = format!("{number}");
             fs::rename(old.join(&name), root.join("new").join(&name)).expect("rename");
         }
-        let told = end(everwatch, &[root]);
-        let moved = told
+        let reported = end(everwatch, &[root]);
+        let moved = reported
             .iter()
-            .filter(|change| matches!(change.action, Action::Moved { .. }));
-        told_as_moved.push(moved.count());
+            .filter(|change| matches!(change.kind, ChangeKind::Moved { .. }));
+        reported_as_moved.push(moved.count());
     }
-    println!("of {FILES} files moved into a new directory, told as moved: {told_as_moved:?}");
+    println!(
+        "of {FILES} files moved into a new directory, reported as moved: {reported_as_moved:?}"
+    );
 }
 
 #[test]
-fn writes_and_permissions_are_told_as_what_they_are() {
+fn writes_and_permissions_are_reported_as_what_they_are() {
     use std::os::unix::fs::PermissionsExt;
 
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let root = scratch.path();
     let (file, dir) = (root.join("file"), scratch.dir("dir"));
     fs::write(&file, "old").expect("write a file");
@@ -184,15 +191,15 @@ fn writes_and_permissions_are_told_as_what_they_are() {
     for path in [&file, &dir] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o700)).expect("change the mode");
     }
-    let mut told: Vec<_> = end(everwatch, &[root])
+    let mut reported: Vec<_> = end(everwatch, &[root])
         .into_iter()
-        .map(|change| (change.action, change.path))
+        .map(|change| (change.kind, change.path))
         .collect();
-    told.dedup();
+    reported.dedup();
     let expected = [
-        (Action::Modified, file.clone()),
-        (Action::Metadata, file),
-        (Action::Metadata, dir),
+        (ChangeKind::Modified, file.clone()),
+        (ChangeKind::Metadata, file),
+        (ChangeKind::Metadata, dir),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
 }

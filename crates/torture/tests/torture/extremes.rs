@@ -1,15 +1,15 @@
-//! Trees at the edge of what a file system allows.
+//! Trees at the limits of a file system: depth, path length, links, names that change their type.
 
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use everwatch_torture::scratch::{Place, Scratch};
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat, renameat};
 
 use crate::command::Everwatch;
 use crate::run::check;
-use everwatch_torture::scratch::{Place, Scratch};
 
 fn open(dir: &Path) -> OwnedFd {
     openat(CWD, dir, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).expect("open a directory")
@@ -20,8 +20,8 @@ fn create(dir: &OwnedFd, name: &str) {
     openat(dir, name, flags, Mode::RWXU).expect("create a file");
 }
 
-/// Makes so many directories inside each other, with a file in each, step by step: no path as long
-/// as the whole is ever used. Returns the innermost.
+/// Makes `levels` directories in each other, with a file in each, one by one, so that no system call gets
+/// the whole path. Returns the innermost.
 fn descend(top: &Path, levels: usize, name: &str) -> OwnedFd {
     let mut dir = open(top);
     for _ in 0..levels {
@@ -33,8 +33,8 @@ fn descend(top: &Path, levels: usize, name: &str) -> OwnedFd {
     dir
 }
 
-/// Works at the bottom of a deep tree that exists, and of one that comes; then moves and removes.
-fn deep_trees_are_told(place: Place, levels: usize, name: &str) {
+/// Works at the bottom of an old deep tree and of a new one, then moves and removes them.
+fn deep_trees_are_reported(place: Place, levels: usize, name: &str) {
     let scratch = Scratch::new(place);
     let root = scratch.path();
     let (old, new) = (scratch.dir("old"), scratch.path().join("new"));
@@ -67,22 +67,22 @@ fn deep_trees_are_told(place: Place, levels: usize, name: &str) {
 }
 
 #[test]
-fn trees_of_two_hundred_levels_are_told() {
+fn trees_of_two_hundred_levels_are_reported() {
     for place in Place::ALL {
-        deep_trees_are_told(place, 200, "d");
+        deep_trees_are_reported(place, 200, "d");
     }
 }
 
 #[test]
-fn paths_longer_than_any_system_call_takes_are_told() {
+fn paths_longer_than_any_system_call_takes_are_reported() {
     for place in Place::ALL {
-        deep_trees_are_told(place, 40, &"x".repeat(250));
+        deep_trees_are_reported(place, 40, &"x".repeat(250));
     }
 }
 
 #[test]
 fn symbolic_links_are_entries_and_are_not_followed() {
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let (root, outside) = (scratch.dir("root"), scratch.dir("outside"));
     fs::write(outside.join("not-ours"), "").expect("write a file");
     symlink("loop-b", root.join("loop-a")).expect("link");
@@ -132,16 +132,16 @@ fn the_names_of_one_file_are_entries_of_their_own() {
     for number in 20..30 {
         fs::rename(name(number), root.join(format!("sub/renamed{number}"))).expect("rename");
     }
-    // Both names are of one file, so rename(2) does nothing and says that it went well.
+    // Both names are of one file, so rename(2) does nothing and succeeds.
     fs::rename(name(40), name(41)).expect("rename");
     everwatch.pass(root, "one");
     check(everwatch, &[root]);
 }
 
 #[test]
-fn a_name_that_is_now_a_file_and_then_a_directory_ends_as_what_it_is() {
+fn a_name_that_alternates_between_file_and_directory_ends_as_what_it_is() {
     for rounds in [1, 7, 200] {
-        let scratch = Scratch::new(Place::Tmpfs);
+        let scratch = Scratch::new(Place::Memory);
         let root = scratch.path();
         let (place, beside) = (root.join("name"), root.join("beside"));
         let everwatch = Everwatch::start(&[root], &[]);

@@ -1,15 +1,15 @@
-//! Mount points inside a root. Only root may mount; without the right these tests say so and end.
+//! Mount points below a root. Without the right to mount, these tests print that and end.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use everwatch_torture::scratch::{Place, Scratch};
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
 
 use crate::command::Everwatch;
 use crate::run::check;
-use everwatch_torture::scratch::{Place, Scratch};
 
-/// Something mounted, until this is dropped.
+/// A mount, until this is dropped.
 struct Mounted(PathBuf);
 
 impl Mounted {
@@ -38,12 +38,12 @@ impl Mounted {
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        // Whoever still has a file open there keeps it for itself.
+        // Detaching succeeds although files are open there.
         unmount(&self.0, UnmountFlags::DETACH).expect("unmount");
     }
 }
 
-/// A root with a directory that has a file in it.
+/// A scratch directory with a root, and in that a mount point that has a file in it.
 fn scene() -> (Scratch, PathBuf, PathBuf) {
     let scratch = Scratch::new(Place::Disk);
     let root = scratch.dir("root");
@@ -59,7 +59,7 @@ fn fill(dir: &Path) {
 }
 
 #[test]
-fn what_is_mounted_and_unmounted_inside_a_root_is_told() {
+fn what_is_mounted_and_unmounted_below_a_root_is_reported() {
     let (_scratch, root, point) = scene();
     let everwatch = Everwatch::start(&[&root], &[]);
     for round in 0..3 {
@@ -82,7 +82,7 @@ fn what_is_mounted_and_unmounted_inside_a_root_is_told() {
 }
 
 #[test]
-fn what_is_mounted_and_filled_at_full_speed_is_told() {
+fn what_is_mounted_and_filled_at_full_speed_is_reported() {
     let (_scratch, root, point) = scene();
     let everwatch = Everwatch::start(&[&root], &[]);
     let Some(mounted) = Mounted::tmpfs(&point) else {
@@ -97,7 +97,7 @@ fn what_is_mounted_and_filled_at_full_speed_is_told() {
 }
 
 #[test]
-fn a_file_system_that_is_mounted_before_and_unmounted_while_watched_is_told() {
+fn a_file_system_that_is_mounted_before_and_unmounted_while_watched_is_reported() {
     let (_scratch, root, point) = scene();
     let Some(mounted) = Mounted::tmpfs(&point) else {
         return;
@@ -115,7 +115,7 @@ fn a_file_system_that_is_mounted_before_and_unmounted_while_watched_is_told() {
 }
 
 #[test]
-fn a_directory_that_is_bound_to_another_place_is_told_in_both() {
+fn a_directory_that_is_bound_to_another_place_is_reported_in_both() {
     let (_scratch, root, point) = scene();
     let twin = root.join("twin");
     fs::create_dir(&twin).expect("make a directory");
@@ -147,7 +147,7 @@ fn a_directory_that_is_bound_to_another_place_is_told_in_both() {
 }
 
 #[test]
-fn a_directory_from_elsewhere_that_is_bound_into_a_root_is_told() {
+fn a_directory_from_elsewhere_that_is_bound_into_a_root_is_reported() {
     let (scratch, root, point) = scene();
     let elsewhere = scratch.dir("elsewhere");
     fill(&elsewhere);
@@ -165,7 +165,7 @@ fn a_directory_from_elsewhere_that_is_bound_into_a_root_is_told() {
 }
 
 #[test]
-fn a_file_system_that_is_mounted_on_the_root_itself_is_told() {
+fn a_file_system_that_is_mounted_on_the_root_itself_is_reported() {
     let (_scratch, root, _point) = scene();
     let everwatch = Everwatch::start(&[&root], &[]);
     let Some(mounted) = Mounted::tmpfs(&root) else {

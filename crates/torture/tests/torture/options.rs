@@ -1,17 +1,33 @@
-//! The command's other ways: polling, ignoring, a snapshot first, and waiting until all is quiet.
+//! Options of the command: polling, ignoring, a snapshot, the net effect after a quiet time.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use everwatch::{ChangeKind, FileType};
+use everwatch_torture::scratch::{Place, Scratch};
+use everwatch_torture::walk::{WalkedTree, walk};
+use everwatch_torture::workload::{Plan, Workload};
+
 use crate::command::Everwatch;
 use crate::convergence::workload;
 use crate::run::{Layout, Run, check, check_against};
-use everwatch_torture::line::Action;
-use everwatch_torture::scratch::{Place, Scratch};
-use everwatch_torture::tree::Kind;
-use everwatch_torture::walk::{walk, walk_all};
-use everwatch_torture::workload::{Plan, Workload};
+
+/// What is on disk at and below `root`, without the entries that are hidden and what is below them.
+fn walk_without(root: &Path, is_hidden: impl Fn(&Path, FileType) -> bool) -> WalkedTree {
+    let mut disk = walk(&[root]);
+    let below = disk
+        .iter()
+        .filter(|(path, _)| path.starts_with(root) && path != root);
+    let hidden: Vec<PathBuf> = below
+        .filter(|(path, entry)| is_hidden(path, entry.file_type))
+        .map(|(path, _)| path)
+        .collect();
+    for path in hidden {
+        disk.remove(path);
+    }
+    disk
+}
 
 const POLL: [&str; 4] = ["--backend", "poll", "--poll-interval", "50ms"];
 
@@ -20,7 +36,7 @@ fn polling_converges() {
     for plan in Plan::ALL {
         let run = Run {
             arguments: POLL.to_vec(),
-            ..Run::new(workload(plan, 31, 400), Place::Tmpfs)
+            ..Run::new(workload(plan, 31, 400), Place::Memory)
         };
         run.check();
     }
@@ -33,22 +49,22 @@ fn polling_converges() {
 }
 
 #[test]
-fn polling_tells_a_file_that_was_written_as_modified() {
+fn polling_reports_a_file_that_was_written_as_modified() {
     let scratch = Scratch::new(Place::Disk);
     let root = scratch.path();
     let file = root.join("file");
     fs::write(&file, "first").expect("write a file");
     let everwatch = Everwatch::start(&[root], &POLL);
     for round in 0..5 {
-        let told = everwatch.replica(|replica| replica.tally.modified);
+        let reported = everwatch.replica(|replica| replica.tally.modified);
         fs::write(&file, format!("{round}")).expect("write a file");
-        everwatch.wait_for("the write", |replica| replica.tally.modified > told);
+        everwatch.wait_for("the write", |replica| replica.tally.modified > reported);
     }
     check(everwatch, &[root]);
 }
 
 #[test]
-fn polling_tells_the_rename_of_a_directory_as_one_move() {
+fn polling_reports_the_rename_of_a_directory_as_one_move() {
     let scratch = Scratch::new(Place::Disk);
     let root = scratch.path();
     let old = scratch.dir("old");
@@ -59,7 +75,7 @@ fn polling_tells_the_rename_of_a_directory_as_one_move() {
     fs::rename(&old, root.join("new")).expect("rename");
     everwatch.wait_for("the move", |replica| replica.contains(&root.join("new/99")));
     let tally = check(everwatch, &[root]).tally;
-    // Polling cannot tell a file that was written just before the first look from one that was
+    // Polling cannot distinguish a file that was written just before the first look from one that was
     // written just after it, so it may report it.
     assert_eq!(
         (tally.moved, tally.created, tally.removed),
@@ -76,13 +92,13 @@ const RULES: [&str; 4] = [
     "*.log\n!kept.log\nbuild/\n",
 ];
 
-fn is_hidden(rules: usize, path: &Path, kind: Kind) -> bool {
+fn is_hidden(rules: usize, path: &Path, file_type: FileType) -> bool {
     let name = path
         .file_name()
         .map(OsStr::as_encoded_bytes)
         .unwrap_or_default();
     let is_log = name.ends_with(b".log");
-    let is_build = name == b"build" && kind == Kind::Dir;
+    let is_build = name == b"build" && file_type == FileType::Dir;
     match rules {
         0 => is_log,
         1 => is_build || name.ends_with(b".tmp"),
@@ -109,7 +125,7 @@ fn make_outputs(dir: &Path, number: usize) {
 #[test]
 fn rules_that_change_at_full_speed_hide_what_the_last_ones_say() {
     for (last, rules) in RULES.into_iter().enumerate() {
-        let scratch = Scratch::new(Place::Tmpfs);
+        let scratch = Scratch::new(Place::Memory);
         let root = scratch.path();
         fs::create_dir_all(root.join(".git/objects")).expect("make a repository");
         fs::create_dir_all(root.join("sub/below")).expect("make directories");
@@ -124,17 +140,16 @@ fn rules_that_change_at_full_speed_hide_what_the_last_ones_say() {
         }
         fs::write(root.join(".gitignore"), rules).expect("write the rules");
         everwatch.pass(root, "sentinel");
-        let mut disk = walk(root).expect("the root is there");
-        disk.retain(root, &|path, kind| {
-            !path.ends_with(".git") && !is_hidden(last, path, kind)
+        let disk = walk_without(root, |path, file_type| {
+            path.ends_with(".git") || is_hidden(last, path, file_type)
         });
-        check_against(everwatch, &[(root.to_owned(), Some(disk))]);
+        check_against(everwatch, &disk);
     }
 }
 
 #[test]
 fn rules_of_a_directory_that_comes_goes_and_moves_count_where_it_is() {
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let root = scratch.path();
     fs::create_dir(root.join(".git")).expect("make a repository");
     fs::write(root.join(".gitignore"), "*.log\n").expect("write the rules");
@@ -151,17 +166,16 @@ fn rules_of_a_directory_that_comes_goes_and_moves_count_where_it_is() {
     fs::rename(root.join("moved/.gitignore"), beside.join(".gitignore")).expect("rename");
     make_outputs(&beside, 3);
     everwatch.pass(root, "three");
-    let mut disk = walk(root).expect("the root is there");
-    disk.retain(root, &|path, _| {
+    let disk = walk_without(root, |path, _| {
         let is = |ending: &str| path.extension() == Some(OsStr::new(ending));
         let is_hidden = if path.starts_with(&beside) {
             is("tmp")
         } else {
             is("log")
         };
-        !path.ends_with(".git") && !is_hidden
+        path.ends_with(".git") || is_hidden
     });
-    check_against(everwatch, &[(root.to_owned(), Some(disk))]);
+    check_against(everwatch, &disk);
 }
 
 #[test]
@@ -172,7 +186,7 @@ fn the_snapshot_and_what_follows_are_the_tree_while_it_changes() {
         (43, Plan::RenameStorm),
         (44, Plan::Deep),
     ] {
-        let scratch = Scratch::new(Place::Tmpfs);
+        let scratch = Scratch::new(Place::Memory);
         let roots = [scratch.dir("root")];
         let before = Workload {
             operations: 1_000,
@@ -194,16 +208,15 @@ fn the_snapshot_and_what_follows_are_the_tree_while_it_changes() {
 }
 
 #[test]
-fn without_recursion_only_the_entries_of_the_root_are_told() {
-    let scratch = Scratch::new(Place::Tmpfs);
+fn without_recursion_only_the_entries_of_the_root_are_reported() {
+    let scratch = Scratch::new(Place::Memory);
     let roots = [scratch.dir("root")];
     let root: &Path = &roots[0];
     let everwatch = Everwatch::start(&[root], &["--no-recursive"]);
     workload(Plan::Mix, 51, 2_000).run(&roots);
     everwatch.pass(root, "sentinel");
-    let mut disk = walk(root).expect("the root is there");
-    disk.retain(root, &|path, _| path.parent() == Some(root));
-    check_against(everwatch, &[(root.to_owned(), Some(disk))]);
+    let disk = walk_without(root, |path, _| path.parent() != Some(root));
+    check_against(everwatch, &disk);
 }
 
 const SETTLE: [&str; 2] = ["--settle", "100ms"];
@@ -213,15 +226,15 @@ fn what_settles_converges() {
     for plan in Plan::ALL {
         let run = Run {
             arguments: SETTLE.to_vec(),
-            ..Run::new(workload(plan, 61, 3_000), Place::Tmpfs)
+            ..Run::new(workload(plan, 61, 3_000), Place::Memory)
         };
         run.check();
     }
 }
 
 #[test]
-fn what_settles_is_told_by_its_net_effect() {
-    let scratch = Scratch::new(Place::Tmpfs);
+fn what_settles_is_reported_by_its_net_effect() {
+    let scratch = Scratch::new(Place::Memory);
     let root = scratch.path();
     let path = |name: &str| -> PathBuf { root.join(name) };
     scratch.dir("dir");
@@ -241,18 +254,18 @@ fn what_settles_is_told_by_its_net_effect() {
     fs::rename(path("away"), path("dir")).expect("rename");
     fs::remove_file(path("gone")).expect("remove a file");
     everwatch.wait_for("the end", |replica| !replica.contains(&path("gone")));
-    let mut told: Vec<_> = check(everwatch, &[root])
+    let mut reported: Vec<_> = check(everwatch, &[root])
         .keep()
         .into_iter()
-        .map(|change| (change.path, change.action))
+        .map(|change| (change.path, change.kind))
         .collect();
-    told.sort_by(|one, other| one.0.cmp(&other.0));
+    reported.sort_by(|one, other| one.0.cmp(&other.0));
     let expected = [
-        (path("c"), Action::Moved { from: path("a") }),
-        (path("gone"), Action::Removed),
-        (path("written"), Action::Created),
+        (path("c"), ChangeKind::Moved { from: path("a") }),
+        (path("gone"), ChangeKind::Removed),
+        (path("written"), ChangeKind::Created),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
 }
 
 #[test]
@@ -262,12 +275,12 @@ fn what_happened_before_sigterm_is_printed() {
         (Plan::Deep, 4_000),
         (Plan::Mix, 4_000),
     ] {
-        let scratch = Scratch::new(Place::Tmpfs);
+        let scratch = Scratch::new(Place::Memory);
         let roots = [scratch.dir("root")];
         let everwatch = Everwatch::start(&[&roots[0]], &[]);
         workload(plan, 71, operations).run(&roots);
         let replica = everwatch.finish();
-        let difference = replica.difference(&walk_all(&[&roots[0]]));
+        let difference = replica.difference(&walk(&[&roots[0]]));
         assert!(
             difference.is_none(),
             "{plan:?}: {difference:?} of {:?}",

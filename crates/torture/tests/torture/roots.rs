@@ -1,15 +1,16 @@
-//! Roots that go, come back, are replaced, overlap, or are not what they seem.
+//! Roots that go, come back, are replaced, overlap, or are links and files.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::command::Everwatch;
-use crate::run::check;
 use everwatch_torture::replica::Replica;
 use everwatch_torture::scratch::{Place, Scratch};
 
-/// A small tree in `dir`, the names of which tell of `what`.
+use crate::command::Everwatch;
+use crate::run::check;
+
+/// Makes a small tree in `dir` with entries named `what`.
 fn fill(dir: &Path, what: &str) {
     fs::create_dir_all(dir.join("sub/dir").join(what)).expect("make directories");
     for name in ["file", what] {
@@ -33,7 +34,7 @@ fn is_there(path: PathBuf) -> impl Fn(&Replica) -> bool {
 
 /// A directory with a filled root in it.
 fn scene() -> (Scratch, PathBuf) {
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let root = scratch.dir("root");
     fill(&root, "first");
     (scratch, root)
@@ -79,7 +80,7 @@ fn a_root_that_is_deleted_for_good_is_gone() {
         replica
             .coverage
             .iter()
-            .any(|(path, state, _)| *path == root && state == "lost")
+            .any(|line| line.path == root && line.state == "lost")
     );
 }
 
@@ -129,7 +130,7 @@ fn another_directory_in_the_place_of_the_root_becomes_the_root() {
 
 #[test]
 fn a_root_whose_parent_is_renamed_away_and_replaced_goes_on() {
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let above = scratch.dir("above");
     let root = above.join("between/root");
     fill(&root, "first");
@@ -143,7 +144,7 @@ fn a_root_whose_parent_is_renamed_away_and_replaced_goes_on() {
 }
 
 #[test]
-fn a_root_in_the_place_of_which_there_is_a_file_comes_back() {
+fn a_root_that_was_replaced_by_a_file_comes_back() {
     let (_scratch, root) = scene();
     let everwatch = Everwatch::start(&[&root], &[]);
     fs::remove_dir_all(&root).expect("remove the root");
@@ -202,7 +203,7 @@ fn a_root_that_is_a_symbolic_link_notices_that_its_target_is_renamed() {
 }
 
 #[test]
-fn roots_within_roots_are_told_once() {
+fn roots_within_roots_are_reported_once() {
     let (_scratch, root) = scene();
     let inner = root.join("sub");
     for roots in [[root.as_path(), &inner, &root], [&inner, &root, &inner]] {
@@ -232,7 +233,7 @@ fn a_root_within_a_root_that_moves_within_it_stays_the_name() {
 }
 
 #[test]
-fn one_directory_under_two_names_is_told_under_both() {
+fn one_directory_under_two_names_is_reported_under_both() {
     let (scratch, root) = scene();
     let link = scratch.path().join("link");
     symlink("root", &link).expect("link");
@@ -264,19 +265,19 @@ fn a_single_file_is_watched_by_its_name() {
         everwatch.wait_for("the end of the file", is_gone(&file));
         rename(&other, &file);
         everwatch.wait_for("the file", is_there(file.clone()));
-        let told = everwatch.replica(|replica| replica.tally.modified);
+        let reported = everwatch.replica(|replica| replica.tally.modified);
         fs::write(&file, "written in place").expect("write a file");
-        everwatch.wait_for("the write", |replica| replica.tally.modified > told);
+        everwatch.wait_for("the write", |replica| replica.tally.modified > reported);
         let replica = check(everwatch, &[&file]);
         assert_eq!(
             replica.tally.moved, 0,
-            "where it was before is none of the root's"
+            "the root does not cover its former place"
         );
     }
 }
 
 #[test]
-fn a_single_file_and_the_directory_that_it_is_in_are_told_once() {
+fn a_single_file_and_the_directory_that_it_is_in_are_reported_once() {
     let (_scratch, root) = scene();
     let file = root.join("file");
     for roots in [[root.as_path(), &file], [&file, &root]] {

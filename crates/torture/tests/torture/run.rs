@@ -1,33 +1,34 @@
-//! One run: start the command, do the workload, compare.
+//! Runs: a workload beside the command, on a file system, under a disturbance, and the verdict.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::command::{Everwatch, Limits, Pace, Usage};
-use everwatch_torture::replica::Replica;
+use everwatch_torture::replica::{Difference, Replica};
 use everwatch_torture::scratch::{Place, Scratch};
-use everwatch_torture::tree::{Difference, Kind, Tree};
-use everwatch_torture::walk::walk_all;
+use everwatch_torture::walk::{WalkedTree, walk, walk_directories};
 use everwatch_torture::workload::Workload;
 
-/// Who does not run while the workload does.
+use crate::command::{Everwatch, Limits, Pace, Usage};
+
+/// The disturbance while the workload runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Stopped {
-    Nobody,
-    /// Nobody reads the pipe.
+    /// None.
+    Nothing,
+    /// The pipe is not read.
     Reader,
-    /// The command has got SIGSTOP.
+    /// The command is stopped by SIGSTOP.
     Command,
     /// The pipe is read slowly.
     Dawdling,
-    /// The command is stopped and goes on again and again.
+    /// The command is stopped and continued, every few milliseconds.
     Stuttering,
 }
 
 impl Stopped {
     pub(crate) const ALL: [Stopped; 5] = [
-        Stopped::Nobody,
+        Stopped::Nothing,
         Stopped::Reader,
         Stopped::Command,
         Stopped::Dawdling,
@@ -36,7 +37,7 @@ impl Stopped {
 
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Stopped::Nobody => "normal",
+            Stopped::Nothing => "normal",
             Stopped::Reader => "reader-stopped",
             Stopped::Command => "command-stopped",
             Stopped::Dawdling => "dawdling",
@@ -44,10 +45,10 @@ impl Stopped {
         }
     }
 
-    /// Does the work while whoever it is does not run.
+    /// Does the work under the disturbance.
     fn during<T>(self, everwatch: &Everwatch, work: impl FnOnce() -> T) -> T {
         match self {
-            Stopped::Nobody => work(),
+            Stopped::Nothing => work(),
             Stopped::Reader => {
                 everwatch.pace(Pace::Stopped);
                 let result = work();
@@ -84,21 +85,21 @@ impl Stopped {
     }
 }
 
-/// How long a stuttering command runs, and stands.
+/// How long a stuttering command runs, and how long it stands.
 const STUTTER: Duration = Duration::from_millis(3);
 
-/// Where the roots are.
+/// The layout of the roots.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Layout {
-    /// So many directories beside each other, which the workload fills.
+    /// This many directories beside each other, which the workload fills.
     Beside(usize),
-    /// Directories within the one that the workload fills, within each other too, which it renames,
-    /// removes and makes again as it does with all others.
+    /// Directories within the one that the workload fills, some within each other. The workload renames,
+    /// removes and creates them like any other.
     Within,
 }
 
 impl Layout {
-    /// The directories that the workload fills, and the roots.
+    /// Makes the directories that the workload fills, and the roots, and returns both.
     fn make(self, scratch: &Scratch) -> (Vec<PathBuf>, Vec<PathBuf>) {
         match self {
             Layout::Beside(number) => {
@@ -109,7 +110,7 @@ impl Layout {
             }
             Layout::Within => {
                 let area = scratch.dir("area");
-                // Names that workloads use, so that others take the place of the roots.
+                // Names that workloads use, so that other entries take the place of the roots.
                 let inner = ["d3/d4", "d3", "d5", "d5/d6/d7"].map(str::to_owned);
                 let names = (10..30).map(|number| format!("d{number}")).chain(inner);
                 let roots: Vec<_> = names.map(|name| area.join(name)).collect();
@@ -129,76 +130,77 @@ impl Layout {
     }
 }
 
-/// What is run, and on what.
+/// A run, determined by its fields but for the order in which the machine runs processes.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     pub(crate) workload: Workload,
     pub(crate) place: Place,
     pub(crate) stopped: Stopped,
     pub(crate) layout: Layout,
-    /// Records that the kernel's queue holds; `None` leaves it as it is.
+    /// Records that the kernel's queue holds; `None` means the limit of the machine.
     pub(crate) queue: Option<u32>,
-    /// Directories that may be watched; `None` leaves that as it is.
+    /// Directories that the command may watch; `None` means the limit of the machine.
     pub(crate) watches: Option<u32>,
+    /// Further arguments of the command.
     pub(crate) arguments: Vec<&'static str>,
 }
 
-/// What the replica turned out to be.
+/// The verdict on a feed: the replica, and how it differs from the disk.
 #[derive(Debug)]
 pub(crate) struct Verdict {
     pub(crate) replica: Replica,
-    /// How it differed when the command had ended.
+    /// The difference after the command had ended.
     pub(crate) difference: Difference,
-    /// How it differed before, if it did so for long.
-    pub(crate) unsettled: Option<Difference>,
+    /// The difference before the command was asked to end, if there was one after lines had ceased to come.
+    pub(crate) before_end: Option<Difference>,
 }
 
 impl Verdict {
     pub(crate) fn is_right(&self) -> bool {
-        self.difference.is_none() && self.unsettled.is_none() && self.replica.nonsense == 0
+        self.difference.is_none() && self.before_end.is_none() && self.replica.misfits == 0
     }
 
     pub(crate) fn report(&self) -> String {
         let Difference {
             missing,
             ghosts,
-            wrong_kinds,
+            wrong_types,
             unreported,
-            examples,
+            quotes,
         } = &self.difference;
         let mut lines = vec![format!(
-            "{:?}, {} overflows; {missing} missing, {ghosts} ghosts, {wrong_kinds} wrong kinds, \
+            "{:?}, {} overflows; {missing} missing, {ghosts} ghosts, {wrong_types} wrong types, \
              {unreported} unreported writes, {} \
              lines without sense",
-            self.replica.tally, self.replica.overflows, self.replica.nonsense,
+            self.replica.tally, self.replica.overflows, self.replica.misfits,
         )];
-        if let Some(unsettled) = &self.unsettled {
-            lines.push(format!("before it was told to end: {unsettled:?}"));
+        if let Some(before_end) = &self.before_end {
+            lines.push(format!("before it was asked to end: {before_end:?}"));
         }
-        lines.extend(examples.iter().chain(&self.replica.quotes).cloned());
+        lines.extend(quotes.iter().chain(&self.replica.quotes).cloned());
         lines.join("\n")
     }
 }
 
-/// Waits until the replica is as the disk, which nobody changes any more; ends the command; and
-/// compares once more.
-fn judge(everwatch: Everwatch, disk: &[(PathBuf, Option<Tree>)]) -> (Verdict, Usage) {
-    let is_settled = everwatch.wait_while_lines_come(|replica| replica.difference(disk).is_none());
-    let unsettled = (!is_settled).then(|| everwatch.replica(|replica| replica.difference(disk)));
+/// Waits until the replica equals the disk, which does not change any more, or until lines cease to come;
+/// ends the command; and compares once more.
+fn judge(everwatch: Everwatch, disk: &WalkedTree) -> (Verdict, Usage) {
+    let is_equal = everwatch.wait_while_lines_come(|replica| replica.difference(disk).is_none());
+    let before_end = (!is_equal).then(|| everwatch.replica(|replica| replica.difference(disk)));
     let usage = everwatch.usage();
     let replica = everwatch.finish();
     (
         Verdict {
             difference: replica.difference(disk),
-            unsettled,
+            before_end,
             replica,
         },
         usage,
     )
 }
 
-/// Ends the command and makes sure that its feed has led to the given trees at its roots.
-pub(crate) fn check_against(everwatch: Everwatch, disk: &[(PathBuf, Option<Tree>)]) -> Replica {
+/// Ends the command and makes sure that its feed has led to this tree.
+pub(crate) fn check_against(everwatch: Everwatch, disk: &WalkedTree) -> Replica {
     let (verdict, _) = judge(everwatch, disk);
     assert!(verdict.is_right(), "{}", verdict.report());
     verdict.replica
@@ -206,22 +208,23 @@ pub(crate) fn check_against(everwatch: Everwatch, disk: &[(PathBuf, Option<Tree>
 
 /// Ends the command and makes sure that its feed has led to what is on disk.
 pub(crate) fn check(everwatch: Everwatch, roots: &[&Path]) -> Replica {
-    let disk = walk_all(roots);
+    let disk = walk(roots);
     check_against(everwatch, &disk)
 }
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Debug)]
 pub(crate) struct Outcome {
+    /// Operations that succeeded.
     pub(crate) operations: usize,
-    /// Entries on disk in the end.
+    /// Entries on disk at the end.
     pub(crate) entries: usize,
     pub(crate) usage: Usage,
     pub(crate) verdict: Verdict,
-    /// How long the workload took.
+    /// The time that the workload took.
     pub(crate) wrote: Duration,
-    /// How long it took from there until the feed was complete and the command had ended.
-    pub(crate) settled: Duration,
+    /// The time from the end of the workload until the feed was complete and the command had ended.
+    pub(crate) completed: Duration,
 }
 
 impl Run {
@@ -229,7 +232,7 @@ impl Run {
         Run {
             workload,
             place,
-            stopped: Stopped::Nobody,
+            stopped: Stopped::Nothing,
             layout: Layout::Beside(1),
             queue: None,
             watches: None,
@@ -237,14 +240,14 @@ impl Run {
         }
     }
 
-    /// Runs it. `None` if that takes more rights than the test has.
+    /// Runs it. `None` if the test lacks the rights for its limits.
     pub(crate) fn run(&self) -> Option<Outcome> {
         let limits = Limits::of(self.queue, self.watches)?;
         let scratch = Scratch::new(self.place);
         let (areas, roots) = self.layout.make(&scratch);
         let paths: Vec<_> = roots.iter().map(PathBuf::as_path).collect();
         let everwatch = Everwatch::start_with(&paths, &self.arguments, limits);
-        if self.stopped != Stopped::Nobody {
+        if self.stopped != Stopped::Nothing {
             self.warm_up(&areas);
         }
         let began = Instant::now();
@@ -256,28 +259,20 @@ impl Run {
         for root in roots.iter().filter(|root| root.is_dir()) {
             everwatch.pass(root, "sentinel");
         }
-        let mut disk = walk_all(&paths);
-        for (_, root) in &mut disk {
-            // The roots are directories; what else has such a name is none.
-            root.take_if(|tree| tree.kind != Kind::Dir);
-        }
+        let disk = walk_directories(&paths);
         let (verdict, usage) = judge(everwatch, &disk);
         Some(Outcome {
             operations,
-            entries: disk
-                .iter()
-                .flat_map(|(_, tree)| tree)
-                .map(Tree::count)
-                .sum(),
+            entries: disk.len(),
             usage,
             verdict,
             wrote,
-            settled: written.elapsed(),
+            completed: written.elapsed(),
         })
     }
 
-    /// Gives a command that is then stopped something to know: where it watches nothing but an empty
-    /// root, little would be queued.
+    /// Fills the tree before the command is stopped: a command that watches nothing but an empty root has
+    /// little queued for it.
     fn warm_up(&self, areas: &[PathBuf]) {
         let workload = Workload {
             seed: !self.workload.seed,
@@ -287,14 +282,14 @@ impl Run {
         workload.run(areas);
     }
 
-    /// Runs it and makes sure that nothing is wrong. `None` as in `run`.
+    /// Runs it and makes sure that nothing is wrong. `None` as in [`Run::run`].
     pub(crate) fn check(&self) -> Option<Outcome> {
         let outcome = self.run()?;
         assert!(outcome.verdict.is_right(), "{}", self.complaint(&outcome));
         Some(outcome)
     }
 
-    /// What went wrong, and how to have it again.
+    /// What went wrong, and the command that runs it again.
     pub(crate) fn complaint(&self, outcome: &Outcome) -> String {
         format!(
             "{}\nto run it again:\n{}",
@@ -335,12 +330,12 @@ impl Run {
 impl Outcome {
     pub(crate) fn report(&self) -> String {
         format!(
-            "{} operations in {:.2?}, {} entries, settled after {:.2?}, {} KiB, {:.2?} of \
+            "{} operations in {:.2?}, {} entries, complete after {:.2?}, {} KiB, {:.2?} of \
              processor time; {}",
             self.operations,
             self.wrote,
             self.entries,
-            self.settled,
+            self.completed,
             self.usage.peak_kib,
             self.usage.processor,
             self.verdict.report(),

@@ -1,13 +1,14 @@
-//! The matrix: workloads × file systems × who is stopped, with many seeds.
+//! The soak: the matrix of workloads, file systems and disturbances, with many seeds.
 //!
-//! With `EVERWATCH_SOAK=1` it is the one of the issue: ten seeds of 20,000 operations each. Without,
-//! one short run of each.
+//! With `EVERWATCH_SOAK=1`, each has ten seeds of 20,000 operations; otherwise, one short run.
 
-use crate::convergence::workload;
-use crate::run::{Outcome, Run, Stopped};
 use everwatch_torture::scratch::Place;
 use everwatch_torture::workload::Plan;
 
+use crate::convergence::workload;
+use crate::run::{Outcome, Run, Stopped};
+
+/// The number in an environment variable, or the usual one.
 fn number(name: &str, usual: usize) -> usize {
     std::env::var(name)
         .ok()
@@ -15,7 +16,7 @@ fn number(name: &str, usual: usize) -> usize {
         .unwrap_or(usual)
 }
 
-/// One line of the table.
+/// A line of the table.
 #[derive(Default)]
 struct Row {
     operations: usize,
@@ -26,7 +27,7 @@ struct Row {
     peak_kib: u64,
     processor_ms: u128,
     /// The longest time from the last operation until the feed was complete.
-    settled_ms: u128,
+    completed_ms: u128,
 }
 
 impl Row {
@@ -37,10 +38,10 @@ impl Row {
         self.missing += difference.missing;
         self.ghosts += difference.ghosts;
         self.others +=
-            difference.wrong_kinds + difference.unreported + outcome.verdict.replica.nonsense;
+            difference.wrong_types + difference.unreported + outcome.verdict.replica.misfits;
         self.peak_kib = self.peak_kib.max(outcome.usage.peak_kib);
         self.processor_ms += outcome.usage.processor.as_millis();
-        self.settled_ms = self.settled_ms.max(outcome.settled.as_millis());
+        self.completed_ms = self.completed_ms.max(outcome.completed.as_millis());
     }
 }
 
@@ -68,7 +69,7 @@ fn soak() {
         "others",
         "peak KiB",
         "CPU ms",
-        "settle ms"
+        "after ms"
     );
     let mut failures = Vec::new();
     for stopped in Stopped::ALL {
@@ -99,7 +100,7 @@ fn soak() {
                     row.others,
                     row.peak_kib,
                     row.processor_ms,
-                    row.settled_ms,
+                    row.completed_ms,
                 );
             }
         }

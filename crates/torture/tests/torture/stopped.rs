@@ -1,13 +1,13 @@
-//! Nobody reads, or the command itself does not run, while the workload does: nothing is lost, and
-//! memory stays bounded.
+//! Stopped readers and stopped commands: nothing is lost, and memory stays bounded.
+
+use everwatch_torture::scratch::{Place, Scratch};
+use everwatch_torture::workload::Plan;
 
 use crate::command::{Everwatch, Pace};
 use crate::convergence::workload;
 use crate::run::{Outcome, Run, Stopped, check};
-use everwatch_torture::scratch::{Place, Scratch};
-use everwatch_torture::workload::Plan;
 
-/// Most memory a command may ever have had for the small trees here.
+/// The limit of peak memory for the small trees here.
 const PEAK_KIB: u64 = 96 * 1024;
 
 fn stopped(who: Stopped, plan: Plan, operations: usize, place: Place) -> Outcome {
@@ -24,7 +24,7 @@ fn stopped(who: Stopped, plan: Plan, operations: usize, place: Place) -> Outcome
 #[test]
 fn a_reader_that_is_stopped_during_the_workload_loses_nothing() {
     for plan in Plan::ALL {
-        stopped(Stopped::Reader, plan, 4_000, Place::Tmpfs);
+        stopped(Stopped::Reader, plan, 4_000, Place::Memory);
     }
     stopped(Stopped::Reader, Plan::Mix, 3_000, Place::Disk);
 }
@@ -32,7 +32,7 @@ fn a_reader_that_is_stopped_during_the_workload_loses_nothing() {
 #[test]
 fn a_command_that_is_stopped_during_the_workload_loses_nothing() {
     for plan in Plan::ALL {
-        stopped(Stopped::Command, plan, 4_000, Place::Tmpfs);
+        stopped(Stopped::Command, plan, 4_000, Place::Memory);
     }
     stopped(Stopped::Command, Plan::Mix, 3_000, Place::Disk);
 }
@@ -40,21 +40,21 @@ fn a_command_that_is_stopped_during_the_workload_loses_nothing() {
 #[test]
 fn a_reader_that_dawdles_loses_nothing() {
     for plan in [Plan::Deep, Plan::Mix, Plan::RenameStorm] {
-        stopped(Stopped::Dawdling, plan, 6_000, Place::Tmpfs);
+        stopped(Stopped::Dawdling, plan, 6_000, Place::Memory);
     }
 }
 
 #[test]
-fn a_command_that_is_stopped_again_and_again_loses_nothing() {
+fn a_command_that_is_stopped_and_continued_all_the_time_loses_nothing() {
     for plan in Plan::ALL {
-        stopped(Stopped::Stuttering, plan, 4_000, Place::Tmpfs);
+        stopped(Stopped::Stuttering, plan, 4_000, Place::Memory);
     }
 }
 
 #[test]
 fn a_stopped_command_finds_out_what_an_overflow_hid() {
     for plan in [Plan::Burst, Plan::RenameStorm, Plan::Churn] {
-        let outcome = stopped(Stopped::Command, plan, 20_000, Place::Tmpfs);
+        let outcome = stopped(Stopped::Command, plan, 20_000, Place::Memory);
         assert!(
             outcome.verdict.replica.overflows > 0,
             "{}",
@@ -63,10 +63,10 @@ fn a_stopped_command_finds_out_what_an_overflow_hid() {
     }
 }
 
-/// Peak memory after so many rounds of changes in a tree of always the same size, while nobody
-/// reads. What the engine has not read yet of a round is not what this is about.
+/// Peak memory after `rounds` of changes in a tree of constant size, while the reader stands. The command
+/// is idle between rounds, so that records which it has not read yet do not count.
 fn peak_after(rounds: u64) -> u64 {
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let roots = [scratch.dir("root")];
     let everwatch = Everwatch::start(&[&roots[0]], &[]);
     everwatch.pace(Pace::Stopped);
@@ -90,8 +90,8 @@ fn peak_after(rounds: u64) -> u64 {
 #[test]
 fn the_memory_for_a_stopped_reader_depends_on_the_tree_and_not_on_what_happens_in_it() {
     let (short, long) = (peak_after(4), peak_after(44));
-    // Eighty thousand changes more would take twice this if they were kept; what the engine holds of
-    // a burst that it has not read yet varies by half of it.
+    // If the 80,000 further changes were kept, they would take twice this. What the engine holds of a burst
+    // that it has not read yet varies by half of it.
     assert!(
         long < short + 6 * 1024,
         "{short} KiB, after eleven times as many changes {long} KiB"

@@ -1,4 +1,4 @@
-//! `everwatch.exe watch` under Wine: started, read line by line into a replica, stopped, ended.
+//! `everwatch.exe watch` under Wine: a process whose lines are read into a replica, and that can be stopped.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -6,19 +6,19 @@ use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
-
-use crate::wine::{Wine, outside, parse};
 use everwatch_torture::reading::{PATIENCE, Reading};
 use everwatch_torture::replica::Replica;
 use everwatch_torture::walk::walk;
+use rustix::process::{Pid, Signal, kill_process};
 
-/// How long a command that has something to tell is silent at most.
+use crate::wine::{Wine, outside, parse};
+
+/// The longest silence of a command that still has something to report.
 const SILENCE: Duration = Duration::from_secs(20);
 
 /// A running command. Dropping it kills it, also a stopped one.
 #[derive(Debug)]
-pub(crate) struct Everwatch {
+pub(crate) struct WineCommand {
     child: Child,
     pub(crate) reading: Reading,
     has_worker: bool,
@@ -26,13 +26,11 @@ pub(crate) struct Everwatch {
     pub(crate) lines: PathBuf,
 }
 
-impl Everwatch {
-    /// Starts the command on the roots and waits until it is ready. The replica knows what is there
-    /// now.
-    pub(crate) fn start(wine: &Wine, roots: &[&Path], arguments: &[&str]) -> Everwatch {
+impl WineCommand {
+    /// Starts the command on the roots and waits until it is ready. The replica begins with what is on disk.
+    pub(crate) fn start(wine: &Wine, roots: &[&Path], arguments: &[&str]) -> WineCommand {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let known = roots.iter().map(|root| (root.to_path_buf(), walk(root)));
-        let replica = Replica::new(known);
+        let replica = Replica::new(&walk(roots));
         let mut command = wine.everwatch();
         command
             .args(["watch", "--format", "json"])
@@ -44,7 +42,7 @@ impl Everwatch {
         let name = format!("everwatch-wine-{}-{number}.jsonl", std::process::id());
         let lines = std::env::temp_dir().join(name);
         let copy = File::create(&lines).expect("make a file for the lines");
-        let everwatch = Everwatch {
+        let everwatch = WineCommand {
             reading: Reading::of(&mut child, replica, parse, Some(copy)),
             child,
             has_worker: arguments.contains(&"isolated"),
@@ -54,7 +52,8 @@ impl Everwatch {
         everwatch
     }
 
-    /// Waits until the replica is as wanted, or until no line has come for long. Tells which.
+    /// Waits until the replica meets a condition or no line has come for [`SILENCE`], and returns whether it
+    /// met it.
     pub(crate) fn wait_while_lines_come(&self, is_met: impl Fn(&Replica) -> bool) -> bool {
         self.reading.wait_while_lines_come(SILENCE, is_met)
     }
@@ -63,7 +62,7 @@ impl Everwatch {
         kill_process(Pid::from_child(&self.child), signal).expect("signal the command");
     }
 
-    /// Stops the command with its workers, and nothing else of Wine.
+    /// Stops the command with its workers, and no other process of Wine.
     pub(crate) fn stop(&self) {
         let deadline = Instant::now() + PATIENCE;
         let family = self.family();
@@ -80,16 +79,17 @@ impl Everwatch {
         }
     }
 
+    /// Continues a stopped command.
     pub(crate) fn go_on(&self) {
         for process in self.family() {
             kill_process(process, Signal::CONT).expect("signal the command");
         }
     }
 
-    /// The command and its workers: what runs this program in this prefix. Wine's processes are not
-    /// each other's children.
+    /// The command and its workers, which are found by their arguments and their prefix: under Wine they are
+    /// not children of the command.
     fn family(&self) -> Vec<Pid> {
-        let itself = Pid::from_child(&self.child);
+        let command = Pid::from_child(&self.child);
         let prefix = std::env::var("WINEPREFIX").unwrap_or_default();
         let prefix = format!("WINEPREFIX={prefix}");
         let processes = std::fs::read_dir("/proc").expect("list the processes");
@@ -104,13 +104,13 @@ impl Everwatch {
             has("cmdline", "isolated-reads") && has("environ", &prefix)
         });
         let numbers = workers.filter_map(|worker| worker.file_name().to_str()?.parse().ok());
-        std::iter::once(itself)
+        std::iter::once(command)
             .chain(numbers.filter_map(Pid::from_raw))
             .collect()
     }
 
-    /// Presses Ctrl-C, which is what Wine makes of SIGINT: the command prints all that has happened
-    /// and ends well.
+    /// Sends SIGINT, of which Wine makes Ctrl-C. The command must print everything that has happened, and end
+    /// with code 0.
     pub(crate) fn finish(mut self) -> Replica {
         self.signal(Signal::INT);
         self.reading.wait_for_end();
@@ -121,7 +121,7 @@ impl Everwatch {
     }
 }
 
-/// Whether no thread of it runs.
+/// Whether all threads of a process are stopped.
 fn is_stopped(process: Pid) -> bool {
     let threads = std::fs::read_dir(format!("/proc/{}/task", process.as_raw_nonzero()));
     let is_stopped = |stat: &str| {
@@ -134,7 +134,7 @@ fn is_stopped(process: Pid) -> bool {
     })
 }
 
-impl Drop for Everwatch {
+impl Drop for WineCommand {
     fn drop(&mut self) {
         // Both fail only where there is nothing left to end.
         let _ = self.child.kill();

@@ -1,24 +1,25 @@
-//! How the command ends, and what it says when it cannot begin.
+//! The end of the command, and its errors when it cannot begin.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::command::Everwatch;
-use crate::run::check;
-use crate::wine::{Wine, outside};
 use everwatch_torture::scratch::{Place, Scratch};
 
-/// How long the command may take to end.
+use crate::command::WineCommand;
+use crate::run::check;
+use crate::wine::{Wine, outside};
+
+/// The longest time that the command may take to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[test]
 fn ctrl_c_prints_what_happened_and_ends_well() {
     let Some(wine) = Wine::here() else { return };
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let root = scratch.dir("root");
-    let everwatch = Everwatch::start(&wine, &[&root], &[]);
+    let everwatch = WineCommand::start(&wine, &[&root], &[]);
     fs::write(root.join("file"), "").expect("write");
     check(everwatch, &[&root]);
 }
@@ -37,7 +38,7 @@ fn wait_for_end(child: &mut Child) -> std::process::ExitStatus {
 #[test]
 fn a_reader_that_goes_away_ends_the_command_with_the_next_change() {
     let Some(wine) = Wine::here() else { return };
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let root = scratch.dir("root");
     let mut command = wine.everwatch();
     command
@@ -62,7 +63,7 @@ fn a_reader_that_goes_away_ends_the_command_with_the_next_change() {
     );
 }
 
-/// Runs the command to its end: the exit code and what it wrote to standard error.
+/// Runs the command to its end, and returns the exit code and its standard error.
 fn fails(wine: &Wine, arguments: &[&str]) -> (Option<i32>, String) {
     let output = wine
         .everwatch()

@@ -1,26 +1,27 @@
-//! Entries of which Windows knows nothing, made by a native program: links, odd names, long paths.
+//! Entries that Windows does not have, made by a native program: links, odd names, long paths.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 
-use crate::command::Everwatch;
+use everwatch_torture::scratch::{Place, Scratch};
+
+use crate::command::WineCommand;
 use crate::run::check;
 use crate::wine::Wine;
-use everwatch_torture::scratch::{Place, Scratch};
 
 #[test]
 fn links_to_directories_are_not_followed() {
     let Some(wine) = Wine::here() else { return };
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let (root, elsewhere) = (scratch.dir("root"), scratch.dir("elsewhere"));
     fs::create_dir_all(elsewhere.join("a/b")).expect("make directories");
     fs::write(elsewhere.join("a/b/known"), "").expect("write");
     fs::create_dir(root.join("dir")).expect("make a directory");
     symlink(&elsewhere, root.join("before")).expect("link");
     symlink("..", root.join("dir/up")).expect("link");
-    let everwatch = Everwatch::start(&wine, &[&root], &[]);
+    let everwatch = WineCommand::start(&wine, &[&root], &[]);
     symlink(&elsewhere, root.join("after")).expect("link");
     symlink(".", root.join("dir/itself")).expect("link");
     fs::write(elsewhere.join("a/b/unseen"), "").expect("write");
@@ -34,11 +35,11 @@ fn links_to_directories_are_not_followed() {
 #[test]
 fn two_names_that_differ_in_case_are_two() {
     let Some(wine) = Wine::here() else { return };
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let root = scratch.dir("root");
     fs::write(root.join("Before"), "").expect("write");
     fs::write(root.join("before"), "").expect("write");
-    let everwatch = Everwatch::start(&wine, &[&root], &[]);
+    let everwatch = WineCommand::start(&wine, &[&root], &[]);
     for name in ["name", "Name", "NAME"] {
         fs::write(root.join(name), name).expect("write");
     }
@@ -53,7 +54,7 @@ fn two_names_that_differ_in_case_are_two() {
     check(everwatch, &[&root]);
 }
 
-/// Names that Windows does not allow, or not everywhere.
+/// Names that Windows does not allow, or only in some places.
 const ODD: [&[u8]; 9] = [
     b"bad:name?",
     b"trailing.",
@@ -67,12 +68,12 @@ const ODD: [&[u8]; 9] = [
 ];
 
 #[test]
-fn entries_with_names_that_windows_does_not_allow_are_told() {
+fn entries_with_names_that_windows_does_not_allow_are_reported() {
     let Some(wine) = Wine::here() else { return };
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let root = scratch.dir("root");
     fs::write(root.join("bad:before?"), "").expect("write");
-    let everwatch = Everwatch::start(&wine, &[&root], &[]);
+    let everwatch = WineCommand::start(&wine, &[&root], &[]);
     for name in ODD.map(OsStr::from_bytes) {
         let dir = root.join("d").join(name);
         fs::create_dir_all(&dir).expect("make directories");
@@ -84,12 +85,12 @@ fn entries_with_names_that_windows_does_not_allow_are_told() {
 }
 
 #[test]
-fn what_is_beside_names_that_windows_cannot_spell_is_told() {
+fn entries_beside_names_that_windows_cannot_spell_are_reported() {
     let Some(wine) = Wine::here() else { return };
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let root = scratch.dir("root");
     let names: [&[u8]; 3] = [b"invalid \xff\xfe", b"back\\slash", b"\xed\xa0\x80"];
-    let everwatch = Everwatch::start(&wine, &[&root], &[]);
+    let everwatch = WineCommand::start(&wine, &[&root], &[]);
     for name in names {
         let name = OsStr::from_bytes(name);
         fs::write(root.join(name), "").expect("write");
@@ -112,9 +113,9 @@ fn what_is_beside_names_that_windows_cannot_spell_is_told() {
 }
 
 #[test]
-fn paths_longer_than_windows_once_took_are_told() {
+fn paths_longer_than_max_path_are_reported() {
     let Some(wine) = Wine::here() else { return };
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let root = scratch.dir("root");
     let long = "long-name-".repeat(12);
     let mut deep = root.join("before");
@@ -122,7 +123,7 @@ fn paths_longer_than_windows_once_took_are_told() {
         deep.push(&long);
     }
     fs::create_dir_all(&deep).expect("make directories");
-    let everwatch = Everwatch::start(&wine, &[&root], &[]);
+    let everwatch = WineCommand::start(&wine, &[&root], &[]);
     fs::write(deep.join("leaf"), "").expect("write");
     let mut fresh = root.join("after");
     for _ in 0..20 {
@@ -135,15 +136,15 @@ fn paths_longer_than_windows_once_took_are_told() {
 }
 
 #[test]
-fn a_directory_of_two_thousand_entries_is_told() {
+fn a_directory_of_two_thousand_entries_is_reported() {
     let Some(wine) = Wine::here() else { return };
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let root = scratch.dir("root");
     let (old, new) = (scratch.dir("root/old"), root.join("new"));
     for number in 0..2_000 {
         fs::write(old.join(format!("file-{number}")), "").expect("write");
     }
-    let everwatch = Everwatch::start(&wine, &[&root], &[]);
+    let everwatch = WineCommand::start(&wine, &[&root], &[]);
     fs::create_dir(&new).expect("make a directory");
     for number in 0..2_000 {
         fs::write(new.join(format!("file-{number}")), "").expect("write");

@@ -1,12 +1,13 @@
-//! What becomes of the root itself, done by a native program, of which Wine tells nothing.
+//! Changes of the root itself by a native program, which Wine does not report.
 
 use std::fs;
 use std::path::Path;
 
-use crate::command::Everwatch;
+use everwatch_torture::scratch::{Place, Scratch};
+
+use crate::command::WineCommand;
 use crate::run::check;
 use crate::wine::Wine;
-use everwatch_torture::scratch::{Place, Scratch};
 
 fn write(path: &Path) {
     fs::write(path, "text").expect("write a file");
@@ -15,10 +16,10 @@ fn write(path: &Path) {
 #[test]
 fn a_root_that_is_removed_and_made_again_is_watched_again() {
     let Some(wine) = Wine::here() else { return };
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let root = scratch.dir("root");
     write(&root.join("old"));
-    let everwatch = Everwatch::start(&wine, &[&root], &[]);
+    let everwatch = WineCommand::start(&wine, &[&root], &[]);
     fs::remove_dir_all(&root).expect("remove the root");
     everwatch
         .reading
@@ -38,18 +39,18 @@ fn a_root_that_is_removed_and_made_again_is_watched_again() {
 #[test]
 fn a_root_that_is_renamed_is_gone_and_one_that_comes_back_is_watched_again() {
     let Some(wine) = Wine::here() else { return };
-    let scratch = Scratch::new(Place::Tmpfs);
-    let (root, aside) = (scratch.dir("root"), scratch.path().join("aside"));
+    let scratch = Scratch::new(Place::Memory);
+    let (root, away) = (scratch.dir("root"), scratch.path().join("away"));
     write(&root.join("file"));
-    let everwatch = Everwatch::start(&wine, &[&root], &[]);
-    fs::rename(&root, &aside).expect("rename the root");
+    let everwatch = WineCommand::start(&wine, &[&root], &[]);
+    fs::rename(&root, &away).expect("rename the root");
     everwatch
         .reading
         .wait_for("the end of the file", |replica| {
             !replica.contains(&root.join("file"))
         });
-    write(&aside.join("meanwhile"));
-    fs::rename(&aside, &root).expect("rename it back");
+    write(&away.join("meanwhile"));
+    fs::rename(&away, &root).expect("rename it back");
     everwatch
         .reading
         .wait_for("what happened meanwhile", |replica| {
@@ -62,13 +63,13 @@ fn a_root_that_is_renamed_is_gone_and_one_that_comes_back_is_watched_again() {
 #[test]
 fn another_directory_in_the_place_of_the_root_is_watched() {
     let Some(wine) = Wine::here() else { return };
-    let scratch = Scratch::new(Place::Tmpfs);
+    let scratch = Scratch::new(Place::Memory);
     let (root, other) = (scratch.dir("root"), scratch.dir("other"));
     write(&root.join("old"));
     fs::create_dir_all(other.join("a/b")).expect("make directories");
     write(&other.join("a/b/new"));
-    let everwatch = Everwatch::start(&wine, &[&root], &[]);
-    fs::rename(&root, scratch.path().join("aside")).expect("rename the root");
+    let everwatch = WineCommand::start(&wine, &[&root], &[]);
+    fs::rename(&root, scratch.path().join("away")).expect("rename the root");
     fs::rename(&other, &root).expect("rename the other");
     everwatch
         .reading

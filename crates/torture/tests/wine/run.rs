@@ -1,77 +1,75 @@
-//! One run: start the command, have the workload done, compare.
+//! Runs: a workload of a native writer or of one under Wine beside the command, and the verdict.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::command::Everwatch;
-use crate::wine::{Wine, outside};
 use everwatch_torture::names::Names;
-use everwatch_torture::replica::Replica;
+use everwatch_torture::replica::{Difference, Replica};
 use everwatch_torture::scratch::{Place, Scratch};
-use everwatch_torture::tree::{Difference, Tree};
-use everwatch_torture::walk::walk_all;
+use everwatch_torture::walk::walk;
 use everwatch_torture::workload::{Plan, Workload};
 
-/// Who does the workload.
+use crate::command::WineCommand;
+use crate::wine::{Wine, outside};
+
+/// The writer of a workload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Writer {
-    /// Threads of this test, so many operations in a second.
+pub(crate) enum WrittenBy {
+    /// Threads of this test, `pace` operations per second.
     Native { pace: u32 },
     /// A program under the same Wine, at full speed.
     Windows,
 }
 
-/// What is run.
+/// A run, determined by its fields but for the order in which the machine runs processes.
 #[derive(Clone, Debug)]
-pub(crate) struct Run {
+pub(crate) struct WineRun {
     pub(crate) plan: Plan,
     pub(crate) seed: u64,
     pub(crate) operations: usize,
-    pub(crate) writer: Writer,
-    /// Number of threads that write.
+    pub(crate) writer: WrittenBy,
+    /// Threads that write.
     pub(crate) writers: usize,
-    /// Directories in the root that are there before and that the workload fills. With none, it
-    /// fills the root.
+    /// Directories in the root that exist before and that the workload fills. With none, it fills the root.
     pub(crate) directories: usize,
-    /// Whether the command is stopped while the workload is done, which then has to be more than Wine
-    /// keeps for it.
+    /// Whether the command is stopped during the workload, which then must be more than Wine keeps for it.
     pub(crate) is_stopped: bool,
-    /// How the command completes its reads; `None` leaves it the choice.
+    /// The completion model by its name on the command line; `None` means the default.
     pub(crate) model: Option<&'static str>,
 }
 
-/// All models there are, by their names on the command line.
+/// All completion models, by their names on the command line.
 pub(crate) const MODELS: [&str; 5] = ["port", "apc", "event", "blocking", "isolated"];
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Debug)]
-pub(crate) struct Outcome {
+pub(crate) struct WineOutcome {
     pub(crate) operations: usize,
     pub(crate) entries: usize,
     pub(crate) replica: Replica,
-    /// How the replica differed when the command had ended.
+    /// The difference after the command had ended.
     difference: Difference,
-    /// How it differed before, if it did so for long.
-    unsettled: Option<Difference>,
+    /// The difference before the command was asked to end, if there was one after lines had ceased to come.
+    before_end: Option<Difference>,
     wrote: Duration,
-    /// How long it took from there until the feed was complete.
-    settled: Duration,
-    /// How long the command took to end.
+    /// The time from the end of the workload until the feed was complete.
+    completed: Duration,
+    /// The time that the command took to end.
     ended: Duration,
     lines: PathBuf,
 }
 
-impl Run {
-    /// The workloads of the issue. `scale` is the share of them that is done, in percent.
-    pub(crate) fn of(plan: Plan, seed: u64, writer: Writer, scale: usize) -> Run {
+impl WineRun {
+    /// The usual run of a plan. `scale` is the share of it that is done, in percent.
+    pub(crate) fn of(plan: Plan, seed: u64, writer: WrittenBy, scale: usize) -> WineRun {
         // A directory under Wine has at most 1,000 entries: it looks names up one by one.
         let (operations, directories) = match plan {
             Plan::Burst => (50_000, 100),
             Plan::Deep => (2_000, 4),
             _ => (5_000, 4),
         };
-        Run {
+        WineRun {
             plan,
             seed,
             operations: operations * scale / 100,
@@ -91,15 +89,16 @@ impl Run {
             operations: self.operations,
             writers: self.writers,
             pace: match self.writer {
-                Writer::Native { pace } => Some(pace),
-                Writer::Windows => None,
+                WrittenBy::Native { pace } => Some(pace),
+                WrittenBy::Windows => None,
             },
             is_portable: true,
         }
     }
 
+    /// Runs the workload, and returns the number of operations that succeeded.
     fn write(&self, wine: &Wine, areas: &[PathBuf]) -> usize {
-        if let Writer::Native { .. } = self.writer {
+        if let WrittenBy::Native { .. } = self.writer {
             return self.workload().run(areas);
         }
         let numbers = [self.seed, self.operations as u64, self.writers as u64, 0];
@@ -117,10 +116,11 @@ impl Run {
         done.trim().parse().expect("the number of operations")
     }
 
-    pub(crate) fn run(&self, wine: &Wine) -> Outcome {
-        let scratch = Scratch::new(Place::Tmpfs);
+    /// Runs it.
+    pub(crate) fn run(&self, wine: &Wine) -> WineOutcome {
+        let scratch = Scratch::new(Place::Memory);
         let root = scratch.dir("root");
-        // Long paths fill the buffer of a command that does not run with few records.
+        // With long paths, few records fill the buffer of a stopped command.
         let long = if self.is_stopped {
             "-long".repeat(40)
         } else {
@@ -136,7 +136,7 @@ impl Run {
             None => Vec::new(),
             Some(model) => vec!["--completion", model],
         };
-        let everwatch = Everwatch::start(wine, &[&root], &arguments);
+        let everwatch = WineCommand::start(wine, &[&root], &arguments);
         if self.is_stopped {
             everwatch.stop();
         }
@@ -147,37 +147,33 @@ impl Run {
         if self.is_stopped {
             everwatch.go_on();
         }
-        let unsettled = settle(&everwatch, &[&root]);
-        let settled = written.elapsed();
+        let before_end = await_equality(&everwatch, &[&root]);
+        let completed = written.elapsed();
         let lines = everwatch.lines.clone();
-        let told = Instant::now();
+        let asked = Instant::now();
         let replica = everwatch.finish();
-        let disk = walk_all(&[&root]);
-        Outcome {
+        let disk = walk(&[&root]);
+        WineOutcome {
             operations,
-            entries: disk
-                .iter()
-                .flat_map(|(_, tree)| tree)
-                .map(Tree::count)
-                .sum(),
+            entries: disk.len(),
             difference: replica.difference(&disk),
-            unsettled,
+            before_end,
             replica,
             wrote,
-            settled,
-            ended: told.elapsed(),
+            completed,
+            ended: asked.elapsed(),
             lines,
         }
     }
 
     /// Runs it and makes sure that nothing is wrong.
-    pub(crate) fn check(&self, wine: &Wine) -> Outcome {
+    pub(crate) fn check(&self, wine: &Wine) -> WineOutcome {
         let outcome = self.run(wine);
         println!("{}: {}", self.words(), outcome.report());
         assert!(outcome.is_right(), "{}", self.complaint(&outcome));
         assert!(
             outcome.replica.overflows > 0 || !self.is_stopped,
-            "no overflow was told of: {}",
+            "no overflow was reported: {}",
             self.complaint(&outcome)
         );
         if std::env::var_os("EVERWATCH_LINES").is_none() {
@@ -186,12 +182,13 @@ impl Run {
         outcome
     }
 
+    /// The words that describe it.
     fn words(&self) -> String {
         let mut words = vec![
             self.plan.name().to_owned(),
             match self.writer {
-                Writer::Native { pace } => format!("pace={pace}"),
-                Writer::Windows => "windows".to_owned(),
+                WrittenBy::Native { pace } => format!("pace={pace}"),
+                WrittenBy::Windows => "windows".to_owned(),
             },
             format!("seed={}", self.seed),
             format!("operations={}", self.operations),
@@ -203,8 +200,8 @@ impl Run {
         words.join(" ")
     }
 
-    /// What went wrong, and how to have it again.
-    fn complaint(&self, outcome: &Outcome) -> String {
+    /// What went wrong, and the command that runs it again.
+    fn complaint(&self, outcome: &WineOutcome) -> String {
         format!(
             "{}\n{}\nits lines: {}\nto run it again:\nEVERWATCH_RUN='{}' cargo test --release -p \
              everwatch-torture --test wine -- --exact \
@@ -216,19 +213,19 @@ impl Run {
         )
     }
 
-    /// Reads what `words` has written.
-    pub(crate) fn described(words: &str) -> Run {
-        let mut run = Run::of(Plan::Mix, 1, Writer::Windows, 100);
+    /// Parses the words that describe a run.
+    pub(crate) fn described(words: &str) -> WineRun {
+        let mut run = WineRun::of(Plan::Mix, 1, WrittenBy::Windows, 100);
         for word in words.split_whitespace() {
             if let Some(plan) = Plan::ALL.into_iter().find(|plan| plan.name() == word) {
-                run = Run { plan, ..run };
+                run = WineRun { plan, ..run };
             } else if let Some(model) = MODELS.into_iter().find(|&model| model == word) {
                 run.model = Some(model);
             } else if let Some((name, number)) = word.split_once('=') {
                 let number: usize = number.parse().expect("a number");
                 match name {
                     "pace" => {
-                        run.writer = Writer::Native {
+                        run.writer = WrittenBy::Native {
                             pace: number as u32,
                         }
                     }
@@ -248,26 +245,26 @@ impl Run {
     }
 }
 
-/// Waits until the replica is as the disk, which no writer changes any more. Returns how it differs if
-/// it does so for long.
+/// Waits until the replica equals the disk, which no writer changes any more. Returns the difference if
+/// lines cease to come before.
 ///
-/// The disk is walked again for each look: what a program for Windows deletes goes when the last handle
-/// of it is closed, and the command has had some open.
-fn settle(everwatch: &Everwatch, roots: &[&Path]) -> Option<Difference> {
-    let difference = |replica: &Replica| replica.difference(&walk_all(roots));
-    let is_settled = everwatch.wait_while_lines_come(|replica| difference(replica).is_none());
-    (!is_settled).then(|| everwatch.reading.replica(|replica| difference(replica)))
+/// The disk is walked for each comparison: a file that a program for Windows deletes goes when its last
+/// handle is closed, and the command has had some open.
+fn await_equality(everwatch: &WineCommand, roots: &[&Path]) -> Option<Difference> {
+    let difference = |replica: &Replica| replica.difference(&walk(roots));
+    let is_equal = everwatch.wait_while_lines_come(|replica| difference(replica).is_none());
+    (!is_equal).then(|| everwatch.reading.replica(|replica| difference(replica)))
 }
 
 /// Ends the command and makes sure that its feed has led to what is on disk.
-pub(crate) fn check(everwatch: Everwatch, roots: &[&Path]) -> Replica {
-    let unsettled = settle(&everwatch, roots);
+pub(crate) fn check(everwatch: WineCommand, roots: &[&Path]) -> Replica {
+    let before_end = await_equality(&everwatch, roots);
     let lines = everwatch.lines.clone();
     let replica = everwatch.finish();
-    let difference = replica.difference(&walk_all(roots));
+    let difference = replica.difference(&walk(roots));
     assert!(
-        difference.is_none() && unsettled.is_none() && replica.nonsense == 0,
-        "{difference:?}, before it was told to end {unsettled:?}, {:?}; its lines: {}",
+        difference.is_none() && before_end.is_none() && replica.misfits == 0,
+        "{difference:?}, before it was asked to end {before_end:?}, {:?}; its lines: {}",
         replica.quotes,
         lines.display()
     );
@@ -275,37 +272,37 @@ pub(crate) fn check(everwatch: Everwatch, roots: &[&Path]) -> Replica {
     replica
 }
 
-impl Outcome {
+impl WineOutcome {
     pub(crate) fn is_right(&self) -> bool {
-        self.difference.is_none() && self.unsettled.is_none() && self.replica.nonsense == 0
+        self.difference.is_none() && self.before_end.is_none() && self.replica.misfits == 0
     }
 
     pub(crate) fn report(&self) -> String {
         let Difference {
             missing,
             ghosts,
-            wrong_kinds,
+            wrong_types,
             unreported,
-            examples,
+            quotes,
         } = &self.difference;
         let mut lines = vec![format!(
-            "{} operations in {:.2?}, {} entries, settled after {:.2?}, ended after {:.2?}, {:?}, {} overflows, {} \
-             resyncs; {missing} missing, {ghosts} ghosts, {wrong_kinds} wrong kinds, {unreported} \
+            "{} operations in {:.2?}, {} entries, complete after {:.2?}, ended after {:.2?}, {:?}, {} overflows, {} \
+             resyncs; {missing} missing, {ghosts} ghosts, {wrong_types} wrong types, {unreported} \
              unreported writes, {} lines without sense",
             self.operations,
             self.wrote,
             self.entries,
-            self.settled,
+            self.completed,
             self.ended,
             self.replica.tally,
             self.replica.overflows,
             self.replica.resyncs,
-            self.replica.nonsense,
+            self.replica.misfits,
         )];
-        if let Some(unsettled) = &self.unsettled {
-            lines.push(format!("before it was told to end: {unsettled:?}"));
+        if let Some(before_end) = &self.before_end {
+            lines.push(format!("before it was asked to end: {before_end:?}"));
         }
-        lines.extend(examples.iter().chain(&self.replica.quotes).cloned());
+        lines.extend(quotes.iter().chain(&self.replica.quotes).cloned());
         lines.join("\n")
     }
 }

@@ -1,4 +1,4 @@
-//! Wine as the environment has it: how programs are started, and what paths are on either side.
+//! Wine as the environment configures it: starting programs, and paths on either side.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -6,23 +6,24 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use everwatch_torture::line::{self, Action, Change, Line};
+use everwatch::{Change, ChangeKind};
+use everwatch_torture::line::{self, CoverageLine, Line};
 
 /// The drive that Wine shows the root directory as.
 const DRIVE: &str = "Z:";
 
-/// Whoever holds it may start programs.
+/// The right to start programs under Wine, which one test has at a time.
 #[derive(Debug)]
 pub(crate) struct Wine {
     command: PathBuf,
     loader: OsString,
-    _turn: MutexGuard<'static, ()>,
+    _lock: MutexGuard<'static, ()>,
 }
 
 impl Wine {
-    /// Waits until no other test uses it. `None`, and says so, where there is no command for it.
+    /// Waits until no other test uses Wine. `None` if no command for Windows is named, and prints that.
     pub(crate) fn here() -> Option<Wine> {
-        static TURN: Mutex<()> = Mutex::new(());
+        static LOCK: Mutex<()> = Mutex::new(());
         let Some(command) = std::env::var_os("EVERWATCH_WINE_EXE") else {
             println!("EVERWATCH_WINE_EXE does not name an everwatch.exe: nothing was tested");
             return None;
@@ -31,14 +32,14 @@ impl Wine {
         let wine = Wine {
             command: command.into(),
             loader,
-            _turn: TURN.lock().unwrap_or_else(PoisonError::into_inner),
+            _lock: LOCK.lock().unwrap_or_else(PoisonError::into_inner),
         };
         wine.warm_up();
         Some(wine)
     }
 
-    /// The first program in a prefix starts Wine's services, which stay and keep its standard error
-    /// open: whoever reads that to its end would wait for them.
+    /// Starts Wine's services. The first program in a prefix does that, and the services keep its standard
+    /// error open, so a test that reads that to its end would wait for them.
     fn warm_up(&self) {
         let mut first = self.everwatch();
         first
@@ -52,6 +53,7 @@ impl Wine {
         );
     }
 
+    /// A command that starts a program under Wine.
     fn program(&self, program: &Path) -> Command {
         let mut command = Command::new(&self.loader);
         command
@@ -66,7 +68,7 @@ impl Wine {
         self.program(&self.command)
     }
 
-    /// Whether `everwatch.exe` can be started with these words; if not, says that nothing was tested.
+    /// Whether `everwatch.exe` takes these arguments; if not, prints that nothing was tested.
     pub(crate) fn takes(&self, words: &[&str]) -> bool {
         let tried = self
             .everwatch()
@@ -94,7 +96,7 @@ impl Wine {
     }
 }
 
-/// What programs under Wine call a path.
+/// The name that programs under Wine have for a path.
 pub(crate) fn outside(path: &Path) -> OsString {
     let mut name = OsString::from(DRIVE).into_vec();
     name.extend(path.as_os_str().as_bytes().iter().map(|&byte| match byte {
@@ -104,7 +106,7 @@ pub(crate) fn outside(path: &Path) -> OsString {
     OsString::from_vec(name)
 }
 
-/// The path of which programs under Wine tell.
+/// The path that programs under Wine have this name for.
 fn inside(path: &Path) -> Option<PathBuf> {
     let name = path.as_os_str().as_bytes();
     let name = name.strip_prefix(DRIVE.as_bytes())?;
@@ -115,36 +117,37 @@ fn inside(path: &Path) -> Option<PathBuf> {
     Some(OsStr::from_bytes(&name.collect::<Vec<u8>>()).into())
 }
 
-/// Reads a line with our own paths in it.
+/// Parses a line and translates its paths.
 pub(crate) fn parse(text: &[u8]) -> Result<Line, String> {
     let bad = || format!("not on {DRIVE}: {}", String::from_utf8_lossy(text));
     let inside = |path: &Path| inside(path).ok_or_else(bad);
     Ok(match line::parse(text)? {
-        Line::Change(change) => Line::Change(Change {
-            path: inside(&change.path)?,
-            action: match change.action {
-                Action::Moved { from } => Action::Moved {
+        Line::Change(change) => {
+            let kind = match change.kind {
+                ChangeKind::Moved { from } => ChangeKind::Moved {
                     from: inside(&from)?,
                 },
-                action => action,
-            },
-            ..change
+                kind => kind,
+            };
+            let path = inside(&change.path)?;
+            Line::Change(Change::new(
+                change.seq,
+                kind,
+                path,
+                change.file_type,
+                change.cause,
+            ))
+        }
+        Line::Coverage(line) => Line::Coverage(CoverageLine {
+            path: inside(&line.path)?,
+            ..line
         }),
-        Line::Coverage {
-            path,
-            state,
-            reason,
-        } => Line::Coverage {
-            path: inside(&path)?,
-            state,
-            reason,
-        },
-        line @ (Line::Ready | Line::Resync { .. }) => line,
+        line @ (Line::Ready | Line::ResyncBegin { .. } | Line::ResyncEnd) => line,
     })
 }
 
 #[test]
-fn a_path_comes_back_as_it_went() {
+fn a_translated_path_translates_back() {
     let path = Path::new("/dev/shm/a b/\u{e9}");
     assert_eq!(outside(path), "Z:\\dev\\shm\\a b\\\u{e9}");
     assert_eq!(inside(Path::new(&outside(path))).as_deref(), Some(path));

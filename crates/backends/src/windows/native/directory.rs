@@ -1,11 +1,12 @@
 //! Opening, looking and listing, always relative to an open directory.
 
+use std::num::NonZeroU32;
 use std::os::windows::io::OwnedHandle;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use everwatch_core::entry::{FileType, Stat};
+use everwatch_core::entry::{Birth, FileType, InodeNumber, Stat};
 use everwatch_core::listing::Listing;
 use everwatch_core::path::to_path;
 use everwatch_core::time::FileTime;
@@ -154,8 +155,8 @@ fn look(handle: &OwnedHandle, volume: Volume) -> Result<Stat, Code> {
     Ok(Stat {
         kind: kind(handle, basic.FileAttributes)?,
         device: volume.number,
-        inode: number,
-        born: time(basic.CreationTime),
+        inode: InodeNumber::new(number),
+        birth: Birth::At(time(basic.CreationTime)),
         modified,
         // FAT keeps no time of the last change of anything.
         changed: match basic.ChangeTime {
@@ -163,7 +164,7 @@ fn look(handle: &OwnedHandle, volume: Volume) -> Result<Stat, Code> {
             changed => time(changed),
         },
         size: standard.size.cast_unsigned(),
-        links: standard.links,
+        links: NonZeroU32::new(standard.links),
     })
 }
 
@@ -258,7 +259,7 @@ fn list_as(
             entry.push_name(&mut name);
             if name != b"." && name != b".." {
                 let kind = kind_of(entry.attributes, entry.tag);
-                listing.push(&name, fold(entry.number), Some(kind));
+                listing.push(&name, InodeNumber::new(fold(entry.number)), Some(kind));
             }
         }
     }

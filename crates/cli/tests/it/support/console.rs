@@ -1,4 +1,4 @@
-//! Ctrl-C for a child, without a terminal: the console sends an event to a group of processes.
+//! Console events for a child: Ctrl-Break without a terminal, sent to a group of processes.
 
 use std::os::windows::process::CommandExt;
 use std::process::Command;
@@ -11,10 +11,9 @@ pub(crate) fn apart(command: &mut Command) {
     command.creation_flags(CREATE_NEW_PROCESS_GROUP);
 }
 
-/// Sends Ctrl-Break, which unlike Ctrl-C reaches a group that was made for it. Returns whether there is a
-/// console that does so: under Wine without a terminal and without a display there is none, and it
-/// cannot be made.
+/// Sends Ctrl-Break, which, unlike Ctrl-C, reaches a group created with CREATE_NEW_PROCESS_GROUP. Returns
+/// whether there is a console: Wine has none without a terminal and a display, and cannot create one.
 pub(crate) fn interrupt(group: u32) -> bool {
-    // SAFETY: takes numbers.
+    // SAFETY: the call takes two integers by value; any value is allowed.
     unsafe { GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, group) != 0 }
 }

@@ -1,6 +1,6 @@
-//! Running the command: its output as it comes, signals, and what it said at the end.
+//! Sessions: a running command, its output as it comes, signals, and its end.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, reason = "each system uses its own part")]
 
 #[cfg(windows)]
 pub(crate) mod console;
@@ -14,34 +14,15 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use everwatch_testing::scratch::temp;
 #[cfg(unix)]
 pub(crate) use rustix::process::Signal;
 use tempfile::TempDir;
 
-/// Longer than anything here takes on a busy machine; only a failing test waits as long.
+/// Longer than anything here takes on a busy machine; only a failing test waits this long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) const COMMAND: &str = env!("CARGO_BIN_EXE_everwatch");
-
-pub(crate) fn temp() -> TempDir {
-    tempfile::Builder::new()
-        .prefix("everwatch-")
-        .tempdir()
-        .expect("a directory")
-}
-
-/// A directory in memory where there is one, for large trees: a busy disk takes its time.
-pub(crate) fn memory() -> TempDir {
-    if cfg!(windows) {
-        return temp();
-    }
-    let builder = || {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("everwatch-");
-        builder
-    };
-    builder().tempdir_in("/dev/shm").unwrap_or_else(|_| temp())
-}
 
 /// A command whose output does not depend on who runs the tests.
 pub(crate) fn everwatch<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
@@ -53,7 +34,7 @@ pub(crate) fn everwatch<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>)
     command
 }
 
-/// What a command that ends by itself said.
+/// The exit code and the output of a command that has ended.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) code: Option<i32>,
@@ -61,7 +42,7 @@ pub(crate) struct Said {
     pub(crate) err: String,
 }
 
-/// Runs the command to its end, which has to come.
+/// Runs the command to its end.
 pub(crate) fn said(command: &mut Command) -> Said {
     Session::bare(command).wait()
 }
@@ -89,7 +70,7 @@ pub(crate) struct Session {
     out: Text,
     err: Text,
     readers: Vec<JoinHandle<()>>,
-    /// A root of its own, by which one sees that all roots are armed.
+    /// Another root, the last one: a change that is reported there shows that all roots are armed.
     probe: Option<TempDir>,
 }
 
@@ -105,7 +86,7 @@ impl Session {
     /// Runs a command whose last root is `probe`, and waits until that one is armed.
     pub(crate) fn start(command: &mut Command, probe: TempDir) -> Session {
         let place = probe.path().to_owned();
-        // In JSON lines, a path of Windows is escaped.
+        // JSON escapes the separators of a Windows path.
         let name = place.file_name().unwrap_or_default().to_string_lossy();
         let mut session = Session::bare(command);
         session.probe = Some(probe);
@@ -119,8 +100,7 @@ impl Session {
             );
             let path = |kind: &str, at: usize| place.join(format!("probe-{kind}{at}"));
             attempt += 1;
-            // One change of each kind that --only may ask for, and a net effect for --settle, which
-            // needs longer and longer quiet.
+            // A change of each kind for --only, and a net effect for --settle, which needs ever longer quiet.
             std::fs::write(path("moves", attempt), "x").expect("a file");
             std::fs::rename(path("moves", attempt), path("goes", attempt)).expect("moved");
             std::fs::remove_file(path("goes", attempt)).expect("removed");
@@ -149,7 +129,7 @@ impl Session {
         })
     }
 
-    /// A command that was started with what of its outputs is to be read piped.
+    /// A command that was started. Its outputs are read where they are pipes.
     pub(crate) fn of(mut child: Child) -> Session {
         let out: Option<ChildStdout> = child.stdout.take();
         let err: Option<ChildStderr> = child.stderr.take();
@@ -220,15 +200,15 @@ impl Session {
         self.child.try_wait().expect("the child is ours").is_some()
     }
 
-    /// Ends the command as a person would, and returns what it said without the probe's part.
+    /// Ends the command by Ctrl-C, and returns what it said.
     #[cfg(unix)]
     pub(crate) fn stop(self) -> Said {
         self.signal(Signal::INT);
         self.wait()
     }
 
-    /// Ends the command as a person would. Where no console sends events it is killed, and has no code:
-    /// what it is to have printed has to be expected before.
+    /// Ends the command by Ctrl-Break. Without a console that sends events, the command is killed and has no
+    /// exit code, so a test must expect its output before.
     #[cfg(windows)]
     pub(crate) fn stop(mut self) -> Said {
         if console::interrupt(self.id()) {
@@ -275,7 +255,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // Only a failing test comes here with a process that lives.
+        // Only a failing test drops a session whose process still runs.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -285,9 +265,8 @@ pub(crate) fn contains(all: &[u8], part: &[u8]) -> bool {
     all.windows(part.len().max(1)).any(|window| window == part)
 }
 
-/// The text with what differs from run to run replaced: the root, the probe and all about it,
-/// numbers and cursors of JSON lines. A line that repeats the one before is left out: a write may
-/// be told of twice.
+/// The text without what differs from run to run: the root, the lines about the probe, numbers and cursors
+/// of JSON lines. A line that repeats the one before is left out, because a write may be reported twice.
 pub(crate) fn normal(text: &[u8], root: &Path, probe: &Path) -> String {
     let hex: String = root
         .as_os_str()
@@ -317,6 +296,7 @@ pub(crate) fn normal(text: &[u8], root: &Path, probe: &Path) -> String {
     lines.join("\n")
 }
 
+/// Replaces what follows `before` in a line.
 fn blank(line: &str, before: &str, is_part: impl Fn(char) -> bool) -> String {
     let Some(at) = line.find(before) else {
         return line.to_owned();

@@ -1,49 +1,26 @@
-//! A consumer that knows nothing but the JSON lines.
+//! A replica of the tree for a consumer that knows nothing but the JSON lines.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use everwatch::{Change, ChangeKind, Tree};
+use everwatch_torture::line::{Line, parse};
 
-/// What is at each path: `file`, `dir`, `symlink` or `other`.
-pub(crate) type Tree = BTreeMap<PathBuf, String>;
-
-/// What is below `root` on disk now.
-pub(crate) fn walk(root: &Path) -> Tree {
-    let mut tree = Tree::new();
-    let mut open = vec![root.to_owned()];
-    while let Some(dir) = open.pop() {
-        for entry in std::fs::read_dir(&dir).expect("a directory is listed") {
-            let entry = entry.expect("an entry is read");
-            let kind = entry.file_type().expect("the kind of an entry is known");
-            let name = match kind {
-                kind if kind.is_dir() => "dir",
-                kind if kind.is_symlink() => "symlink",
-                kind if kind.is_file() => "file",
-                _ => "other",
-            };
-            if kind.is_dir() {
-                open.push(entry.path());
-            }
-            tree.insert(entry.path(), name.to_owned());
-        }
-    }
-    tree
-}
-
+/// The tree as the lines describe it, and what else they say.
 #[derive(Debug, Default)]
 pub(crate) struct Replica {
     pub(crate) tree: Tree,
-    /// How often each path was said to have another content, or to be new, since all was armed.
+    /// How often the content of each path was reported as new or modified after `ready`.
     pub(crate) news: BTreeMap<PathBuf, usize>,
-    /// What was last said of each subtree that is or was not live: its state.
-    pub(crate) coverage: BTreeMap<PathBuf, String>,
-    pub(crate) resyncs: usize,
+    /// The last reported coverage state of each subtree. It is dropped and moves with the path.
+    coverage: BTreeMap<PathBuf, String>,
+    /// Changes that make no sense after the lines before them.
+    pub(crate) misfits: Vec<String>,
     pub(crate) is_ready: bool,
 }
 
 impl Replica {
-    /// Applies the whole lines of `text`, in order; what is behind the last newline is not there yet.
+    /// Applies the complete lines of `text` in order. A last line without a newline is left out.
     pub(crate) fn read(text: &[u8]) -> Replica {
         let mut replica = Replica::default();
         let end = text
@@ -54,120 +31,66 @@ impl Replica {
             .split(|&byte| byte == b'\n')
             .filter(|line| !line.is_empty())
         {
-            let line = serde_json::from_slice(line).expect("each line is an object");
-            replica.apply(&line);
+            match parse(line.trim_ascii_end()).expect("each line is one that is documented") {
+                Line::Ready => replica.is_ready = true,
+                Line::Change(change) => replica.apply(&change),
+                Line::Coverage(line) => {
+                    replica.coverage.insert(line.path, line.state);
+                }
+                Line::ResyncBegin { .. } | Line::ResyncEnd => {}
+            }
         }
         replica
     }
 
-    fn apply(&mut self, line: &Value) {
-        let word = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
-        match &*word("type") {
-            "ready" => self.is_ready = true,
-            "change" => self.change(line, &word("kind"), word("file_type")),
-            "resync" => self.resyncs += 1,
-            "coverage" => {
-                self.coverage.insert(path(line, "path"), word("state"));
+    fn apply(&mut self, change: &Change) {
+        if let Err(misfit) = self.tree.apply_change(change) {
+            self.misfits.push(misfit.to_string());
+        }
+        match &change.kind {
+            ChangeKind::Removed => {
+                take(&mut self.coverage, &change.path);
             }
-            other => panic!("no such type of line: {other}"),
+            ChangeKind::Moved { from } => relocate(&mut self.coverage, from, &change.path),
+            ChangeKind::Created | ChangeKind::Modified if self.is_ready => {
+                *self.news.entry(change.path.clone()).or_default() += 1;
+            }
+            _ => {}
         }
     }
 
-    fn change(&mut self, line: &Value, kind: &str, file_type: String) {
-        let path_now = path(line, "path");
-        match kind {
-            "removed" => {
-                take(&mut self.tree, &path_now);
-                take(&mut self.coverage, &path_now);
-            }
-            "moved" => {
-                // How a directory is watched goes with it.
-                let from = path(line, "from");
-                relocate(&mut self.tree, &from, &path_now);
-                relocate(&mut self.coverage, &from, &path_now);
-            }
-            _ => {
-                self.tree.insert(path_now.clone(), file_type);
-                *self.news.entry(path_now).or_default() +=
-                    usize::from(self.is_ready && kind != "metadata");
-            }
-        }
-    }
-
-    /// Whether a consumer was told that changes at `path` are not seen.
+    /// Whether the lines say that changes at `path` are not seen.
     pub(crate) fn is_lost(&self, path: &Path) -> bool {
         let nearest = path.ancestors().find_map(|above| self.coverage.get(above));
         nearest.is_some_and(|state| state == "lost")
     }
 
-    /// Where this differs from `real` although nobody said that changes there are not seen.
+    /// The misfits, and the differences from `real` in subtrees whose changes are seen.
     pub(crate) fn lies(&self, real: &Tree) -> Vec<String> {
-        let differs = |path: &&PathBuf| self.tree.get(*path) != real.get(*path);
-        let paths: std::collections::BTreeSet<&PathBuf> = self
-            .tree
-            .keys()
-            .chain(real.keys())
-            .filter(differs)
-            .collect();
-        paths
-            .into_iter()
-            .filter(|path| !self.is_lost(path))
-            .map(|path| {
-                let (told, is) = (self.tree.get(path), real.get(path));
-                format!("{}: told {told:?}, is {is:?}", path.display())
-            })
+        let differences = self.tree.diff(real).into_iter();
+        let unexplained = differences.filter(|found| !self.is_lost(&found.path));
+        let misfits = self.misfits.iter().cloned();
+        misfits
+            .chain(unexplained.map(|found| found.to_string()))
             .collect()
     }
 }
 
-/// Takes what is known of `top` and of all below it out of `all`.
-fn take(all: &mut BTreeMap<PathBuf, String>, top: &Path) -> BTreeMap<PathBuf, String> {
-    let (taken, kept) = std::mem::take(all)
+/// Takes the states of `top` and of everything below it out of `states`.
+fn take(states: &mut BTreeMap<PathBuf, String>, top: &Path) -> BTreeMap<PathBuf, String> {
+    let (taken, kept) = std::mem::take(states)
         .into_iter()
         .partition(|(path, _)| path.starts_with(top));
-    *all = kept;
+    *states = kept;
     taken
 }
 
-fn relocate(all: &mut BTreeMap<PathBuf, String>, from: &Path, to: &Path) {
-    let moved = take(all, from);
-    take(all, to);
-    for (old, what) in moved {
+/// Moves the states of `from` and of everything below it, and drops those of what was at `to`.
+fn relocate(states: &mut BTreeMap<PathBuf, String>, from: &Path, to: &Path) {
+    let moved = take(states, from);
+    take(states, to);
+    for (old, state) in moved {
         let below = old.strip_prefix(from).expect("taken from there");
-        let is_top = below.as_os_str().is_empty();
-        all.insert(
-            if is_top {
-                to.to_owned()
-            } else {
-                to.join(below)
-            },
-            what,
-        );
+        states.insert(to.components().chain(below.components()).collect(), state);
     }
-}
-
-/// A path, exactly.
-fn path(line: &Value, name: &str) -> PathBuf {
-    match line[format!("{name}_bytes")].as_str() {
-        Some(hex) => {
-            let digit = |byte: &u8| char::from(*byte).to_digit(16).expect("hex") as u8;
-            let bytes = hex
-                .as_bytes()
-                .chunks(2)
-                .map(|two| digit(&two[0]) << 4 | digit(&two[1]));
-            of_bytes(bytes.collect())
-        }
-        None => line[name].as_str().expect("a path").into(),
-    }
-}
-
-#[cfg(unix)]
-fn of_bytes(bytes: Vec<u8>) -> PathBuf {
-    use std::os::unix::ffi::OsStringExt;
-    std::ffi::OsString::from_vec(bytes).into()
-}
-
-#[cfg(windows)]
-fn of_bytes(bytes: Vec<u8>) -> PathBuf {
-    panic!("a name that is no text was made by nobody here: {bytes:?}")
 }

@@ -1,0 +1,475 @@
+//! What is documented of Windows, behaviour by behaviour, in a few calls each. The numbers in the names
+//! are those of the requirements.
+
+use std::path::Path;
+
+use everwatch_core::kernel::{Kernel as _, Purpose};
+use everwatch_core::queue::RecordQueue;
+use everwatch_directory_reads::Layout;
+
+use crate::disk::{Disk, Habits as DiskHabits};
+use crate::linux::queue::Queue;
+use crate::random::Stream;
+use crate::scenarios::Scenario;
+use crate::schedule::setup::BEGAN;
+use crate::system::System;
+use crate::trace::Trace;
+use crate::windows::calls::{Habits, Nt};
+use crate::windows::machine::{Machine, Model};
+use crate::windows::reads::Reads;
+use crate::workload::Workload;
+use crate::workload::mix::Mix;
+use crate::world::{Stage, Temper, World};
+use everwatch_backends::windows::{Kernel32, Numbers, Volume};
+
+/// Never shortened, never doomed, every directory touched.
+pub(crate) const PLAIN: Habits = Habits {
+    dooms: 0,
+    shortens: 0,
+    touches: 1000,
+    describes: 1000,
+};
+
+pub(crate) const LOCAL: Model = Model {
+    layout: Layout::Extended,
+    volume: Volume {
+        is_remote: false,
+        numbers: Numbers::Unique,
+    },
+    tardiness: 0,
+    shortness: 0,
+};
+
+pub(crate) type Windows = Scenario<Kernel32<Machine>>;
+
+/// A patient machine with the directories `/w/in` and `/w/out`. Buffers are this many times smaller than
+/// asked for, and reads complete in pieces so often.
+pub(crate) fn machine(habits: Habits, model: Model, shrink: u32, slices: u32) -> Windows {
+    let disk_habits = DiskHabits {
+        reuses_numbers: model.volume.numbers == Numbers::Reused,
+        has_births: true,
+        tells_kinds: true,
+        lists_by_hash: true,
+        replaces_in_place: false,
+        tick: 100,
+        folds_names: true,
+    };
+    let timing = Stream::Timing.random(0);
+    let disk = Disk::new(disk_habits, BEGAN, None);
+    let mut system = System::new(disk, Queue::new(0, 0), Trace::default(), timing.clone(), 0);
+    let notices = Stream::Notices.random(0);
+    let mut reads = Reads::new(usize::MAX, slices, notices.clone());
+    reads.shrink = shrink;
+    system.nt = Some(Nt {
+        reads,
+        doomed: Vec::new(),
+        buried: 0,
+        random: notices,
+        habits,
+    });
+    let workload = Workload::new(Stream::Workload.random(0), Mix::Everything, 0);
+    let world = World::new(0, system, workload, Temper::PATIENT, timing);
+    Scenario::over(Kernel32::new(Machine::new(world, model, None), None))
+}
+
+pub(crate) fn plain() -> Windows {
+    machine(PLAIN, LOCAL, 1, 0)
+}
+
+fn shortening() -> Windows {
+    let habits = Habits {
+        shortens: 1000,
+        ..PLAIN
+    };
+    machine(habits, LOCAL, 1, 0)
+}
+
+/// Without what is reported of directories whose entries changed.
+pub(crate) fn of(reported: Vec<String>, word: &str) -> Vec<String> {
+    reported
+        .into_iter()
+        .filter(|change| change.starts_with(word))
+        .collect()
+}
+
+// requirement: S1.8 (simulator)
+#[test]
+fn what_is_made_in_directories_made_later_is_told() {
+    let mut scenario = plain().watched();
+    scenario.mkdir("/w/in/a");
+    scenario.create("/w/in/a/b");
+    assert_eq!(scenario.sync(), ["created /w/in/a", "created /w/in/a/b"]);
+    scenario.create("/w/in/a/c");
+    assert_eq!(
+        of(scenario.sync(), "created"),
+        ["created /w/in/a/c"],
+        "one read reports on all that is below"
+    );
+}
+
+// requirement: S1.11 (simulator)
+#[test]
+fn a_move_between_directories_is_one_change() {
+    let mut scenario = plain().watched();
+    for path in ["/w/in/a", "/w/in/b", "/w/in/a/d"] {
+        scenario.mkdir(path);
+    }
+    scenario.create("/w/in/a/d/f");
+    scenario.sync();
+    // What was written long ago needs no second look.
+    scenario.pass(5);
+    scenario.rename("/w/in/a/d", "/w/in/b/e");
+    assert_eq!(scenario.sync(), ["moved /w/in/a/d -> /w/in/b/e"]);
+    scenario.create("/w/in/b/e/g");
+    scenario.rename("/w/in/b/e/f", "/w/in/f");
+    assert_eq!(
+        scenario.sync(),
+        ["created /w/in/b/e/g", "moved /w/in/b/e/f -> /w/in/f"]
+    );
+}
+
+#[test]
+fn a_tree_that_moves_to_another_root_is_listed_as_often_as_a_flat_one() {
+    let mut scenario = plain().watched();
+    scenario.join("/w/out", true);
+    let mut path = "/w/in".to_owned();
+    for _ in 0..50 {
+        path.push_str("/d");
+        scenario.mkdir(&path);
+    }
+    scenario.sync();
+    let before = scenario.engine.counters().listings;
+    scenario.rename("/w/in/d", "/w/out/d");
+    assert_eq!(scenario.sync(), ["moved /w/in/d -> /w/out/d"]);
+    let listings = scenario.engine.counters().listings - before;
+    // Once for the new root, and once more because it is a move by inference.
+    assert!(
+        (50..=105).contains(&listings),
+        "{listings} for 50 directories"
+    );
+}
+
+// requirement: S1.11 (simulator)
+#[test]
+fn the_halves_of_a_rename_in_two_buffers_are_one_change() {
+    for seed in 0..20 {
+        let mut scenario = machine(PLAIN, LOCAL, 1, 1000).watched();
+        scenario.create("/w/in/a");
+        scenario.sync();
+        let nt = scenario.system().nt_mut();
+        nt.reads.reseed(seed);
+        scenario.create("/w/in/x");
+        scenario.rename("/w/in/a", "/w/in/b");
+        let reported = scenario.sync();
+        assert_eq!(
+            of(reported, "moved"),
+            ["moved /w/in/a -> /w/in/b"],
+            "{seed}"
+        );
+    }
+}
+
+// requirement: S1.11 (simulator)
+#[test]
+fn a_move_out_of_the_tree_is_a_removal_in_the_end() {
+    let mut scenario = plain().watched();
+    scenario.mkdir("/w/in/a");
+    scenario.create("/w/in/a/f");
+    scenario.sync();
+    scenario.rename("/w/in/a", "/w/out/a");
+    assert_eq!(scenario.sync(), ["removed /w/in/a"]);
+}
+
+// requirement: S1.11 (simulator)
+#[test]
+fn a_directory_that_moves_in_is_told_with_all_below() {
+    let mut scenario = plain().watched();
+    scenario.mkdir("/w/out/a");
+    scenario.create("/w/out/a/f");
+    scenario.rename("/w/out/a", "/w/in/a");
+    assert_eq!(scenario.sync(), ["created /w/in/a", "created /w/in/a/f"]);
+}
+
+#[test]
+fn a_replaced_file_is_told_as_one_move() {
+    let mut scenario = plain().watched();
+    scenario.create("/w/in/f");
+    scenario.create("/w/in/.tmp");
+    scenario.sync();
+    scenario.rename("/w/in/.tmp", "/w/in/f");
+    assert_eq!(
+        of(scenario.sync(), "moved"),
+        ["moved /w/in/.tmp -> /w/in/f"]
+    );
+}
+
+#[test]
+fn a_change_of_case_is_a_move() {
+    let mut scenario = plain().watched();
+    scenario.mkdir("/w/in/a");
+    scenario.create("/w/in/a/f");
+    scenario.sync();
+    scenario.rename("/w/in/a", "/w/in/A");
+    assert_eq!(scenario.sync(), ["moved /w/in/a -> /w/in/A"]);
+    scenario.rename("/w/in/A/f", "/w/in/A/F");
+    assert_eq!(scenario.sync(), ["moved /w/in/A/f -> /w/in/A/F"]);
+}
+
+#[test]
+fn a_change_of_case_whose_records_were_lost_is_found() {
+    let mut scenario = machine(PLAIN, LOCAL, 10_000, 0).watched();
+    scenario.create("/w/in/a");
+    scenario.sync();
+    for path in ["/w/in/1", "/w/in/2"] {
+        scenario.create(path);
+    }
+    scenario.rename("/w/in/a", "/w/in/A");
+    let reported = scenario.sync();
+    assert!(
+        reported.contains(&"created /w/in/1".to_owned()),
+        "{reported:?}"
+    );
+}
+
+// requirement: S3.12 (simulator)
+#[test]
+fn short_names_in_records_are_those_of_their_entries() {
+    let mut scenario = shortening().watched();
+    scenario.mkdir("/w/in/long directory");
+    scenario.create("/w/in/long directory/long file.txt");
+    assert_eq!(
+        scenario.sync(),
+        [
+            "created /w/in/long directory",
+            "created /w/in/long directory/long file.txt"
+        ]
+    );
+    scenario.write("/w/in/long directory/long file.txt");
+    let reported = scenario.sync();
+    assert!(
+        reported.contains(&"modified /w/in/long directory/long file.txt".to_owned()),
+        "{reported:?}"
+    );
+}
+
+// requirement: S3.12 (simulator)
+#[test]
+fn what_is_deleted_by_its_short_name_is_told_to_be_gone() {
+    let mut scenario = shortening().watched();
+    scenario.create("/w/in/long file 1.txt");
+    scenario.create("/w/in/long file 2.txt");
+    scenario.sync();
+    scenario.remove("/w/in/long file 1.txt");
+    assert_eq!(
+        of(scenario.sync(), "removed"),
+        ["removed /w/in/long file 1.txt"]
+    );
+}
+
+// requirement: S3.12 (simulator)
+#[test]
+fn a_short_name_that_was_given_on_is_not_taken_for_its_new_owner() {
+    let mut scenario = shortening().watched();
+    scenario.create("/w/in/long file 1.txt");
+    scenario.sync();
+    scenario.remove("/w/in/long file 1.txt");
+    scenario.create("/w/in/long file 2.txt");
+    let mut reported = scenario.sync();
+    reported.sort();
+    assert!(reported.contains(&"removed /w/in/long file 1.txt".to_owned()));
+    assert!(reported.contains(&"created /w/in/long file 2.txt".to_owned()));
+}
+
+// requirement: S2.7 (simulator)
+#[test]
+fn no_bytes_are_lost_records_and_what_was_lost_is_found() {
+    for shrink in [10_000, 2_000] {
+        let mut scenario = machine(PLAIN, LOCAL, shrink, 0).watched();
+        scenario.mkdir("/w/in/a");
+        scenario.sync();
+        for name in 0..40 {
+            scenario.create(&format!("/w/in/a/file {name}"));
+        }
+        let reported = scenario.sync();
+        assert_eq!(of(reported, "created").len(), 40);
+        let counters = scenario.engine.counters();
+        assert!(counters.overflows > 0, "{counters:?}");
+    }
+}
+
+// requirement: S1.7 (simulator)
+#[test]
+fn a_read_that_lost_records_gets_a_larger_buffer_and_a_remote_one_does_not() {
+    for (is_remote, more) in [(false, true), (true, false)] {
+        let mut model = LOCAL;
+        model.volume.is_remote = is_remote;
+        let mut scenario = machine(PLAIN, model, 500, 0).watched();
+        scenario.mkdir("/w/in/a");
+        scenario.sync();
+        let mut losses = Vec::new();
+        for round in 0..6 {
+            for name in 0..20 {
+                scenario.create(&format!("/w/in/a/{round} {name}"));
+            }
+            scenario.sync();
+            losses.push(scenario.engine.counters().overflows);
+        }
+        let has_ended = losses[4] == losses[5];
+        assert_eq!(has_ended, more, "{losses:?}");
+    }
+}
+
+// requirement: S1.10 (simulator)
+#[test]
+fn a_deleted_directory_is_told_as_one() {
+    let mut scenario = plain().watched();
+    scenario.mkdir("/w/in/a");
+    scenario.mkdir("/w/in/a/b");
+    scenario.create("/w/in/a/f");
+    scenario.sync();
+    scenario.rename("/w/in/a", "/w/in/c");
+    scenario.rmdir("/w/in/c/b");
+    scenario.remove("/w/in/c/f");
+    scenario.rmdir("/w/in/c");
+    let mut reported = scenario.sync_kinds();
+    reported.retain(|(change, _)| change.starts_with("removed"));
+    let is_dir = |path: &str| reported.iter().find(|(change, _)| change.ends_with(path));
+    for (path, dir) in [("/w/in/c/b", true), ("/w/in/c/f", false), ("/w/in/c", true)] {
+        if let Some(&(_, kind)) = is_dir(path) {
+            assert_eq!(kind, dir, "{path}");
+        }
+    }
+    assert!(!reported.is_empty());
+}
+
+// requirement: S1.17 (simulator)
+#[test]
+fn what_happens_while_a_read_is_replaced_is_told() {
+    let mut scenario = plain().watched();
+    // The first directory below makes the read be replaced by one that reaches below.
+    scenario.mkdir("/w/in/a");
+    scenario.create("/w/in/b");
+    scenario.create("/w/in/a/c");
+    let mut reported = scenario.sync();
+    reported.sort();
+    assert_eq!(
+        reported,
+        ["created /w/in/a", "created /w/in/a/c", "created /w/in/b"]
+    );
+    let reads = scenario.system().nt().reads.len();
+    assert_eq!(reads, 2, "the root's, and that of the directory above");
+}
+
+// requirement: S1.17 (simulator)
+#[test]
+fn what_a_replaced_read_had_is_not_waited_for() {
+    let mut scenario = plain();
+    scenario.mkdir("/w/in/a");
+    let kernel = scenario.engine.kernel_mut();
+    let root = kernel.open_root(Path::new("/w/in")).expect("it is there");
+    kernel.watch(&root, Purpose::Root).expect("watched");
+    scenario.create("/w/in/f");
+    let kernel = scenario.engine.kernel_mut();
+    let below = kernel.open_dir(&root, b"a").expect("it is there");
+    kernel.watch(&below, Purpose::Entries).expect("watched");
+    assert!(kernel.is_idle(), "no read will complete by itself");
+    kernel.sleep(None);
+    let mut records = RecordQueue::default();
+    kernel.drain(&mut records).expect("drained");
+    assert_eq!(records.front().map(|record| record.name), Some(&b"f"[..]));
+}
+
+#[test]
+fn a_file_whose_number_is_used_again_is_not_taken_for_the_first() {
+    let mut model = LOCAL;
+    model.volume.numbers = Numbers::Reused;
+    let mut scenario = machine(PLAIN, model, 1, 0).watched();
+    scenario.mkdir("/w/in/d");
+    scenario.create("/w/in/a");
+    scenario.sync();
+    scenario.remove("/w/in/a");
+    scenario.create("/w/in/d/b");
+    let mut reported = scenario.sync();
+    reported.sort();
+    assert!(
+        reported.contains(&"created /w/in/d/b".to_owned()),
+        "{reported:?}"
+    );
+    assert!(
+        reported.contains(&"removed /w/in/a".to_owned()),
+        "{reported:?}"
+    );
+}
+
+#[test]
+fn a_removed_and_remade_directory_is_another_one() {
+    let mut scenario = plain().watched();
+    scenario.mkdir("/w/in/a");
+    scenario.create("/w/in/a/f");
+    scenario.sync();
+    scenario.remove("/w/in/a/f");
+    scenario.rmdir("/w/in/a");
+    scenario.mkdir("/w/in/a");
+    scenario.create("/w/in/a/g");
+    scenario.sync();
+    assert!(scenario.engine.kernel().names_paths());
+    assert!(scenario.engine.kernel().is_idle());
+}
+
+#[test]
+fn both_layouts_of_records_tell_the_same() {
+    let mut all = Vec::new();
+    for layout in [Layout::Plain, Layout::Extended] {
+        let model = Model { layout, ..LOCAL };
+        let mut scenario = machine(PLAIN, model, 1, 0).watched();
+        scenario.mkdir("/w/in/a");
+        scenario.create("/w/in/a/\u{e9}\u{1f980}");
+        scenario.rename("/w/in/a/\u{e9}\u{1f980}", "/w/in/a/b");
+        scenario.sync();
+        scenario.pass(5);
+        scenario.rename("/w/in/a/b", "/w/in/b");
+        all.push(scenario.sync());
+    }
+    assert_eq!(all[0], ["moved /w/in/a/b -> /w/in/b"]);
+    assert_eq!(all[0], all[1]);
+}
+
+/// How many entries were looked at while ten files came into being, and how many of them were reported.
+fn looked_at(layout: Layout, numbers: Numbers) -> (u64, usize) {
+    let volume = Volume {
+        numbers,
+        ..LOCAL.volume
+    };
+    let model = Model {
+        layout,
+        volume,
+        ..LOCAL
+    };
+    let mut scenario = machine(PLAIN, model, 1, 0).watched();
+    scenario.sync();
+    let before = scenario.engine.counters().stats;
+    for number in 0..10 {
+        scenario.create(&format!("/w/in/{number}"));
+    }
+    let reported = scenario.sync();
+    let created = reported.iter().filter(|line| line.starts_with("created "));
+    (scenario.engine.counters().stats - before, created.count())
+}
+
+#[test]
+fn new_files_are_what_their_records_say_and_nobody_looks_at_them() {
+    assert_eq!(looked_at(Layout::Extended, Numbers::Unique), (0, 10));
+}
+
+#[test]
+fn new_files_are_looked_at_where_records_do_not_say_what_they_are() {
+    for (layout, numbers) in [
+        (Layout::Plain, Numbers::Unique),
+        (Layout::Extended, Numbers::UniqueAndWide),
+        (Layout::Extended, Numbers::Reused),
+    ] {
+        let (looks, reported) = looked_at(layout, numbers);
+        assert!(looks >= 10, "{layout:?} {numbers:?}: {looks}");
+        assert_eq!(reported, 10);
+    }
+}

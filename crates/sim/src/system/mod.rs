@@ -1,0 +1,234 @@
+//! The disk, the queue, and system calls that are under way: an effect on the disk, and records that
+//! follow it.
+//!
+//! On a machine with several processors the two are not one moment. A call changes the directory
+//! and then queues its records, one by one, before it returns; another process sees the change
+//! meanwhile. What the kernel guarantees is made of locks: a call holds its directories from before
+//! the effect until after the last record, so that nothing else changes them or lists them in
+//! between (VFS: `i_rwsem` of the parents; `fsnotify_move`, `fsnotify_delete`, `fsnotify_create` run
+//! below it). Looking at a single name takes no lock. Writes and permissions take none here either.
+//!
+//! A call is therefore a list of records still to be queued, and the directories it locks. Whatever
+//! wants one of them waits, that is, makes the call finish first.
+
+pub(crate) mod calls;
+mod mounts;
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use everwatch_core::record::Action;
+
+use crate::disk::{Disk, Ino};
+use crate::linux::queue::Queue;
+use crate::random::Random;
+use crate::trace::Trace;
+use crate::windows::{Named, Nt};
+
+/// What a call still has to do.
+#[derive(Debug)]
+pub(crate) enum Left {
+    Tell {
+        about: Ino,
+        action: Action,
+        is_dir: bool,
+        cookie: u32,
+        name: Box<[u8]>,
+    },
+    /// Ends the watch of an inode that has lost its last name, if it is not open.
+    Unwatch(Ino),
+    /// Lets go of the inode itself.
+    Drop(Ino),
+    /// On Windows: reports on an entry.
+    Report(u32, Named),
+    /// On Windows: reports on a directory whose entries changed.
+    Touch(Ino),
+}
+
+#[derive(Debug)]
+struct Call {
+    locks: Vec<Ino>,
+    left: VecDeque<Left>,
+}
+
+/// The disk, the queue, and the calls that are under way.
+#[derive(Debug)]
+pub(crate) struct System {
+    pub(crate) disk: Disk,
+    pub(crate) queue: Queue,
+    /// Windows has this in place of the queue.
+    pub(crate) nt: Option<Nt>,
+    pub(crate) trace: Trace,
+    /// The mount points as they were when the engine last heard of them.
+    pub(crate) told_mounts: Vec<(Ino, Option<Vec<u8>>)>,
+    calls: Vec<Call>,
+    /// Handles that were dropped.
+    closed: Rc<RefCell<Vec<Ino>>>,
+    /// File systems that were unmounted while something on them was open.
+    pub(crate) detached: Vec<usize>,
+    pub(crate) timing: Random,
+    /// How often, out of a thousand, a call is not over at once.
+    lag: u32,
+    pub(crate) next_cookie: u32,
+}
+
+/// An open directory.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    pub(crate) ino: Ino,
+    closed: Rc<RefCell<Vec<Ino>>>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.closed.borrow_mut().push(self.ino);
+    }
+}
+
+impl System {
+    pub(crate) fn new(disk: Disk, queue: Queue, trace: Trace, timing: Random, lag: u32) -> System {
+        System {
+            disk,
+            queue,
+            nt: None,
+            trace,
+            told_mounts: Vec::new(),
+            calls: Vec::new(),
+            closed: Rc::default(),
+            detached: Vec::new(),
+            timing,
+            lag,
+            next_cookie: 0,
+        }
+    }
+
+    pub(crate) fn open(&mut self, ino: Ino) -> Handle {
+        self.disk.inode_mut(ino).opens += 1;
+        Handle {
+            ino,
+            closed: Rc::clone(&self.closed),
+        }
+    }
+
+    /// Does what the kernel does when handles are closed. Called before anything else happens.
+    pub(crate) fn reap(&mut self) {
+        while let Some(ino) = { self.closed.borrow_mut().pop() } {
+            self.disk.inode_mut(ino).opens -= 1;
+            self.drop_inode(ino);
+        }
+        if !self.detached.is_empty() {
+            for device in std::mem::take(&mut self.detached) {
+                self.end_device(device);
+            }
+        }
+        if self.nt.is_some() {
+            self.bury();
+        }
+    }
+
+    fn drop_inode(&mut self, ino: Ino) {
+        if self.disk.free_if_unused(ino) {
+            self.end_watch(ino);
+        }
+    }
+
+    pub(crate) fn end_watch(&mut self, ino: Ino) {
+        if let Some(reported) = self.queue.end(ino) {
+            self.trace.note(|| format!("        queued {reported}"));
+        }
+    }
+
+    /// Lets calls under way get on, or not.
+    pub(crate) fn progress(&mut self) {
+        while !self.calls.is_empty() && self.timing.chance(500) {
+            let at = self.timing.below(self.calls.len());
+            self.advance(at);
+        }
+    }
+
+    fn advance(&mut self, at: usize) {
+        match self.calls[at].left.pop_front() {
+            Some(Left::Tell {
+                about,
+                action,
+                is_dir,
+                cookie,
+                name,
+            }) => {
+                let reported = self.queue.record(about, action, is_dir, cookie, &name);
+                if let Some(reported) = reported {
+                    self.trace.note(|| format!("        queued {reported}"));
+                }
+            }
+            Some(Left::Unwatch(ino))
+                if self.disk.inode(ino).links == 0 && self.disk.inode(ino).opens == 1 =>
+            {
+                self.end_watch(ino);
+            }
+            Some(Left::Drop(ino)) => {
+                self.disk.inode_mut(ino).opens -= 1;
+                self.drop_inode(ino);
+            }
+            Some(Left::Report(action, named)) => self.report(action, &named),
+            Some(Left::Touch(dir)) => self.touch(dir),
+            Some(Left::Unwatch(_)) | None => {}
+        }
+        if self.calls[at].left.is_empty() {
+            self.calls.remove(at);
+        }
+    }
+
+    fn finish(&mut self, which: impl Fn(&Call) -> bool) {
+        while let Some(at) = self.calls.iter().position(&which) {
+            self.advance(at);
+        }
+    }
+
+    /// Waits for the call that has locked the directory.
+    pub(crate) fn wait_for(&mut self, dir: Ino) {
+        self.finish(|call| call.locks.contains(&dir));
+    }
+
+    pub(crate) fn finish_all(&mut self) {
+        self.finish(|_| true);
+    }
+
+    pub(crate) fn lock(&mut self, locks: &[Ino]) {
+        self.finish(|call| call.locks.iter().any(|ino| locks.contains(ino)));
+    }
+
+    pub(crate) fn begin(&mut self, locks: &[Ino], left: Vec<Left>) {
+        self.calls.push(Call {
+            locks: locks.to_vec(),
+            left: left.into(),
+        });
+        if !self.timing.chance(self.lag) {
+            let last = self.calls.len() - 1;
+            while self.calls.len() > last {
+                self.advance(last);
+            }
+        }
+    }
+
+    pub(crate) fn record(
+        about: Ino,
+        action: Action,
+        is_dir: bool,
+        cookie: u32,
+        name: &[u8],
+    ) -> Left {
+        Left::Tell {
+            about,
+            action,
+            is_dir,
+            cookie,
+            name: name.into(),
+        }
+    }
+
+    pub(crate) fn hold(&mut self, ino: Ino) -> Left {
+        self.disk.inode_mut(ino).opens += 1;
+        Left::Drop(ino)
+    }
+}

@@ -1,0 +1,73 @@
+//! Ignore files, understood a second time: what must not be reported to a consumer.
+//!
+//! The files have one of a few texts, depending on the version of the file, in which every line is
+//! a plain name. That is enough to test when rules are read and what they govern; how lines are to
+//! be understood is tested elsewhere.
+
+use crate::disk::{Content, Disk, Ino};
+
+pub(crate) const FILE: &[u8] = b".gitignore";
+
+const TEXTS: [&str; 7] = [
+    "",
+    "a\n",
+    "b/\n",
+    "# nothing\nc\n!d\n",
+    "/e\n",
+    "*\n!.gitignore\n!f/\n",
+    "d/\n!a\n",
+];
+
+/// The text of the file of this version.
+pub(crate) fn text(version: u64) -> &'static str {
+    TEXTS[(version % TEXTS.len() as u64) as usize]
+}
+
+/// Whether rules hide the entry. `way` is the directories from the root to the one that the entry is
+/// in, each with its own name.
+pub(crate) fn hide(disk: &Disk, way: &[(Ino, &[u8])], name: &[u8], is_dir: bool) -> bool {
+    if name == b".git" {
+        return true;
+    }
+    for (at, &(dir, _)) in way.iter().enumerate().rev() {
+        // Rules that cannot be read are none.
+        let file = disk.entry(dir, FILE).map(|ino| disk.inode(ino));
+        let Some(file) = file.filter(|file| file.is_readable) else {
+            continue;
+        };
+        let Content::File(version) = &file.content else {
+            continue;
+        };
+        let is_own = at + 1 == way.len();
+        let verdict = text(*version)
+            .lines()
+            .rev()
+            .find_map(|line| verdict(line, name, is_dir, is_own));
+        if let Some(verdict) = verdict {
+            return verdict;
+        }
+    }
+    false
+}
+
+fn verdict(line: &str, name: &[u8], is_dir: bool, is_own: bool) -> Option<bool> {
+    if line.is_empty() || line.starts_with('#') {
+        return None;
+    }
+    let (line, hides) = match line.strip_prefix('!') {
+        Some(line) => (line, false),
+        None => (line, true),
+    };
+    let (line, is_for_dirs) = match line.strip_suffix('/') {
+        Some(line) => (line, true),
+        None => (line, false),
+    };
+    let (line, is_anchored) = match line.strip_prefix('/') {
+        Some(line) => (line, true),
+        None => (line, false),
+    };
+    let fits = (line == "*" || line.as_bytes() == name)
+        && (is_dir || !is_for_dirs)
+        && (is_own || !is_anchored);
+    fits.then_some(hides)
+}

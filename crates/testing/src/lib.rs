@@ -1,0 +1,22 @@
+//! The test house: parts that the tests, benchmarks and simulations of several crates share.
+//!
+//! - [`scratch`]: directories on a chosen kind of file system, removed when dropped;
+//! - [`writers`]: changes to a tree that succeed on Windows as well, and threads that repeat them;
+//! - [`walk`]: the tree on disk, to compare a consumer's [`Tree`](everwatch_core::tree::Tree) with;
+//! - [`random`]: the one random generator, which one integer replays;
+//! - [`patience`]: waiting for a condition, with a deadline;
+//! - [`system`]: the system that the test runs on;
+//! - `role` (on Unix): the same test as another user, or with limits and mounts of its own.
+//!
+//! Functions panic where a test would: a test that cannot prepare its directory has failed.
+
+#![forbid(unsafe_code)]
+
+pub mod patience;
+pub mod random;
+#[cfg(unix)]
+pub mod role;
+pub mod scratch;
+pub mod system;
+pub mod walk;
+pub mod writers;
