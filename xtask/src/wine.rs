@@ -153,7 +153,7 @@ fn suites_in_wine(toolchain: Toolchain, request: &Request) -> Result<Tally, Fail
     let mut all = Tally::default();
     for suite in suites {
         let mut test = request.cargo_test(suite, toolchain);
-        test.arg("--").args(request.for_tests());
+        test.arg("--").args(request.for_tests(suite));
         test.env_remove("DISPLAY").envs(variables.clone());
         match process::run_within(test, suite.limit) {
             Ok(tally) => all.add(tally),

@@ -5,7 +5,8 @@
 //! - [`walk`]: the tree on disk, to compare a consumer's [`Tree`](everwatch_core::tree::Tree) with;
 //! - [`random`]: the one random generator, which one integer replays;
 //! - [`patience`]: waiting for a condition, with a deadline;
-//! - [`system`]: the system that the test runs on.
+//! - [`system`]: the system that the test runs on;
+//! - `role` (on Unix): the same test as another user, or with limits and mounts of its own.
 //!
 //! Functions panic where a test would: a test that cannot prepare its directory has failed.
 
@@ -13,6 +14,8 @@
 
 pub mod patience;
 pub mod random;
+#[cfg(unix)]
+pub mod role;
 pub mod scratch;
 pub mod system;
 pub mod walk;

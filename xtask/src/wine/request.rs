@@ -85,8 +85,13 @@ impl Request {
         test
     }
 
-    pub(super) fn for_tests(&self) -> Vec<String> {
+    /// The words for the test programs of a suite. Names of tests that were asked for replace those of the
+    /// suite.
+    pub(super) fn for_tests(&self, suite: &Suite) -> Vec<String> {
         let mut words = self.for_tests.clone();
+        if !words.iter().any(|word| !word.starts_with('-')) {
+            words.extend(suite.tests.iter().map(|&name| name.to_owned()));
+        }
         if !words.iter().any(|word| word.starts_with("--test-threads")) {
             let threads = std::thread::available_parallelism().map_or(1, usize::from);
             words.push(format!("--test-threads={}", threads.min(THREADS)));
@@ -124,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_number_of_threads_that_was_asked_for_is_kept() {
-        let words = Request::of(&["--", "--test-threads=1"]).for_tests();
+        let words = Request::of(&["--", "--test-threads=1"]).for_tests(&SUITES[0]);
         assert_eq!(words, ["--test-threads=1"]);
     }
 }

@@ -88,6 +88,14 @@ struct TreeNode<V> {
     children: BTreeMap<Box<OsStr>, usize>,
 }
 
+impl<V> TreeNode<V> {
+    /// Whether the path is an entry, or leads to one: the directory of a root inside another root, which
+    /// need not have been inserted.
+    fn is_known(&self) -> bool {
+        self.entry.is_some() || !self.children.is_empty()
+    }
+}
+
 /// The index of the node from which all paths start.
 const START: usize = 0;
 
@@ -338,7 +346,7 @@ impl<V> Tree<V> {
     /// Whether there is something at the position, or below it: `false` if it is a top that was not inserted.
     fn has_entry(&self, position: &Position, path: &Path) -> Result<bool, Misfit> {
         match (position.node, position.parent) {
-            (Some(id), _) if self.nodes[id].entry.is_some() => Ok(true),
+            (Some(id), _) if self.nodes[id].is_known() => Ok(true),
             (_, Parent::Unknown) => Ok(false),
             _ => Err(Misfit::new(MisfitKind::Unknown, path)),
         }
