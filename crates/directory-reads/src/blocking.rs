@@ -40,7 +40,7 @@ const CANCEL_EVERY: Duration = Duration::from_millis(1);
 const READS_PER_FENCE: u64 = 2;
 
 /// A fence that a thread takes part in.
-struct RunningFence {
+struct ThreadFence {
     number: u64,
     /// How many reads must be over in all when it ends.
     until: u64,
@@ -55,7 +55,7 @@ struct Round {
     is_cancelled: bool,
     /// How many reads are over and handed over.
     over: u64,
-    fence: Option<RunningFence>,
+    fence: Option<ThreadFence>,
     is_stopping: bool,
     /// The thread does not hold the handle any more.
     is_gone: bool,
@@ -335,7 +335,7 @@ impl Workers for ReaderThreads {
             let mut round = thread.shared.lock();
             if !round.is_gone && !thread.thread.is_finished() {
                 let until = round.over + READS_PER_FENCE;
-                round.fence = Some(RunningFence { number, until });
+                round.fence = Some(ThreadFence { number, until });
                 thread.cancel(&mut round);
                 count += 1;
             }

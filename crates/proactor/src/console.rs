@@ -8,15 +8,14 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use windows_sys::Win32::Foundation::ERROR_IO_PENDING;
 use windows_sys::Win32::System::Console::{
     CTRL_BREAK_EVENT, CTRL_C_EVENT, CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT, CTRL_SHUTDOWN_EVENT,
 };
 
 use crate::endpoint::Endpoint;
-use crate::native::console::{self, Counts, Listener, Ticket};
+use crate::native::console::{self, Counts, Listener};
 use crate::native::io_error;
-use crate::native::overlapped::{Cancelled, Ended, Overlapped};
+use crate::native::overlapped::{Cancel, Cancelled, Ended, Issued, Overlapped, OwnPacket};
 use crate::operation::Operation;
 use crate::remote::Remote;
 
@@ -76,9 +75,9 @@ impl CtrlC {
             let listen = Listen {
                 endpoint: Arc::new(Endpoint::of_nothing(&self.remote)),
                 seen: now,
-                ticket: None,
+                packet: None,
             };
-            self.remote.submit(listen).await.bytes()?;
+            self.remote.submit(listen).await?;
         }
     }
 
@@ -119,33 +118,40 @@ struct Listen {
     endpoint: Arc<Endpoint>,
     seen: Counts,
     /// Set when it is issued.
-    ticket: Option<Ticket>,
+    packet: Option<Arc<OwnPacket>>,
 }
 
-// SAFETY: the kernel is given nothing. The only packet is this side's, and a ticket that was cancelled posts
-// none.
-unsafe impl Operation for Listen {
-    type Output = Ended;
+impl Operation for Listen {
+    type Output = io::Result<usize>;
 
     fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
     }
 
-    fn issue(&mut self, overlapped: Overlapped<'_>) -> Result<u32, u32> {
+    fn issue<'a>(&mut self, overlapped: Overlapped<'a>) -> Issued<'a> {
         let port = &self.endpoint.remote().shared.port;
-        let packet = overlapped.into_own_packet(port, self.endpoint.key());
-        self.ticket = Some(Ticket::new(&self.seen, packet));
-        Err(ERROR_IO_PENDING)
+        let (packet, issued) = overlapped.own_packet(port, self.endpoint.key());
+        console::post_at_next(&self.seen, &packet);
+        self.packet = Some(packet);
+        issued
     }
 
-    fn cancel(&self, _: Overlapped<'_>) -> Cancelled {
-        match &self.ticket {
-            Some(ticket) if ticket.cancel() => Cancelled::Gone,
-            _ => Cancelled::PacketComes,
+    fn cancel<'a>(&self, cancel: Cancel<'a>) -> Cancelled<'a> {
+        match &self.packet {
+            Some(packet) => packet.withdraw(cancel),
+            None => cancel.packet_comes(),
         }
     }
 
-    fn finish(self, ended: Ended) -> Ended {
-        ended
+    fn finish(self, ended: Ended) -> io::Result<usize> {
+        ended.bytes()
+    }
+}
+
+impl Drop for Listen {
+    fn drop(&mut self) {
+        if let Some(packet) = &self.packet {
+            console::forget(packet);
+        }
     }
 }

@@ -153,13 +153,14 @@ impl Endpoint {
         }
     }
 
-    /// The end of an operation with the error code that its users know: that of WinSock for a socket.
-    pub(crate) fn translate(&self, ended: Ended) -> Ended {
-        match &self.owned {
-            #[cfg(feature = "sockets")]
-            Owned::Socket(_) => ended.with_error(sockets::known_error(ended.error())),
-            _ => ended,
+    /// Gives the end of an operation the error code that its users know: that of WinSock for a socket.
+    pub(crate) fn translate(&self, ended: &mut Ended) {
+        #[cfg(feature = "sockets")]
+        if let Owned::Socket(_) = &self.owned {
+            ended.set_error(sockets::known_error(ended.error()));
         }
+        #[cfg(not(feature = "sockets"))]
+        let _ = ended;
     }
 }
 

@@ -94,7 +94,7 @@ pub use endpoint::{Endpoint, Packets};
 #[cfg(windows)]
 pub use file::File;
 #[cfg(windows)]
-pub use native::overlapped::{Cancelled, Ended, Overlapped};
+pub use native::overlapped::{Cancel, Cancelled, Ended, Issued, Overlapped};
 #[cfg(windows)]
 pub use operation::Operation;
 #[cfg(windows)]

@@ -1,48 +1,37 @@
 //! The contract of operations: what can be submitted to a loop.
 //!
 //! From the call that issues an operation until its packet was dequeued, its `OVERLAPPED` and its buffers are
-//! the kernel's. So an operation borrows nothing: buffers are moved into it and come back with its output, and
-//! it keeps its endpoint open. It lives in the table of the loop and not in the future that waits for it; a
-//! future that is dropped leaves it there.
+//! the kernel's. So an operation borrows nothing: buffers are moved into it, from there into the call, and come
+//! back with the end. It keeps its endpoint open. It lives in the table of the loop and not in the future that
+//! waits for it; a future that is dropped leaves it there.
 
 use std::sync::Arc;
 
 use crate::endpoint::Endpoint;
-use crate::native::cancel;
-use crate::native::overlapped::{Cancelled, Ended, Erasable, Overlapped};
+use crate::native::cancel_io;
+use crate::native::overlapped::{Cancel, Cancelled, Ended, Erasable, Issued, Overlapped};
 
 /// An overlapped operation.
 ///
-/// # Safety
-///
-/// - All memory that the kernel is given to read from or to write to is heap memory that the operation owns,
-///   never in the operation itself. It stays in place, and nothing else uses it, until
-///   [`Operation::finish`] or [`Operation::abandon`].
-/// - [`Operation::issue`] gives the kernel the `OVERLAPPED` that it is given and no other, at most once, on a
-///   handle that is attached to the loop of the endpoint and stays open for as long as the operation lives.
-/// - `issue` returns what the call returned. Only `ERROR_IO_PENDING` may be returned while the kernel has the
-///   operation, and only if its packet comes.
-/// - [`Operation::cancel`] returns [`Cancelled::Gone`] only if the kernel has nothing of the operation and no
-///   packet comes.
-pub unsafe trait Operation: Send + Sized + 'static {
+/// To implement it is safe: the calls of this crate keep the memory of the kernel where the operation cannot
+/// reach it, and a call that you make yourself is in an unsafe block of yours, whose contract is that of
+/// [`Overlapped::issued`].
+pub trait Operation: Send + Sized + 'static {
     /// The output of the future. It hands the buffers back.
     type Output;
 
     /// The endpoint that the operation runs on.
     fn endpoint(&self) -> &Arc<Endpoint>;
 
-    /// Makes the system call. `Ok` has the number of bytes of an operation that is complete already.
-    ///
-    /// # Errors
-    /// The Win32 error of the call, of which `ERROR_IO_PENDING` says that a packet comes.
-    fn issue(&mut self, overlapped: Overlapped<'_>) -> Result<u32, u32>;
+    /// Makes the system call.
+    fn issue<'a>(&mut self, overlapped: Overlapped<'a>) -> Issued<'a>;
 
     /// Asks for the operation to end, by CancelIoEx unless it is overridden. It is called under a lock, after
     /// `issue` and before the packet was dequeued: it must neither block for long nor call the loop.
-    fn cancel(&self, overlapped: Overlapped<'_>) -> Cancelled {
+    fn cancel<'a>(&self, cancel: Cancel<'a>) -> Cancelled<'a> {
         // An error says that the packet is queued already.
-        let _ = cancel(&**self.endpoint(), Some(overlapped.as_ptr() as usize));
-        Cancelled::PacketComes
+        let _ = cancel_io(&**self.endpoint(), Some(cancel.address()));
+        cancel.packet_comes()
     }
 
     /// Turns the end into the output.
@@ -53,14 +42,13 @@ pub unsafe trait Operation: Send + Sized + 'static {
     fn abandon(self, _ended: Ended) {}
 }
 
-// SAFETY: the contract is that of `Operation`.
-unsafe impl<O: Operation> Erasable for O {
-    fn issue(&mut self, overlapped: Overlapped<'_>) -> Result<u32, u32> {
+impl<O: Operation> Erasable for O {
+    fn issue<'a>(&mut self, overlapped: Overlapped<'a>) -> Issued<'a> {
         Operation::issue(self, overlapped)
     }
 
-    fn cancel(&self, overlapped: Overlapped<'_>) -> Cancelled {
-        Operation::cancel(self, overlapped)
+    fn cancel<'a>(&self, cancel: Cancel<'a>) -> Cancelled<'a> {
+        Operation::cancel(self, cancel)
     }
 
     fn abandon(self, ended: Ended) {

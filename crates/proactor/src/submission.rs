@@ -6,10 +6,10 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use windows_sys::Win32::Foundation::{ERROR_ABANDONED_WAIT_0, ERROR_IO_PENDING, ERROR_MORE_DATA};
+use windows_sys::Win32::Foundation::ERROR_ABANDONED_WAIT_0;
 
 use crate::deferred_wakes::finish;
-use crate::native::overlapped::{Boxed, Ended, Over};
+use crate::native::overlapped::{Boxed, Over};
 use crate::operation::Operation;
 use crate::remote::Remote;
 use crate::table::{Found, OperationId};
@@ -153,14 +153,9 @@ impl Remote {
         }
         let (id, launch) = registry.table.insert(operation, key);
         drop(registry);
-        let issued = launch.issue();
-        let is_packet_coming = match issued {
-            // On such an endpoint what is complete posts a packet as well.
-            Ok(_) | Err(ERROR_MORE_DATA) => !skips_packets,
-            Err(error) => error == ERROR_IO_PENDING,
-        };
+        let result = launch.issue();
         let mut registry = self.shared.registry();
-        if is_packet_coming {
+        if result.brings_packet(skips_packets) {
             registry.table.issued(id);
             // A close that came during the call could not cancel it.
             let completed = match registry.is_closed {
@@ -171,7 +166,7 @@ impl Remote {
             completed.into_iter().for_each(finish);
             return Submission::new(self, Progress::InFlight(id));
         }
-        let over = registry.table.withdraw(id, Ended::at_once(issued));
+        let over = registry.table.withdraw(id, result);
         drop(registry);
         match over {
             Some(over) => Submission::new(self, Progress::Ended(over)),

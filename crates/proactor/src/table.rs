@@ -14,7 +14,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::task::Waker;
 
 use crate::native::Packet;
-use crate::native::overlapped::{Boxed, Ended, Idle, InFlight, Launch, Over};
+use crate::native::overlapped::{Boxed, CallResult, Idle, InFlight, Launch, Over};
 
 /// The name of an operation: its slot, and which of the slot's operations it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -150,11 +150,11 @@ impl Table {
     }
 
     /// Takes an operation out whose call has returned that no packet comes. `None` if one has come.
-    pub(crate) fn withdraw(&mut self, id: OperationId, ended: Ended) -> Option<Over> {
+    pub(crate) fn withdraw(&mut self, id: OperationId, result: CallResult) -> Option<Over> {
         let state = self.state(id)?;
         match std::mem::replace(state, SlotState::Lost) {
             SlotState::InFlight { operation, .. } => {
-                let (idle, over) = operation.withdraw(ended);
+                let (idle, over) = operation.withdraw(result);
                 self.in_flight -= 1;
                 self.release(id.slot, idle);
                 Some(over)

@@ -9,10 +9,10 @@ use windows_sys::Win32::Foundation::{
 };
 
 use crate::endpoint::Endpoint;
-use crate::native::files;
-use crate::native::overlapped::{Ended, Overlapped};
+use crate::native::overlapped::{Ended, Issued, Overlapped};
 #[cfg(feature = "sockets")]
 use crate::native::sockets;
+use crate::native::{error_code, files};
 use crate::operation::Operation;
 use crate::read_lock::{Arrival, ReadLock};
 
@@ -22,7 +22,7 @@ pub(crate) type WithBuffer = (io::Result<usize>, Vec<u8>);
 /// A read that fills a buffer up to its capacity.
 pub(crate) struct Read {
     pub(crate) endpoint: Arc<Endpoint>,
-    /// Empty until the kernel has filled it.
+    /// Empty; gone when it was issued.
     pub(crate) buffer: Vec<u8>,
     /// The place in a file, in bytes; 0 elsewhere.
     pub(crate) offset: u64,
@@ -31,86 +31,90 @@ pub(crate) struct Read {
 }
 
 impl Read {
-    /// Gives the buffer its length, and says what the read came to.
-    fn fill(&mut self, ended: Ended) -> io::Result<Arrival> {
-        let ended = self.endpoint.translate(ended);
-        let is_last = match ended.error() {
-            ERROR_BROKEN_PIPE | ERROR_HANDLE_EOF | ERROR_PIPE_NOT_CONNECTED => {
-                return Ok(Arrival::End);
-            }
-            ERROR_MORE_DATA => false,
-            _ => ended.bytes().map(|_| true)?,
+    /// Takes the buffer, and says what the read came to.
+    fn take(&mut self, mut ended: Ended) -> (io::Result<Arrival>, Vec<u8>) {
+        let unissued = std::mem::take(&mut self.buffer);
+        let buffer = ended.take_filled(unissued);
+        self.endpoint.translate(&mut ended);
+        let arrival = match ended.error() {
+            ERROR_BROKEN_PIPE | ERROR_HANDLE_EOF | ERROR_PIPE_NOT_CONNECTED => Ok(Arrival::End),
+            ERROR_MORE_DATA => Ok(Arrival::Bytes {
+                count: buffer.len(),
+                is_last: false,
+            }),
+            _ => ended.bytes().map(|_| Arrival::Bytes {
+                count: buffer.len(),
+                is_last: true,
+            }),
         };
-        let count = files::set_filled(&mut self.buffer, ended);
-        Ok(Arrival::Bytes { count, is_last })
+        (arrival, buffer)
     }
 }
 
-// SAFETY: the buffer is heap memory of the operation, and is not touched before `finish` or `abandon`.
-unsafe impl Operation for Read {
+impl Operation for Read {
     type Output = (io::Result<Arrival>, Vec<u8>);
 
     fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
     }
 
-    fn issue(&mut self, overlapped: Overlapped<'_>) -> Result<u32, u32> {
+    fn issue<'a>(&mut self, overlapped: Overlapped<'a>) -> Issued<'a> {
+        let buffer = std::mem::take(&mut self.buffer);
         #[cfg(feature = "sockets")]
         if let Some(socket) = self.endpoint.socket() {
-            return sockets::receive(socket, &mut self.buffer, overlapped);
+            return sockets::receive(socket, buffer, overlapped);
         }
-        let handle = self.endpoint.raw();
-        files::read(handle, &mut self.buffer, self.offset, overlapped)
+        files::read(self.endpoint.raw(), buffer, self.offset, overlapped)
     }
 
     fn finish(mut self, ended: Ended) -> Self::Output {
-        (self.fill(ended), self.buffer)
+        self.take(ended)
     }
 
     fn abandon(mut self, ended: Ended) {
-        let filled = self.fill(ended);
+        let is_cancelled = matches!(
+            ended.error(),
+            ERROR_OPERATION_ABORTED | ERROR_ABANDONED_WAIT_0
+        );
+        let (arrival, buffer) = self.take(ended);
         let Some(lock) = &self.lock else { return };
-        match filled {
-            Ok(Arrival::Bytes { is_last, .. }) => lock.keep(self.buffer, is_last),
-            Err(_) if is_of_the_connection(ended.error()) => {
-                lock.keep_error(self.endpoint.translate(ended).error());
-            }
+        match arrival {
+            Ok(Arrival::Bytes { is_last, .. }) => lock.keep(buffer, is_last),
+            // It says something of the connection, and not only that the read was cancelled.
+            Err(error) if !is_cancelled => lock.keep_error(error_code(&error)),
             Ok(Arrival::End) | Err(_) => {}
         }
     }
 }
 
-/// Whether an error says something of the connection, and not only that the read was cancelled.
-fn is_of_the_connection(error: u32) -> bool {
-    !matches!(error, ERROR_OPERATION_ABORTED | ERROR_ABANDONED_WAIT_0)
-}
-
 /// A write of all of a buffer, or of less where the system writes less.
 pub(crate) struct Write {
     pub(crate) endpoint: Arc<Endpoint>,
+    /// Gone when it was issued.
     pub(crate) buffer: Vec<u8>,
     /// The place in a file, in bytes; 0 elsewhere.
     pub(crate) offset: u64,
 }
 
-// SAFETY: the buffer is heap memory of the operation, and is not touched before `finish` or `abandon`.
-unsafe impl Operation for Write {
+impl Operation for Write {
     type Output = WithBuffer;
 
     fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
     }
 
-    fn issue(&mut self, overlapped: Overlapped<'_>) -> Result<u32, u32> {
+    fn issue<'a>(&mut self, overlapped: Overlapped<'a>) -> Issued<'a> {
+        let buffer = std::mem::take(&mut self.buffer);
         #[cfg(feature = "sockets")]
         if let Some(socket) = self.endpoint.socket() {
-            return sockets::send(socket, &self.buffer, overlapped);
+            return sockets::send(socket, buffer, overlapped);
         }
-        let handle = self.endpoint.raw();
-        files::write(handle, &self.buffer, self.offset, overlapped)
+        files::write(self.endpoint.raw(), buffer, self.offset, overlapped)
     }
 
-    fn finish(self, ended: Ended) -> WithBuffer {
-        (self.endpoint.translate(ended).bytes(), self.buffer)
+    fn finish(self, mut ended: Ended) -> WithBuffer {
+        let buffer = ended.take_buffer(self.buffer);
+        self.endpoint.translate(&mut ended);
+        (ended.bytes(), buffer)
     }
 }

@@ -1,39 +1,16 @@
-//! Asynchronous procedure calls (APCs): completion routines of reads, and calls that one thread queues for
-//! another. Both run on their thread while it sleeps alertably, and at no other time.
+//! Asynchronous procedure calls (APCs): calls that one thread queues for another. They run on their thread while
+//! it sleeps alertably, as completion routines do, and at no other time.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::os::windows::io::AsRawHandle;
 use std::thread::JoinHandle;
 
 use everwatch_proactor::fault_injection::{Call, attempt};
-use everwatch_proactor::native::{Packet, result_of};
-use windows_sys::Win32::System::IO::OVERLAPPED;
+use everwatch_proactor::native::result_of;
 use windows_sys::Win32::System::Threading::{QueueUserAPC, SleepEx};
 
-use crate::native::change_read::packet_of;
-
-thread_local! {
-    /// The packets of reads of this thread whose completion routine was called.
-    static COMPLETED: RefCell<VecDeque<Packet>> = RefCell::default();
-}
-
-/// The completion routine of all reads that have one. It only notes the packet: it runs inside a frame of the
-/// system, where nothing else may happen.
-pub(super) unsafe extern "system" fn completed(_error: u32, _bytes: u32, read: *mut OVERLAPPED) {
-    // SAFETY: this routine is given to reads of this crate alone, and is called when one has completed.
-    let packet = unsafe { packet_of(read) };
-    COMPLETED.with_borrow_mut(|completed| completed.push_back(packet));
-}
-
-/// Takes the packets of reads of this thread that have completed since the last call.
-pub(crate) fn take_completed() -> VecDeque<Packet> {
-    COMPLETED.take()
-}
-
-/// Sleeps, and runs the APCs of this thread meanwhile. Returns after any of them, or when the time is over.
+/// Sleeps, and runs the APCs and completion routines of this thread meanwhile. Returns after any of them, or when the time is over.
 pub(crate) fn sleep_alertable(milliseconds: u32) {
-    // SAFETY: the call has no preconditions beyond those of the routines, which are this crate's.
+    // SAFETY: the call has no preconditions beyond those of the routines that run, which are this crate's.
     unsafe { SleepEx(milliseconds, 1) };
 }
 

@@ -4,7 +4,7 @@ use std::os::windows::io::{AsRawHandle, BorrowedHandle};
 use std::thread::JoinHandle;
 
 use everwatch_proactor::fault_injection::{Call, attempt, planned_end};
-use everwatch_proactor::native::{Handle, cancel, result_of};
+use everwatch_proactor::native::{Handle, cancel_io, result_of};
 use windows_sys::Win32::System::IO::CancelSynchronousIo;
 
 use crate::native::buffer::{Buffer, Filled};
@@ -30,7 +30,7 @@ impl BlockingDirectory {
 
     /// Ends the call that any thread is in on this handle, if one is.
     pub(crate) fn cancel(&self) -> Result<(), u32> {
-        cancel(&self.handle, None)
+        cancel_io(&self.handle, None)
     }
 }
 

@@ -45,7 +45,8 @@
 //! }
 //! ```
 
-use std::cell::UnsafeCell;
+use std::cell::{RefCell, UnsafeCell};
+use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, offset_of};
 use std::ptr::{NonNull, null_mut};
@@ -53,11 +54,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use everwatch_proactor::fault_injection::{Call, attempt, planned_end, record};
-use everwatch_proactor::native::{Packet, cancel, error_of_status, result_of};
+use everwatch_proactor::native::{Packet, cancel_io, error_of_status, result_of};
 use windows_sys::Win32::Foundation::STATUS_PENDING;
 use windows_sys::Win32::System::IO::{CancelIo, OVERLAPPED};
 
-use crate::native::apc;
 use crate::native::buffer::{Buffer, Filled};
 use crate::native::calls::{self, Target};
 use crate::native::directory::DirHandle;
@@ -221,7 +221,7 @@ impl ChangeRead<Idle> {
             bytes: buffer.capacity(),
             overlapped,
             routine: match via {
-                Via::Routine => Some(apc::completed),
+                Via::Routine => Some(completed),
                 Via::Packet | Via::Event(_) => None,
             },
         };
@@ -243,7 +243,7 @@ impl ChangeRead<Pending> {
     /// What CancelIoEx reports. Most often the completion is queued already.
     pub fn cancel(&self) -> Result<(), u32> {
         let directory = self.parts.directory.handle();
-        cancel(directory, Some(self.overlapped() as usize))
+        cancel_io(directory, Some(self.overlapped() as usize))
     }
 
     /// [`ChangeRead::cancel`] by CancelIo: on the thread that issued the read; on another it does nothing.
@@ -303,11 +303,29 @@ impl ChangeRead<Pending> {
 ///
 /// # Safety
 /// `overlapped` is that of a [`ChangeRead`], and the kernel has completed it.
-pub(super) unsafe fn packet_of(overlapped: *mut OVERLAPPED) -> Packet {
+unsafe fn packet_of(overlapped: *mut OVERLAPPED) -> Packet {
     let operation = overlapped.cast::<Operation>();
     // SAFETY: the OVERLAPPED of a read is the first field of an operation, which is not freed before its
     // completion was taken. The kernel does not touch the key.
     unsafe { Packet::of_completed((*operation).key, overlapped) }
+}
+
+thread_local! {
+    /// The packets of reads of this thread whose completion routine was called.
+    static COMPLETED: RefCell<VecDeque<Packet>> = RefCell::default();
+}
+
+/// The completion routine of all reads that have one. It only notes the packet: it runs inside a frame of the
+/// system, where nothing else may happen.
+unsafe extern "system" fn completed(_error: u32, _bytes: u32, read: *mut OVERLAPPED) {
+    // SAFETY: this routine is given to reads of this crate alone, and is called when one has completed.
+    let packet = unsafe { packet_of(read) };
+    COMPLETED.with_borrow_mut(|completed| completed.push_back(packet));
+}
+
+/// Takes the packets of reads of this thread that have completed since the last call.
+pub(crate) fn take_completed() -> VecDeque<Packet> {
+    COMPLETED.take()
 }
 
 impl ChangeRead<Ready> {
@@ -350,7 +368,7 @@ impl<S: ReadState> Drop for ChangeRead<S> {
         if S::IS_IN_KERNEL {
             LEAKED.fetch_add(1, Ordering::Relaxed);
             let address = parts.operation.as_ptr() as usize;
-            let _ = cancel(parts.directory.handle(), Some(address));
+            let _ = cancel_io(parts.directory.handle(), Some(address));
         } else {
             // SAFETY: it came from a box, and the kernel does not know it any more.
             drop(unsafe { Box::from_raw(parts.operation.as_ptr()) });

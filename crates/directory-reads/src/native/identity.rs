@@ -1,4 +1,4 @@
-//! What an open handle says about itself: which directory it is, and whether that is on the network.
+//! The identity of an open directory, and whether it is on the network.
 
 use std::os::windows::io::{AsRawHandle, BorrowedHandle};
 

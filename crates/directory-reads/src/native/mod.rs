@@ -14,12 +14,12 @@ mod events;
 mod identity;
 mod read_operation;
 
-pub(crate) use apc::{run_on, sleep_alertable, take_completed};
+pub(crate) use apc::{run_on, sleep_alertable};
 pub(crate) use blocking_directory::{BlockingDirectory, BlockingRead, cancel_blocking};
 pub use buffer::{Buffer, Filled};
 pub(crate) use calls::best_layout;
-pub(crate) use change_read::Via;
 pub use change_read::{ChangeRead, Idle, Pending, ReadState, Ready, leaked};
+pub(crate) use change_read::{Via, take_completed};
 pub use directory::DirHandle;
 pub(crate) use events::{Event, EventSet, HANDLES_PER_WAIT};
 pub(crate) use identity::{Identity, identity, is_remote};

@@ -3,7 +3,7 @@
 use std::os::windows::io::AsRawHandle;
 use std::sync::Arc;
 
-use everwatch_proactor::{Ended, Endpoint, Operation, Overlapped};
+use everwatch_proactor::{Ended, Endpoint, Issued, Operation, Overlapped};
 use windows_sys::Win32::Foundation::ERROR_IO_PENDING;
 
 use crate::native::buffer::{Buffer, Filled};
@@ -62,16 +62,14 @@ impl FinishedRead {
     }
 }
 
-// SAFETY: the buffer is heap memory of the operation, and is not touched before `finish` or `abandon`. The call
-// does not tell a pending read from a complete one; both post a packet.
-unsafe impl Operation for ReadOperation {
+impl Operation for ReadOperation {
     type Output = FinishedRead;
 
     fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
     }
 
-    fn issue(&mut self, overlapped: Overlapped<'_>) -> Result<u32, u32> {
+    fn issue<'a>(&mut self, overlapped: Overlapped<'a>) -> Issued<'a> {
         let target = Target {
             buffer: self.buffer.start(),
             bytes: self.buffer.capacity(),
@@ -79,9 +77,13 @@ unsafe impl Operation for ReadOperation {
             routine: None,
         };
         let directory = self.endpoint.as_raw_handle();
-        // SAFETY: the endpoint keeps the directory open, and the loop keeps buffer and OVERLAPPED in place.
-        unsafe { calls::read(directory, &self.settings, self.layout, target)? };
-        Err(ERROR_IO_PENDING)
+        // The call does not tell a pending read from a complete one; both post a packet.
+        // SAFETY: the endpoint keeps the directory open. The buffer is heap memory that is not touched before
+        // `finish` or `abandon`.
+        unsafe {
+            let result = calls::read(directory, &self.settings, self.layout, target);
+            overlapped.issued(result.and(Err(ERROR_IO_PENDING)))
+        }
     }
 
     fn finish(self, ended: Ended) -> FinishedRead {

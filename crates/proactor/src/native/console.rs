@@ -4,9 +4,8 @@
 //! packets of those who wait for one. While nobody listens it does nothing, and the system goes on with what
 //! is usual: it ends the process.
 
-use std::collections::HashMap;
 use std::ptr::null_mut;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use windows_sys::Win32::System::Console::SetConsoleCtrlHandler;
@@ -33,17 +32,15 @@ struct Listeners {
     /// How many [`Listener`]s live.
     count: usize,
     counts: Counts,
-    next_ticket: u64,
-    /// Made when it is first used: a static cannot hold an empty map.
-    waiting: Option<HashMap<u64, OwnPacket>>,
+    /// The packets of those who wait for the next event.
+    waiting: Vec<Arc<OwnPacket>>,
 }
 
 static LISTENERS: Mutex<Listeners> = Mutex::new(Listeners {
     is_installed: false,
     count: 0,
     counts: [0; KINDS],
-    next_ticket: 0,
-    waiting: None,
+    waiting: Vec::new(),
 });
 
 /// Never held while a packet is posted.
@@ -81,33 +78,23 @@ pub(crate) fn counts() -> Counts {
     listeners().counts
 }
 
-/// A wait for the next event.
-pub(crate) struct Ticket(u64);
-
-impl Ticket {
-    /// Posts `packet` once an event has happened that `seen` does not count; perhaps before this returns.
-    pub(crate) fn new(seen: &Counts, packet: OwnPacket) -> Ticket {
-        let mut listeners = listeners();
-        if listeners.counts != *seen {
-            drop(listeners);
-            packet.post_until_accepted();
-            return Ticket(0);
-        }
-        listeners.next_ticket += 1;
-        let number = listeners.next_ticket;
-        let waiting = listeners.waiting.get_or_insert_default();
-        waiting.insert(number, packet);
-        Ticket(number)
-    }
-
-    /// Ends the wait. Returns whether no packet was posted, nor will be.
-    pub(crate) fn cancel(&self) -> bool {
-        let mut listeners = listeners();
-        let waiting = listeners.waiting.as_mut();
-        let removed = waiting.and_then(|waiting| waiting.remove(&self.0));
+/// Posts `packet` once an event has happened that `seen` does not count; perhaps before this returns.
+pub(crate) fn post_at_next(seen: &Counts, packet: &Arc<OwnPacket>) {
+    let mut listeners = listeners();
+    if listeners.counts == *seen {
+        listeners.waiting.push(Arc::clone(packet));
+    } else {
         drop(listeners);
-        removed.is_some()
+        packet.post();
     }
+}
+
+/// Forgets a packet that was withdrawn.
+pub(crate) fn forget(packet: &Arc<OwnPacket>) {
+    let mut listeners = listeners();
+    listeners
+        .waiting
+        .retain(|other| !Arc::ptr_eq(other, packet));
 }
 
 /// Counts an event, and posts the packets of those who wait. Returns false if nobody listens.
@@ -118,9 +105,9 @@ pub(crate) fn happened(kind: u32) -> bool {
         return false;
     }
     listeners.counts[kind] += 1;
-    let waiting = listeners.waiting.take().unwrap_or_default();
+    let waiting = std::mem::take(&mut listeners.waiting);
     drop(listeners);
-    waiting.values().for_each(OwnPacket::post_until_accepted);
+    waiting.iter().for_each(|packet| packet.post());
     true
 }
 

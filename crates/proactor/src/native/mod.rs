@@ -13,6 +13,7 @@ pub(crate) mod files;
 mod handle;
 pub(crate) mod job;
 mod lookup;
+mod memory;
 pub(crate) mod overlapped;
 pub(crate) mod pipes;
 mod port;
@@ -27,7 +28,7 @@ pub(crate) mod wait_packets;
 pub use error::{
     error_code, error_of_status, io_error, last_error, result_of, result_of_status, valid_handle,
 };
-pub use files::{SHARE_ALL, cancel};
+pub use files::{SHARE_ALL, cancel_io};
 pub use handle::Handle;
 pub use lookup::function_named;
 pub use port::{CompletionPort, Packet, milliseconds};

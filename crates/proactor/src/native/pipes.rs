@@ -21,7 +21,7 @@ use windows_sys::Win32::System::Pipes::{
 use crate::fault_injection::{Call, attempt, attempt_open};
 use crate::native::error::{result_of, valid_handle};
 use crate::native::handle::Handle;
-use crate::native::overlapped::Overlapped;
+use crate::native::overlapped::{Issued, Overlapped};
 use crate::native::security::Descriptor;
 
 /// How many clients one accept passes over that have connected and gone without writing anything.
@@ -106,10 +106,14 @@ pub(crate) fn open(name: &[u16]) -> Result<Handle, u32> {
     })
 }
 
-/// Waits for a client of an instance. `ERROR_IO_PENDING` says that a packet comes; with every other error none
-/// does, of which `ERROR_PIPE_CONNECTED` says that the client is there.
-pub(crate) fn accept(handle: HANDLE, overlapped: Overlapped<'_>) -> Result<u32, u32> {
-    let pointer = overlapped.as_ptr();
+/// Waits for a client of an instance. `ERROR_PIPE_CONNECTED` says that the client is there already.
+pub(crate) fn accept(handle: HANDLE, overlapped: Overlapped<'_>) -> Issued<'_> {
+    let result = connect_living(handle, overlapped.as_ptr());
+    overlapped.returned(result.map(|()| 0))
+}
+
+/// Connects to the first client that has not gone without writing anything.
+fn connect_living(handle: HANDLE, pointer: *mut OVERLAPPED) -> Result<(), u32> {
     for _ in 0..GONE_CLIENTS_LIMIT {
         match connect(handle, pointer) {
             // A client came and left. If it wrote something, that can still be read; if it did not, the
@@ -122,7 +126,7 @@ pub(crate) fn accept(handle: HANDLE, overlapped: Overlapped<'_>) -> Result<u32, 
                 // SAFETY: the call failed, so the kernel does not know the structure any more.
                 unsafe { pointer.write(OVERLAPPED::default()) };
             }
-            other => return other.map(|()| 0),
+            other => return other,
         }
     }
     Err(ERROR_NO_DATA)

@@ -1,8 +1,6 @@
 //! Waits of the process's thread pool, for systems without wait completion packets. The pool has one thread
 //! for each 63 handles.
 //!
-//! One atomic word decides between the callback and a cancel, so that a cancel is exact and never blocks.
-//!
 //! A wait is closed as the system demands: disarm it, wait for a callback that is running, close it. That
 //! takes as long as a callback does, which posts one packet: it takes no lock of the loop and wakes nobody,
 //! so it never closes a wait itself. Memory does not depend on this order. A callback knows its wait by a
@@ -12,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::ptr::{null, null_mut};
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use windows_sys::Win32::Foundation::HANDLE;
@@ -24,45 +22,25 @@ use windows_sys::Win32::System::Threading::{
 use crate::fault_injection::{Call, planned_error, record};
 use crate::native::error::last_error;
 use crate::native::handle::Handle;
-use crate::native::overlapped::OwnPacket;
+use crate::native::overlapped::{Cancel, Cancelled, OwnPacket};
 
-const WAITING: u8 = 0;
-const SIGNALLED: u8 = 1;
-const CANCELLED: u8 = 2;
-
-/// The end of one wait: how it was decided, and the packet that reports it.
-struct Notice {
-    /// [`WAITING`], and then one of the others for good.
-    decision: AtomicU8,
-    packet: OwnPacket,
-}
-
-impl Notice {
-    /// Decides how the wait ends. Returns whether nothing was decided before.
-    fn decide(&self, decision: u8) -> bool {
-        self.decision
-            .compare_exchange(WAITING, decision, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
-    }
-}
-
-/// The notices of all waits that are not closed, by number.
-static NOTICES: Mutex<BTreeMap<usize, Arc<Notice>>> = Mutex::new(BTreeMap::new());
+/// The packets of all waits that are not closed, by number.
+static PACKETS: Mutex<BTreeMap<usize, Arc<OwnPacket>>> = Mutex::new(BTreeMap::new());
 
 /// Held for a look-up, never while a packet is posted.
-fn notices() -> MutexGuard<'static, BTreeMap<usize, Arc<Notice>>> {
-    NOTICES.lock().unwrap_or_else(PoisonError::into_inner)
+fn packets() -> MutexGuard<'static, BTreeMap<usize, Arc<OwnPacket>>> {
+    PACKETS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A wait for one handle by a thread of the pool. Dropped, it is cancelled and closed, which blocks for as long
 /// as its callback takes to post a packet.
 pub(crate) struct ThreadPoolWait {
     wait: PTP_WAIT,
-    /// That by which the callback finds the notice.
+    /// That by which the callback finds the packet.
     number: usize,
-    notice: Arc<Notice>,
-    /// Keeps open what is waited for.
-    _target: Arc<Handle>,
+    /// `None` before it was armed.
+    packet: Option<Arc<OwnPacket>>,
+    target: Arc<Handle>,
 }
 
 /// The callback of the pool, on a thread of the pool. Sound with any number.
@@ -72,20 +50,18 @@ unsafe extern "system" fn signalled(
     _: PTP_WAIT,
     _: u32,
 ) {
-    let notice = notices().get(&(number as usize)).cloned();
-    if let Some(notice) = notice
-        && notice.decide(SIGNALLED)
-    {
-        notice.packet.post_until_accepted();
+    let packet = packets().get(&(number as usize)).cloned();
+    if let Some(packet) = packet {
+        packet.post();
     }
 }
 
 impl ThreadPoolWait {
-    /// Posts `packet`, once, when `target` is signalled; perhaps before this returns.
+    /// Makes a wait for a handle that is not armed yet.
     ///
     /// # Errors
     /// What CreateThreadpoolWait reports.
-    pub(crate) fn start(target: &Arc<Handle>, packet: OwnPacket) -> Result<ThreadPoolWait, u32> {
+    pub(crate) fn new(target: &Arc<Handle>) -> Result<ThreadPoolWait, u32> {
         static NEXT: AtomicUsize = AtomicUsize::new(1);
         if let Some(error) = planned_error(Call::CreateThreadpoolWait) {
             return Err(error);
@@ -98,19 +74,19 @@ impl ThreadPoolWait {
         }
         let arguments = [target.raw() as usize, 0, 0, 0, 0];
         record(Call::CreateThreadpoolWait, wait as usize, arguments, 0);
-        let notice = Arc::new(Notice {
-            decision: AtomicU8::new(WAITING),
-            packet,
-        });
-        notices().insert(number, Arc::clone(&notice));
-        let started = ThreadPoolWait {
+        Ok(ThreadPoolWait {
             wait,
             number,
-            notice,
-            _target: Arc::clone(target),
-        };
-        started.arm(target.raw());
-        Ok(started)
+            packet: None,
+            target: Arc::clone(target),
+        })
+    }
+
+    /// Arms the wait: posts `packet`, once, when the handle is signalled; perhaps before this returns.
+    pub(crate) fn start(&mut self, packet: Arc<OwnPacket>) {
+        packets().insert(self.number, Arc::clone(&packet));
+        self.packet = Some(packet);
+        self.arm(self.target.raw());
     }
 
     /// Arms the wait for a handle, or disarms it with null.
@@ -121,16 +97,21 @@ impl ThreadPoolWait {
         unsafe { SetThreadpoolWait(self.wait, target, null()) };
     }
 
-    /// Ends the wait. Returns whether no packet was posted, nor will be.
-    pub(crate) fn cancel(&self) -> bool {
-        self.notice.decide(CANCELLED) || self.notice.decision.load(Ordering::Acquire) == CANCELLED
+    /// Ends the wait, unless its packet was posted. Does not block.
+    pub(crate) fn cancel<'a>(&self, cancel: Cancel<'a>) -> Cancelled<'a> {
+        match &self.packet {
+            Some(packet) => packet.withdraw(cancel),
+            None => cancel.packet_comes(),
+        }
     }
 }
 
 impl Drop for ThreadPoolWait {
     fn drop(&mut self) {
         const CANCEL_PENDING: i32 = 1;
-        self.cancel();
+        if let Some(packet) = &self.packet {
+            packet.disarm();
+        }
         self.arm(null_mut());
         let (wait, arguments) = (self.wait as usize, [1, 0, 0, 0, 0]);
         record(Call::WaitForThreadpoolWaitCallbacks, wait, arguments, 0);
@@ -140,7 +121,7 @@ impl Drop for ThreadPoolWait {
             WaitForThreadpoolWaitCallbacks(self.wait, CANCEL_PENDING);
             CloseThreadpoolWait(self.wait);
         }
-        let removed = notices().remove(&self.number);
+        let removed = packets().remove(&self.number);
         drop(removed);
     }
 }
@@ -160,11 +141,11 @@ mod tests {
         // SAFETY: it has no name and no security descriptor; the handle is fresh.
         let event = unsafe { Handle::own(CreateEventW(null(), 1, 0, null())) };
         let port = Arc::new(CompletionPort::new().expect("a port"));
-        let packet = OwnPacket::of_nothing(&port);
-        let wait = ThreadPoolWait::start(&Arc::new(event), packet).expect("a wait");
+        let mut wait = ThreadPoolWait::new(&Arc::new(event)).expect("a wait");
+        wait.start(OwnPacket::of_nothing(&port));
         let number = wait.number as *mut c_void;
         drop(wait);
-        assert_eq!(Arc::strong_count(&port), 1, "the notice is gone");
+        assert_eq!(Arc::strong_count(&port), 1, "its packet is gone");
         // SAFETY: it is sound with any number.
         unsafe { signalled(0, number, 0, 0) };
         let dequeued = port.dequeue(Some(Duration::ZERO), |packet| panic!("{packet:?}"));

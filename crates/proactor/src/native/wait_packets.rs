@@ -15,11 +15,11 @@ use crate::fault_injection::{Call, attempt, attempt_open, has_stand_ins, planned
 use crate::native::error::{error_of_status, result_of_status};
 use crate::native::handle::Handle;
 use crate::native::lookup::in_ntdll;
-use crate::native::overlapped::Overlapped;
+use crate::native::overlapped::{Cancel, Cancelled, Issued, Overlapped};
 use crate::native::port::CompletionPort;
 
-type Create = unsafe extern "system" fn(*mut HANDLE, u32, *const c_void) -> NTSTATUS;
-type Associate = unsafe extern "system" fn(
+type CreatePacket = unsafe extern "system" fn(*mut HANDLE, u32, *const c_void) -> NTSTATUS;
+type AssociatePacket = unsafe extern "system" fn(
     HANDLE,
     HANDLE,
     HANDLE,
@@ -29,14 +29,14 @@ type Associate = unsafe extern "system" fn(
     usize,
     *mut u8,
 ) -> NTSTATUS;
-type Cancel = unsafe extern "system" fn(HANDLE, u8) -> NTSTATUS;
+type CancelPacket = unsafe extern "system" fn(HANDLE, u8) -> NTSTATUS;
 
 /// The three functions of ntdll.
 #[derive(Clone, Copy)]
 pub(crate) struct WaitPackets {
-    create: Create,
-    associate: Associate,
-    cancel: Cancel,
+    create: CreatePacket,
+    associate: AssociatePacket,
+    cancel: CancelPacket,
 }
 
 impl WaitPackets {
@@ -56,9 +56,9 @@ impl WaitPackets {
         // SAFETY: the functions of these names have these signatures.
         unsafe {
             Some(WaitPackets {
-                create: std::mem::transmute::<*mut c_void, Create>(create.as_ptr()),
-                associate: std::mem::transmute::<*mut c_void, Associate>(associate.as_ptr()),
-                cancel: std::mem::transmute::<*mut c_void, Cancel>(cancel.as_ptr()),
+                create: std::mem::transmute::<*mut c_void, CreatePacket>(create.as_ptr()),
+                associate: std::mem::transmute::<*mut c_void, AssociatePacket>(associate.as_ptr()),
+                cancel: std::mem::transmute::<*mut c_void, CancelPacket>(cancel.as_ptr()),
             })
         }
     }
@@ -67,18 +67,16 @@ impl WaitPackets {
 /// A packet object that waits, or whose packet was queued.
 pub(crate) struct WaitPacket {
     handle: Handle,
-    cancel: Cancel,
+    cancel: CancelPacket,
+    /// That of the OVERLAPPED of its operation.
+    address: usize,
 }
 
 impl WaitPacket {
-    /// Puts the packet of an operation into `port` when `target` is signalled, which may be before this
-    /// returns. Its status is a success.
-    pub(crate) fn start(
+    /// Makes the packet object of an operation.
+    pub(crate) fn new(
         functions: WaitPackets,
-        port: &CompletionPort,
-        target: &Handle,
-        key: usize,
-        overlapped: Overlapped<'_>,
+        overlapped: &Overlapped<'_>,
     ) -> Result<WaitPacket, u32> {
         let handle = attempt_open(Call::CreateWaitCompletionPacket, [0; 5], || {
             let mut handle = null_mut();
@@ -88,42 +86,54 @@ impl WaitPacket {
                 Ok(Handle::own(handle))
             }
         })?;
-        let (packet, port, target) = (handle.raw(), port.raw(), target.raw());
-        let overlapped = overlapped.as_ptr();
-        let arguments = [key, overlapped as usize, target as usize, port as usize, 0];
-        attempt(
-            Call::AssociateWaitCompletionPacket,
-            packet,
-            arguments,
-            || {
-                let (key, overlapped) = (key as *mut c_void, overlapped.cast());
-                // The packet of an object that is signalled already is queued like any other.
-                let mut is_signalled = 0;
-                let place = &raw mut is_signalled;
-                let associate = functions.associate;
-                // SAFETY: all three handles are open; key and address are carried and not followed.
-                result_of_status(unsafe {
-                    associate(
-                        packet,
-                        port,
-                        target,
-                        key,
-                        overlapped,
-                        STATUS_SUCCESS,
-                        0,
-                        place,
-                    )
-                })
-            },
-        )?;
         Ok(WaitPacket {
             handle,
             cancel: functions.cancel,
+            address: overlapped.as_ptr() as usize,
         })
     }
 
-    /// Ends the wait. Returns whether no packet comes: it is taken out of the queue if it is still there.
-    pub(crate) fn cancel(&self) -> bool {
+    /// Puts the packet of the operation into `port` when `target` is signalled, which may be before this
+    /// returns. Its status is a success.
+    pub(crate) fn start<'a>(
+        &self,
+        functions: WaitPackets,
+        (port, key): (&CompletionPort, usize),
+        target: &Handle,
+        overlapped: Overlapped<'a>,
+    ) -> Issued<'a> {
+        let (packet, port, target) = (self.handle.raw(), port.raw(), target.raw());
+        let pointer = overlapped.as_ptr();
+        let arguments = [key, pointer as usize, target as usize, port as usize, 0];
+        let call = Call::AssociateWaitCompletionPacket;
+        let associated = attempt(call, packet, arguments, || {
+            let (key, pointer) = (key as *mut c_void, pointer.cast());
+            // The packet of an object that is signalled already is queued like any other.
+            let mut is_signalled = 0;
+            let place = &raw mut is_signalled;
+            let associate = functions.associate;
+            // SAFETY: all three handles are open; key and address are carried and not followed.
+            result_of_status(unsafe {
+                associate(packet, port, target, key, pointer, STATUS_SUCCESS, 0, place)
+            })
+        });
+        match associated {
+            Ok(()) => overlapped.pending(),
+            Err(error) => overlapped.refuse(error),
+        }
+    }
+
+    /// Ends the wait. The packet is taken out of the queue if it is still there.
+    pub(crate) fn cancel<'a>(&self, cancel: Cancel<'a>) -> Cancelled<'a> {
+        if cancel.address() == self.address && self.remove() {
+            // SAFETY: the kernel has removed the only packet of the operation, and has nothing else of it.
+            return unsafe { cancel.gone() };
+        }
+        cancel.packet_comes()
+    }
+
+    /// Returns whether no packet comes.
+    fn remove(&self) -> bool {
         const REMOVE_SIGNALLED_PACKET: u8 = 1;
         let (call, handle) = (Call::CancelWaitCompletionPacket, self.handle.raw());
         if let Some(error) = planned_error(call) {
@@ -132,10 +142,10 @@ impl WaitPacket {
         }
         // SAFETY: the handle is open.
         let status = unsafe { (self.cancel)(handle, REMOVE_SIGNALLED_PACKET) };
-        let (status, number) = (status == STATUS_SUCCESS, status.cast_unsigned());
+        let number = status.cast_unsigned();
         let arguments = [number as usize, 0, 0, 0, 0];
         record(call, handle as usize, arguments, error_of_status(number));
         // STATUS_PENDING counts as a success among NTSTATUS values, and says that the packet comes.
-        status
+        status == STATUS_SUCCESS
     }
 }

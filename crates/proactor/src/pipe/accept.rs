@@ -12,7 +12,7 @@ use super::options::{PipeMode, PipeOptions};
 use super::stream::{PipeStream, attach};
 use crate::endpoint::Endpoint;
 use crate::native::io_error;
-use crate::native::overlapped::{Ended, Overlapped};
+use crate::native::overlapped::{Ended, Issued, Overlapped};
 use crate::native::pipes::{self, Instance, NewPipe};
 use crate::native::security::Descriptor;
 use crate::operation::Operation;
@@ -125,15 +125,14 @@ pub struct AcceptPipe {
     reception: Option<Arc<dyn Reception>>,
 }
 
-// SAFETY: the kernel is given nothing but the OVERLAPPED, of which calls that fail at once keep nothing.
-unsafe impl Operation for AcceptPipe {
+impl Operation for AcceptPipe {
     type Output = io::Result<PipeStream>;
 
     fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
     }
 
-    fn issue(&mut self, overlapped: Overlapped<'_>) -> Result<u32, u32> {
+    fn issue<'a>(&mut self, overlapped: Overlapped<'a>) -> Issued<'a> {
         pipes::accept(self.endpoint.raw(), overlapped)
     }
 

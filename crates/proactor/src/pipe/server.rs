@@ -283,7 +283,7 @@ impl Reception for Arrivals {
 /// Cancels the accept of an instance, which is the only operation on it.
 fn cancel(endpoint: &Endpoint) {
     // An error says that it has ended.
-    let _ = crate::native::cancel(endpoint, None);
+    let _ = crate::native::cancel_io(endpoint, None);
 }
 
 /// A future that asks for a client.

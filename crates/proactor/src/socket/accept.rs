@@ -14,8 +14,8 @@ use super::of_endpoint::socket_of;
 use super::tcp::TcpStream;
 use crate::endpoint::{Endpoint, Packets};
 use crate::native::io_error;
-use crate::native::overlapped::{Ended, Overlapped};
-use crate::native::sockets::{self, ACCEPT_WORDS, Acceptor};
+use crate::native::overlapped::{Ended, Issued, Overlapped};
+use crate::native::sockets::{self, Acceptor};
 use crate::operation::Operation;
 use crate::read_lock::ReadLock;
 
@@ -25,23 +25,18 @@ pub(super) type Accepted = VecDeque<Connection>;
 /// An accepted connection that is not attached to a loop yet.
 pub(super) struct Connection {
     socket: OwnedSocket,
-    /// Both addresses, as AcceptEx writes them.
-    buffer: Vec<u64>,
+    /// The address of the client, if AcceptEx has written it.
+    peer: Option<SocketAddr>,
 }
 
 impl Connection {
     /// Attaches the connection to the loop of its listener.
-    pub(super) fn attach(
-        self,
-        listener: &Endpoint,
-        acceptor: Acceptor,
-    ) -> io::Result<(TcpStream, SocketAddr)> {
+    pub(super) fn attach(self, listener: &Endpoint) -> io::Result<(TcpStream, SocketAddr)> {
         let set = sockets::set_accepted(self.socket.as_socket(), socket_of(listener));
         set.map_err(io_error)?;
-        let peer = acceptor.peer(&self.buffer);
         let endpoint = Endpoint::of_socket(listener.remote(), self.socket, Packets::OfPending)?;
         let stream = TcpStream::over(Arc::new(endpoint));
-        let peer = match peer {
+        let peer = match self.peer {
             Some(peer) => peer,
             None => stream.peer_addr()?,
         };
@@ -61,7 +56,7 @@ pub(super) fn is_of_one_client(error: &io::Error) -> bool {
 pub(super) struct Accept {
     endpoint: Arc<Endpoint>,
     acceptor: Acceptor,
-    connection: Connection,
+    socket: OwnedSocket,
     lock: ReadLock<Accepted>,
 }
 
@@ -76,40 +71,37 @@ impl Accept {
         Accept {
             endpoint,
             acceptor,
-            connection: Connection {
-                socket,
-                buffer: vec![0; ACCEPT_WORDS],
-            },
+            socket,
             lock,
         }
     }
 }
 
-// SAFETY: the addresses are written to heap memory of the operation, which is not touched before `finish` or
-// `abandon`, and both sockets are open until then.
-unsafe impl Operation for Accept {
+impl Operation for Accept {
     type Output = (io::Result<Connection>, ReadLock<Accepted>);
 
     fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
     }
 
-    fn issue(&mut self, overlapped: Overlapped<'_>) -> Result<u32, u32> {
-        let listener = socket_of(&self.endpoint);
-        let Connection { socket, buffer } = &mut self.connection;
-        self.acceptor
-            .accept(listener, socket.as_socket(), buffer, overlapped)
+    fn issue<'a>(&mut self, overlapped: Overlapped<'a>) -> Issued<'a> {
+        let (listener, socket) = (socket_of(&self.endpoint), self.socket.as_socket());
+        self.acceptor.accept(listener, socket, overlapped)
     }
 
-    fn finish(self, ended: Ended) -> Self::Output {
-        let accepted = self.endpoint.translate(ended).bytes();
-        (accepted.map(|_| self.connection), self.lock)
+    fn finish(self, mut ended: Ended) -> Self::Output {
+        let peer = self.acceptor.take_peer(&mut ended);
+        self.endpoint.translate(&mut ended);
+        let accepted = ended.bytes().map(|_| Connection {
+            socket: self.socket,
+            peer,
+        });
+        (accepted, self.lock)
     }
 
     fn abandon(self, ended: Ended) {
-        if ended.error() == 0 {
-            let connection = self.connection;
-            self.lock.with_kept(|kept| kept.push_back(connection));
+        if let (Ok(connection), lock) = self.finish(ended) {
+            lock.with_kept(|kept| kept.push_back(connection));
         }
     }
 }

@@ -103,7 +103,7 @@ impl TcpListener {
                     accepted
                 }
             };
-            match accepted.and_then(|one| one.attach(&self.endpoint, self.acceptor)) {
+            match accepted.and_then(|one| one.attach(&self.endpoint)) {
                 Err(error) if is_of_one_client(&error) => {}
                 done => return done,
             }

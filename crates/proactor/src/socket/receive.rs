@@ -17,8 +17,8 @@ use windows_sys::Win32::Networking::WinSock::{
 use super::of_endpoint::socket_of;
 use crate::endpoint::Endpoint;
 use crate::native::io_error;
-use crate::native::overlapped::{Ended, Overlapped};
-use crate::native::sockets::{self, Address};
+use crate::native::overlapped::{Ended, Issued, Overlapped};
+use crate::native::sockets;
 use crate::operation::Operation;
 use crate::read_lock::ReadLock;
 use crate::transfer::WithBuffer;
@@ -46,11 +46,9 @@ pub(super) fn is_of_another(error: &io::Error) -> bool {
 /// The receive of one datagram.
 pub(super) struct ReceiveFrom {
     endpoint: Arc<Endpoint>,
-    /// Empty until the kernel has filled it.
-    buffer: Vec<u8>,
-    /// Where the datagram continues when `buffer` is full; empty until then.
-    beyond: Vec<u8>,
-    from: Address,
+    /// The caller's buffer, and where the datagram continues when that is full. Both are empty, and gone when it
+    /// was issued.
+    buffers: [Vec<u8>; 2],
     lock: ReadLock<UnclaimedDatagrams>,
 }
 
@@ -74,58 +72,50 @@ impl ReceiveFrom {
         beyond.reserve_exact(LONGEST_DATAGRAM.saturating_sub(buffer.capacity()));
         ReceiveFrom {
             endpoint,
-            buffer,
-            beyond,
-            from: Address::empty(),
+            buffers: [buffer, beyond],
             lock,
         }
     }
 
-    /// Gives both buffers their lengths, and says what has come.
-    fn fill(&mut self, ended: Ended) -> io::Result<(usize, SocketAddr)> {
-        let length = self.endpoint.translate(ended).bytes()?;
-        sockets::set_both_filled([&mut self.buffer, &mut self.beyond], ended);
-        let from = self.from.get();
-        let from = from.ok_or_else(|| io_error(WSAEFAULT.cast_unsigned()))?;
-        Ok((length, from))
+    /// Takes both buffers, and says what has come: the length of the datagram, and its sender.
+    fn take(&mut self, mut ended: Ended) -> (io::Result<(usize, SocketAddr)>, [Vec<u8>; 2]) {
+        let unissued = std::mem::take(&mut self.buffers);
+        let datagram = sockets::take_datagram(&mut ended, unissued);
+        self.endpoint.translate(&mut ended);
+        let no_address = || io_error(WSAEFAULT.cast_unsigned());
+        let result = ended.bytes().and_then(|length| {
+            let from = datagram.from.ok_or_else(no_address)?;
+            Ok((length, from))
+        });
+        (result, [datagram.first, datagram.beyond])
     }
 }
 
-// SAFETY: buffers and address are heap memory of the operation, and are not touched before `finish` or
-// `abandon`.
-unsafe impl Operation for ReceiveFrom {
+impl Operation for ReceiveFrom {
     type Output = Received;
 
     fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
     }
 
-    fn issue(&mut self, overlapped: Overlapped<'_>) -> Result<u32, u32> {
-        let buffers = [&mut self.buffer, &mut self.beyond];
-        sockets::receive_from(
-            socket_of(&self.endpoint),
-            buffers,
-            &mut self.from,
-            overlapped,
-        )
+    fn issue<'a>(&mut self, overlapped: Overlapped<'a>) -> Issued<'a> {
+        let buffers = std::mem::take(&mut self.buffers);
+        sockets::receive_from(socket_of(&self.endpoint), buffers, overlapped)
     }
 
     fn finish(mut self, ended: Ended) -> Received {
-        let result = self.fill(ended);
-        let beyond = self.beyond;
+        let (result, [buffer, beyond]) = self.take(ended);
         self.lock.with_kept(|kept| kept.spare = beyond);
         Received {
             result,
-            buffer: self.buffer,
+            buffer,
             lock: self.lock,
         }
     }
 
     fn abandon(mut self, ended: Ended) {
-        let result = self.fill(ended);
-        let mut datagram = self.buffer;
-        datagram.extend_from_slice(&self.beyond);
-        let beyond = self.beyond;
+        let (result, [mut datagram, beyond]) = self.take(ended);
+        datagram.extend_from_slice(&beyond);
         self.lock.with_kept(|kept| {
             kept.spare = beyond;
             if let Ok((_, from)) = result {
@@ -138,25 +128,26 @@ unsafe impl Operation for ReceiveFrom {
 /// The send of one datagram.
 pub(super) struct SendTo {
     pub(super) endpoint: Arc<Endpoint>,
+    /// Gone when it was issued.
     pub(super) buffer: Vec<u8>,
-    pub(super) to: Address,
+    pub(super) to: SocketAddr,
 }
 
-// SAFETY: buffer and address are heap memory of the operation, and are not touched before `finish` or
-// `abandon`.
-unsafe impl Operation for SendTo {
+impl Operation for SendTo {
     type Output = WithBuffer;
 
     fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
     }
 
-    fn issue(&mut self, overlapped: Overlapped<'_>) -> Result<u32, u32> {
-        let socket = socket_of(&self.endpoint);
-        sockets::send_to(socket, &self.buffer, &mut self.to, overlapped)
+    fn issue<'a>(&mut self, overlapped: Overlapped<'a>) -> Issued<'a> {
+        let buffer = std::mem::take(&mut self.buffer);
+        sockets::send_to(socket_of(&self.endpoint), buffer, self.to, overlapped)
     }
 
-    fn finish(self, ended: Ended) -> WithBuffer {
-        (self.endpoint.translate(ended).bytes(), self.buffer)
+    fn finish(self, mut ended: Ended) -> WithBuffer {
+        let buffer = ended.take_buffer(self.buffer);
+        self.endpoint.translate(&mut ended);
+        (ended.bytes(), buffer)
     }
 }

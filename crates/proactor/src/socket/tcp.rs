@@ -10,7 +10,7 @@ use super::of_endpoint::socket_of;
 use super::transmit::{LARGEST_PART, Source, Transmit};
 use crate::endpoint::{Endpoint, Packets};
 use crate::native::io_error;
-use crate::native::sockets::{self, Address, AsStd};
+use crate::native::sockets::{self, AsStd};
 use crate::remote::Remote;
 use crate::stream::Stream;
 
@@ -41,12 +41,12 @@ impl TcpStream {
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
         };
         // ConnectEx wants a socket that is bound.
-        let bound = sockets::bind_to(socket.as_socket(), &mut Address::new(anywhere));
+        let bound = sockets::bind_to(socket.as_socket(), anywhere);
         bound.map_err(io_error)?;
         let endpoint = Endpoint::of_socket(remote, socket, Packets::OfPending)?;
         let operation = Connect {
             endpoint: Arc::new(endpoint),
-            address: Address::new(address),
+            address,
         };
         remote.submit(operation).await.map(TcpStream::over)
     }

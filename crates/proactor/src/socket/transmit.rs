@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::of_endpoint::socket_of;
 use crate::endpoint::Endpoint;
-use crate::native::overlapped::{Ended, Overlapped};
+use crate::native::overlapped::{Ended, Issued, Overlapped};
 use crate::native::sockets;
 use crate::operation::Operation;
 
@@ -65,20 +65,20 @@ pub(super) struct Transmit {
     pub(super) length: u32,
 }
 
-// SAFETY: the kernel is given no memory but the OVERLAPPED, and the file is open until `finish` or `abandon`.
-unsafe impl Operation for Transmit {
+impl Operation for Transmit {
     type Output = io::Result<usize>;
 
     fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
     }
 
-    fn issue(&mut self, overlapped: Overlapped<'_>) -> Result<u32, u32> {
+    fn issue<'a>(&mut self, overlapped: Overlapped<'a>) -> Issued<'a> {
         let (socket, file) = (socket_of(&self.endpoint), self.source.file.as_handle());
         sockets::transmit(socket, file, (self.offset, self.length), overlapped)
     }
 
-    fn finish(self, ended: Ended) -> io::Result<usize> {
-        self.endpoint.translate(ended).bytes()
+    fn finish(self, mut ended: Ended) -> io::Result<usize> {
+        self.endpoint.translate(&mut ended);
+        ended.bytes()
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::of_endpoint::socket_of;
 use super::receive::{ReceiveFrom, SendTo, UnclaimedDatagrams, is_of_another};
 use crate::endpoint::{Endpoint, Packets};
-use crate::native::sockets::{self, Address, AsStd};
+use crate::native::sockets::{self, AsStd};
 use crate::read_lock::Incoming;
 use crate::remote::Remote;
 use crate::transfer::Write;
@@ -117,7 +117,7 @@ impl UdpSocket {
             let operation = SendTo {
                 endpoint: Arc::clone(&self.endpoint),
                 buffer,
-                to: Address::new(to),
+                to,
             };
             match self.endpoint.remote().submit(operation).await {
                 // The error is about an earlier datagram, and this one was not sent.

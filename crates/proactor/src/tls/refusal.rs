@@ -39,7 +39,7 @@ impl fmt::Display for Refused {
                 write!(formatter, "the certificate of {of} is refused: ")?;
                 match why {
                     CertificateError::UnknownIssuer => {
-                        formatter.write_str("nobody who is trusted here has issued it")
+                        formatter.write_str("it was issued by no authority that is trusted here")
                     }
                     CertificateError::NotValidForName
                     | CertificateError::NotValidForNameContext { .. } => {
@@ -88,7 +88,7 @@ mod tests {
         let why = Error::InvalidCertificate(CertificateError::UnknownIssuer);
         assert_eq!(
             Refused::error("the server example.org", why).to_string(),
-            "the certificate of the server example.org is refused: nobody who is trusted here has issued it"
+            "the certificate of the server example.org is refused: it was issued by no authority that is trusted here"
         );
         let why = Error::AlertReceived(AlertDescription::UnknownCA);
         assert_eq!(

@@ -22,7 +22,6 @@ use std::time::Duration;
 use windows_sys::Win32::Foundation::ERROR_OPERATION_ABORTED;
 
 use crate::endpoint::Endpoint;
-use crate::native::overlapped::Ended;
 use crate::native::{Handle, io_error, is_signalled_within};
 use crate::remote::Remote;
 use crate::sleep::Sleep;
@@ -67,8 +66,8 @@ impl HandleWait {
     }
 
     /// The result of a wait that has ended.
-    fn judge(&self, ended: Ended, target: &Handle) -> io::Result<bool> {
-        match ended.error() {
+    fn judge(&self, error: u32, target: &Handle) -> io::Result<bool> {
+        match error {
             0 => Ok(true),
             // What was signalled just before the end of the time was signalled in time.
             ERROR_OPERATION_ABORTED if self.is_late => {
@@ -93,10 +92,10 @@ impl Future for HandleWait {
                 },
                 Stage::Over => return Poll::Pending,
             };
-            if let Poll::Ready((ended, target)) = Pin::new(&mut *wait).poll(context) {
+            if let Poll::Ready((error, target)) = Pin::new(&mut *wait).poll(context) {
                 this.stage = Stage::Over;
                 this.limit = None;
-                return Poll::Ready(this.judge(ended, &target));
+                return Poll::Ready(this.judge(error, &target));
             }
             let Some(limit) = &mut this.limit else {
                 return Poll::Pending;

@@ -3,12 +3,10 @@
 
 use std::sync::Arc;
 
-use windows_sys::Win32::Foundation::ERROR_IO_PENDING;
-
-use super::wait_method::{self, WaitMethod};
+use super::wait_method::WaitMethod;
 use crate::endpoint::Endpoint;
 use crate::native::Handle;
-use crate::native::overlapped::{Cancelled, Ended, Overlapped};
+use crate::native::overlapped::{Cancel, Cancelled, Ended, Issued, Overlapped};
 use crate::operation::Operation;
 
 /// A wait for one handle.
@@ -16,7 +14,7 @@ pub(super) struct Wait {
     /// That of this wait alone, so that the packet of one wait is never taken for that of another.
     endpoint: Arc<Endpoint>,
     /// Set when it is issued.
-    method: Option<Box<dyn WaitMethod>>,
+    method: Option<WaitMethod>,
     target: Arc<Handle>,
 }
 
@@ -30,33 +28,31 @@ impl Wait {
     }
 }
 
-// SAFETY: the kernel is given the address of OVERLAPPED as a number, and writes to nothing. Both methods post
-// one packet, and none after a cancel that says so.
-unsafe impl Operation for Wait {
-    /// The end, and the handle that was waited for.
-    type Output = (Ended, Arc<Handle>);
+impl Operation for Wait {
+    /// The Win32 error of the end, and the handle that was waited for.
+    type Output = (u32, Arc<Handle>);
 
     fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
     }
 
-    fn issue(&mut self, overlapped: Overlapped<'_>) -> Result<u32, u32> {
+    fn issue<'a>(&mut self, overlapped: Overlapped<'a>) -> Issued<'a> {
         let (remote, key) = (self.endpoint.remote(), self.endpoint.key());
-        let method = wait_method::start(remote, &self.target, key, overlapped)?;
-        self.method = Some(method);
-        Err(ERROR_IO_PENDING)
+        let (method, issued) = WaitMethod::start(remote, &self.target, key, overlapped);
+        self.method = method;
+        issued
     }
 
-    fn cancel(&self, _: Overlapped<'_>) -> Cancelled {
+    fn cancel<'a>(&self, cancel: Cancel<'a>) -> Cancelled<'a> {
         match &self.method {
-            Some(method) => method.cancel(),
-            None => Cancelled::PacketComes,
+            Some(method) => method.cancel(cancel),
+            None => cancel.packet_comes(),
         }
     }
 
     fn finish(self, ended: Ended) -> Self::Output {
         // No callback runs any more when the handle is closed or handed on.
         drop(self.method);
-        (ended, self.target)
+        (ended.error(), self.target)
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use everwatch_proactor::fault_injection::{Call, Session};
 use everwatch_proactor::{
-    Ended, Endpoint, Operation, Overlapped, Packets, Proactor, Runner, Stream,
+    Ended, Endpoint, Issued, Operation, Overlapped, Packets, Proactor, Runner, Stream,
 };
 use windows_sys::Win32::Foundation::{ERROR_IO_PENDING, HANDLE};
 use windows_sys::Win32::Storage::FileSystem::{
@@ -64,19 +64,19 @@ struct DirectoryRead<F = fn()> {
     before_return: F,
 }
 
-// SAFETY: the buffer is heap memory and is not touched before the end.
-unsafe impl<F: Fn() + Send + 'static> Operation for DirectoryRead<F> {
+impl<F: Fn() + Send + 'static> Operation for DirectoryRead<F> {
     type Output = Ended;
 
     fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
     }
 
-    fn issue(&mut self, overlapped: Overlapped<'_>) -> Result<u32, u32> {
+    fn issue<'a>(&mut self, overlapped: Overlapped<'a>) -> Issued<'a> {
         let mut bytes = 0;
-        // SAFETY: the endpoint is open, and what the kernel writes to is kept by the table.
-        let is_fine = unsafe {
-            ReadDirectoryChangesW(
+        // SAFETY: the endpoint is open, and the buffer is heap memory that is not touched before the end. A
+        // packet comes in any case.
+        unsafe {
+            let is_fine = ReadDirectoryChangesW(
                 self.endpoint.as_raw_handle(),
                 self.buffer.as_mut_ptr().cast(),
                 size_of_val(self.buffer.as_slice()) as u32,
@@ -85,11 +85,11 @@ unsafe impl<F: Fn() + Send + 'static> Operation for DirectoryRead<F> {
                 &raw mut bytes,
                 overlapped.as_ptr(),
                 None,
-            )
-        };
-        assert_ne!(is_fine, 0);
-        (self.before_return)();
-        Err(ERROR_IO_PENDING)
+            );
+            assert_ne!(is_fine, 0);
+            (self.before_return)();
+            overlapped.issued(Err(ERROR_IO_PENDING))
+        }
     }
 
     fn finish(self, ended: Ended) -> Ended {

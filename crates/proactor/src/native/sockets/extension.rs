@@ -22,13 +22,14 @@ use super::{attempt_on, control, number};
 use crate::fault_injection::{Call, attempt};
 use crate::native::error::{result_of, valid_handle};
 use crate::native::files::SHARE_ALL;
-use crate::native::overlapped::Overlapped;
+use crate::native::memory::Memory;
+use crate::native::overlapped::{Ended, Issued, Overlapped};
 
 /// The bytes that AcceptEx wants for each of two addresses (MSDN: 16 more than the longest address).
 const ADDRESS_SIZE: u32 = 16 + 128;
 
 /// The words of a buffer that holds both.
-pub(crate) const ACCEPT_WORDS: usize = 2 * ADDRESS_SIZE as usize / size_of::<u64>();
+const ACCEPT_WORDS: usize = 2 * ADDRESS_SIZE as usize / size_of::<u64>();
 
 const UNSUPPORTED: u32 = WSAEOPNOTSUPP.cast_unsigned();
 
@@ -63,31 +64,41 @@ impl Acceptor {
         }
     }
 
-    /// Accepts a connection into `socket` without waiting for its first bytes. The addresses go into `buffer`,
-    /// which is the operation's and has [`ACCEPT_WORDS`].
-    pub(crate) fn accept(
+    /// Accepts a connection into `socket` without waiting for its first bytes.
+    pub(crate) fn accept<'a>(
         self,
         listener: BorrowedSocket<'_>,
         socket: BorrowedSocket<'_>,
-        buffer: &mut [u64],
-        overlapped: Overlapped<'_>,
-    ) -> Result<u32, u32> {
-        assert_eq!(buffer.len(), ACCEPT_WORDS);
-        let (socket, buffer, pointer) = (number(socket), buffer.as_mut_ptr(), overlapped.as_ptr());
-        let accept = self.accept.ok_or(UNSUPPORTED)?;
+        mut overlapped: Overlapped<'a>,
+    ) -> Issued<'a> {
+        let Some(accept) = self.accept else {
+            return overlapped.refuse(UNSUPPORTED);
+        };
+        let mut words = vec![0_u64; ACCEPT_WORDS];
+        let (socket, buffer) = (number(socket), words.as_mut_ptr());
+        let pointer = overlapped.as_ptr();
+        overlapped.keep(Memory::Words(words));
         let arguments = [pointer as usize, buffer as usize, socket, 0, 0];
-        attempt_on(Call::AcceptEx, listener, arguments, |listener| {
+        let result = attempt_on(Call::AcceptEx, listener, arguments, |listener| {
             let (size, mut received) = (ADDRESS_SIZE, 0);
             let (buffer, received) = (buffer.cast(), &raw mut received);
-            // SAFETY: the buffer has space for both addresses; it and the OVERLAPPED are those of an
-            // operation, which keeps them in place.
+            // SAFETY: the buffer has space for both addresses; it and the OVERLAPPED are kept in place until the
+            // operation has ended.
             result_of(unsafe { accept(listener, socket, buffer, 0, size, size, received, pointer) })
-        })?;
-        Ok(0)
+        });
+        overlapped.returned(result.map(|()| 0))
     }
 
-    /// The address of the client, from the buffer that AcceptEx has written.
-    pub(crate) fn peer(self, buffer: &[u64]) -> Option<SocketAddr> {
+    /// The address of the client of an accept that has ended; `None` if it did not succeed.
+    pub(crate) fn take_peer(self, ended: &mut Ended) -> Option<SocketAddr> {
+        match std::mem::take(&mut ended.memory) {
+            Memory::Words(words) if ended.error() == 0 => self.peer(&words),
+            _ => None,
+        }
+    }
+
+    /// The address of the client, from the words that AcceptEx has written.
+    fn peer(self, buffer: &[u64]) -> Option<SocketAddr> {
         assert_eq!(buffer.len(), ACCEPT_WORDS);
         let (addresses, buffer) = (self.addresses?, buffer.as_ptr().cast());
         let (mut local, mut peer): (*mut SOCKADDR, *mut SOCKADDR) = (null_mut(), null_mut());
@@ -103,44 +114,52 @@ impl Acceptor {
     }
 }
 
-/// Connects a bound socket to an address of the operation.
-pub(crate) fn connect(
+/// Connects a bound socket to an address.
+pub(crate) fn connect<'a>(
     socket: BorrowedSocket<'_>,
-    address: &mut Address,
-    overlapped: Overlapped<'_>,
-) -> Result<u32, u32> {
+    to: SocketAddr,
+    mut overlapped: Overlapped<'a>,
+) -> Issued<'a> {
     // SAFETY: the type is that of the name.
-    let connect: LPFN_CONNECTEX = unsafe { extension(socket, &WSAID_CONNECTEX)? };
-    let (connect, pointer) = (connect.ok_or(UNSUPPORTED)?, overlapped.as_ptr());
-    let (address, length) = address.parts();
+    let found = unsafe { extension::<LPFN_CONNECTEX>(socket, &WSAID_CONNECTEX) };
+    let connect = match found.and_then(|connect| connect.ok_or(UNSUPPORTED)) {
+        Ok(connect) => connect,
+        Err(error) => return overlapped.refuse(error),
+    };
+    let (pointer, mut to) = (overlapped.as_ptr(), Address::new(to));
+    let (address, length) = to.parts();
+    overlapped.keep(Memory::Address { _to: to });
     let arguments = [pointer as usize, 0, 0, 0, 0];
-    attempt_on(Call::ConnectEx, socket, arguments, |socket| {
+    let result = attempt_on(Call::ConnectEx, socket, arguments, |socket| {
         let mut sent = 0;
         let sent = &raw mut sent;
-        // SAFETY: address and OVERLAPPED are those of an operation, which keeps them in place.
+        // SAFETY: address and OVERLAPPED are kept in place until the operation has ended.
         result_of(unsafe { connect(socket, address, *length, null(), 0, sent, pointer) })
-    })?;
-    Ok(0)
+    });
+    overlapped.returned(result.map(|()| 0))
 }
 
-/// Sends a part of a file, which the operation keeps open, from this offset on.
-pub(crate) fn transmit(
+/// Sends a part of a file from this offset on. The system keeps the file open meanwhile.
+pub(crate) fn transmit<'a>(
     socket: BorrowedSocket<'_>,
     file: BorrowedHandle<'_>,
     (offset, length): (u64, u32),
-    mut overlapped: Overlapped<'_>,
-) -> Result<u32, u32> {
+    mut overlapped: Overlapped<'a>,
+) -> Issued<'a> {
     overlapped.set_offset(offset);
     // SAFETY: the type is that of the name.
-    let transmit: LPFN_TRANSMITFILE = unsafe { extension(socket, &WSAID_TRANSMITFILE)? };
-    let (transmit, pointer) = (transmit.ok_or(UNSUPPORTED)?, overlapped.as_ptr());
-    let file = file.as_raw_handle();
+    let found = unsafe { extension::<LPFN_TRANSMITFILE>(socket, &WSAID_TRANSMITFILE) };
+    let transmit = match found.and_then(|transmit| transmit.ok_or(UNSUPPORTED)) {
+        Ok(transmit) => transmit,
+        Err(error) => return overlapped.refuse(error),
+    };
+    let (pointer, file) = (overlapped.as_ptr(), file.as_raw_handle());
     let arguments = [pointer as usize, file as usize, length as usize, 0, 0];
     let result = attempt_on(Call::TransmitFile, socket, arguments, |socket| {
-        // SAFETY: the OVERLAPPED is that of an operation, which keeps it in place and the file open.
+        // SAFETY: the OVERLAPPED is kept in place until the operation has ended; both handles are open.
         result_of(unsafe { transmit(socket, file, length, 0, pointer, null(), 0) })
     });
-    transferred(result, &overlapped)
+    transferred(result, overlapped)
 }
 
 /// Opens the file of a handle a second time, for reading: with a position of its own.

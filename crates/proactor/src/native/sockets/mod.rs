@@ -5,10 +5,10 @@ mod error;
 mod extension;
 mod transfer;
 
-pub(crate) use address::Address;
+pub(super) use address::Address;
 pub(crate) use error::known_error;
-pub(crate) use extension::{ACCEPT_WORDS, Acceptor, connect, open_again, transmit};
-pub(crate) use transfer::{receive, receive_from, send, send_to, set_both_filled};
+pub(crate) use extension::{Acceptor, connect, open_again, transmit};
+pub(crate) use transfer::{receive, receive_from, send, send_to, take_datagram};
 
 use std::mem::ManuallyDrop;
 use std::net::SocketAddr;
@@ -84,7 +84,8 @@ pub(crate) fn tcp_socket(address: SocketAddr) -> Result<OwnedSocket, u32> {
 }
 
 /// Binds a socket to an address.
-pub(crate) fn bind_to(socket: BorrowedSocket<'_>, address: &mut Address) -> Result<(), u32> {
+pub(crate) fn bind_to(socket: BorrowedSocket<'_>, address: SocketAddr) -> Result<(), u32> {
+    let mut address = Address::new(address);
     let (address, length) = address.parts();
     // SAFETY: the address is as long as its length says.
     result_of_winsock(unsafe { bind(number(socket), address, *length) })

@@ -1,5 +1,6 @@
 //! Sends and receives: of connections and of datagrams.
 
+use std::net::SocketAddr;
 use std::os::windows::io::BorrowedSocket;
 use std::ptr::null_mut;
 
@@ -11,26 +12,21 @@ use windows_sys::Win32::Networking::WinSock::{
 use super::address::Address;
 use super::{attempt_on, result_of_winsock};
 use crate::fault_injection::Call;
-use crate::native::files::{bytes_of, space_in};
-use crate::native::overlapped::{Ended, Overlapped};
+use crate::native::memory::Memory;
+use crate::native::overlapped::{Ended, Issued, Overlapped};
 
 /// The most bytes that one call transfers.
 const MOST_BYTES: u32 = i32::MAX as u32;
 
-/// How much a call has transferred that has returned this, if it is complete.
-pub(super) fn transferred(
-    result: Result<(), u32>,
-    overlapped: &Overlapped<'_>,
-) -> Result<u32, u32> {
+/// The outcome of a call that transfers bytes and has returned this.
+pub(super) fn transferred<'a>(result: Result<(), u32>, overlapped: Overlapped<'a>) -> Issued<'a> {
     const TOO_LONG: u32 = WSAEMSGSIZE.cast_unsigned();
-    match result {
-        Ok(()) => Ok(overlapped.transferred()),
+    let is_overflow = overlapped.status() == STATUS_BUFFER_OVERFLOW.cast_unsigned();
+    overlapped.transferred(match result {
         // The system calls it a warning and so posts a packet. A call that it refused has no status.
-        Err(TOO_LONG) if overlapped.status() == STATUS_BUFFER_OVERFLOW.cast_unsigned() => {
-            Err(ERROR_MORE_DATA)
-        }
-        Err(error) => Err(error),
-    }
+        Err(TOO_LONG) if is_overflow => Err(ERROR_MORE_DATA),
+        result => result,
+    })
 }
 
 /// A buffer as WinSock describes it. The call reads the description and does not keep it.
@@ -41,95 +37,138 @@ fn described((bytes, length): (*mut u8, u32)) -> WSABUF {
     }
 }
 
-/// Receives from a connection into a buffer of the operation, up to its capacity.
-pub(crate) fn receive(
+/// Receives from a connection into a buffer, up to its capacity.
+pub(crate) fn receive<'a>(
     socket: BorrowedSocket<'_>,
-    buffer: &mut Vec<u8>,
-    overlapped: Overlapped<'_>,
-) -> Result<u32, u32> {
-    let ((bytes, length), pointer) = (space_in(buffer), overlapped.as_ptr());
+    buffer: Vec<u8>,
+    mut overlapped: Overlapped<'a>,
+) -> Issued<'a> {
+    let pointer = overlapped.as_ptr();
+    let (bytes, length) = overlapped.keep_space(buffer);
     let arguments = [pointer as usize, bytes as usize, length as usize, 0, 0];
     let result = attempt_on(Call::WsaRecv, socket, arguments, |socket| {
         let (buffer, mut flags) = (described((bytes, length)), 0);
         let (buffer, none, flags) = (&raw const buffer, null_mut(), &raw mut flags);
-        // SAFETY: buffer and OVERLAPPED are those of an operation, which keeps them in place.
+        // SAFETY: buffer and OVERLAPPED are kept in place until the operation has ended.
         result_of_winsock(unsafe { WSARecv(socket, buffer, 1, none, flags, pointer, None) })
     });
-    transferred(result, &overlapped)
+    transferred(result, overlapped)
 }
 
-/// Sends a buffer of the operation over a connection.
-pub(crate) fn send(
+/// Sends a buffer over a connection.
+pub(crate) fn send<'a>(
     socket: BorrowedSocket<'_>,
-    buffer: &[u8],
-    overlapped: Overlapped<'_>,
-) -> Result<u32, u32> {
-    let ((bytes, length), pointer) = (bytes_of(buffer), overlapped.as_ptr());
+    buffer: Vec<u8>,
+    mut overlapped: Overlapped<'a>,
+) -> Issued<'a> {
+    let pointer = overlapped.as_ptr();
+    let (bytes, length) = overlapped.keep_bytes(buffer);
     let arguments = [pointer as usize, bytes as usize, length as usize, 0, 0];
     let result = attempt_on(Call::WsaSend, socket, arguments, |socket| {
         let buffer = described((bytes.cast_mut(), length));
         let (buffer, none) = (&raw const buffer, null_mut());
-        // SAFETY: buffer and OVERLAPPED are those of an operation, which keeps them in place; the buffer is
-        // only read.
+        // SAFETY: buffer and OVERLAPPED are kept in place until the operation has ended; the buffer is only
+        // read.
         result_of_winsock(unsafe { WSASend(socket, buffer, 1, none, 0, pointer, None) })
     });
-    transferred(result, &overlapped)
+    transferred(result, overlapped)
 }
 
-/// Receives a datagram into the first of two buffers of the operation, and what has no space there into the
-/// second.
-pub(crate) fn receive_from(
+/// Receives a datagram into the first of two buffers, and what has no space there into the second.
+pub(crate) fn receive_from<'a>(
     socket: BorrowedSocket<'_>,
-    buffers: [&mut Vec<u8>; 2],
-    from: &mut Address,
-    overlapped: Overlapped<'_>,
-) -> Result<u32, u32> {
-    let (spaces, pointer) = (buffers.map(space_in), overlapped.as_ptr());
+    [mut first, mut beyond]: [Vec<u8>; 2],
+    mut overlapped: Overlapped<'a>,
+) -> Issued<'a> {
+    let pointer = overlapped.as_ptr();
+    let mut from = Address::empty();
+    let spaces = [Memory::space_in(&mut first), Memory::space_in(&mut beyond)];
+    let (address, address_length) = from.parts();
+    overlapped.keep(Memory::Incoming {
+        first,
+        beyond,
+        from,
+    });
     let (bytes, length) = spaces[0];
     let arguments = [pointer as usize, bytes as usize, length as usize, 0, 0];
     let result = attempt_on(Call::WsaRecvFrom, socket, arguments, |socket| {
         let (buffers, mut flags) = (spaces.map(described), 0);
-        let (first, none, flags) = (buffers.as_ptr(), null_mut(), &raw mut flags);
-        let (from, length) = from.parts();
-        // SAFETY: buffers, address and OVERLAPPED are those of an operation, which keeps them in place.
+        let (buffers, none, flags) = (buffers.as_ptr(), null_mut(), &raw mut flags);
+        let (from, size) = (address, address_length);
+        // SAFETY: buffers, address and OVERLAPPED are kept in place until the operation has ended.
         result_of_winsock(unsafe {
-            WSARecvFrom(socket, first, 2, none, flags, from, length, pointer, None)
+            WSARecvFrom(socket, buffers, 2, none, flags, from, size, pointer, None)
         })
     });
-    transferred(result, &overlapped)
+    transferred(result, overlapped)
 }
 
-/// Sets the lengths of two buffers that an operation has filled, one after the other; `ended` is the end of
-/// that operation.
-pub(crate) fn set_both_filled([first, second]: [&mut Vec<u8>; 2], ended: Ended) {
-    let count = ended.transferred() as usize;
-    let in_first = count.min(first.capacity());
-    let in_second = (count - in_first).min(second.capacity());
-    // SAFETY: the kernel has written this many bytes to the starts of the buffers, which have space for them.
-    unsafe {
-        first.set_len(in_first);
-        second.set_len(in_second);
+/// A datagram that was received.
+pub(crate) struct Datagram {
+    pub(crate) first: Vec<u8>,
+    pub(crate) beyond: Vec<u8>,
+    /// `None` if the system gave no address.
+    pub(crate) from: Option<SocketAddr>,
+}
+
+/// The buffers of a receive with the bytes of its datagram, none of them after an error; the `unissued` ones if
+/// the operation did not get into the kernel.
+pub(crate) fn take_datagram(ended: &mut Ended, unissued: [Vec<u8>; 2]) -> Datagram {
+    match std::mem::take(&mut ended.memory) {
+        Memory::Incoming {
+            mut first,
+            mut beyond,
+            from,
+        } => {
+            if ended.is_filled() {
+                let count = ended.transferred() as usize;
+                // SAFETY: the buffers are those of this operation, and the kernel says that it has filled them,
+                // one after the other.
+                unsafe {
+                    let in_first = Memory::set_filled(&mut first, count);
+                    Memory::set_filled(&mut beyond, count - in_first);
+                }
+            }
+            Datagram {
+                first,
+                beyond,
+                from: from.get(),
+            }
+        }
+        _ => {
+            let [first, beyond] = unissued;
+            Datagram {
+                first,
+                beyond,
+                from: None,
+            }
+        }
     }
 }
 
-/// Sends a buffer of the operation as one datagram.
-pub(crate) fn send_to(
+/// Sends a buffer as one datagram.
+pub(crate) fn send_to<'a>(
     socket: BorrowedSocket<'_>,
-    buffer: &[u8],
-    to: &mut Address,
-    overlapped: Overlapped<'_>,
-) -> Result<u32, u32> {
-    let ((bytes, length), pointer) = (bytes_of(buffer), overlapped.as_ptr());
+    buffer: Vec<u8>,
+    to: SocketAddr,
+    mut overlapped: Overlapped<'a>,
+) -> Issued<'a> {
+    let pointer = overlapped.as_ptr();
+    let mut to = Address::new(to);
+    let ((bytes, length), (address, size)) = (Memory::bytes_of(&buffer), to.parts());
+    overlapped.keep(Memory::Outgoing {
+        bytes: buffer,
+        _to: to,
+    });
     let arguments = [pointer as usize, bytes as usize, length as usize, 0, 0];
     let result = attempt_on(Call::WsaSendTo, socket, arguments, |socket| {
         let buffer = described((bytes.cast_mut(), length));
         let (buffer, none) = (&raw const buffer, null_mut());
-        let (to, length) = to.parts();
-        // SAFETY: buffer, address and OVERLAPPED are those of an operation, which keeps them in place; the
-        // buffer is only read.
+        // SAFETY: buffer, address and OVERLAPPED are kept in place until the operation has ended; the buffer is
+        // only read.
         result_of_winsock(unsafe {
-            WSASendTo(socket, buffer, 1, none, 0, to, *length, pointer, None)
+            WSASendTo(socket, buffer, 1, none, 0, address, *size, pointer, None)
         })
     });
-    transferred(result, &overlapped)
+    transferred(result, overlapped)
 }
