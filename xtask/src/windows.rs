@@ -27,8 +27,7 @@ const ON_WINDOWS: &[&str] = &[
 const FOR_WINDOWS_ALONE: &[&str] = &["everwatch-proactor", "everwatch-directory-reads"];
 
 /// All features but `tls-ring`: ring contains C, and Microsoft's compiler is missing here.
-const WITHOUT_C: &str =
-    "--features everwatch-proactor/seam,everwatch-directory-reads/seam,everwatch-proactor/tls";
+const WITHOUT_C: &str = "--features everwatch-proactor/fault-injection,everwatch-directory-reads/fault-injection,everwatch-proactor/tls";
 
 /// Arguments of `cargo clippy` for the writers of the torture suite.
 const WORKLOAD: &str = "-p everwatch-torture --example workload";

@@ -35,14 +35,14 @@ pub(super) const SUITES: &[Suite] = &[
     Suite {
         package: "everwatch-proactor",
         kind: Kind::Tests,
-        arguments: &["--features", "seam,sockets,futures-io,tls-ring"],
+        arguments: &["--features", "fault-injection,sockets,futures-io,tls-ring"],
         tests: &[],
         limit: Duration::from_secs(600),
     },
     Suite {
         package: "everwatch-directory-reads",
         kind: Kind::Tests,
-        arguments: &["--features", "seam"],
+        arguments: &["--features", "fault-injection"],
         tests: &[],
         limit: Duration::from_secs(600),
     },
