@@ -372,20 +372,21 @@ impl<K: Kernel> Engine<K> {
             self.clear_below(id);
             let from = self.world.moving(id, cause);
             self.world.mirror.relocate(id, dir, name);
-            self.clear_below(id);
-            self.yield_path(id);
+                self.yield_path(id);
             let is_other = self.verify_moved(id, dir, name);
             self.world.moved(id, &from, cause);
             if is_other || was_passed_over {
                 self.world.modified(id, cause);
             }
         }
+            self.clear_target(id, dir, name);
         if self.world.mirror.is_dir(id) {
             if self.directories.kernel.names_paths()
                 && (self.world.mirror.top(id) != top_before
                     || !self.directories.kernel.keeps_moved())
             {
                 self.coverage.lose_watch_above(
+            self.yield_path(id);
                     &mut self.world.mirror,
                     &mut self.directories.kernel,
                     &mut self.work,
