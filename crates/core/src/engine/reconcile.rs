@@ -119,11 +119,13 @@ impl<K: Kernel> Engine<K> {
                     if self.world.mirror.inode(child) != seen.inode {
                         self.doubt_namesakes(dir, seen);
                     }
+                    let was_mistaken = self.world.mirror.kind(child) != seen.kind;
                     self.world
-                        .identify(child, seen.kind, seen.inode, birth, cause);
-                    if is_doubtful && seen.kind == FileType::File {
-                        // It may be another one than the one that was reported.
-                        self.world.modified(child, cause);
+                        .mirror
+                        .identify(child, seen.kind, seen.inode, birth);
+                    // It may be another one than the one that was reported.
+                    if was_mistaken || (is_doubtful && seen.kind == FileType::File) {
+                        self.report_modified(child, cause);
                     }
                 }
                 return;
@@ -150,7 +152,7 @@ impl<K: Kernel> Engine<K> {
                 self.world
                     .mirror
                     .identify(child, seen.kind, seen.inode, seen.birth.fold());
-                self.world.modified(child, cause);
+                self.report_modified(child, cause);
                 return;
             }
             self.remove(child, cause, Report::Removed);
@@ -299,6 +301,14 @@ impl<K: Kernel> Engine<K> {
             self.world.found(id, cause);
         } else {
             self.world.created(id, cause);
+        }
+    }
+
+    /// Reports that the content of an entry may have changed, unless it belongs to the beginning of a root:
+    /// consumers do not know it then.
+    fn report_modified(&mut self, id: NodeId, cause: Cause) {
+        if !self.roots.is_beginning(&self.world.mirror, id) {
+            self.world.modified(id, cause);
         }
     }
 
