@@ -372,6 +372,7 @@ impl<K: Kernel> Engine<K> {
         if is_unreported {
             self.world.mirror.relocate(id, dir, name);
             if !unannounced && !self.roots.is_beginning(&self.world.mirror, id) {
+                self.yield_path(id);
                 for id in self.world.mirror.subtree(id) {
                     if !self.world.mirror.is_withheld(id) {
                         self.world.created(id, cause);
@@ -380,23 +381,22 @@ impl<K: Kernel> Engine<K> {
             }
         } else {
             self.clear_below(id);
+            self.clear_target(id, dir, name);
             let from = self.world.moving(id, cause);
             self.world.mirror.relocate(id, dir, name);
-                self.yield_path(id);
             let is_other = self.verify_moved(id, dir, name);
             self.world.moved(id, &from, cause);
+            self.yield_path(id);
             if is_other || was_passed_over {
                 self.world.modified(id, cause);
             }
         }
-            self.clear_target(id, dir, name);
         if self.world.mirror.is_dir(id) {
             if self.directories.kernel.names_paths()
                 && (self.world.mirror.top(id) != top_before
                     || !self.directories.kernel.keeps_moved())
             {
                 self.coverage.lose_watch_above(
-            self.yield_path(id);
                     &mut self.world.mirror,
                     &mut self.directories.kernel,
                     &mut self.work,
