@@ -1,4 +1,4 @@
-//! Every set of features of every published crate, linted alone.
+//! The feature powerset: clippy over each set of features of each published crate.
 
 use std::collections::BTreeSet;
 
@@ -8,10 +8,10 @@ use crate::stages::{Failure, Outcome};
 use crate::windows;
 use crate::workspace::{self, Package};
 
-/// More than this is no longer checked in passing: the package has too many features.
+/// The most sets of one package. More would take too long, and say that it has too many features.
 const MOST: usize = 64;
 
-/// Lints the packages, one set of features after the other. Those that are for Windows are linted there.
+/// Lints the packages, one set of features after the other; packages for Windows with that target.
 pub(crate) fn stage() -> Result<Outcome, Failure> {
     let refused = |why: String| (Tally::default(), why);
     let mut skipped = Ok(());
@@ -47,7 +47,7 @@ pub(crate) fn stage() -> Result<Outcome, Failure> {
     }
 }
 
-/// The sets that differ: a feature brings those that it names along. `default` is one of the sets.
+/// The distinct sets: a feature enables those that it names. `default` adds none.
 fn sets(package: &Package) -> BTreeSet<BTreeSet<&str>> {
     let features: Vec<_> = package
         .features

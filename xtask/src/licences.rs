@@ -1,4 +1,4 @@
-//! The licences of what published crates are built from.
+//! Licences of the dependencies of published crates.
 
 use crate::process::{Tally, output_of};
 use crate::stages::{Failure, Outcome};
@@ -49,7 +49,7 @@ pub(crate) fn stage() -> Result<Outcome, Failure> {
     )))
 }
 
-/// What stands behind the bar; `(*)` marks a crate that was listed before.
+/// The licence of a line `NAME VERSION|LICENCE`. `(*)` marks a crate that was listed before.
 fn licence(line: &str) -> &str {
     let (_, licence) = line.split_once('|').unwrap_or_default();
     licence.trim_end_matches(" (*)").trim()

@@ -1,4 +1,4 @@
-//! `cargo xtask`: what people and CI run on this repository.
+//! `cargo xtask`: the commands that people and CI run on this repository.
 //!
 //! Each command is a file. They start other programs and read what these print; nothing of the
 //! product is linked in, so that `cargo xtask` itself builds in a second.
@@ -34,7 +34,7 @@ mod workspace;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// A command: its name, what it takes, what it does, and the function that does it.
+/// A command of `cargo xtask` with its line in the usage text.
 struct Command {
     name: &'static str,
     takes: &'static str,

@@ -1,14 +1,15 @@
-//! What has to be installed, and installing it where that may be done: on Debian, as root.
+//! Programs, toolchains and targets that the stages need. Missing programs are installed on Debian as root;
+//! elsewhere an error names them and the command that installs them.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::process::{command, output_of, prepare, run_plain};
 
-/// What a download may take before it is taken for stuck.
+/// The time limit of a download.
 const FETCHING: Duration = Duration::from_secs(600);
 
-/// A program that tests start, and the Debian package that it is in.
+/// Programs that tests start, each with its Debian package.
 const PROGRAMS: &[(&str, &str)] = &[
     ("cc", "gcc"),
     ("c++", "g++"),
@@ -18,12 +19,12 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("mount", "mount"),
 ];
 
-/// Installs the programs that are missing, or says in one sentence which are and how to get them.
+/// Installs missing [`PROGRAMS`]. An error names them and how to get them.
 pub(crate) fn need_programs() -> Result<(), String> {
     need(PROGRAMS)
 }
 
-/// Makes sure of programs, each given with the Debian package that it is in.
+/// Installs missing programs, each given with its Debian package.
 pub(crate) fn need(programs: &[(&str, &str)]) -> Result<(), String> {
     let mut packages: Vec<&str> = Vec::new();
     for (_, package) in programs.iter().filter(|(program, _)| !is_there(program)) {
@@ -51,7 +52,7 @@ pub(crate) fn install(packages: &[&str]) -> Result<(), String> {
     prepare(command(&line, quiet), FETCHING)
 }
 
-/// Makes sure of rustfmt and clippy, which a minimal toolchain lacks.
+/// Installs rustfmt and clippy, which a minimal toolchain lacks.
 pub(crate) fn need_components() -> Result<(), String> {
     for (program, component) in [("cargo-fmt", "rustfmt"), ("cargo-clippy", "clippy")] {
         if output_of(&format!("{program} --version")).is_none() {
@@ -67,7 +68,7 @@ pub(crate) fn need_components() -> Result<(), String> {
     Ok(())
 }
 
-/// Makes sure of the standard library for another system. An error says how to get there.
+/// Installs the standard library for another system. An error says how to get it.
 pub(crate) fn need_target(target: &str) -> Result<(), String> {
     let add = format!("rustup target add {target}");
     let why = format!("no standard library for {target}; get it with: {add}");
@@ -78,7 +79,7 @@ pub(crate) fn need_target(target: &str) -> Result<(), String> {
     prepare(command(&add, &[]), FETCHING).map_err(|_| why)
 }
 
-/// Makes sure of a nightly toolchain. None is installed: that is for a person to decide.
+/// Checks for a nightly toolchain. None is installed: a person decides that.
 pub(crate) fn need_nightly(what: &str) -> Result<(), String> {
     match output_of("cargo +nightly --version") {
         Some(_) => Ok(()),
@@ -88,7 +89,7 @@ pub(crate) fn need_nightly(what: &str) -> Result<(), String> {
     }
 }
 
-/// Makes sure of Miri for the nightly toolchain that is there.
+/// Installs Miri into the nightly toolchain.
 pub(crate) fn need_miri() -> Result<(), String> {
     need_nightly("Miri")?;
     if output_of("cargo +nightly miri --version").is_some() {
@@ -98,7 +99,7 @@ pub(crate) fn need_miri() -> Result<(), String> {
     run_plain(command(line, &[])).map_err(|_| format!("Miri is missing; get it with: {line}"))
 }
 
-/// Says how to get cargo-fuzz if it is not there.
+/// Checks for cargo-fuzz. An error says how to get it.
 pub(crate) fn need_cargo_fuzz() -> Result<(), String> {
     match output_of("cargo fuzz --version") {
         Some(_) => Ok(()),
@@ -106,7 +107,7 @@ pub(crate) fn need_cargo_fuzz() -> Result<(), String> {
     }
 }
 
-/// Makes sure of a toolchain by its version, as small as it comes. An error says how to get it.
+/// Installs a toolchain by its version, without rustfmt, clippy and documentation. An error says how to get it.
 pub(crate) fn need_toolchain(version: &str) -> Result<(), String> {
     if output_of(&format!("cargo +{version} --version")).is_some() {
         return Ok(());
@@ -119,13 +120,13 @@ pub(crate) fn need_toolchain(version: &str) -> Result<(), String> {
     prepare(command(&line, &[]), FETCHING).map_err(|_| why)
 }
 
-/// Makes sure of the standard library for another system in a toolchain. An error says how to get it.
+/// Installs the standard library for another system into a toolchain. An error says how to get it.
 pub(crate) fn need_target_in(version: &str, target: &str) -> Result<(), String> {
     let line = format!("rustup target add {target} --toolchain {version}");
     prepare(command(&line, &[]), FETCHING).map_err(|_| format!("get it with: {line}"))
 }
 
-/// Where cargo builds, as an absolute path.
+/// The absolute path of cargo's target directory.
 pub(crate) fn target_directory() -> PathBuf {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
@@ -136,12 +137,12 @@ fn is_root() -> bool {
     output_of("id -u").is_some_and(|id| id.trim() == "0")
 }
 
-/// Whether a program is on the path, or at its place if its name is one.
+/// Whether a program is on `PATH`, or exists if it is given by a path.
 pub(crate) fn is_there(program: &str) -> bool {
     find(program).is_some()
 }
 
-/// Where a program is.
+/// The path of a program. `sbin` directories are searched after those of `PATH`.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)

@@ -105,8 +105,8 @@ fn report() -> Result<Report, String> {
     })
 }
 
-/// Whether each test passed where its comment says that it runs, by the names of those that did. A place that
-/// was not run is not looked at.
+/// Checks by the names of passed tests that each test ran where its comment says. None stands for a place
+/// without a run, which is not checked.
 pub(crate) fn shown(
     linux: Option<&BTreeSet<&str>>,
     wine: Option<&BTreeSet<&str>>,

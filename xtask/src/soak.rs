@@ -1,4 +1,4 @@
-//! `cargo xtask soak`: what takes too long for every push.
+//! `cargo xtask soak`: long runs of the torture suite, the simulator and the fuzz targets, for hours.
 
 use crate::process::{self, command};
 use crate::stages::{Outcome, Stages};

@@ -1,4 +1,4 @@
-//! Stages: a heading, a time, and a summary that ends in one line for programs that read it.
+//! Stages of a long run: each has a heading and a time; the summary ends in one line that programs read.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -7,22 +7,22 @@ use crate::process::Tally;
 
 /// The result of a stage that did not fail.
 pub(crate) enum Outcome {
-    /// It ran, and these tests with it.
+    /// The stage passed, with these tests.
     Done(Tally),
-    /// It cannot run on this machine, for this reason.
+    /// The stage cannot run on this machine, for this reason.
     Skipped(String),
 }
 
-/// Why a stage failed, and the tests that ran in it.
+/// The tests of a stage that failed, and the reason.
 pub(crate) type Failure = (Tally, String);
 
-/// A stage that is over, as the summary shows it.
+/// A finished stage as the summary shows it.
 struct Finished {
     name: String,
     wall: Duration,
-    /// Time on processors, of all programs that the stage started. None where the system does not say.
+    /// Processor time of all programs of the stage. None on systems without `/proc`.
     processor: Option<Duration>,
-    /// `ok`, `FAILED`, or why it was skipped.
+    /// `ok`, `FAILED`, or `SKIPPED` with the reason.
     word: String,
     tally: Tally,
     is_skipped: bool,
@@ -32,7 +32,7 @@ struct Finished {
 pub(crate) struct Stages {
     began: Instant,
     finished: Vec<Finished>,
-    /// Lines that other programs printed about stages of theirs.
+    /// Summary lines of stages that another process ran.
     of_others: Vec<String>,
 }
 
@@ -45,7 +45,7 @@ impl Stages {
         }
     }
 
-    /// Runs a stage. An error means that the stage failed and no other should follow.
+    /// Runs a stage. On an error the caller must start no further stage.
     pub(crate) fn run(
         &mut self,
         name: &str,
@@ -103,13 +103,13 @@ impl Stages {
         Some(names)
     }
 
-    /// Adds lines of the summary of another program.
+    /// Adds summary lines of another process.
     pub(crate) fn add_summary(&mut self, lines: Vec<String>) {
         self.of_others.extend(lines);
     }
 
-    /// Prints each stage with its time and the time on processors. The last line is how many tests and
-    /// other checks passed and failed.
+    /// Prints a table of all stages with wall time and processor time. The last line holds the numbers of tests
+    /// and checks that passed and failed.
     pub(crate) fn summarise(&self) {
         println!("\n{SUMMARY}\n    wall  processor");
         let mut total = Tally::default();
@@ -142,12 +142,12 @@ fn seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
 }
 
-/// The time that programs took on processors, of those that this one started and waited for.
+/// Processor time of all children that have been waited for, and of their children.
 fn processor_time() -> Option<Duration> {
-    // Linux counts in hundredths of a second on every machine, whatever it counts in itself.
+    // USER_HZ of proc(5): 100 on every architecture that Rust supports.
     const TICKS: u64 = 100;
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // The second field is a name in parentheses that may contain anything; the 16th and 17th are meant.
+    // proc(5): field 2 is the name in parentheses, fields 16 and 17 are cutime and cstime.
     let (_, rest) = stat.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
     let ticks = fields

@@ -1,16 +1,18 @@
-//! `cargo xtask test`: what CI runs.
+//! `cargo xtask test`: the stages of CI, in the order of what they need.
+//!
+//! Stages that only compile or compute run in a second process; see `beside`.
 
 use crate::beside::Beside;
 use crate::process::{self, Tally, command};
 use crate::stages::{Failure, Outcome, Stages};
 use crate::{api, arguments, guarantees, prerequisites, requirements, sim, windows, wine};
 
-/// The suite that runs the command against the real file system.
+/// The suite that runs the built command on a real file system.
 pub(crate) const TORTURE: &str = "cargo test --release --package everwatch-torture --test torture";
 
 const SCHEDULES: u32 = 100_000;
 
-/// The command, and the variables it is run with.
+/// A command line with its environment variables.
 pub(crate) type Line = (&'static str, &'static [(&'static str, &'static str)]);
 
 const STYLE: &[Line] = &[
@@ -31,7 +33,7 @@ const DOCS: &[Line] = &[(
     &[("RUSTDOCFLAGS", "-D warnings")],
 )];
 
-/// All but the torture suite, which has a stage of its own, in release.
+/// All suites but torture, which has a stage of its own.
 const TESTS: &[Line] = &[("cargo test --workspace --all-features", &[])];
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
@@ -39,7 +41,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let mut stages = Stages::new();
     let done = all(&mut stages);
     stages.summarise();
-    // The last line is the summary's; the exit code says the rest.
+    // CI reads the last line of the summary; the exit code is enough of an error.
     done.map_err(|_| String::new())
 }
 
@@ -84,7 +86,7 @@ fn all(stages: &mut Stages) -> Result<(), String> {
 const TESTS_STAGE: &str = "tests";
 const WINE_STAGE: &str = "Windows programs under Wine";
 
-/// Installs what is missing, or says what is.
+/// Installs missing programs and components.
 pub(crate) fn tools() -> Result<Outcome, Failure> {
     check(prerequisites::need_programs().and_then(|()| prerequisites::need_components()))
 }

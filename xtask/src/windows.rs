@@ -1,6 +1,6 @@
-//! The crates on Windows, as far as a compiler shows it: lint, documentation and packages.
+//! Lints, documentation and packages for Windows targets, without running a program.
 //!
-//! What runs Windows programs is in `wine`.
+//! `wine` runs Windows programs.
 
 mod toolchain;
 
@@ -23,20 +23,19 @@ const ON_WINDOWS: &[&str] = &[
     "everwatch-cli",
 ];
 
-/// Those among them that have nothing, or next to nothing, on other systems.
+/// Packages among them that are empty, or nearly so, on other systems.
 const FOR_WINDOWS_ALONE: &[&str] = &["everwatch-proactor", "everwatch-directory-reads"];
 
-/// All features but `tls-ring`, for a machine without Microsoft's compiler: ring has C in it.
-const WITHOUT_C: &str =
-    "--features everwatch-proactor/seam,everwatch-directory-reads/seam,everwatch-proactor/tls";
+/// All features but `tls-ring`: ring contains C, and Microsoft's compiler is missing here.
+const WITHOUT_C: &str = "--features everwatch-proactor/fault-injection,everwatch-directory-reads/fault-injection,everwatch-proactor/tls";
 
-/// What else builds for Windows, as words for `cargo clippy`.
+/// Arguments of `cargo clippy` for the writers of the torture suite.
 const WORKLOAD: &str = "-p everwatch-torture --example workload";
 
-/// How long a crate may take to be compiled.
+/// The time limit of one call of cargo that only compiles.
 pub(crate) const BUILDING: Duration = Duration::from_secs(600);
 
-/// Clippy over what builds for Windows, for both compilers' targets.
+/// Clippy for the GNU and the MSVC target.
 pub(crate) fn clippy() -> Result<Outcome, Failure> {
     let toolchain = match Toolchain::get() {
         Ok(toolchain) => toolchain,
@@ -80,7 +79,7 @@ pub(crate) fn documentation() -> Result<Outcome, Failure> {
     on_windows("doc --no-deps --all-features", &libraries, variables)
 }
 
-/// Where [`documentation`] leaves its pages.
+/// The directory of the pages of [`documentation`].
 pub(crate) fn pages() -> PathBuf {
     prerequisites::target_directory()
         .join(Toolchain::Rustup.target())
@@ -123,7 +122,7 @@ pub(crate) fn target() -> Result<&'static str, String> {
     }
 }
 
-/// Whether a package is documented and checked for Windows, because it is empty elsewhere.
+/// Whether a package is empty on other systems, so that its documentation and features are those of Windows.
 pub(crate) fn is_alone(name: &str) -> bool {
     FOR_WINDOWS_ALONE.contains(&name)
 }

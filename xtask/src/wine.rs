@@ -1,7 +1,7 @@
-//! `cargo xtask wine`: the Windows programs and their tests, on a machine without Windows.
+//! `cargo xtask wine`: Windows programs and test suites under Wine.
 //!
-//! Nothing has to be there: on Debian, as root, everything is installed. A suite that hangs is killed
-//! after its time, and the Wine server with everything in it goes when the run ends, however it does.
+//! On Debian, as root, it installs Wine and a compiler. A suite that exceeds its time limit is killed. The Wine
+//! server of a run ends with the run, also if the run is killed.
 
 mod prefix;
 mod request;
@@ -40,7 +40,7 @@ pub(crate) fn prepare() {
     }
 }
 
-/// The suites, as a stage. Without Wine or a compiler it is skipped, and says why.
+/// The suites as a stage, which is skipped without Wine or a compiler.
 pub(crate) fn stage() -> Result<Outcome, Failure> {
     let toolchain = match Toolchain::get() {
         Ok(toolchain) => toolchain,
@@ -52,7 +52,7 @@ pub(crate) fn stage() -> Result<Outcome, Failure> {
     suites_in_wine(toolchain, &Request::of(&[])).map(Outcome::Done)
 }
 
-/// Prints what a shell needs to build and run Windows programs by hand.
+/// Prints shell commands that set the environment for building and running Windows programs by hand.
 fn environment() -> Result<(), String> {
     let toolchain = Toolchain::get()?;
     let prefix = Prefix::to_keep()?;

@@ -58,6 +58,7 @@ pub mod ignore;
 pub mod inotify;
 pub mod kernel;
 pub mod listing;
+mod log;
 pub mod mirror;
 pub mod path;
 pub mod queue;

@@ -1,10 +1,9 @@
-//! Completion routines and commands as APCs, on one worker that sleeps alertably.
+//! The model `apc`: completion routines, and commands as APCs, on one worker thread that sleeps alertably.
 //!
-//! A routine runs on the thread that issued the read, and only while that sleeps alertably. So all
-//! reads are issued on the worker, which does nothing else; no routine ever runs on a thread of the
-//! caller. The routines themselves only note what came, and the worker acts on it when it is awake:
-//! nothing runs inside a frame of the system. Reads are cancelled by `CancelIo`, which ends those of
-//! its own thread alone, and so is called nowhere but there.
+//! A completion routine runs on the thread that issued the read, and only while that sleeps alertably. So the
+//! worker issues all reads, and does nothing else; no routine ever runs on a thread of the caller. Routines
+//! only note what came, and the worker acts on it when it is awake. The worker cancels reads with CancelIo,
+//! which ends only those of its own thread.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -14,123 +13,94 @@ use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use everwatch_proactor::native::{Packet, milliseconds, spawn};
-use windows_sys::Win32::System::IO::OVERLAPPED;
-
-use crate::commands::{Command, Commanded, work};
-use crate::completion::Closed;
-use crate::error::{Error, Stage};
-use crate::message_queue::Handover;
-use crate::native::waits;
-use crate::native::{ChangeRead, DirHandle, Pending, Via, packet_of};
-use crate::read_set::Source;
-use crate::settings::{Settings, Tag};
-use crate::threaded::{Crew, Crewed};
+use everwatch_proactor::native::{milliseconds, spawn};
 use windows_sys::Win32::Foundation::ERROR_GEN_FAILURE;
 
-/// What the routines noted on this thread.
-#[derive(Default)]
-struct Notes {
-    packets: VecDeque<Packet>,
-    commands: VecDeque<Command>,
-}
+use crate::commands::{Command, CommandSource, work};
+use crate::completion::Closed;
+use crate::error::{Error, Stage};
+use crate::message_queue::MessageQueue;
+use crate::native::{ChangeRead, DirHandle, Pending, Via, run_on, sleep_alertable, take_completed};
+use crate::read_set::{Arrival, PacketSource};
+use crate::settings::{Settings, Tag};
+use crate::threaded::{Threaded, Workers};
 
 thread_local! {
-    static NOTES: RefCell<Notes> = RefCell::default();
+    /// The commands that APCs have brought to this thread.
+    static COMMANDS: RefCell<VecDeque<Command>> = RefCell::default();
 }
 
-unsafe extern "system" fn completed(_error: u32, _bytes: u32, overlapped: *mut OVERLAPPED) {
-    // SAFETY: this routine is given to reads of this crate only, and called when one is complete.
-    let packet = unsafe { packet_of(overlapped) };
-    NOTES.with_borrow_mut(|notes| notes.packets.push_back(packet));
-}
-
-unsafe extern "system" fn commanded(parameter: usize) {
-    // SAFETY: `Worker::send` made the parameter from a box, for this call alone.
-    let command = unsafe { Box::from_raw(parameter as *mut Command) };
-    NOTES.with_borrow_mut(|notes| notes.commands.push_back(*command));
-}
-
+/// The APCs of the worker as a source of packets and commands.
 struct Apcs;
 
-impl Source for Apcs {
+impl PacketSource for Apcs {
     fn attach(&mut self, _: &DirHandle, _: usize) -> Result<Via, u32> {
-        Ok(Via::Routine(Some(completed)))
+        Ok(Via::Routine)
     }
 
     fn cancel(&self, read: &ChangeRead<Pending>) -> Result<(), u32> {
         read.cancel_here()
     }
 
-    fn pump(&mut self, timeout: Option<Duration>, arrived: &mut VecDeque<Packet>) -> usize {
-        waits::sleep_alertable(timeout.map_or(u32::MAX, milliseconds));
-        NOTES.with_borrow_mut(|notes| {
-            let count = notes.packets.len();
-            arrived.append(&mut notes.packets);
-            count
-        })
+    fn pump(&mut self, timeout: Option<Duration>, arrived: &mut VecDeque<Arrival>) -> usize {
+        sleep_alertable(timeout.map_or(u32::MAX, milliseconds));
+        let completed = take_completed();
+        let count = completed.len();
+        arrived.extend(completed.into_iter().map(Arrival::Packet));
+        count
     }
 }
 
-impl Commanded for Apcs {
+impl CommandSource for Apcs {
     fn command(&mut self) -> Option<Command> {
-        NOTES.with_borrow_mut(|notes| notes.commands.pop_front())
+        COMMANDS.with_borrow_mut(VecDeque::pop_front)
     }
 }
 
-/// The caller's hold on the worker.
-pub(crate) struct Worker {
-    /// `None` when it has been told to stop.
+/// The caller's hold on the worker thread.
+pub(crate) struct ApcWorker {
+    /// `None` when it was asked to stop.
     thread: Option<JoinHandle<()>>,
 }
 
-impl Worker {
-    pub(crate) fn start() -> Result<Crewed<Worker>, Error> {
-        let handover = Arc::new(Handover::default());
-        let theirs = Arc::clone(&handover);
+impl ApcWorker {
+    /// Starts the thread.
+    pub(crate) fn start() -> Result<Threaded<ApcWorker>, Error> {
+        let messages = Arc::new(MessageQueue::default());
+        let theirs = Arc::clone(&messages);
         let thread = spawn("everwatch-apc", move || work(Apcs, &theirs));
-        let thread = thread.map_err(|code| Error {
-            stage: Stage::Start,
-            code,
-        })?;
-        let worker = Worker {
-            thread: Some(thread),
+        let worker = ApcWorker {
+            thread: Some(thread.map_err(Error::at(Stage::Start))?),
         };
-        Ok(Crewed::new(worker, handover))
+        Ok(Threaded::new(worker, messages))
     }
 
+    /// Sends a command, which also ends the sleep of the worker.
     fn send(&self, command: Command) -> Result<(), u32> {
         let thread = self.thread.as_ref().ok_or(ERROR_GEN_FAILURE)?;
-        let parameter = Box::into_raw(Box::new(command));
-        // SAFETY: the routine takes the box back, once.
-        let result = unsafe { waits::queue(thread, commanded, parameter as usize) };
-        if result.is_err() {
-            // SAFETY: the routine will not be called.
-            drop(unsafe { Box::from_raw(parameter) });
-        }
-        result
+        let note = || COMMANDS.with_borrow_mut(|commands| commands.push_back(command));
+        run_on(thread, Box::new(note))
     }
 }
 
-impl Crew for Worker {
+impl Workers for ApcWorker {
     fn arm(
         &mut self,
         tag: Tag,
         directory: BorrowedHandle<'_>,
         settings: Settings,
     ) -> Result<(), Error> {
-        let failed = |stage| move |code| Error { stage, code };
-        let directory = DirHandle::reopen(directory).map_err(failed(Stage::Open))?;
+        let directory = DirHandle::reopen(directory).map_err(Error::at(Stage::Open))?;
         let (reply, answer) = sync_channel(1);
-        self.send(Command::Arm {
+        let sent = self.send(Command::Arm {
             tag,
             directory,
             settings,
             reply,
-        })
-        .map_err(failed(Stage::Worker))?;
+        });
+        sent.map_err(Error::at(Stage::Worker))?;
         let answer = answer.recv().unwrap_or(Err(ERROR_GEN_FAILURE));
-        answer.map_err(failed(Stage::Arm))
+        answer.map_err(Error::at(Stage::Arm))
     }
 
     fn retire(&mut self, tag: Tag) {
@@ -168,16 +138,16 @@ impl Crew for Worker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message_queue::Opened;
+    use crate::message_queue::Received;
 
-    /// A command comes with the first wait that is for something else.
+    /// A source to which a command comes with the first wait that is for something else.
     struct Late {
         apcs: Apcs,
         commands: VecDeque<Command>,
         late: Option<Command>,
     }
 
-    impl Source for Late {
+    impl PacketSource for Late {
         fn attach(&mut self, directory: &DirHandle, key: usize) -> Result<Via, u32> {
             self.apcs.attach(directory, key)
         }
@@ -186,7 +156,7 @@ mod tests {
             self.apcs.cancel(read)
         }
 
-        fn pump(&mut self, timeout: Option<Duration>, arrived: &mut VecDeque<Packet>) -> usize {
+        fn pump(&mut self, timeout: Option<Duration>, arrived: &mut VecDeque<Arrival>) -> usize {
             match timeout {
                 Some(_) => self.commands.extend(self.late.take()),
                 None => assert!(self.commands.is_empty(), "it would sleep over a command"),
@@ -195,7 +165,7 @@ mod tests {
         }
     }
 
-    impl Commanded for Late {
+    impl CommandSource for Late {
         fn command(&mut self) -> Option<Command> {
             self.commands.pop_front()
         }
@@ -219,10 +189,10 @@ mod tests {
             commands: [arm, Command::Fence(7)].into(),
             late: Some(Command::Stop { reply: stopped }),
         };
-        let handover = Arc::new(Handover::default());
-        work(source, &handover);
+        let messages = Arc::new(MessageQueue::default());
+        work(source, &messages);
         assert_eq!(closed.try_recv(), Ok(Closed::default()));
-        let opened = handover.open_first(&mut |_, _| {});
-        assert!(matches!(opened, Opened::Fenced(7)));
+        let received = messages.receive(&mut |_, _| {});
+        assert!(matches!(received, Received::Fenced(7)));
     }
 }

@@ -1,17 +1,17 @@
-//! A thread to each directory, in a read that blocks and can be cancelled.
+//! The model `blocking`: a thread for each directory, in a read that blocks and can be cancelled.
 //!
-//! The first read on a handle makes the kernel keep a list of changes for as long as the handle is
-//! open, and a cancelled read leaves that list alone. That is what makes a blocking read usable:
+//! The first read on a handle makes the kernel keep a list of changes for as long as the handle is open, and a
+//! cancelled read leaves that list alone. That is what makes a blocking read usable:
 //!
-//! - **Armed before `arm` returns.** A blocking call cannot say that it has begun. So `arm` cancels
-//!   the thread's first read until it comes back; then it was in the kernel, and the list is kept.
-//! - **A fence** cancels twice. What comes back from the second read, or that nothing does, shows
-//!   that the list was empty.
-//! - **Stopping** cancels until the thread says that it left the call. Only then is the handle
-//!   closed: on Windows, closing it earlier would wait for the very read that is to be ended.
+//! - **Armed before `arm` returns.** A blocking call cannot report that it has begun. So `arm` cancels the
+//!   thread's first read until it returns; then it was in the kernel, and the list is kept.
+//! - **A fence** cancels twice. What the second read returns, or that it returns nothing, shows that the list
+//!   was empty.
+//! - **The end** cancels until the thread reports that it has left the call. Only then is the handle closed: on
+//!   Windows an earlier close would wait for the very read that must end.
 //!
-//! A cancel that comes just before the thread enters the kernel does nothing, so each is repeated.
-//! While one is being asked for, the thread cannot leave its round: it ends that read or none.
+//! A cancel that comes just before the thread enters the kernel does nothing, so each is repeated. While one is
+//! being asked for, the thread cannot leave its round: the cancel ends that read or none.
 
 use std::collections::HashMap;
 use std::os::windows::io::BorrowedHandle;
@@ -19,99 +19,105 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use everwatch_proactor::RETURN_LIMIT;
 use everwatch_proactor::native::spawn;
 use windows_sys::Win32::Foundation::ERROR_SEM_TIMEOUT;
 
 use crate::completion::Closed;
-use crate::double_buffer::Lane;
+use crate::double_buffer::DoubleBuffer;
 use crate::error::{Error, Stage};
-use crate::message_queue::{Handover, Parcel};
-use crate::native::waits;
-use crate::native::{BlockingDirectory, BlockingRead, best_layout};
+use crate::limits::RETURN_LIMIT;
+use crate::message_queue::{Message, MessageQueue};
+use crate::native::{BlockingDirectory, BlockingRead, best_layout, cancel_blocking};
 use crate::policy::{ReadPolicy, Step};
 use crate::settings::{Settings, Tag};
-use crate::threaded::{Crew, Crewed};
+use crate::threaded::{Threaded, Workers};
 use crate::verdict::Intent;
 
-/// Between one cancel and the next.
-const ASK_AGAIN: Duration = Duration::from_millis(1);
+/// How often a cancel is repeated while the thread is in its call.
+const CANCEL_EVERY: Duration = Duration::from_millis(1);
 
+/// How many reads a fence ends. See the second point at the head of this file.
+const READS_PER_FENCE: u64 = 2;
+
+/// A fence that a thread takes part in.
+struct RunningFence {
+    number: u64,
+    /// How many reads must be over in all when it ends.
+    until: u64,
+}
+
+/// What a thread does, and what it was asked for.
 #[derive(Default)]
 struct Round {
-    /// From before the call until after it.
+    /// From before the call that reads until after it.
     is_inside: bool,
-    /// Whether this round's read has been cancelled by this side.
+    /// This side has cancelled the read of this round.
     is_cancelled: bool,
     /// How many reads are over and handed over.
     over: u64,
-    /// How many reads are to be over for a running fence, and its number.
-    fence: Option<(u64, u64)>,
+    fence: Option<RunningFence>,
     is_stopping: bool,
-    /// The thread holds the handle no longer.
+    /// The thread does not hold the handle any more.
     is_gone: bool,
-    /// What the first read failed with.
+    /// The Win32 error with which the first read failed.
     failed: Option<u32>,
 }
 
-/// What the thread and the caller share.
-struct Shared {
+/// The round that the thread and the caller share.
+#[derive(Default)]
+struct SharedRound {
     round: Mutex<Round>,
     changed: Condvar,
 }
 
-impl Shared {
-    fn round(&self) -> MutexGuard<'_, Round> {
+impl SharedRound {
+    fn lock(&self) -> MutexGuard<'_, Round> {
         self.round.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits for a change that the other side has notified.
     fn wait<'a>(&'a self, round: MutexGuard<'a, Round>) -> MutexGuard<'a, Round> {
-        self.changed
-            .wait(round)
-            .unwrap_or_else(PoisonError::into_inner)
+        let woken = self.changed.wait(round);
+        woken.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-struct Seat {
-    thread: JoinHandle<()>,
-    shared: Arc<Shared>,
-    directory: Arc<BlockingDirectory>,
-}
-
+/// What a thread needs to read its directory: the driver of the read policy for this model.
 struct Reader {
     tag: Tag,
-    shared: Arc<Shared>,
+    shared: Arc<SharedRound>,
     directory: Arc<BlockingDirectory>,
     read: BlockingRead,
     policy: ReadPolicy,
-    lane: Arc<Lane>,
-    handover: Arc<Handover>,
+    buffer: Arc<DoubleBuffer>,
+    messages: Arc<MessageQueue>,
 }
 
 impl Reader {
+    /// The body of the thread.
     fn run(mut self) {
         self.read_on();
         let Reader {
             shared,
             directory,
-            handover,
+            messages,
             ..
         } = self;
         drop(directory);
-        let mut round = shared.round();
+        let mut round = shared.lock();
         round.is_gone = true;
-        if let Some((_, number)) = round.fence.take() {
-            handover.push(Parcel::Fenced(number));
+        if let Some(fence) = round.fence.take() {
+            messages.push(Message::Fenced(fence.number));
         }
         drop(round);
         shared.changed.notify_all();
     }
 
-    /// Reads until it must stop or the read fails.
+    /// Reads until it must stop, or the read fails.
     fn read_on(&mut self) {
         loop {
             {
-                let mut round = self.shared.round();
+                let mut round = self.shared.lock();
                 if round.is_stopping {
                     return;
                 }
@@ -119,14 +125,13 @@ impl Reader {
                 round.is_cancelled = false;
             }
             let end = self.read.read(&self.directory, self.policy.layout());
-            let (intent, is_first) = {
-                let mut round = self.shared.round();
+            let intent = {
+                let mut round = self.shared.lock();
                 round.is_inside = false;
-                let intent = match round.is_cancelled {
+                match round.is_cancelled {
                     true => Intent::Cancel,
                     false => Intent::Continue,
-                };
-                (intent, round.over == 0)
+                }
             };
             let mut failed = None;
             match self.policy.completed(end, intent) {
@@ -136,74 +141,82 @@ impl Reader {
                         return;
                     }
                 }
-                Step::IssueAfterLoss => self.handover.push_lost(self.tag),
+                Step::IssueAfterLoss => self.messages.push_lost(self.tag),
                 Step::Issue => {}
                 Step::Fail { code } => failed = Some(code),
             }
-            let mut round = self.shared.round();
-            if let Some(code) = failed {
-                if is_first {
-                    round.failed = Some(code);
-                } else {
-                    self.handover.push(Parcel::Failed(self.tag, code));
-                }
-            }
-            round.over += 1;
-            let over = round.over;
-            if let Some((_, number)) = round.fence.take_if(|fence| fence.0 <= over) {
-                self.handover.push(Parcel::Fenced(number));
-            }
-            drop(round);
-            self.shared.changed.notify_all();
+            self.end_round(failed);
             if failed.is_some() {
                 return;
             }
         }
     }
 
-    /// Waits for a buffer to go on with, and leaves the records. `false` if it is to stop instead.
+    /// Reports that a read is over, and the error after which there is no other.
+    fn end_round(&self, failed: Option<u32>) {
+        let mut round = self.shared.lock();
+        match failed {
+            // `arm` returns it.
+            Some(code) if round.over == 0 => round.failed = Some(code),
+            Some(code) => self.messages.push(Message::Failed(self.tag, code)),
+            None => {}
+        }
+        round.over += 1;
+        let over = round.over;
+        if let Some(fence) = round.fence.take_if(|fence| fence.until <= over) {
+            self.messages.push(Message::Fenced(fence.number));
+        }
+        drop(round);
+        self.shared.changed.notify_all();
+    }
+
+    /// Waits for a spare buffer, and hands the records over. Returns false if it must stop instead.
     fn hand_over(&mut self, bytes: u32) -> bool {
-        let mut round = self.shared.round();
+        let mut round = self.shared.lock();
         let spare = loop {
             if round.is_stopping {
                 return false;
             }
-            match self.lane.take() {
+            match self.buffer.take() {
                 Some(spare) => break spare,
                 None => round = self.shared.wait(round),
             }
         };
         drop(round);
         let filled = self.read.exchange(spare, bytes);
-        let lane = Arc::clone(&self.lane);
-        self.handover.push(Parcel::Changes(self.tag, lane, filled));
+        let buffer = Arc::clone(&self.buffer);
+        self.messages
+            .push(Message::Changes(self.tag, buffer, filled));
         true
     }
 }
 
-impl Seat {
+/// The caller's hold on the thread of one directory.
+struct ReaderThread {
+    thread: JoinHandle<()>,
+    shared: Arc<SharedRound>,
+    directory: Arc<BlockingDirectory>,
+}
+
+impl ReaderThread {
     fn start(
         tag: Tag,
         directory: BlockingDirectory,
         settings: Settings,
-        handover: &Arc<Handover>,
-    ) -> Result<Seat, u32> {
-        let shared = Arc::new(Shared {
-            round: Mutex::default(),
-            changed: Condvar::new(),
-        });
-        let directory = Arc::new(directory);
+        messages: &Arc<MessageQueue>,
+    ) -> Result<ReaderThread, u32> {
+        let (shared, directory) = (Arc::new(SharedRound::default()), Arc::new(directory));
         let reader = Reader {
             tag,
             shared: Arc::clone(&shared),
             directory: Arc::clone(&directory),
             read: BlockingRead::new(settings),
             policy: ReadPolicy::new(settings.bytes, best_layout()),
-            lane: Lane::new(settings.bytes),
-            handover: Arc::clone(handover),
+            buffer: DoubleBuffer::new(settings.bytes),
+            messages: Arc::clone(messages),
         };
         let thread = spawn("everwatch-read", move || reader.run())?;
-        Ok(Seat {
+        Ok(ReaderThread {
             thread,
             shared,
             directory,
@@ -214,34 +227,34 @@ impl Seat {
     fn cancel(&self, round: &mut Round) {
         if round.is_inside {
             round.is_cancelled = true;
-            if waits::cancel_blocking(&self.thread).is_err() {
+            if cancel_blocking(&self.thread).is_err() {
                 let _ = self.directory.cancel();
             }
         }
     }
 
-    /// Cancels again and again until this is so, or the time is over. Whether it is so.
+    /// Cancels again and again until the round is so, or the time is over. Returns whether it is so.
     fn cancel_until(&self, is_so: impl Fn(&Round) -> bool) -> bool {
         let deadline = Instant::now() + RETURN_LIMIT;
-        let mut round = self.shared.round();
+        let mut round = self.shared.lock();
         while !is_so(&round) {
             if Instant::now() >= deadline {
                 return false;
             }
             self.cancel(&mut round);
-            let woken = self.shared.changed.wait_timeout(round, ASK_AGAIN);
+            let woken = self.shared.changed.wait_timeout(round, CANCEL_EVERY);
             round = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
         true
     }
 
     fn ask_to_stop(&self) {
-        self.shared.round().is_stopping = true;
+        self.shared.lock().is_stopping = true;
         self.shared.changed.notify_all();
     }
 
-    /// Ends the thread and closes the directory. `false` if the kernel does not let go of the
-    /// thread: then both are left to it.
+    /// Ends the thread and closes the directory. Returns false if the kernel does not let go of the thread:
+    /// both are left to it then.
     fn stop(self) -> bool {
         self.ask_to_stop();
         let is_gone = self.cancel_until(|round| round.is_gone);
@@ -252,76 +265,78 @@ impl Seat {
     }
 }
 
-/// The threads.
-pub(crate) struct Seats {
-    seats: HashMap<Tag, Seat>,
-    handover: Arc<Handover>,
+/// The threads of all directories.
+pub(crate) struct ReaderThreads {
+    threads: HashMap<Tag, ReaderThread>,
+    messages: Arc<MessageQueue>,
     counts: Closed,
 }
 
-impl Seats {
-    pub(crate) fn start() -> Crewed<Seats> {
-        let handover = Arc::new(Handover::default());
-        let seats = Seats {
-            seats: HashMap::new(),
-            handover: Arc::clone(&handover),
+impl ReaderThreads {
+    /// Starts the model. It has no thread before the first directory.
+    pub(crate) fn start() -> Threaded<ReaderThreads> {
+        let messages = Arc::new(MessageQueue::default());
+        let threads = ReaderThreads {
+            threads: HashMap::new(),
+            messages: Arc::clone(&messages),
             counts: Closed::default(),
         };
-        Crewed::new(seats, handover)
+        Threaded::new(threads, messages)
     }
 
-    fn end(&mut self, seat: Seat) {
-        if !seat.stop() {
+    /// Ends one thread, and counts it if it does not end.
+    fn end(&mut self, thread: ReaderThread) {
+        if !thread.stop() {
             self.counts.leaked += 1;
         }
     }
 }
 
-impl Crew for Seats {
+impl Workers for ReaderThreads {
     fn arm(
         &mut self,
         tag: Tag,
         directory: BorrowedHandle<'_>,
         settings: Settings,
     ) -> Result<(), Error> {
-        let failed = |stage| move |code| Error { stage, code };
-        let directory = BlockingDirectory::reopen(directory).map_err(failed(Stage::Open))?;
-        let seat = Seat::start(tag, directory, settings, &self.handover);
-        let seat = seat.map_err(failed(Stage::Start))?;
-        let has_left = seat.cancel_until(|round| round.over > 0 || round.is_gone);
-        let refused = seat.shared.round().failed;
+        let directory = BlockingDirectory::reopen(directory).map_err(Error::at(Stage::Open))?;
+        let thread = ReaderThread::start(tag, directory, settings, &self.messages);
+        let thread = thread.map_err(Error::at(Stage::Start))?;
+        let has_left = thread.cancel_until(|round| round.over > 0 || round.is_gone);
+        let refused = thread.shared.lock().failed;
         if has_left && refused.is_none() {
-            self.seats.insert(tag, seat);
+            self.threads.insert(tag, thread);
             return Ok(());
         }
-        self.end(seat);
+        self.end(thread);
         Err(match refused {
-            Some(code) => failed(Stage::Arm)(code),
-            None => failed(Stage::Worker)(ERROR_SEM_TIMEOUT),
+            Some(code) => Error::new(Stage::Arm, code),
+            None => Error::new(Stage::Worker, ERROR_SEM_TIMEOUT),
         })
     }
 
     fn retire(&mut self, tag: Tag) {
-        if let Some(seat) = self.seats.remove(&tag) {
-            self.end(seat);
+        if let Some(thread) = self.threads.remove(&tag) {
+            self.end(thread);
         }
     }
 
     fn resume(&mut self, tag: Tag) {
-        if let Some(seat) = self.seats.get(&tag) {
-            // The thread looks and waits under this lock, so it is either waiting or has looked.
-            drop(seat.shared.round());
-            seat.shared.changed.notify_all();
+        if let Some(thread) = self.threads.get(&tag) {
+            // The thread looks for the buffer and waits under this lock, so it either waits or has looked.
+            drop(thread.shared.lock());
+            thread.shared.changed.notify_all();
         }
     }
 
     fn fence(&mut self, number: u64) -> usize {
         let mut count = 0;
-        for seat in self.seats.values() {
-            let mut round = seat.shared.round();
-            if !round.is_gone && !seat.thread.is_finished() {
-                round.fence = Some((round.over + 2, number));
-                seat.cancel(&mut round);
+        for thread in self.threads.values() {
+            let mut round = thread.shared.lock();
+            if !round.is_gone && !thread.thread.is_finished() {
+                let until = round.over + READS_PER_FENCE;
+                round.fence = Some(RunningFence { number, until });
+                thread.cancel(&mut round);
                 count += 1;
             }
         }
@@ -329,20 +344,20 @@ impl Crew for Seats {
     }
 
     fn push_fence(&mut self) {
-        for seat in self.seats.values() {
-            let mut round = seat.shared.round();
+        for thread in self.threads.values() {
+            let mut round = thread.shared.lock();
             if round.fence.is_some() {
-                seat.cancel(&mut round);
+                thread.cancel(&mut round);
             }
         }
     }
 
     fn stop(&mut self) -> Closed {
-        for seat in self.seats.values() {
-            seat.ask_to_stop();
+        for thread in self.threads.values() {
+            thread.ask_to_stop();
         }
-        for (_, seat) in std::mem::take(&mut self.seats) {
-            self.end(seat);
+        for (_, thread) in std::mem::take(&mut self.threads) {
+            self.end(thread);
         }
         self.counts
     }

@@ -1,66 +1,24 @@
-//! Changes of one directory, awaited.
+//! The changes of one directory, awaited among the other operations of a completion loop.
 //!
-//! Two buffers: while the records in one are being looked at, the other is in the kernel. The read is
+//! There are two buffers: while the records in one are looked at, the other is in the kernel. The read is
 //! issued again before its records are handed out, and the kernel keeps what happens in between with the
-//! handle. The read is the proactor's: a future of [`DirectoryChanges::next`] may be dropped at any time.
+//! handle. The read belongs to the loop: a future of [`DirectoryChanges::next`] may be dropped at any time.
 
 use std::fmt;
-use std::io;
-use std::os::windows::io::{AsRawHandle, BorrowedHandle};
+use std::os::windows::io::BorrowedHandle;
 use std::sync::Arc;
 
-use everwatch_proactor::{Ended, Endpoint, Operation, Packets, Remote, Submission};
-use windows_sys::Win32::Foundation::{ERROR_IO_PENDING, ERROR_OPERATION_ABORTED};
-use windows_sys::Win32::System::IO::OVERLAPPED;
+use everwatch_proactor::native::error_code;
+use everwatch_proactor::{Endpoint, Packets, Remote, Submission};
+use windows_sys::Win32::Foundation::ERROR_OPERATION_ABORTED;
 
-use crate::common::check;
 use crate::completion::Completion;
 use crate::error::{Error, Stage};
-use crate::native::{self, Buffer, DirHandle, Filled, Target, best_layout};
+use crate::limits::{TagUse, check};
+use crate::native::{Buffer, DirHandle, Filled, ReadOperation, best_layout};
 use crate::policy::{ReadPolicy, Step};
-use crate::settings::{Layout, Settings};
-use crate::verdict::{Intent, ReadEnd};
-
-/// One read of a directory.
-struct ReadChanges {
-    endpoint: Arc<Endpoint>,
-    buffer: Buffer,
-    settings: Settings,
-    layout: Layout,
-}
-
-// SAFETY: the buffer is heap memory of the operation and is not touched before `finish`.
-unsafe impl Operation for ReadChanges {
-    type Output = (Ended, Buffer, Layout);
-
-    fn endpoint(&self) -> &Arc<Endpoint> {
-        &self.endpoint
-    }
-
-    unsafe fn issue(&mut self, overlapped: *mut OVERLAPPED) -> Result<u32, u32> {
-        let target = Target {
-            buffer: self.buffer.start(),
-            bytes: self.buffer.capacity(),
-            overlapped,
-            routine: None,
-        };
-        // SAFETY: the endpoint is open, and the table keeps OVERLAPPED and operation.
-        unsafe {
-            native::read(
-                self.endpoint.as_raw_handle(),
-                &self.settings,
-                self.layout,
-                target,
-            )?
-        };
-        // The call does not tell a pending read from a complete one; both post a packet.
-        Err(ERROR_IO_PENDING)
-    }
-
-    fn finish(self, ended: Ended) -> Self::Output {
-        (ended, self.buffer, self.layout)
-    }
-}
+use crate::settings::Settings;
+use crate::verdict::Intent;
 
 /// The changes of one directory, as they come.
 ///
@@ -99,13 +57,13 @@ pub struct DirectoryChanges {
     endpoint: Arc<Endpoint>,
     settings: Settings,
     policy: ReadPolicy,
-    /// None after the read has ended with an error.
-    read: Option<Submission<ReadChanges>>,
+    /// `None` after the read has ended with an error.
+    read: Option<Submission<ReadOperation>>,
     /// The buffer that is not in the kernel.
     spare: Option<Buffer>,
     /// The records that the last [`Completion::Changes`] lends.
     last: Option<Filled>,
-    /// Records were lost when the read was issued again. It is reported next.
+    /// Records were lost, which was not reported yet.
     is_lost: bool,
     /// The Win32 error because of which there is no read.
     failed: u32,
@@ -121,22 +79,20 @@ impl fmt::Debug for DirectoryChanges {
 }
 
 impl DirectoryChanges {
-    /// Opens the directory again by its handle, which may be closed when this returns, and issues the
-    /// first read: what happens from then on is reported.
+    /// Opens the directory again by its handle, which may be closed when this returns, and issues the first
+    /// read: changes from then on are reported. Blocks for as long as the open takes.
     ///
     /// # Errors
-    /// Impossible settings, a handle that is no directory's, and what ReadDirectoryChangesW says.
+    /// Impossible settings, a handle that is no directory's, and what ReadDirectoryChangesW reports.
     pub fn start(
         remote: &Remote,
         directory: BorrowedHandle<'_>,
         settings: Settings,
     ) -> Result<DirectoryChanges, Error> {
-        check(false, directory, &settings)?;
-        let failed = |stage| move |code| Error { stage, code };
-        let handle = DirHandle::reopen(directory).map_err(failed(Stage::Open))?;
+        check(TagUse::Free, directory, &settings)?;
+        let handle = DirHandle::reopen(directory).map_err(Error::at(Stage::Open))?;
         let endpoint = Endpoint::of_handle(remote, handle.into_handle().into(), Packets::Always);
-        let code = |error: io::Error| error.raw_os_error().unwrap_or(0).cast_unsigned();
-        let endpoint = endpoint.map_err(|error| failed(Stage::Arm)(code(error)))?;
+        let endpoint = endpoint.map_err(|error| Error::new(Stage::Arm, error_code(&error)))?;
         let mut changes = DirectoryChanges {
             endpoint: Arc::new(endpoint),
             settings,
@@ -150,20 +106,16 @@ impl DirectoryChanges {
         changes.issue(Buffer::new(settings.bytes));
         match changes.read {
             Some(_) => Ok(changes),
-            None => Err(failed(Stage::Arm)(changes.failed)),
+            None => Err(Error::new(Stage::Arm, changes.failed)),
         }
     }
 
     /// Puts a read into this buffer into the kernel, or notes why it does not go there.
     fn issue(&mut self, mut buffer: Buffer) {
         loop {
-            let operation = ReadChanges {
-                endpoint: Arc::clone(&self.endpoint),
-                buffer,
-                settings: self.settings,
-                layout: self.policy.layout(),
-            };
-            let (ended, same, _) = match self.endpoint.remote().submit(operation).at_once() {
+            let layout = self.policy.layout();
+            let read = ReadOperation::new(&self.endpoint, buffer, self.settings, layout);
+            let refused = match self.endpoint.remote().submit(read).at_once() {
                 Ok(refused) => refused,
                 Err(pending) => {
                     self.policy.accepted();
@@ -171,16 +123,16 @@ impl DirectoryChanges {
                     return;
                 }
             };
-            match self.policy.refused(ended.error) {
+            match self.policy.refused(refused.end().error) {
                 Step::Fail { code } => return self.failed = code,
                 Step::IssueAfterLoss => self.is_lost = true,
                 Step::HandOver { .. } | Step::Issue | Step::IssueFirst => {}
             }
-            buffer = same;
+            buffer = refused.into_buffer();
         }
     }
 
-    /// Waits for the next completion. The read has been issued again before this returns, except with
+    /// Waits for the next completion. The read was issued again before this returns, except with
     /// [`Completion::Failed`], after which every call returns the same.
     ///
     /// A future that is dropped loses nothing: the next one returns what has come meanwhile.
@@ -195,41 +147,34 @@ impl DirectoryChanges {
             let Some(read) = &mut self.read else {
                 return Completion::Failed { code: self.failed };
             };
-            let (ended, buffer, layout) = read.await;
+            let finished = read.await;
             self.read = None;
-            let end = ReadEnd {
-                error: ended.error,
-                status: ended.status,
-                bytes: ended.bytes,
-            };
-            match self.policy.completed(end, Intent::Continue) {
+            match self.policy.completed(finished.end(), Intent::Continue) {
                 Step::HandOver { bytes } => {
                     let spare = self.spare.take();
                     self.issue(spare.unwrap_or_else(|| Buffer::new(self.settings.bytes)));
-                    // SAFETY: the read into this buffer has ended.
-                    let filled = unsafe { Filled::new(buffer, bytes, layout) };
-                    let filled = self.last.insert(filled);
+                    let filled = self.last.insert(finished.into_filled(bytes));
                     return Completion::Changes {
                         bytes: filled.bytes(),
-                        layout,
+                        layout: filled.layout(),
                     };
                 }
                 Step::IssueAfterLoss => {
                     self.is_lost = true;
-                    self.issue(buffer);
+                    self.issue(finished.into_buffer());
                 }
                 // The close of the loop has cancelled it, and takes no other.
                 Step::Issue | Step::IssueFirst if self.endpoint.remote().is_closed() => {
                     self.failed = ERROR_OPERATION_ABORTED;
                 }
-                Step::Issue | Step::IssueFirst => self.issue(buffer),
+                Step::Issue | Step::IssueFirst => self.issue(finished.into_buffer()),
                 Step::Fail { code } => self.failed = code,
             }
         }
     }
 
-    /// Cancels the read, waits for its packet, and closes the directory: it can be removed and made again
-    /// when this returns. Dropped before, it does the same later.
+    /// Cancels the read, waits for its packet, and closes the directory: it can be removed and made again when
+    /// this returns. Dropped before that, it does the same later.
     pub async fn close(mut self) {
         if let Some(read) = self.read.take() {
             read.cancel();

@@ -1,16 +1,17 @@
-//! What the caller asks of a thread that has a desk, and the thread's loop.
+//! Commands of the caller to a thread that has a read set, and the loop of that thread.
 
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use crate::completion::Closed;
-use crate::double_buffer::Lane;
-use crate::message_queue::{Handover, Parcel};
+use crate::double_buffer::DoubleBuffer;
+use crate::message_queue::{Message, MessageQueue};
 use crate::native::DirHandle;
-use crate::read_set::{Desk, Source};
+use crate::overlapped::Outcome;
+use crate::read_set::{PacketSource, ReadSet};
 use crate::settings::{Settings, Tag};
 
-/// A request to a reading thread. Each reply is sent when the request has been carried out.
+/// A command to a thread that reads. Each reply is sent when the command was carried out.
 pub(crate) enum Command {
     Arm {
         tag: Tag,
@@ -22,37 +23,41 @@ pub(crate) enum Command {
         tag: Tag,
         reply: SyncSender<()>,
     },
+    /// The buffer of this directory is back.
     Resume(Tag),
+    /// Begin the fence of this number.
     Fence(u64),
     Stop {
         reply: SyncSender<Closed>,
     },
 }
 
-/// A source whose wait is ended by commands as well.
-pub(crate) trait Commanded: Source {
+/// A packet source whose wait is also ended by commands.
+pub(crate) trait CommandSource: PacketSource {
+    /// The next command, if there is one.
     fn command(&mut self) -> Option<Command>;
 }
 
-/// A pass takes what each read has and reads again. One that starves meanwhile waits for the caller,
-/// who collects during a fence, and then once more for what the kernel kept. Afterwards only what
-/// is newer than the fence can come, so there is no third pass.
-const FENCE_PASSES: u32 = 2;
+/// How often a fence takes what each read has and reads again. A read that starves in the first pass waits for
+/// the caller, who collects during a fence; the second pass takes what the kernel collected meanwhile. What
+/// comes after that is newer than the fence.
+const PASSES_PER_FENCE: u32 = 2;
 
-struct Fence {
+struct RunningFence {
     number: u64,
+    /// How many are done.
     passes: u32,
 }
 
-/// Reads until it is told to stop. Commands go before packets: a directory that is to go need not
-/// be read first.
-pub(crate) fn work(source: impl Commanded, handover: &Arc<Handover>) {
-    let mut desk = Desk::new(source);
-    let mut hand_over =
-        |tag: Tag, lane: &Arc<Lane>, outcome| handover.push_outcome(tag, lane, outcome);
-    let mut fence: Option<Fence> = None;
+/// Reads until it must stop. Commands come before packets: a directory that must go need not be read first.
+pub(crate) fn work(source: impl CommandSource, messages: &Arc<MessageQueue>) {
+    let mut reads = ReadSet::new(source);
+    let mut deliver = |tag: Tag, buffer: &Arc<DoubleBuffer>, outcome: Outcome| {
+        messages.push_outcome(tag, buffer, outcome);
+    };
+    let mut fence: Option<RunningFence> = None;
     loop {
-        while let Some(command) = desk.source.command() {
+        while let Some(command) = reads.source.command() {
             match command {
                 Command::Arm {
                     tag,
@@ -60,36 +65,35 @@ pub(crate) fn work(source: impl Commanded, handover: &Arc<Handover>) {
                     settings,
                     reply,
                 } => {
-                    let lane = Lane::new(settings.bytes);
-                    let _ = reply.send(desk.arm(tag, directory, settings, lane));
+                    let _ = reply.send(reads.arm(tag, directory, settings));
                 }
                 Command::Retire { tag, reply } => {
-                    desk.retire(tag);
+                    reads.retire(tag);
                     let _ = reply.send(());
                 }
-                Command::Resume(tag) => desk.resume(tag, &mut hand_over),
-                Command::Fence(number) => fence = Some(Fence { number, passes: 0 }),
+                Command::Resume(tag) => reads.resume(tag, &mut deliver),
+                Command::Fence(number) => fence = Some(RunningFence { number, passes: 0 }),
                 Command::Stop { reply } => {
-                    desk.stop();
-                    let _ = reply.send(desk.counts);
+                    reads.stop();
+                    let _ = reply.send(reads.counts);
                     return;
                 }
             }
         }
-        if let Some(running) = fence.as_mut().filter(|_| !desk.is_starving()) {
-            if running.passes < FENCE_PASSES {
-                desk.fence(&mut hand_over);
+        if let Some(running) = fence.as_mut().filter(|_| !reads.is_starving()) {
+            if running.passes < PASSES_PER_FENCE {
+                reads.fence(&mut deliver);
                 running.passes += 1;
             }
-            if !desk.is_starving() {
-                handover.push(Parcel::Fenced(running.number));
+            if !reads.is_starving() {
+                messages.push(Message::Fenced(running.number));
                 fence = None;
             }
             // A command may have come while the fence waited, and nothing wakes for it again.
             continue;
         }
-        if !desk.settle_next(&mut hand_over) {
-            desk.pump(None);
+        if !reads.settle_next(&mut deliver) {
+            reads.pump(None);
         }
     }
 }

@@ -1,28 +1,32 @@
-//! The second buffer of one directory, on its way between who reads and who is told.
+//! The double buffer of one directory: the second of its two buffers, on its way between the thread that reads
+//! and the caller that looks at records.
 //!
-//! There are two buffers to a directory and no more. While the records in one are being looked at,
-//! the other is in the kernel; when that comes back first, the read waits for a buffer, and the
-//! kernel collects meanwhile. So memory is bounded, and a slow reader costs an overflow at worst.
+//! While the records in one buffer are looked at, the other is in the kernel. When that comes back first, the
+//! read starves until a buffer returns, and the kernel collects meanwhile. So memory is bounded, and a slow
+//! caller costs an overflow at worst.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::native::{Buffer, Filled};
 
+/// Where the second buffer is.
 enum Spare {
     Here(Buffer),
+    /// In the kernel, or with the caller.
     Away,
-    /// Away, and who reads waits for it.
+    /// Away, and the read starves for it.
     Wanted,
 }
 
-/// See the head of the module.
-pub(crate) struct Lane {
+/// The second buffer of a directory. Any thread may take it or give it back.
+pub(crate) struct DoubleBuffer {
     spare: Mutex<Spare>,
 }
 
-impl Lane {
-    pub(crate) fn new(bytes: u32) -> Arc<Lane> {
-        Arc::new(Lane {
+impl DoubleBuffer {
+    /// A second buffer of this many bytes.
+    pub(crate) fn new(bytes: u32) -> Arc<DoubleBuffer> {
+        Arc::new(DoubleBuffer {
             spare: Mutex::new(Spare::Here(Buffer::new(bytes))),
         })
     }
@@ -31,7 +35,7 @@ impl Lane {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The buffer, or a note that it is wanted.
+    /// Takes the buffer, or notes that it is wanted.
     pub(crate) fn take(&self) -> Option<Buffer> {
         let mut spare = self.spare();
         match std::mem::replace(&mut *spare, Spare::Wanted) {
@@ -43,44 +47,45 @@ impl Lane {
         }
     }
 
-    /// Brings the buffer back. Whether it is wanted.
+    /// Gives the buffer back. Returns whether the read starves for it.
     pub(crate) fn give(&self, buffer: Buffer) -> bool {
         let before = std::mem::replace(&mut *self.spare(), Spare::Here(buffer));
         matches!(before, Spare::Wanted)
     }
 }
 
-/// Records that are being looked at. The buffer goes back to its lane even if that panics.
-pub(crate) struct Loan<'a> {
+/// Records that the caller looks at. Their buffer goes back even if that panics.
+pub(crate) struct LentRecords<'a> {
+    /// `None` when the buffer went back.
     filled: Option<Filled>,
-    lane: &'a Lane,
+    owner: &'a DoubleBuffer,
 }
 
-impl<'a> Loan<'a> {
-    pub(crate) fn new(filled: Filled, lane: &'a Lane) -> Loan<'a> {
-        Loan {
+impl<'a> LentRecords<'a> {
+    /// Lends records of a directory with this double buffer.
+    pub(crate) fn new(filled: Filled, owner: &'a DoubleBuffer) -> LentRecords<'a> {
+        LentRecords {
             filled: Some(filled),
-            lane,
+            owner,
         }
     }
 
+    /// The records.
     pub(crate) fn filled(&self) -> &Filled {
-        self.filled
-            .as_ref()
-            .expect("there until it is brought back")
+        self.filled.as_ref().expect("there until it goes back")
     }
 
-    /// Brings the buffer back. Whether it is wanted.
+    /// Gives the buffer back. Returns whether the read starves for it.
     pub(crate) fn end(mut self) -> bool {
         let filled = self.filled.take();
-        filled.is_some_and(|filled| self.lane.give(filled.into_buffer()))
+        filled.is_some_and(|filled| self.owner.give(filled.into_buffer()))
     }
 }
 
-impl Drop for Loan<'_> {
+impl Drop for LentRecords<'_> {
     fn drop(&mut self) {
         if let Some(filled) = self.filled.take() {
-            self.lane.give(filled.into_buffer());
+            self.owner.give(filled.into_buffer());
         }
     }
 }

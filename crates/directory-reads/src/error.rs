@@ -1,4 +1,4 @@
-//! Why a directory could not be read: the step that failed and what Windows said.
+//! Errors: the step at which reading a directory failed, and the Win32 error of Windows.
 
 use std::fmt;
 
@@ -20,13 +20,39 @@ pub enum Stage {
     Worker,
 }
 
-/// A failure, with the Win32 error code that Windows gave for it.
+/// A failure: the step that failed, and the Win32 error that Windows gave for it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Error {
+    stage: Stage,
+    code: u32,
+}
+
+impl Error {
+    pub(crate) fn new(stage: Stage, code: u32) -> Error {
+        Error { stage, code }
+    }
+
+    /// Makes errors of one step, for `map_err`.
+    #[cfg(windows)]
+    pub(crate) fn at(stage: Stage) -> impl Fn(u32) -> Error {
+        move |code| Error { stage, code }
+    }
+
+    /// The completion loop that a model runs on could not be made.
+    #[cfg(windows)]
+    pub(crate) fn of_start(error: &std::io::Error) -> Error {
+        Error::new(Stage::Start, everwatch_proactor::native::error_code(error))
+    }
+
     /// The step that failed.
-    pub stage: Stage,
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
     /// The Win32 error.
-    pub code: u32,
+    pub fn code(&self) -> u32 {
+        self.code
+    }
 }
 
 impl fmt::Display for Error {
@@ -39,7 +65,7 @@ impl fmt::Display for Error {
             Stage::Arm => "issuing the first read",
             Stage::Worker => "the worker answering",
         };
-        let system = of_code(self.code);
+        let system = std::io::Error::from(*self);
         write!(formatter, "{step} failed: {system}")
     }
 }
@@ -48,20 +74,6 @@ impl std::error::Error for Error {}
 
 impl From<Error> for std::io::Error {
     fn from(error: Error) -> std::io::Error {
-        of_code(error.code)
+        std::io::Error::from_raw_os_error(error.code.cast_signed())
     }
-}
-
-/// Why the completion loop that a model runs on could not be made.
-#[cfg(windows)]
-pub(crate) fn of_start(error: std::io::Error) -> Error {
-    Error {
-        stage: Stage::Start,
-        code: error.raw_os_error().unwrap_or(0).cast_unsigned(),
-    }
-}
-
-/// A Win32 error as std has it.
-fn of_code(code: u32) -> std::io::Error {
-    std::io::Error::from_raw_os_error(code.cast_signed())
 }

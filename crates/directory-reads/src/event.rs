@@ -1,172 +1,144 @@
-//! An event to each directory, and a thread to each 63 of them.
+//! The model `event`: an event for each directory, and a thread for each 63 of them.
 //!
-//! One wait takes 64 handles. The first is the group's own event, by which commands come and which
-//! therefore goes before all records. A group whose last directory has gone ends.
+//! One wait takes 64 handles. The first is the group's own event, by which commands come; it therefore comes
+//! before all records. A group ends when its last directory has left.
 
 use std::collections::{HashSet, VecDeque};
 use std::os::windows::io::BorrowedHandle;
-use std::ptr::null_mut;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use everwatch_proactor::native::{Packet, milliseconds, spawn};
-use windows_sys::Win32::Foundation::{ERROR_GEN_FAILURE, HANDLE};
-use windows_sys::Win32::System::IO::OVERLAPPED;
+use everwatch_proactor::native::{milliseconds, spawn};
+use windows_sys::Win32::Foundation::ERROR_GEN_FAILURE;
 
-use crate::commands::{Command, Commanded, work};
-use crate::common::{AFTER_A_FAILED_WAIT, add};
+use crate::commands::{Command, CommandSource, work};
 use crate::completion::Closed;
 use crate::error::{Error, Stage};
-use crate::message_queue::Handover;
-use crate::native::waits::{Event, MOST_HANDLES, wait_for_one};
-use crate::native::{ChangeRead, DirHandle, Pending, Via, signalled as packet_of_event};
-use crate::read_set::Source;
+use crate::limits::AFTER_A_FAILED_WAIT;
+use crate::message_queue::MessageQueue;
+use crate::native::{DirHandle, Event, EventSet, HANDLES_PER_WAIT, Via};
+use crate::read_set::{Arrival, PacketSource};
 use crate::settings::{Settings, Tag};
-use crate::threaded::{Crew, Crewed};
+use crate::threaded::{Threaded, Workers};
 
-/// The directories of one group.
-const MOST: usize = MOST_HANDLES - 1;
+/// The directories of one group: what a wait takes besides the group's own event.
+const DIRECTORIES_PER_GROUP: usize = HANDLES_PER_WAIT - 1;
 
-/// How commands come to a group.
-struct Door {
+/// The key of the group's own event. No directory has it.
+const COMMANDS_KEY: usize = 0;
+
+/// The commands on their way to a group.
+struct CommandQueue {
     commands: Mutex<VecDeque<Command>>,
-    event: Event,
+    /// Set when there are some.
+    event: Arc<Event>,
 }
 
-struct Watched {
-    key: usize,
-    event: Event,
-    /// Of the read whose end the event tells; null before it has been issued.
-    overlapped: *mut OVERLAPPED,
-}
-
-/// The events of one group.
-struct Events {
-    door: Arc<Door>,
-    watched: Vec<Watched>,
-    /// The door's event, then those of `watched`, in their order.
-    handles: Vec<HANDLE>,
-}
-
-// SAFETY: the handles are those of the events next to them and may be waited for on any thread;
-// the addresses are followed only while the desk holds their reads.
-unsafe impl Send for Events {}
-
-impl Events {
-    fn new(door: Arc<Door>) -> Events {
-        let handles = vec![door.event.raw()];
-        Events {
-            door,
-            watched: Vec::new(),
-            handles,
-        }
-    }
-}
-
-impl Source for Events {
-    fn attach(&mut self, _: &DirHandle, key: usize) -> Result<Via, u32> {
-        let event = Event::new()?;
-        let via = Via::Event(event.raw());
-        self.handles.push(event.raw());
-        self.watched.push(Watched {
-            key,
-            event,
-            overlapped: null_mut(),
-        });
-        Ok(via)
-    }
-
-    fn issued(&mut self, key: usize, read: &ChangeRead<Pending>) {
-        let watched = self.watched.iter_mut().find(|watched| watched.key == key);
-        if let Some(watched) = watched {
-            watched.overlapped = read.address();
-        }
-    }
-
-    fn detach(&mut self, key: usize, _: bool) {
-        self.watched.retain(|watched| watched.key != key);
-        self.handles.truncate(1);
-        let events = self.watched.iter().map(|watched| watched.event.raw());
-        self.handles.extend(events);
-    }
-
-    fn pump(&mut self, timeout: Option<Duration>, arrived: &mut VecDeque<Packet>) -> usize {
-        let mut time = timeout.map_or(u32::MAX, milliseconds);
-        let mut first = 0;
-        let mut count = 0;
-        while first < self.handles.len() {
-            // SAFETY: the door and the watched hold the events, and a group has at most 64.
-            let signalled = match unsafe { wait_for_one(&self.handles[first..], time) } {
-                Ok(Some(signalled)) => first + signalled,
-                Ok(None) => break,
-                Err(_) => {
-                    std::thread::sleep(AFTER_A_FAILED_WAIT);
-                    break;
-                }
-            };
-            let watched = signalled.checked_sub(1).map(|at| &self.watched[at]);
-            // SAFETY: the read of a watched directory is held by the desk until it is detached.
-            let packet = watched
-                .and_then(|watched| unsafe { packet_of_event(watched.key, watched.overlapped) });
-            count += usize::from(packet.is_some());
-            arrived.extend(packet);
-            first = signalled + 1;
-            time = 0;
-        }
-        count
-    }
-}
-
-impl Commanded for Events {
-    fn command(&mut self) -> Option<Command> {
-        self.door.commands().pop_front()
-    }
-}
-
-impl Door {
+impl CommandQueue {
     fn commands(&self) -> MutexGuard<'_, VecDeque<Command>> {
         self.commands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// The events of one group as a source of packets and commands.
+struct GroupEvents {
+    commands: Arc<CommandQueue>,
+    /// That of the commands first.
+    events: EventSet,
+}
+
+impl GroupEvents {
+    fn new(commands: Arc<CommandQueue>) -> GroupEvents {
+        let mut events = EventSet::default();
+        events.add(COMMANDS_KEY, Arc::clone(&commands.event));
+        GroupEvents { commands, events }
+    }
+}
+
+impl PacketSource for GroupEvents {
+    fn attach(&mut self, _: &DirHandle, key: usize) -> Result<Via, u32> {
+        let event = Arc::new(Event::new()?);
+        self.events.add(key, Arc::clone(&event));
+        Ok(Via::Event(event))
+    }
+
+    fn detach(&mut self, key: usize) {
+        self.events.remove(key);
+    }
+
+    fn pump(&mut self, timeout: Option<Duration>, arrived: &mut VecDeque<Arrival>) -> usize {
+        let mut time = timeout.map_or(u32::MAX, milliseconds);
+        let (mut first, mut count) = (0, 0);
+        loop {
+            match self.events.wait(first, time) {
+                Ok(Some((at, key))) => {
+                    if key != COMMANDS_KEY {
+                        arrived.push_back(Arrival::Signalled(key));
+                        count += 1;
+                    }
+                    // The others may be set as well: look at them, without waiting.
+                    (first, time) = (at + 1, 0);
+                }
+                Ok(None) => return count,
+                Err(_) => {
+                    std::thread::sleep(AFTER_A_FAILED_WAIT);
+                    return count;
+                }
+            }
+        }
+    }
+}
+
+impl CommandSource for GroupEvents {
+    fn command(&mut self) -> Option<Command> {
+        self.commands.commands().pop_front()
+    }
+}
+
+/// The caller's hold on one group and its thread.
 struct Group {
-    door: Arc<Door>,
+    commands: Arc<CommandQueue>,
     thread: JoinHandle<()>,
     tags: HashSet<Tag>,
 }
 
 impl Group {
-    fn start(handover: &Arc<Handover>) -> Result<Group, u32> {
-        let door = Arc::new(Door {
+    fn start(messages: &Arc<MessageQueue>) -> Result<Group, u32> {
+        let commands = Arc::new(CommandQueue {
             commands: Mutex::default(),
-            event: Event::new()?,
+            event: Arc::new(Event::new()?),
         });
-        let (events, handover) = (Events::new(Arc::clone(&door)), Arc::clone(handover));
-        let thread = spawn("everwatch-event", move || work(events, &handover))?;
+        let (events, messages) = (
+            GroupEvents::new(Arc::clone(&commands)),
+            Arc::clone(messages),
+        );
+        let thread = spawn("everwatch-event", move || work(events, &messages))?;
         Ok(Group {
-            door,
+            commands,
             thread,
             tags: HashSet::new(),
         })
     }
 
+    /// Sends a command, which also ends the wait of the thread.
     fn send(&self, command: Command) -> Result<(), u32> {
         if self.thread.is_finished() {
             return Err(ERROR_GEN_FAILURE);
         }
-        self.door.commands().push_back(command);
-        self.door.event.set()
+        self.commands.commands().push_back(command);
+        self.commands.event.set()
     }
 
-    /// Asks the thread to end; what to wait for, if it can be asked.
+    /// Asks the thread to end. Returns what to wait for, if it can be asked.
     fn ask_to_stop(&self) -> Option<Receiver<Closed>> {
         let (reply, answer) = sync_channel(1);
         let sent = self.send(Command::Stop { reply });
         (sent.is_ok() || self.thread.is_finished()).then_some(answer)
     }
 
+    /// Waits for the end of the thread. One that could not be asked is left to itself.
     fn join(self, answer: Option<Receiver<Closed>>) -> Closed {
         let Some(answer) = answer else {
             return Closed::default();
@@ -178,58 +150,58 @@ impl Group {
 }
 
 /// The groups, and which directory is in which.
-pub(crate) struct Groups {
+pub(crate) struct EventGroups {
     groups: Vec<Group>,
-    handover: Arc<Handover>,
+    messages: Arc<MessageQueue>,
     counts: Closed,
 }
 
-impl Groups {
-    pub(crate) fn start() -> Crewed<Groups> {
-        let handover = Arc::new(Handover::default());
-        let groups = Groups {
+impl EventGroups {
+    /// Starts the model. It has no thread before the first directory.
+    pub(crate) fn start() -> Threaded<EventGroups> {
+        let messages = Arc::new(MessageQueue::default());
+        let groups = EventGroups {
             groups: Vec::new(),
-            handover: Arc::clone(&handover),
+            messages: Arc::clone(&messages),
             counts: Closed::default(),
         };
-        Crewed::new(groups, handover)
+        Threaded::new(groups, messages)
     }
 
-    /// A group with room.
-    fn roomy(&mut self) -> Result<usize, u32> {
-        let at = self.groups.iter().position(|group| group.tags.len() < MOST);
-        if let Some(at) = at {
+    /// The place of a group that can take another directory.
+    fn with_space(&mut self) -> Result<usize, u32> {
+        let has_space = |group: &Group| group.tags.len() < DIRECTORIES_PER_GROUP;
+        if let Some(at) = self.groups.iter().position(has_space) {
             return Ok(at);
         }
-        self.groups.push(Group::start(&self.handover)?);
+        self.groups.push(Group::start(&self.messages)?);
         Ok(self.groups.len() - 1)
     }
 
-    fn of(&self, tag: Tag) -> Option<usize> {
-        self.groups
-            .iter()
-            .position(|group| group.tags.contains(&tag))
+    /// The place of the group of a directory.
+    fn group_of(&self, tag: Tag) -> Option<usize> {
+        let is_in = |group: &Group| group.tags.contains(&tag);
+        self.groups.iter().position(is_in)
     }
 
     fn end_if_empty(&mut self, at: usize) {
         if self.groups[at].tags.is_empty() {
             let group = self.groups.swap_remove(at);
             let answer = group.ask_to_stop();
-            add(&mut self.counts, group.join(answer));
+            self.counts += group.join(answer);
         }
     }
 }
 
-impl Crew for Groups {
+impl Workers for EventGroups {
     fn arm(
         &mut self,
         tag: Tag,
         directory: BorrowedHandle<'_>,
         settings: Settings,
     ) -> Result<(), Error> {
-        let failed = |stage| move |code| Error { stage, code };
-        let directory = DirHandle::reopen(directory).map_err(failed(Stage::Open))?;
-        let at = self.roomy().map_err(failed(Stage::Start))?;
+        let directory = DirHandle::reopen(directory).map_err(Error::at(Stage::Open))?;
+        let at = self.with_space().map_err(Error::at(Stage::Start))?;
         let (reply, answer) = sync_channel(1);
         let command = Command::Arm {
             tag,
@@ -237,10 +209,12 @@ impl Crew for Groups {
             settings,
             reply,
         };
-        let sent = self.groups[at].send(command).map_err(failed(Stage::Worker));
+        let sent = self.groups[at]
+            .send(command)
+            .map_err(Error::at(Stage::Worker));
         let armed = sent.and_then(|()| {
             let answer = answer.recv().unwrap_or(Err(ERROR_GEN_FAILURE));
-            answer.map_err(failed(Stage::Arm))
+            answer.map_err(Error::at(Stage::Arm))
         });
         match armed {
             Ok(()) => {
@@ -252,7 +226,7 @@ impl Crew for Groups {
     }
 
     fn retire(&mut self, tag: Tag) {
-        let Some(at) = self.of(tag) else { return };
+        let Some(at) = self.group_of(tag) else { return };
         let (reply, answer) = sync_channel(1);
         if self.groups[at].send(Command::Retire { tag, reply }).is_ok() {
             let _ = answer.recv();
@@ -262,7 +236,7 @@ impl Crew for Groups {
     }
 
     fn resume(&mut self, tag: Tag) {
-        if let Some(at) = self.of(tag) {
+        if let Some(at) = self.group_of(tag) {
             let _ = self.groups[at].send(Command::Resume(tag));
         }
     }
@@ -278,7 +252,7 @@ impl Crew for Groups {
     fn stop(&mut self) -> Closed {
         let asked: Vec<_> = self.groups.iter().map(Group::ask_to_stop).collect();
         for (group, answer) in self.groups.drain(..).zip(asked) {
-            add(&mut self.counts, group.join(answer));
+            self.counts += group.join(answer);
         }
         self.counts
     }

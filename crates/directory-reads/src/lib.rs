@@ -79,7 +79,7 @@
 //! # Portable parts
 //!
 //! [`records`], [`verdict`], [`Settings`] and the words around them are there on every system; the rest is
-//! for Windows, and stands on the completion loop of `everwatch-proactor`, whose feature `seam` has every
+//! for Windows, and stands on the completion loop of `everwatch-proactor`, whose feature `fault-injection` has every
 //! system call recorded and made to fail.
 
 #![cfg_attr(
@@ -108,13 +108,13 @@ mod changes;
 #[cfg(windows)]
 mod commands;
 #[cfg(windows)]
-mod common;
-#[cfg(windows)]
 mod double_buffer;
 #[cfg(windows)]
 mod event;
 #[cfg(windows)]
 mod isolated;
+#[cfg(windows)]
+mod limits;
 #[cfg(windows)]
 mod message_queue;
 #[cfg(windows)]
@@ -128,6 +128,8 @@ mod read_set;
 #[cfg(windows)]
 mod reads;
 #[cfg(windows)]
+mod start;
+#[cfg(windows)]
 mod threaded;
 
 pub use completion::{Closed, Collected, Completion, Model};
@@ -140,4 +142,6 @@ pub use changes::DirectoryChanges;
 #[cfg(windows)]
 pub use isolated::serve_isolated;
 #[cfg(windows)]
-pub use reads::{DirectoryReads, Waker, reads};
+pub use reads::{DirectoryReads, Waker};
+#[cfg(windows)]
+pub use start::reads;

@@ -1,163 +1,171 @@
-//! What reading threads leave for the caller to collect.
+//! The message queue between the threads that read and the caller that collects.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::completion::Completion;
-use crate::double_buffer::{Lane, Loan};
+use crate::double_buffer::{DoubleBuffer, LentRecords};
 use crate::native::Filled;
 use crate::overlapped::Outcome;
 use crate::reads::Ring;
 use crate::settings::Tag;
 
-/// What happened to one directory, or to a fence.
-pub(crate) enum Parcel {
-    Changes(Tag, Arc<Lane>, Filled),
+/// One message of a thread that reads: about a directory, or about a fence.
+pub(crate) enum Message {
+    /// Records, and where their buffer goes afterwards.
+    Changes(Tag, Arc<DoubleBuffer>, Filled),
     Lost(Tag),
+    /// The Win32 error with which the read ended.
     Failed(Tag, u32),
     /// Everything that came before the fence of this number is in front of this.
     Fenced(u64),
 }
 
-impl Parcel {
+impl Message {
     fn tag(&self) -> Option<Tag> {
         match self {
-            Parcel::Changes(tag, ..) | Parcel::Lost(tag) | Parcel::Failed(tag, _) => Some(*tag),
-            Parcel::Fenced(_) => None,
+            Message::Changes(tag, ..) | Message::Lost(tag) | Message::Failed(tag, _) => Some(*tag),
+            Message::Fenced(_) => None,
         }
     }
 }
 
-#[derive(Default)]
-struct Inbox {
-    parcels: VecDeque<Parcel>,
-    is_rung: bool,
-}
-
-/// What one parcel came to.
-pub(crate) enum Opened {
+/// What receiving one message came to.
+pub(crate) enum Received {
+    /// There was none.
     Nothing,
+    /// It was delivered.
     Delivered,
-    /// Delivered, and the directory's thread waits for the buffer that has come back with it.
+    /// It was delivered, and the read of this directory starves for the buffer that has come back with it.
     Wanted(Tag),
+    /// It was the end of this fence.
     Fenced(u64),
 }
 
-/// See the head of the module.
 #[derive(Default)]
-pub(crate) struct Handover {
-    inbox: Mutex<Inbox>,
+struct Queue {
+    messages: VecDeque<Message>,
+    /// The waker was rung since the last wait.
+    is_rung: bool,
+}
+
+/// The messages that were not received yet. Memory is bounded by the buffers: each directory has two.
+#[derive(Default)]
+pub(crate) struct MessageQueue {
+    queue: Mutex<Queue>,
     changed: Condvar,
 }
 
-impl Handover {
-    fn inbox(&self) -> MutexGuard<'_, Inbox> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+impl MessageQueue {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn push(&self, parcel: Parcel) {
-        self.inbox().parcels.push_back(parcel);
+    /// Appends a message.
+    pub(crate) fn push(&self, message: Message) {
+        self.queue().messages.push_back(message);
         self.changed.notify_all();
     }
 
-    /// Leaves what a completion came to.
-    pub(crate) fn push_outcome(&self, tag: Tag, lane: &Arc<Lane>, outcome: Outcome) {
+    /// Appends what a completion came to.
+    pub(crate) fn push_outcome(&self, tag: Tag, buffer: &Arc<DoubleBuffer>, outcome: Outcome) {
         if let Some(filled) = outcome.changes {
-            self.push(Parcel::Changes(tag, Arc::clone(lane), filled));
+            self.push(Message::Changes(tag, Arc::clone(buffer), filled));
         }
         if outcome.is_lost {
             self.push_lost(tag);
         }
         if let Some(code) = outcome.failed {
-            self.push(Parcel::Failed(tag, code));
+            self.push(Message::Failed(tag, code));
         }
     }
 
-    /// Leaves that records were lost, unless that is the last that was left for the directory.
+    /// Appends that records were lost, unless that is the last message about the directory already.
     pub(crate) fn push_lost(&self, tag: Tag) {
-        let mut inbox = self.inbox();
-        let mut of_tag = inbox
-            .parcels
+        let mut queue = self.queue();
+        let mut of_tag = queue
+            .messages
             .iter()
             .rev()
-            .filter(|parcel| parcel.tag() == Some(tag));
-        if !matches!(of_tag.next(), Some(Parcel::Lost(_))) {
-            inbox.parcels.push_back(Parcel::Lost(tag));
-            drop(inbox);
+            .filter(|message| message.tag() == Some(tag));
+        if !matches!(of_tag.next(), Some(Message::Lost(_))) {
+            queue.messages.push_back(Message::Lost(tag));
+            drop(queue);
             self.changed.notify_all();
         }
     }
 
-    /// Forgets what was left for this directory.
+    /// Forgets all messages about a directory.
     pub(crate) fn purge(&self, tag: Tag) {
-        let mut inbox = self.inbox();
-        inbox.parcels.retain(|parcel| parcel.tag() != Some(tag));
+        let mut queue = self.queue();
+        queue.messages.retain(|message| message.tag() != Some(tag));
     }
 
-    /// Opens the first parcel.
-    pub(crate) fn open_first(&self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) -> Opened {
-        let Some(parcel) = self.inbox().parcels.pop_front() else {
-            return Opened::Nothing;
+    /// Receives the first message, and delivers it if it is about a directory. No lock is held meanwhile.
+    pub(crate) fn receive(&self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) -> Received {
+        let Some(message) = self.queue().messages.pop_front() else {
+            return Received::Nothing;
         };
-        match parcel {
-            Parcel::Changes(tag, lane, filled) => {
-                let loan = Loan::new(filled, &lane);
-                let (bytes, layout) = (loan.filled().bytes(), loan.filled().layout());
+        match message {
+            Message::Changes(tag, buffer, filled) => {
+                let records = LentRecords::new(filled, &buffer);
+                let (bytes, layout) = (records.filled().bytes(), records.filled().layout());
                 deliver(tag, Completion::Changes { bytes, layout });
-                if loan.end() {
-                    return Opened::Wanted(tag);
+                if records.end() {
+                    return Received::Wanted(tag);
                 }
             }
-            Parcel::Lost(tag) => deliver(tag, Completion::Lost),
-            Parcel::Failed(tag, code) => deliver(tag, Completion::Failed { code }),
-            Parcel::Fenced(number) => return Opened::Fenced(number),
+            Message::Lost(tag) => deliver(tag, Completion::Lost),
+            Message::Failed(tag, code) => deliver(tag, Completion::Failed { code }),
+            Message::Fenced(number) => return Received::Fenced(number),
         }
-        Opened::Delivered
+        Received::Delivered
     }
 
-    /// Blocks until there is a parcel, a ring, or the time is over.
+    /// Blocks until there is a message, the waker was rung, or the time is over.
     pub(crate) fn wait(&self, timeout: Option<Duration>) {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let mut inbox = self.inbox();
-        while inbox.parcels.is_empty() && !std::mem::take(&mut inbox.is_rung) {
-            inbox = match deadline {
+        let mut queue = self.queue();
+        while queue.messages.is_empty() && !std::mem::take(&mut queue.is_rung) {
+            queue = match deadline {
                 None => self
                     .changed
-                    .wait(inbox)
+                    .wait(queue)
                     .unwrap_or_else(PoisonError::into_inner),
                 Some(deadline) => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() {
                         return;
                     }
-                    self.sleep(inbox, left)
+                    self.sleep(queue, left)
                 }
             };
         }
     }
 
-    /// Waits for a parcel alone, perhaps not as long as it may. A ring is left for [`Self::wait`].
-    pub(crate) fn wait_for_parcel(&self, at_most: Duration) {
-        let inbox = self.inbox();
-        if inbox.parcels.is_empty() {
-            drop(self.sleep(inbox, at_most));
+    /// Blocks until there is a message or the time is over, perhaps for less. A ring of the waker is kept for
+    /// [`MessageQueue::wait`].
+    pub(crate) fn wait_for_message(&self, at_most: Duration) {
+        let queue = self.queue();
+        if queue.messages.is_empty() {
+            drop(self.sleep(queue, at_most));
         }
     }
 
     fn sleep<'a>(
         &'a self,
-        inbox: MutexGuard<'a, Inbox>,
+        queue: MutexGuard<'a, Queue>,
         at_most: Duration,
-    ) -> MutexGuard<'a, Inbox> {
-        let woken = self.changed.wait_timeout(inbox, at_most);
+    ) -> MutexGuard<'a, Queue> {
+        let woken = self.changed.wait_timeout(queue, at_most);
         woken.unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
-impl Ring for Handover {
+impl Ring for MessageQueue {
     fn ring(&self) {
-        self.inbox().is_rung = true;
+        self.queue().is_rung = true;
         self.changed.notify_all();
     }
 }

@@ -179,7 +179,7 @@ impl OverlappedRead {
     /// Puts the read into the kernel, or notes why it does not go there.
     fn issue(&mut self, mut read: ChangeRead<Idle>, outcome: &mut Outcome) {
         loop {
-            match read.arm_via(self.via, self.policy.layout()) {
+            match read.arm_via(&self.via, self.policy.layout()) {
                 Ok(pending) => {
                     self.policy.accepted();
                     self.phase = Phase::Pending(pending);

@@ -1,7 +1,7 @@
-//! One proactor, polled by the caller's own thread.
+//! The model `port`: one completion loop, polled by the caller's own thread.
 
 use std::collections::VecDeque;
-use std::os::windows::io::{AsHandle, BorrowedHandle};
+use std::os::windows::io::BorrowedHandle;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,64 +9,63 @@ use std::time::{Duration, Instant};
 use everwatch_proactor::native::Packet;
 use everwatch_proactor::{Proactor, Remote, Route};
 
-use crate::common::{BOUND, add, check, of_loop};
 use crate::completion::{Closed, Collected, Completion};
-use crate::double_buffer::{Lane, Loan};
-use crate::error::{Error, Stage, of_start};
+use crate::double_buffer::{DoubleBuffer, LentRecords};
+use crate::error::{Error, Stage};
+use crate::limits::{COMPLETIONS_PER_COLLECT, TagUse, check};
 use crate::native::{DirHandle, Via};
 use crate::overlapped::Outcome;
-use crate::read_set::{Desk, Source};
+use crate::read_set::{Arrival, PacketSource, ReadSet};
 use crate::reads::{DirectoryReads, Ring, Waker};
 use crate::settings::{Settings, Tag};
 
-/// Packets of directories that the proactor has dequeued.
+/// Packets of directories that the loop has dequeued.
 #[derive(Default)]
-struct Inbox(Mutex<VecDeque<Packet>>);
+struct Dequeued(Mutex<VecDeque<Packet>>);
 
-impl Inbox {
+impl Dequeued {
     fn packets(&self) -> MutexGuard<'_, VecDeque<Packet>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Route for Inbox {
+impl Route for Dequeued {
     fn arrived(&self, packet: Packet) {
         self.packets().push_back(packet);
     }
 }
 
-struct Packets {
+/// The loop as a source of packets.
+struct LoopPackets {
     proactor: Proactor,
-    inbox: Arc<Inbox>,
-    /// A ring that ended a poll and has not ended a wait yet.
+    dequeued: Arc<Dequeued>,
+    /// The waker was rung during a poll, and has not ended a wait yet.
     is_rung: bool,
 }
 
-impl Source for Packets {
+impl PacketSource for LoopPackets {
     fn key(&mut self, _: usize) -> usize {
-        self.proactor
-            .remote()
-            .add_route(Arc::clone(&self.inbox) as Arc<dyn Route>)
+        let route = Arc::clone(&self.dequeued) as Arc<dyn Route>;
+        self.proactor.remote().add_route(route)
     }
 
     fn attach(&mut self, directory: &DirHandle, key: usize) -> Result<Via, u32> {
-        let remote = self.proactor.remote();
-        remote.port().associate(directory.as_handle(), key)?;
+        self.proactor.remote().associate(directory, key)?;
         Ok(Via::Packet)
     }
 
-    fn detach(&mut self, key: usize, is_abandoned: bool) {
-        // The packet of a read that was given up may still come, and is no stray.
-        if !is_abandoned {
-            self.proactor.remote().remove_route(key);
-        }
+    fn detach(&mut self, key: usize) {
+        self.proactor.remote().remove_route(key);
     }
 
-    fn pump(&mut self, timeout: Option<Duration>, arrived: &mut VecDeque<Packet>) -> usize {
+    /// The route stays: the packet of a read that was given up may still come, and is no stray.
+    fn abandon(&mut self, _: usize) {}
+
+    fn pump(&mut self, timeout: Option<Duration>, arrived: &mut VecDeque<Arrival>) -> usize {
         self.is_rung |= self.proactor.poll(timeout).is_woken;
-        let mut packets = self.inbox.packets();
+        let mut packets = self.dequeued.packets();
         let count = packets.len();
-        arrived.append(&mut packets);
+        arrived.extend(packets.drain(..).map(Arrival::Packet));
         count
     }
 }
@@ -77,42 +76,43 @@ impl Ring for Remote {
     }
 }
 
-/// See the head of the module.
+/// Any number of directories on one completion loop. It works on the caller's thread, and makes no other.
 pub(crate) struct PortReads {
-    desk: Desk<Packets>,
+    reads: ReadSet<LoopPackets>,
 }
 
 impl PortReads {
+    /// Makes the loop.
     pub(crate) fn new() -> Result<PortReads, Error> {
-        let source = Packets {
-            proactor: Proactor::new().map_err(of_start)?,
-            inbox: Arc::default(),
+        let source = LoopPackets {
+            proactor: Proactor::new().map_err(|error| Error::of_start(&error))?,
+            dequeued: Arc::default(),
             is_rung: false,
         };
         Ok(PortReads {
-            desk: Desk::new(source),
+            reads: ReadSet::new(source),
         })
     }
 
     fn stop(&mut self) -> Closed {
-        self.desk.stop();
-        let mut counts = self.desk.counts;
-        add(&mut counts, of_loop(self.desk.source.proactor.shut_down()));
+        self.reads.stop();
+        let mut counts = self.reads.counts;
+        counts += self.reads.source.proactor.shut_down().into();
         counts
     }
 }
 
-/// Tells what a outcome came to; how many completions that were.
-fn tell(
+/// Delivers an outcome. Returns how many completions that were.
+fn deliver_outcome(
     tag: Tag,
-    lane: &Lane,
+    buffer: &DoubleBuffer,
     outcome: Outcome,
     deliver: &mut dyn FnMut(Tag, Completion<'_>),
 ) -> usize {
     let mut delivered = 0;
     if let Some(filled) = outcome.changes {
-        let loan = Loan::new(filled, lane);
-        let (bytes, layout) = (loan.filled().bytes(), loan.filled().layout());
+        let records = LentRecords::new(filled, buffer);
+        let (bytes, layout) = (records.filled().bytes(), records.filled().layout());
         deliver(tag, Completion::Changes { bytes, layout });
         delivered += 1;
     }
@@ -135,47 +135,45 @@ impl DirectoryReads for PortReads {
         _: &Path,
         settings: Settings,
     ) -> Result<(), Error> {
-        check(self.desk.has(tag), directory, &settings)?;
-        let failed = |stage| move |code| Error { stage, code };
-        let directory = DirHandle::reopen(directory).map_err(failed(Stage::Open))?;
-        let lane = Lane::new(settings.bytes);
-        self.desk
-            .arm(tag, directory, settings, lane)
-            .map_err(failed(Stage::Arm))
+        check(TagUse::of(self.reads.has(tag)), directory, &settings)?;
+        let directory = DirHandle::reopen(directory).map_err(Error::at(Stage::Open))?;
+        let armed = self.reads.arm(tag, directory, settings);
+        armed.map_err(Error::at(Stage::Arm))
     }
 
     fn retire(&mut self, tag: Tag) {
-        self.desk.retire(tag);
+        self.reads.retire(tag);
     }
 
     fn collect(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) -> Collected {
         let mut delivered = 0;
-        let mut tell =
-            |tag, lane: &Arc<Lane>, outcome| delivered += tell(tag, lane, outcome, deliver);
-        self.desk.pump_all();
-        let more = (0..BOUND).all(|_| self.desk.settle_next(&mut tell));
+        let mut deliver = |tag, buffer: &Arc<DoubleBuffer>, outcome| {
+            delivered += deliver_outcome(tag, buffer, outcome, deliver);
+        };
+        self.reads.pump_all();
+        let more = (0..COMPLETIONS_PER_COLLECT).all(|_| self.reads.settle_next(&mut deliver));
         Collected { delivered, more }
     }
 
     fn fence(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) {
-        self.desk.fence(&mut |tag, lane, outcome| {
-            tell(tag, lane, outcome, deliver);
+        self.reads.fence(&mut |tag, buffer, outcome| {
+            deliver_outcome(tag, buffer, outcome, deliver);
         });
     }
 
     fn wait(&mut self, timeout: Option<Duration>) {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        while !self.desk.has_arrived() && !std::mem::take(&mut self.desk.source.is_rung) {
+        while !self.reads.has_arrived() && !std::mem::take(&mut self.reads.source.is_rung) {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
                 return;
             }
-            self.desk.pump(left);
+            self.reads.pump(left);
         }
     }
 
     fn waker(&self) -> Waker {
-        Waker(Arc::new(self.desk.source.proactor.remote()))
+        Waker(Arc::new(self.reads.source.proactor.remote()))
     }
 
     fn close(mut self: Box<Self>) -> Closed {

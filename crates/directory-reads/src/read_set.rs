@@ -1,85 +1,119 @@
-//! The directories of one thread: from a packet to what it means and to the next read.
+//! The read set: the directories of one thread, from a packet to its outcome and to the next read.
 //!
-//! A desk belongs to one thread, has no locks, and does not know how packets come: that is its
-//! [`Source`]. Each directory has a key from a counter, which its packets bring back. A packet that
-//! comes late, of a read that was given up, can so never be taken for another's: neither handle
-//! values nor addresses, which the system uses again, decide.
+//! A read set belongs to one thread, has no locks, and does not know how packets come: that is its
+//! [`PacketSource`]. Each directory has a key that is used once, which its packets bring back. So a late
+//! packet, of a read that was given up, is never taken for that of another: neither handles nor addresses
+//! decide, because the system reuses both.
 //!
-//! The order in which a directory leaves: its read is cancelled, the completion is taken, the handle
-//! is closed, the memory is freed. What the kernel keeps beyond [`RETURN_LIMIT`] is leaked.
+//! A directory leaves in this order: its read is cancelled, the completion is taken, the handle is closed, the
+//! memory is freed. What the kernel keeps beyond [`RETURN_LIMIT`] is leaked.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use everwatch_proactor::RETURN_LIMIT;
 use everwatch_proactor::native::Packet;
 
 use crate::completion::Closed;
-use crate::double_buffer::Lane;
+use crate::double_buffer::DoubleBuffer;
+use crate::limits::RETURN_LIMIT;
 use crate::native::{ChangeRead, DirHandle, Pending, Via};
 use crate::overlapped::{Outcome, OverlappedRead};
 use crate::settings::{Settings, Tag};
 
-/// How often a fence takes what an instantly completed read brought, per directory.
-const FENCE_ROUNDS: usize = 16;
-/// After this long without an answer a cancel is asked for again.
-const ASK_AGAIN: Duration = Duration::from_millis(50);
+/// How often a fence reads one directory again that completes each time.
+const READS_PER_FENCE: usize = 16;
 
-/// How packets come.
-pub(crate) trait Source {
-    /// The key of the next directory, which is the `count`-th: one that was never used.
+/// How often a cancel is repeated whose packet does not come.
+const CANCEL_EVERY: Duration = Duration::from_millis(50);
+
+/// The news that a read has ended.
+#[derive(Debug)]
+pub(crate) enum Arrival {
+    /// The packet of a read.
+    Packet(Packet),
+    /// The event of the read with this key was set.
+    Signalled(usize),
+}
+
+impl Arrival {
+    /// The key of the read.
+    pub(crate) fn key(&self) -> usize {
+        match self {
+            Arrival::Packet(packet) => packet.key(),
+            Arrival::Signalled(key) => *key,
+        }
+    }
+}
+
+/// The way in which packets come.
+pub(crate) trait PacketSource {
+    /// The key of the next directory, which is the `count`-th: one that was never used, and not 0.
     fn key(&mut self, count: usize) -> usize {
         count
     }
 
-    /// Readies a directory so that the packets of its read come here, with this key.
+    /// Prepares a directory, so that the ends of its reads arrive here with this key.
     fn attach(&mut self, directory: &DirHandle, key: usize) -> Result<Via, u32>;
 
-    /// The read of an attached directory has been issued.
-    fn issued(&mut self, _key: usize, _read: &ChangeRead<Pending>) {}
+    /// The directory is no longer read, and none of its packets comes any more.
+    fn detach(&mut self, _key: usize) {}
 
-    /// The directory is no longer read. No packet of it comes any more, but that of a read that was
-    /// abandoned may.
-    fn detach(&mut self, _key: usize, _is_abandoned: bool) {}
+    /// The directory is no longer read, and the packet of its last read may still come.
+    fn abandon(&mut self, key: usize) {
+        self.detach(key);
+    }
 
-    /// Asks for a read to end; its packet still comes.
+    /// Asks for a read to end. Its packet still comes.
     fn cancel(&self, read: &ChangeRead<Pending>) -> Result<(), u32> {
         read.cancel()
     }
 
-    /// Waits for packets, or for whatever else ends the wait; `None` waits for ever. Returns the
-    /// number of packets.
-    fn pump(&mut self, timeout: Option<Duration>, arrived: &mut VecDeque<Packet>) -> usize;
+    /// Waits for arrivals, or for anything else that ends the wait; `None` waits forever. Returns how many
+    /// there were.
+    fn pump(&mut self, timeout: Option<Duration>, arrived: &mut VecDeque<Arrival>) -> usize;
 }
 
+/// One directory.
 struct Slot {
     tag: Tag,
     read: OverlappedRead,
-    lane: Arc<Lane>,
+    buffer: Arc<DoubleBuffer>,
 }
 
-/// See the head of the module.
-pub(crate) struct Desk<S> {
+impl Slot {
+    /// The packet of an arrival. `None` if an event was set for nothing.
+    fn packet(&self, arrival: Arrival) -> Option<Packet> {
+        match arrival {
+            Arrival::Packet(packet) => Some(packet),
+            Arrival::Signalled(_) => self.read.pending()?.completed(),
+        }
+    }
+}
+
+/// The directories of one thread.
+pub(crate) struct ReadSet<S> {
     pub(crate) source: S,
     keys: HashMap<Tag, usize>,
+    /// By key.
     slots: HashMap<usize, Slot>,
-    /// Never used again. 0 is no key of a directory.
+    /// How many directories there have been, and one more.
     next_key: usize,
-    /// Taken from the source, not yet looked at. At most one for each directory, because none is
-    /// read again before its packet has been settled.
-    arrived: VecDeque<Packet>,
-    /// Keys of reads that the kernel did not give back in time; their packets may still come.
+    /// Taken from the source, and not looked at yet. At most one for each directory, because none is read
+    /// again before its arrival was settled.
+    arrived: VecDeque<Arrival>,
+    /// Keys of reads that the kernel did not give back in time. Their packets may still come.
     abandoned: HashSet<usize>,
     pub(crate) counts: Closed,
 }
 
-/// Gets what a completion of this directory came to.
-pub(crate) type Deliver<'a> = &'a mut dyn FnMut(Tag, &Arc<Lane>, Outcome);
+/// Takes what a completion of a directory came to.
+pub(crate) type Deliver<'a> = &'a mut dyn FnMut(Tag, &Arc<DoubleBuffer>, Outcome);
 
-impl<S: Source> Desk<S> {
-    pub(crate) fn new(source: S) -> Desk<S> {
-        Desk {
+impl<S: PacketSource> ReadSet<S> {
+    /// A set without directories.
+    pub(crate) fn new(source: S) -> ReadSet<S> {
+        ReadSet {
             source,
             keys: HashMap::new(),
             slots: HashMap::new(),
@@ -90,89 +124,98 @@ impl<S: Source> Desk<S> {
         }
     }
 
+    /// Whether it reads the directory of this tag.
     pub(crate) fn has(&self, tag: Tag) -> bool {
         self.keys.contains_key(&tag)
     }
 
+    /// Whether [`ReadSet::settle_next`] has something to do.
     pub(crate) fn has_arrived(&self) -> bool {
         !self.arrived.is_empty()
     }
 
-    /// Issues the first read.
+    /// Issues the first read of a directory.
+    ///
+    /// # Errors
+    /// The Win32 error of the call. The directory is closed then.
     pub(crate) fn arm(
         &mut self,
         tag: Tag,
         directory: DirHandle,
         settings: Settings,
-        lane: Arc<Lane>,
     ) -> Result<(), u32> {
         let key = self.source.key(self.next_key);
         self.next_key += 1;
-        let via = self.source.attach(&directory, key).inspect_err(|_| {
-            self.source.detach(key, false);
-        })?;
-        match OverlappedRead::start(directory, settings, key, via) {
-            Ok(read) => {
-                self.keys.insert(tag, key);
-                let slot = Slot { tag, read, lane };
-                if let Some(read) = slot.read.pending() {
-                    self.source.issued(key, read);
-                }
-                self.slots.insert(key, slot);
-                Ok(())
-            }
-            Err(error) => {
-                self.source.detach(key, false);
-                Err(error)
-            }
-        }
+        let attached = self.source.attach(&directory, key);
+        let started = attached.and_then(|via| OverlappedRead::start(directory, settings, key, via));
+        let read = started.inspect_err(|_| self.source.detach(key))?;
+        let buffer = DoubleBuffer::new(settings.bytes);
+        self.keys.insert(tag, key);
+        self.slots.insert(key, Slot { tag, read, buffer });
+        Ok(())
     }
 
-    /// Waits for packets or for whatever else ends the source's wait.
+    /// Waits for arrivals, or for anything else that ends the source's wait.
     pub(crate) fn pump(&mut self, timeout: Option<Duration>) -> usize {
         self.source.pump(timeout, &mut self.arrived)
     }
 
-    /// Takes everything that has arrived without waiting. Each read has one packet: when all are here,
-    /// nobody is asked for more.
+    /// Takes everything that has arrived, without waiting. Each read has one arrival: when all are here, the
+    /// source is not asked for more.
     pub(crate) fn pump_all(&mut self) {
         while self.arrived.len() < self.slots.len() + self.abandoned.len()
             && self.pump(Some(Duration::ZERO)) > 0
         {}
     }
 
-    /// Judges the next packet that has arrived. `false` when there is none.
+    /// Settles the next arrival: judges its completion and issues the read again. Returns false when there is
+    /// none.
     pub(crate) fn settle_next(&mut self, deliver: Deliver<'_>) -> bool {
-        let packet = self.arrived.pop_front();
-        let is_there = packet.is_some();
-        if let Some(packet) = packet {
-            self.settle(packet, deliver);
+        let arrival = self.arrived.pop_front();
+        let is_there = arrival.is_some();
+        if let Some(arrival) = arrival {
+            self.settle(arrival, deliver);
         }
         is_there
     }
 
-    fn settle(&mut self, packet: Packet, deliver: Deliver<'_>) {
-        let key = packet.key();
-        let Some(slot) = self.slots.get_mut(&key) else {
-            if !self.abandoned.remove(&key) {
-                self.counts.stray_packets += 1;
-            }
+    fn settle(&mut self, arrival: Arrival, deliver: Deliver<'_>) {
+        let Some(slot) = self.slots.get_mut(&arrival.key()) else {
+            self.count_stray(&arrival);
             return;
         };
-        let lane = &slot.lane;
-        match slot.read.complete(packet, || lane.take()) {
-            Ok(outcome) => deliver(slot.tag, lane, outcome),
+        if let Some(packet) = slot.packet(arrival) {
+            self.settle_packet(packet, deliver);
+        }
+    }
+
+    fn settle_packet(&mut self, packet: Packet, deliver: Deliver<'_>) {
+        let Some(slot) = self.slots.get_mut(&packet.key()) else {
+            return;
+        };
+        let buffer = &slot.buffer;
+        match slot.read.complete(packet, || buffer.take()) {
+            Ok(outcome) => deliver(slot.tag, buffer, outcome),
             Err(_) => self.counts.stray_packets += 1,
         }
     }
 
-    /// Goes on with a directory for which there was no buffer.
+    /// Counts an arrival for no directory, unless it is that of a read that was given up.
+    fn count_stray(&mut self, arrival: &Arrival) {
+        if let Arrival::Packet(packet) = arrival
+            && !self.abandoned.remove(&packet.key())
+        {
+            self.counts.stray_packets += 1;
+        }
+    }
+
+    /// Goes on with a directory that starved.
     pub(crate) fn resume(&mut self, tag: Tag, deliver: Deliver<'_>) {
         let slot = self.keys.get(&tag).and_then(|key| self.slots.get_mut(key));
         if let Some(slot) = slot {
-            let lane = &slot.lane;
-            if let Some(outcome) = slot.read.resume(|| lane.take()) {
-                deliver(tag, lane, outcome);
+            let buffer = &slot.buffer;
+            if let Some(outcome) = slot.read.resume(|| buffer.take()) {
+                deliver(tag, buffer, outcome);
             }
         }
     }
@@ -190,12 +233,14 @@ impl<S: Source> Desk<S> {
         }
     }
 
+    /// The packet of a directory, if it has arrived.
     fn take_arrived(&mut self, key: usize) -> Option<Packet> {
-        let at = self.arrived.iter().position(|packet| packet.key() == key)?;
-        self.arrived.remove(at)
+        let at = self.arrived.iter().position(|other| other.key() == key)?;
+        let arrival = self.arrived.remove(at)?;
+        self.slots.get(&key)?.packet(arrival)
     }
 
-    /// The packet of a cancelled read, or `None` when the time is over. Others are kept.
+    /// Waits for the packet of a cancelled read; `None` when the time is over. Other arrivals are kept.
     fn packet_of(&mut self, key: usize, deadline: Instant) -> Option<Packet> {
         let mut asked = Instant::now();
         loop {
@@ -207,21 +252,20 @@ impl<S: Source> Desk<S> {
                 self.pump_all();
                 return self.take_arrived(key);
             }
-            if now >= asked + ASK_AGAIN {
+            if now >= asked + CANCEL_EVERY {
                 self.cancel(key);
                 asked = now;
             }
-            self.pump(Some(ASK_AGAIN.min(deadline - now)));
+            self.pump(Some(CANCEL_EVERY.min(deadline - now)));
         }
     }
 
-    /// Ends the read of a directory that is leaving, and closes it.
+    /// Waits for the end of a read that was cancelled, and closes its directory.
     fn discard(&mut self, key: usize, deadline: Instant) {
         let is_pending = self.is_pending(key);
-        let packet = if is_pending {
-            self.packet_of(key, deadline)
-        } else {
-            None
+        let packet = match is_pending {
+            true => self.packet_of(key, deadline),
+            false => None,
         };
         let Some(slot) = self.slots.remove(&key) else {
             return;
@@ -233,10 +277,12 @@ impl<S: Source> Desk<S> {
         } else if is_pending {
             self.counts.leaked += 1;
             self.abandoned.insert(key);
+            return self.source.abandon(key);
         }
-        self.source.detach(key, self.abandoned.contains(&key));
+        self.source.detach(key);
     }
 
+    /// Ends the read of a directory, and closes it.
     pub(crate) fn retire(&mut self, tag: Tag) {
         if let Some(&key) = self.keys.get(&tag) {
             self.cancel(key);
@@ -244,12 +290,13 @@ impl<S: Source> Desk<S> {
         }
     }
 
-    /// Whether a directory waits for its buffer.
+    /// Whether any directory waits for its buffer.
     pub(crate) fn is_starving(&self) -> bool {
         self.slots.values().any(|slot| slot.read.is_starving())
     }
 
-    fn keys(&self) -> Vec<usize> {
+    /// The keys of all directories, in the order in which they were armed.
+    fn sorted_keys(&self) -> Vec<usize> {
         let mut keys: Vec<usize> = self.slots.keys().copied().collect();
         keys.sort_unstable();
         keys
@@ -258,13 +305,13 @@ impl<S: Source> Desk<S> {
     /// Takes what each read has, and reads again until it stays pending.
     pub(crate) fn fence(&mut self, deliver: Deliver<'_>) {
         let deadline = Instant::now() + RETURN_LIMIT;
-        let keys = self.keys();
+        let keys = self.sorted_keys();
         for &key in &keys {
             self.cancel(key);
         }
         for key in keys {
-            for round in 0..FENCE_ROUNDS {
-                let packet = match round {
+            for read in 0..READS_PER_FENCE {
+                let packet = match read {
                     _ if !self.is_pending(key) => None,
                     0 => self.packet_of(key, deadline),
                     _ => {
@@ -273,14 +320,15 @@ impl<S: Source> Desk<S> {
                     }
                 };
                 let Some(packet) = packet else { break };
-                self.settle(packet, deliver);
+                self.settle_packet(packet, deliver);
             }
         }
     }
 
+    /// Ends all reads, and closes all directories.
     pub(crate) fn stop(&mut self) {
         let deadline = Instant::now() + RETURN_LIMIT;
-        let keys = self.keys();
+        let keys = self.sorted_keys();
         for &key in &keys {
             self.cancel(key);
         }
@@ -288,10 +336,8 @@ impl<S: Source> Desk<S> {
             self.discard(key, deadline);
         }
         while self.pump(Some(Duration::ZERO)) > 0 {}
-        for packet in std::mem::take(&mut self.arrived) {
-            if !self.abandoned.remove(&packet.key()) {
-                self.counts.stray_packets += 1;
-            }
+        for arrival in std::mem::take(&mut self.arrived) {
+            self.count_stray(&arrival);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The one trait over all completion models.
+//! The interface of all completion models.
 
 use std::fmt;
 use std::os::windows::io::BorrowedHandle;
@@ -6,21 +6,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::apc;
-use crate::blocking::Seats;
-use crate::completion::{Closed, Collected, Completion, Model};
+use crate::completion::{Closed, Collected, Completion};
 use crate::error::Error;
-use crate::event::Groups;
-use crate::isolated::IsolatedReads;
-use crate::port::PortReads;
 use crate::settings::{Settings, Tag};
 
-/// Reads of any number of directories. Everything is told on the caller's thread, in `collect` and
-/// `fence`.
+/// Reads of any number of directories. Completions are delivered on the caller's thread, in `collect` and
+/// `fence`, and nowhere else.
 pub trait DirectoryReads: Send {
-    /// Issues the first read of `directory` before it returns: what happens afterwards is told.
-    /// The model opens the directory again by its handle, which may be closed when this returns;
-    /// `path` is only for `isolated`, whose worker can open nothing else.
+    /// Issues the first read of `directory` before it returns: changes from then on are delivered. The model
+    /// opens the directory again by its handle, which may be closed when this returns. Only `isolated` uses
+    /// `path`: its worker process can open nothing else. Blocks for as long as the open takes.
+    ///
+    /// # Errors
+    /// Impossible settings, a tag in use, and what the calls report. Nothing is read then.
     fn arm(
         &mut self,
         tag: Tag,
@@ -29,32 +27,37 @@ pub trait DirectoryReads: Send {
         settings: Settings,
     ) -> Result<(), Error>;
 
-    /// Cancels the read, waits until the kernel has given it back, and closes the handle. No
-    /// completion of `tag` is delivered afterwards. For an unknown tag nothing happens.
+    /// Cancels the read, waits until the kernel has given it back, and closes the directory, so that it can be
+    /// removed and made again. No completion of `tag` is delivered afterwards. Blocks for at most five
+    /// seconds. Does nothing for an unknown tag.
     fn retire(&mut self, tag: Tag);
 
-    /// Delivers what has completed, in the order of the kernel. Each read has been issued again
-    /// before its completion is delivered. Never blocks, and ends after a bounded number.
+    /// Delivers what has completed, in the order of the kernel. Each read was issued again before its
+    /// completion is delivered. Never blocks, and ends after a bounded number of completions.
     fn collect(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) -> Collected;
 
-    /// Delivers everything that was complete before the call, even what the kernel still keeps.
+    /// Delivers everything that was complete before the call, also what the kernel still holds back. Blocks
+    /// for at most five seconds (`isolated`: fifteen).
     fn fence(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>));
 
-    /// Blocks until there is something to collect, the waker was rung, or the time is over: never
-    /// early. May return for nothing.
+    /// Blocks until there is something to collect, the waker was rung, or the time is over, and never less.
+    /// May return with nothing to collect.
     fn wait(&mut self, timeout: Option<Duration>);
 
-    /// What ends a `wait` from any thread.
+    /// A waker, which ends a `wait` from any thread.
     fn waker(&self) -> Waker;
 
-    /// Stops everything, in bounded time. What the kernel does not give back is leaked, and counted.
+    /// Ends all reads. Blocks for at most five seconds. What the kernel does not give back is leaked, and
+    /// counted.
     fn close(self: Box<Self>) -> Closed;
 }
 
-/// Ends the current `wait`, or the next one. Never lost, however often and from wherever it is rung.
+/// Ends the current `wait` of a reader, or the next one. Never lost, however often and on whichever thread it
+/// is rung.
 #[derive(Clone)]
 pub struct Waker(pub(crate) Arc<dyn Ring>);
 
+/// What can be rung.
 pub(crate) trait Ring: Send + Sync {
     fn ring(&self);
 }
@@ -69,18 +72,5 @@ impl Waker {
 impl fmt::Debug for Waker {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Waker")
-    }
-}
-
-/// Starts a model.
-pub fn reads(model: Model) -> Result<Box<dyn DirectoryReads>, Error> {
-    match model {
-        Model::Port => Ok(Box::new(PortReads::new()?)),
-        Model::Apc => Ok(Box::new(apc::Worker::start()?)),
-        Model::Event => Ok(Box::new(Groups::start())),
-        Model::Blocking => Ok(Box::new(Seats::start())),
-        Model::Isolated { worker, arguments } => {
-            Ok(Box::new(IsolatedReads::start(worker, arguments)?))
-        }
     }
 }

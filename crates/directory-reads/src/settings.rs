@@ -1,16 +1,17 @@
-//! What a directory read is asked for, and what is wrong with an impossible request.
+//! Settings of a directory read, and which of them are impossible.
 
 use crate::codes::ERROR_INVALID_PARAMETER;
 use crate::error::{Error, Stage};
 
-/// The largest buffer that a network redirector takes: its packets are no longer.
+/// The largest buffer for a directory on the network, in bytes: the packet size of file sharing protocols
+/// (MSDN, ReadDirectoryChangesW).
 pub const LARGEST_REMOTE_BUFFER: u32 = 64 * 1024;
 
-/// The name of one watched directory, chosen by the caller. It is never used again by one reader.
+/// The name of one directory that is read, chosen by the caller. A reader takes each once.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Tag(pub u64);
 
-/// How the records in a buffer are laid out.
+/// The layout of the records in a buffer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Layout {
@@ -20,7 +21,7 @@ pub enum Layout {
     Extended,
 }
 
-/// Which kinds of change are recorded: `FILE_NOTIFY_CHANGE_*` bits.
+/// The kinds of change that are recorded: `FILE_NOTIFY_CHANGE_*` bits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Filter(pub u32);
 
@@ -35,8 +36,8 @@ impl Filter {
     pub const SIZE: Filter = Filter(0x008);
     /// Writes.
     pub const LAST_WRITE: Filter = Filter(0x010);
-    /// Reads, where the volume keeps the time of the last access. Whoever reads what it is told of
-    /// causes the next record.
+    /// Reads, where the volume keeps the time of the last access. A program that reads the files that it
+    /// gets records of causes the next records.
     pub const LAST_ACCESS: Filter = Filter(0x020);
     /// Changed creation times.
     pub const CREATION: Filter = Filter(0x040);
@@ -45,6 +46,7 @@ impl Filter {
     /// Everything but reads.
     pub const CHANGES: Filter = Filter(0x15f);
 
+    /// All bits that Windows defines.
     const KNOWN: u32 = 0x17f;
 }
 
@@ -56,15 +58,15 @@ impl std::ops::BitOr for Filter {
     }
 }
 
-/// What one directory read is asked for. The kernel latches all of it with the first read on a
-/// handle, so a change of settings takes a second tag that is armed before the first is retired.
+/// The settings of one directory. The kernel latches all of them with the first read on a handle, so a change
+/// of settings takes a second tag, which must be armed before the first is retired.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Settings {
-    /// Whether everything below the directory is watched, or its own entries alone.
+    /// Whether changes anywhere below the directory are recorded, or only those of its own entries.
     pub deep: bool,
-    /// The kinds of change.
+    /// The kinds of change that are recorded.
     pub filter: Filter,
-    /// The size of the buffer. There are two of them to a directory, and the kernel has a third.
+    /// The size of a buffer in bytes. Each directory has two of them, and the kernel has a third.
     pub bytes: u32,
 }
 
@@ -79,18 +81,18 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Refuses what the kernel would refuse, or worse, accept: no buffer, no filter, an unknown
-    /// filter, or a buffer of more than [`LARGEST_REMOTE_BUFFER`] for a directory on the network.
+    /// Refuses settings that the kernel would refuse, or worse, accept: no buffer, no filter, an unknown filter,
+    /// or a buffer of more than [`LARGEST_REMOTE_BUFFER`] for a directory on the network.
+    ///
+    /// # Errors
+    /// `ERROR_INVALID_PARAMETER` at the stage [`Stage::Settings`].
     pub fn validate(&self, is_remote: bool) -> Result<(), Error> {
         let is_filter_known = self.filter.0 & !Filter::KNOWN == 0;
         let fits = self.bytes > 0 && !(is_remote && self.bytes > LARGEST_REMOTE_BUFFER);
         if self.filter.0 != 0 && is_filter_known && fits {
             Ok(())
         } else {
-            Err(Error {
-                stage: Stage::Settings,
-                code: ERROR_INVALID_PARAMETER,
-            })
+            Err(Error::new(Stage::Settings, ERROR_INVALID_PARAMETER))
         }
     }
 }

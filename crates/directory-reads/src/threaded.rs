@@ -1,4 +1,4 @@
-//! The models with threads of their own: how the caller's side of all of them works.
+//! The caller's side of the models with threads of their own (`apc`, `event`, `blocking`).
 
 use std::collections::HashSet;
 use std::os::windows::io::BorrowedHandle;
@@ -6,17 +6,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use everwatch_proactor::RETURN_LIMIT;
-
-use crate::common::{BOUND, check};
 use crate::completion::{Closed, Collected, Completion};
 use crate::error::Error;
-use crate::message_queue::{Handover, Opened};
+use crate::limits::{COMPLETIONS_PER_COLLECT, RETURN_LIMIT, TagUse, check};
+use crate::message_queue::{MessageQueue, Received};
 use crate::reads::{DirectoryReads, Ring, Waker};
 use crate::settings::{Settings, Tag};
 
-/// Threads that read directories and leave what they read in a [`Handover`].
-pub(crate) trait Crew: Send {
+/// How long a fence waits for a message before it pushes the threads again.
+const FENCE_PAUSE: Duration = Duration::from_millis(1);
+
+/// Threads that read directories and put what they read into a [`MessageQueue`].
+pub(crate) trait Workers: Send {
     /// Issues the first read before it returns.
     fn arm(
         &mut self,
@@ -25,42 +26,44 @@ pub(crate) trait Crew: Send {
         settings: Settings,
     ) -> Result<(), Error>;
 
-    /// The directory is closed when this returns.
+    /// Ends the read. The directory is closed when this returns.
     fn retire(&mut self, tag: Tag);
 
-    /// The directory's buffer, which its thread waits for, is back.
+    /// The buffer is back for which the read of this directory starves.
     fn resume(&mut self, tag: Tag);
 
-    /// Begins a fence; each of the returned number of threads will leave a `Parcel::Fenced`.
+    /// Begins a fence. Each of the returned number of threads will send a `Message::Fenced`.
     fn fence(&mut self, number: u64) -> usize;
 
-    /// Whatever a running fence needs from the caller's thread, again and again.
+    /// Does what a running fence needs from the caller's thread, again and again.
     fn push_fence(&mut self) {}
 
     /// Ends all threads.
     fn stop(&mut self) -> Closed;
 }
 
-/// See the head of the module.
-pub(crate) struct Crewed<C: Crew> {
-    crew: C,
-    handover: Arc<Handover>,
+/// A model with threads of its own.
+pub(crate) struct Threaded<W: Workers> {
+    workers: W,
+    messages: Arc<MessageQueue>,
     tags: HashSet<Tag>,
-    fences: u64,
+    /// The number of the last fence.
+    last_fence: u64,
 }
 
-impl<C: Crew> Crewed<C> {
-    pub(crate) fn new(crew: C, handover: Arc<Handover>) -> Crewed<C> {
-        Crewed {
-            crew,
-            handover,
+impl<W: Workers> Threaded<W> {
+    /// The model of these threads, which send their messages here.
+    pub(crate) fn new(workers: W, messages: Arc<MessageQueue>) -> Threaded<W> {
+        Threaded {
+            workers,
+            messages,
             tags: HashSet::new(),
-            fences: 0,
+            last_fence: 0,
         }
     }
 }
 
-impl<C: Crew> DirectoryReads for Crewed<C> {
+impl<W: Workers> DirectoryReads for Threaded<W> {
     fn arm(
         &mut self,
         tag: Tag,
@@ -68,27 +71,28 @@ impl<C: Crew> DirectoryReads for Crewed<C> {
         _: &Path,
         settings: Settings,
     ) -> Result<(), Error> {
-        check(self.tags.contains(&tag), directory, &settings)?;
-        self.crew.arm(tag, directory, settings)?;
+        check(TagUse::of(self.tags.contains(&tag)), directory, &settings)?;
+        self.workers.arm(tag, directory, settings)?;
         self.tags.insert(tag);
         Ok(())
     }
 
     fn retire(&mut self, tag: Tag) {
         if self.tags.remove(&tag) {
-            self.crew.retire(tag);
-            self.handover.purge(tag);
+            self.workers.retire(tag);
+            self.messages.purge(tag);
         }
     }
 
     fn collect(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) -> Collected {
         let mut collected = Collected::default();
-        for _ in 0..BOUND {
-            match self.handover.open_first(deliver) {
-                Opened::Nothing => return collected,
-                Opened::Fenced(_) => continue,
-                Opened::Delivered => {}
-                Opened::Wanted(tag) => self.crew.resume(tag),
+        for _ in 0..COMPLETIONS_PER_COLLECT {
+            match self.messages.receive(deliver) {
+                Received::Nothing => return collected,
+                // The end of a fence that was given up.
+                Received::Fenced(_) => continue,
+                Received::Delivered => {}
+                Received::Wanted(tag) => self.workers.resume(tag),
             }
             collected.delivered += 1;
         }
@@ -97,37 +101,37 @@ impl<C: Crew> DirectoryReads for Crewed<C> {
     }
 
     fn fence(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) {
-        self.fences += 1;
+        self.last_fence += 1;
         let deadline = Instant::now() + RETURN_LIMIT;
-        let mut missing = self.crew.fence(self.fences);
+        let mut missing = self.workers.fence(self.last_fence);
         while missing > 0 && Instant::now() < deadline {
-            match self.handover.open_first(deliver) {
-                Opened::Fenced(number) => missing -= usize::from(number == self.fences),
-                Opened::Wanted(tag) => self.crew.resume(tag),
-                Opened::Delivered => {}
-                Opened::Nothing => {
-                    self.crew.push_fence();
-                    self.handover.wait_for_parcel(Duration::from_millis(1));
+            match self.messages.receive(deliver) {
+                Received::Fenced(number) => missing -= usize::from(number == self.last_fence),
+                Received::Wanted(tag) => self.workers.resume(tag),
+                Received::Delivered => {}
+                Received::Nothing => {
+                    self.workers.push_fence();
+                    self.messages.wait_for_message(FENCE_PAUSE);
                 }
             }
         }
     }
 
     fn wait(&mut self, timeout: Option<Duration>) {
-        self.handover.wait(timeout);
+        self.messages.wait(timeout);
     }
 
     fn waker(&self) -> Waker {
-        Waker(Arc::clone(&self.handover) as Arc<dyn Ring>)
+        Waker(Arc::clone(&self.messages) as Arc<dyn Ring>)
     }
 
     fn close(mut self: Box<Self>) -> Closed {
-        self.crew.stop()
+        self.workers.stop()
     }
 }
 
-impl<C: Crew> Drop for Crewed<C> {
+impl<W: Workers> Drop for Threaded<W> {
     fn drop(&mut self) {
-        self.crew.stop();
+        self.workers.stop();
     }
 }

@@ -1,8 +1,8 @@
-//! Console events (Ctrl-C, Ctrl-Break, close, log-off, shutdown), as futures.
+//! Ctrl-C and the other events of a console, as something to wait for.
 //!
-//! Each wait is an operation whose packet the handler of the process posts: it ends with the proactor, and
-//! a cancel of it is exact. What happens is counted from [`Remote::ctrl_c`] on, so that nothing falls
-//! between one wait and the next.
+//! Each wait is an operation whose packet the handler of the process posts: it ends with the loop, and its
+//! cancel is exact. Events are counted from [`Remote::ctrl_c`] on, so that none falls between one wait and the
+//! next.
 
 use std::fmt;
 use std::io;
@@ -12,16 +12,15 @@ use windows_sys::Win32::Foundation::ERROR_IO_PENDING;
 use windows_sys::Win32::System::Console::{
     CTRL_BREAK_EVENT, CTRL_C_EVENT, CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT, CTRL_SHUTDOWN_EVENT,
 };
-use windows_sys::Win32::System::IO::OVERLAPPED;
 
-use crate::Remote;
 use crate::endpoint::Endpoint;
 use crate::native::console::{self, Counts, Listener, Ticket};
-use crate::native::of_code;
-use crate::operation::{Cancelled, Ended, Operation};
-use crate::wait::post_end;
+use crate::native::io_error;
+use crate::native::overlapped::{Cancelled, Ended, Overlapped};
+use crate::operation::Operation;
+use crate::remote::Remote;
 
-/// An event of the console.
+/// An event of the console that a process is attached to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum ConsoleEvent {
@@ -31,12 +30,13 @@ pub enum ConsoleEvent {
     CtrlBreak,
     /// The window of the console is being closed. The system ends the process some five seconds later.
     Close,
-    /// The user logs off; only services hear of it.
+    /// The user logs off. Only services receive it.
     Logoff,
-    /// The system shuts down; only services hear of it.
+    /// The system shuts down. Only services receive it.
     Shutdown,
 }
 
+/// The events and their numbers.
 const KINDS: [(u32, ConsoleEvent); 5] = [
     (CTRL_C_EVENT, ConsoleEvent::CtrlC),
     (CTRL_BREAK_EVENT, ConsoleEvent::CtrlBreak),
@@ -45,11 +45,11 @@ const KINDS: [(u32, ConsoleEvent); 5] = [
     (CTRL_SHUTDOWN_EVENT, ConsoleEvent::Shutdown),
 ];
 
-/// Listens to the console; see [`Remote::ctrl_c`]. While one of them lives, anywhere in the process,
-/// Ctrl-C does not end the process; when the last is dropped it does again.
+/// A listener to the console; made by [`Remote::ctrl_c`]. While one lives, in any part of the process, Ctrl-C
+/// does not end the process. When the last is dropped it does again.
 pub struct CtrlC {
     remote: Remote,
-    /// What was given out, or happened before.
+    /// The events that were given out, or that happened before this was made.
     seen: Mutex<Counts>,
     _listener: Listener,
 }
@@ -61,9 +61,9 @@ impl fmt::Debug for CtrlC {
 }
 
 impl CtrlC {
-    /// Waits for the next event. Each event is given once to each `CtrlC`, also those that came while
-    /// no future waited; of events of different kinds that have come meanwhile not in their order. A future that
-    /// is dropped loses nothing.
+    /// Waits for the next event. Each `CtrlC` gets each event once, also those that came while it did not
+    /// wait; events of different kinds that came meanwhile are in no particular order. A future that is
+    /// dropped loses nothing.
     ///
     /// # Errors
     /// `ERROR_OPERATION_ABORTED` or `ERROR_ABANDONED_WAIT_0` when the proactor is closed.
@@ -82,7 +82,7 @@ impl CtrlC {
         }
     }
 
-    /// One that was counted and not given out.
+    /// An event that was counted and not given out.
     fn take(&self, now: &Counts) -> Option<ConsoleEvent> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = |(number, _): &&(u32, ConsoleEvent)| {
@@ -96,17 +96,16 @@ impl CtrlC {
 }
 
 impl Remote {
-    /// Listens to the console from now on: Ctrl-C, Ctrl-Break, and that it closes. Any number of them, in any
-    /// number of proactors; each gets every event. One handler is installed for the process, the first time,
-    /// behind those that others have installed later.
+    /// Listens to the console from now on: to Ctrl-C, Ctrl-Break, and its close. Any number of listeners, in
+    /// any number of loops, each get every event. The first one installs one handler for the process, behind
+    /// those that others install later.
     ///
-    /// A process that was started with `CREATE_NEW_PROCESS_GROUP` does not hear of Ctrl-C.
+    /// A process that was started with `CREATE_NEW_PROCESS_GROUP` does not receive Ctrl-C.
     ///
     /// # Errors
-    /// What SetConsoleCtrlHandler says.
+    /// What SetConsoleCtrlHandler reports.
     pub fn ctrl_c(&self) -> io::Result<CtrlC> {
-        let listener = Listener::new();
-        let listener = listener.map_err(of_code)?;
+        let listener = Listener::new().map_err(io_error)?;
         Ok(CtrlC {
             remote: self.clone(),
             seen: Mutex::new(console::counts()),
@@ -115,14 +114,16 @@ impl Remote {
     }
 }
 
-/// Waits for the next event.
+/// A wait for the next event.
 struct Listen {
     endpoint: Arc<Endpoint>,
     seen: Counts,
+    /// Set when it is issued.
     ticket: Option<Ticket>,
 }
 
-// SAFETY: the address of OVERLAPPED is carried as a number, and the kernel writes nothing anywhere.
+// SAFETY: the kernel is given nothing. The only packet is this side's, and a ticket that was cancelled posts
+// none.
 unsafe impl Operation for Listen {
     type Output = Ended;
 
@@ -130,14 +131,14 @@ unsafe impl Operation for Listen {
         &self.endpoint
     }
 
-    unsafe fn issue(&mut self, overlapped: *mut OVERLAPPED) -> Result<u32, u32> {
-        // SAFETY: it is called once, for this operation.
-        let post_end = unsafe { post_end(self.endpoint.remote(), self.endpoint.key(), overlapped) };
-        self.ticket = Some(Ticket::new(&self.seen, post_end));
+    fn issue(&mut self, overlapped: Overlapped<'_>) -> Result<u32, u32> {
+        let port = &self.endpoint.remote().shared.port;
+        let packet = overlapped.into_own_packet(port, self.endpoint.key());
+        self.ticket = Some(Ticket::new(&self.seen, packet));
         Err(ERROR_IO_PENDING)
     }
 
-    unsafe fn cancel(&self, _: *mut OVERLAPPED) -> Cancelled {
+    fn cancel(&self, _: Overlapped<'_>) -> Cancelled {
         match &self.ticket {
             Some(ticket) if ticket.cancel() => Cancelled::Gone,
             _ => Cancelled::PacketComes,

@@ -1,35 +1,37 @@
-//! Work for after the lock is released: wakers to wake, and results to drop whose futures are gone.
+//! Wakers and abandoned operations that wait until the lock is released.
 //!
-//! All of that is other people's code, which may come back to the proactor, and may panic. A panic keeps
-//! nothing else from being done: it goes on when everything is, unless another is on its way already.
+//! Waking one and dropping the other is other people's code, which may call the loop, and may panic. A panic
+//! keeps none of the others from its turn: it goes on when all had theirs, unless another one is already
+//! unwinding.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
 
-use crate::remote::conclude;
-use crate::table::Landing;
+use crate::table::Completed;
 
-/// See the module head. Done when it is dropped, which must be without the lock.
+/// What is left to do. Done when this is dropped, which must be without the lock.
 #[derive(Default)]
-pub(crate) struct Aftermath {
-    landings: Vec<Landing>,
+pub(crate) struct DeferredWakes {
+    completed: Vec<Completed>,
 }
 
-impl Aftermath {
-    pub(crate) fn add(&mut self, landings: impl IntoIterator<Item = Landing>) {
-        self.landings.extend(landings);
+impl DeferredWakes {
+    /// Adds what is left to do for operations.
+    pub(crate) fn add(&mut self, completed: impl IntoIterator<Item = Completed>) {
+        self.completed.extend(completed);
     }
 
+    /// Adds wakers.
     pub(crate) fn wake(&mut self, wakers: impl IntoIterator<Item = Waker>) {
-        self.add(wakers.into_iter().map(|waker| Landing::Wake(Some(waker))));
+        self.add(wakers.into_iter().map(|waker| Completed::Wake(Some(waker))));
     }
 }
 
-impl Drop for Aftermath {
+impl Drop for DeferredWakes {
     fn drop(&mut self) {
         let mut first = None;
-        for landing in self.landings.drain(..) {
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| conclude(landing))) {
+        for completed in self.completed.drain(..) {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| finish(completed))) {
                 first.get_or_insert(panic);
             }
         }
@@ -38,5 +40,17 @@ impl Drop for Aftermath {
         {
             resume_unwind(panic);
         }
+    }
+}
+
+/// Does what is left to do for one operation. The lock must not be held.
+pub(crate) fn finish(completed: Completed) {
+    match completed {
+        Completed::Wake(waker) => {
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+        Completed::Abandon(over, _waker) => drop(over),
     }
 }

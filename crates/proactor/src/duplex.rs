@@ -1,8 +1,9 @@
-//! A stream as the traits of futures-io.
+//! Duplex streams: a stream by the traits of futures-io.
 //!
-//! Those lend buffers for the time of a poll; an operation of the kernel needs them for longer. So there is
-//! a buffer for each direction, which goes into the operation and comes back. The operation belongs to this
-//! and not to the future that polls: one that is dropped between two polls takes nothing with it.
+//! Those traits lend buffers for the length of a poll, and an operation of the kernel needs them for longer.
+//! So there is a buffer for each direction, which goes into the operation and comes back. The operation
+//! belongs to the duplex stream and not to the future that polls: one that is dropped between two polls takes
+//! nothing with it.
 
 use std::fmt;
 use std::future::Future;
@@ -15,22 +16,22 @@ use futures_io::{AsyncBufRead, AsyncRead, AsyncWrite, IoSlice};
 use crate::stream::Stream;
 use crate::transfer::WithBuffer;
 
-/// How much is read or written at once.
-const ROOM: usize = 16 * 1024;
+/// How many bytes are read or written at once.
+const CHUNK: usize = 16 * 1024;
 
-/// An operation that has the buffer.
+/// An operation in flight, which has the buffer.
 type Flight = Pin<Box<dyn Future<Output = WithBuffer> + Send>>;
 
 /// A [`Stream`], be it a pipe or a socket, as `AsyncRead`, `AsyncBufRead` and `AsyncWrite`.
 ///
-/// What `poll_write` has accepted is on its way: it needs no flush to get there. `poll_flush` waits until
-/// the system has it, and reports whether that went well. `poll_close` flushes and, of a socket, shuts
-/// writing down, so that the peer reads the end; a pipe has no such thing, its peer reads the end when the
-/// last clone of the stream is dropped.
+/// The bytes that `poll_write` has accepted are on their way and need no flush to get there. `poll_flush`
+/// waits until the system has them, and so reports whether that went well. `poll_close` flushes and, of a
+/// socket, shuts it down for writing, so that the peer reads the end. A pipe has no such thing: its peer reads
+/// the end when the last clone of the stream is dropped.
 ///
-/// Dropping the future of a read or a write loses nothing. When this itself is dropped,
-/// what it had read and not handed out is read next from the stream, and a write that was not flushed is
-/// cancelled.
+/// A future that reads or writes here loses nothing when it is dropped. When the `Duplex` is dropped, bytes
+/// that it had read and that were not taken are the next that the stream gives, and a write that was not
+/// flushed is cancelled.
 ///
 /// ```no_run
 /// # #[cfg(feature = "sockets")]
@@ -46,9 +47,9 @@ type Flight = Pin<Box<dyn Future<Output = WithBuffer> + Send>>;
 /// ```
 pub struct Duplex {
     stream: Stream,
-    /// What was read; empty while a read is in flight.
+    /// The bytes that were read; empty while a read is in flight.
     incoming: Vec<u8>,
-    /// So much of it was taken.
+    /// How many of them were taken.
     taken: usize,
     reading: Option<Flight>,
     /// Empty, for the next write.
@@ -65,7 +66,7 @@ impl fmt::Debug for Duplex {
 }
 
 impl Duplex {
-    /// Over a connection. Nothing is read before the first call.
+    /// Wraps a connection. Nothing is read before the first poll.
     pub fn new(stream: impl Into<Stream>) -> Duplex {
         Duplex {
             stream: stream.into(),
@@ -78,7 +79,8 @@ impl Duplex {
         }
     }
 
-    /// What it is over. Who reads from it past this reads in no particular order with it.
+    /// The connection. Reading from it and from the `Duplex` at the same time mixes the bytes in no particular
+    /// order.
     pub fn stream(&self) -> &Stream {
         &self.stream
     }
@@ -95,7 +97,7 @@ impl Duplex {
         Poll::Ready(result.map(drop))
     }
 
-    /// Takes as much as there is room for, and has it written.
+    /// Takes as much as the buffer has space for, and issues its write.
     fn poll_write_parts<'a>(
         &mut self,
         context: &mut Context<'_>,
@@ -106,9 +108,9 @@ impl Duplex {
         }
         ready!(self.poll_written(context))?;
         let mut buffer = std::mem::take(&mut self.outgoing);
-        buffer.reserve(ROOM);
+        buffer.reserve(CHUNK);
         for part in parts {
-            let count = part.len().min(ROOM - buffer.len());
+            let count = part.len().min(CHUNK - buffer.len());
             buffer.extend_from_slice(&part[..count]);
         }
         let count = buffer.len();
@@ -125,6 +127,7 @@ impl Duplex {
     }
 }
 
+/// Writes all of a buffer, in as many writes as it takes.
 async fn write_all(stream: Stream, mut buffer: Vec<u8>) -> WithBuffer {
     let whole = buffer.len();
     loop {
@@ -140,6 +143,7 @@ async fn write_all(stream: Stream, mut buffer: Vec<u8>) -> WithBuffer {
     }
 }
 
+/// One read, as a future that owns its stream.
 async fn read_some(stream: Stream, buffer: Vec<u8>) -> WithBuffer {
     stream.read(buffer).await
 }
@@ -152,7 +156,7 @@ impl AsyncBufRead for Duplex {
             this.taken = 0;
             let flight = this.reading.get_or_insert_with(|| {
                 buffer.clear();
-                buffer.reserve(ROOM);
+                buffer.reserve(CHUNK);
                 Box::pin(read_some(this.stream.clone(), std::mem::take(&mut buffer)))
             });
             let (result, buffer) = ready!(flight.as_mut().poll(context));
@@ -219,7 +223,7 @@ impl AsyncWrite for Duplex {
             return Poll::Ready(Ok(()));
         }
         Poll::Ready(match this.stream.shut_writing() {
-            // The peer is gone, and reads nothing any more.
+            // The peer is gone and reads nothing any more.
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
             result => result,
         })

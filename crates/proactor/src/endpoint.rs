@@ -1,67 +1,65 @@
-//! A handle that operations run on.
+//! Endpoints: the handles that operations run on.
 
-use std::os::windows::io::{AsRawHandle, IntoRawHandle, OwnedHandle, RawHandle};
+use std::os::windows::io::{AsRawHandle, OwnedHandle, RawHandle};
 #[cfg(feature = "sockets")]
-use std::os::windows::io::{AsRawSocket, OwnedSocket};
+use std::os::windows::io::{AsRawSocket, AsSocket, BorrowedSocket, OwnedSocket};
 
 use windows_sys::Win32::Foundation::HANDLE;
 
-use crate::native::calls;
-use crate::native::handle::Handle;
-use crate::native::of_code;
+use crate::native::files::skip_packets_on_success;
+use crate::native::overlapped::Ended;
 #[cfg(feature = "sockets")]
 use crate::native::sockets;
-use crate::operation::Ended;
+use crate::native::{Handle, io_error};
 use crate::remote::Remote;
 
-/// What is closed when the last operation is over.
+/// What an endpoint closes when it is dropped.
 #[derive(Debug)]
 enum Owned {
     Handle(Handle),
     #[cfg(feature = "sockets")]
     Socket(OwnedSocket),
-    /// Nothing: operations that are no I/O.
+    /// Nothing, for operations that are no I/O.
     Nothing,
 }
 
-/// An open handle whose completions come to one proactor. It is closed when its owner and every operation
-/// on it are gone: a handle value is not reused while the kernel has something of it.
+/// An open handle whose completions come to one loop. It is closed when its owner and every operation on it
+/// are gone, so the system never reuses the number of a handle while the kernel has an operation on it.
 #[derive(Debug)]
 pub struct Endpoint {
     owned: Owned,
     remote: Remote,
-    /// That of its packets, never used for another endpoint.
+    /// That of its packets. No other endpoint ever has it.
     key: usize,
-    /// Operations that are complete when the call returns post no packet.
-    lands_at_once: bool,
+    /// Operations that are complete when their call returns post no packet.
+    skips_packets: bool,
 }
 
-/// Whether operations that are complete when the call returns post a packet as well.
+/// Which operations on an endpoint post a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Packets {
-    /// Always: for handles whose calls do not distinguish a pending operation from a complete one, or end with
-    /// ERROR_MORE_DATA.
+    /// Every one. For handles whose calls do not tell a pending operation from a complete one, or end with
+    /// `ERROR_MORE_DATA`.
     Always,
-    /// Only of what was pending, where the system can do that.
+    /// Those that were pending when their call returned, where the system can do that.
     OfPending,
 }
 
 impl Endpoint {
-    /// Attaches a handle that was opened for overlapped operations, and is attached to no port.
+    /// Attaches a handle that was opened for overlapped operations, and that no port has.
     ///
     /// # Errors
-    /// What CreateIoCompletionPort says, `ERROR_INVALID_PARAMETER` for a handle of another port.
+    /// What CreateIoCompletionPort reports: `ERROR_INVALID_PARAMETER` for a handle that has a port, or was
+    /// not opened for overlapped operations.
     pub fn of_handle(
         remote: &Remote,
         handle: OwnedHandle,
         packets: Packets,
     ) -> std::io::Result<Endpoint> {
-        // SAFETY: it is open and was the owner's alone.
-        let handle = unsafe { Handle::own(handle.into_raw_handle()) };
-        Endpoint::of_own(remote, handle, packets)
+        Endpoint::of_own(remote, handle.into(), packets)
     }
 
-    /// [`Endpoint::of_handle`] for one that this crate opened.
+    /// [`Endpoint::of_handle`] for a handle that this crate opened.
     pub(crate) fn of_own(
         remote: &Remote,
         handle: Handle,
@@ -71,8 +69,8 @@ impl Endpoint {
         Endpoint::attach(remote, raw, Owned::Handle(handle), packets)
     }
 
-    /// Attaches a socket that was made for overlapped operations, and is attached to no port. Packets are
-    /// always posted where a layered provider is installed between sockets and the system.
+    /// Attaches a socket that was made for overlapped operations, and that no port has. Every operation posts
+    /// a packet where a layered provider stands between sockets and the system.
     ///
     /// # Errors
     /// Those of [`Endpoint::of_handle`].
@@ -82,21 +80,23 @@ impl Endpoint {
         socket: OwnedSocket,
         packets: Packets,
     ) -> std::io::Result<Endpoint> {
-        let raw = socket.as_raw_socket() as usize;
+        let raw = socket.as_raw_socket() as usize as HANDLE;
         let packets = match packets {
-            Packets::OfPending if !sockets::has_system_handles(raw) => Packets::Always,
+            Packets::OfPending if !sockets::has_system_handles(socket.as_socket()) => {
+                Packets::Always
+            }
             packets => packets,
         };
-        Endpoint::attach(remote, raw as HANDLE, Owned::Socket(socket), packets)
+        Endpoint::attach(remote, raw, Owned::Socket(socket), packets)
     }
 
-    /// For operations that are no I/O and post their packets themselves.
+    /// An endpoint for operations that are no I/O and post their packets themselves.
     pub(crate) fn of_nothing(remote: &Remote) -> Endpoint {
         Endpoint {
             owned: Owned::Nothing,
-            key: remote.next_key(),
+            key: remote.shared.next_key(),
             remote: remote.clone(),
-            lands_at_once: false,
+            skips_packets: false,
         }
     }
 
@@ -106,34 +106,35 @@ impl Endpoint {
         owned: Owned,
         packets: Packets,
     ) -> std::io::Result<Endpoint> {
-        let key = remote.next_key();
-        // SAFETY: `owned` keeps the handle open.
-        unsafe { remote.associate(raw, key) }.map_err(of_code)?;
-        // SAFETY: as above.
-        let lands_at_once =
-            packets == Packets::OfPending && unsafe { calls::skip_packets_on_success(raw) }.is_ok();
+        let key = remote.shared.next_key();
+        let associated = remote.shared.port.associate_raw(raw, key);
+        associated.map_err(io_error)?;
+        let skips_packets = packets == Packets::OfPending && skip_packets_on_success(raw).is_ok();
         Ok(Endpoint {
             owned,
             remote: remote.clone(),
             key,
-            lands_at_once,
+            skips_packets,
         })
     }
 
-    /// The way to its proactor.
+    /// The remote of its loop.
     pub fn remote(&self) -> &Remote {
         &self.remote
     }
 
+    /// The key of its packets.
     pub(crate) fn key(&self) -> usize {
         self.key
     }
 
-    pub(crate) fn lands_at_once(&self) -> bool {
-        self.lands_at_once
+    /// Whether operations that are complete when their call returns post no packet.
+    pub(crate) fn skips_packets(&self) -> bool {
+        self.skips_packets
     }
 
-    /// Open for as long as `self` is; null if there is none.
+    /// The number of the handle or the socket, which is open for as long as `self` lives; null if there is
+    /// none.
     pub(crate) fn raw(&self) -> HANDLE {
         match &self.owned {
             Owned::Handle(handle) => handle.raw(),
@@ -143,23 +144,20 @@ impl Endpoint {
         }
     }
 
-    /// As [`Endpoint::raw`], if it is a socket.
+    /// The socket, if it is one.
     #[cfg(feature = "sockets")]
-    pub(crate) fn socket(&self) -> Option<usize> {
+    pub(crate) fn socket(&self) -> Option<BorrowedSocket<'_>> {
         match &self.owned {
-            Owned::Socket(socket) => Some(socket.as_raw_socket() as usize),
+            Owned::Socket(socket) => Some(socket.as_socket()),
             _ => None,
         }
     }
 
-    /// How an operation on it ended, with the error that those who use such a handle know.
-    pub(crate) fn known(&self, ended: Ended) -> Ended {
+    /// The end of an operation with the error code that its users know: that of WinSock for a socket.
+    pub(crate) fn translate(&self, ended: Ended) -> Ended {
         match &self.owned {
             #[cfg(feature = "sockets")]
-            Owned::Socket(_) => Ended {
-                error: sockets::known(ended.error),
-                ..ended
-            },
+            Owned::Socket(_) => ended.with_error(sockets::known_error(ended.error())),
             _ => ended,
         }
     }

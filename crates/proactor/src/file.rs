@@ -1,4 +1,4 @@
-//! Files, read and written at any place of theirs.
+//! Files, read and written at any offset.
 
 use std::io;
 use std::os::windows::fs::OpenOptionsExt;
@@ -9,32 +9,35 @@ use std::sync::Arc;
 use windows_sys::Win32::Storage::FileSystem::FILE_FLAG_OVERLAPPED;
 
 use crate::endpoint::{Endpoint, Packets};
+use crate::read_lock::Arrival;
 use crate::remote::Remote;
-use crate::transfer::{Arrival, Read, Write};
+use crate::transfer::{Read, Write};
 
-/// An open file. It has no position: each read and write says where. Cheap to clone; any number may be in
-/// flight at the same time, in no order. It is closed when the last clone and the last operation are gone.
+/// An open file. It has no position: each read and write names its offset. Cheap to clone. Any number of
+/// them may be in flight at the same time, in no order. It is closed when the last clone and the last
+/// operation are gone.
 ///
-/// The system may complete a call before it returns, and so block the thread for as long as the disk takes:
-/// reads of what is not in its cache do not on Windows, writes that make a file longer do.
+/// The system may complete a call before it returns, and so block the thread for as long as the disk takes.
+/// On Windows writes that make a file longer do that, and reads of what is not in the cache do not.
 #[derive(Clone, Debug)]
 pub struct File {
     endpoint: Arc<Endpoint>,
 }
 
 impl File {
-    /// Opens a file that is there, to be read.
+    /// Opens an existing file for reading. Blocks as CreateFile does.
     ///
     /// # Errors
-    /// What CreateFile says.
+    /// What CreateFile reports.
     pub fn open(remote: &Remote, path: impl AsRef<Path>) -> io::Result<File> {
         File::open_as(remote, std::fs::OpenOptions::new().read(true), path)
     }
 
-    /// Opens a file to be read and written; makes it if it is not there, and empties it if it is.
+    /// Opens a file for reading and writing. Makes it if it is not there, and empties it if it is. Blocks as
+    /// CreateFile does.
     ///
     /// # Errors
-    /// What CreateFile says.
+    /// What CreateFile reports.
     pub fn create(remote: &Remote, path: impl AsRef<Path>) -> io::Result<File> {
         let mut options = std::fs::OpenOptions::new();
         options.read(true).write(true).create(true).truncate(true);
@@ -50,7 +53,7 @@ impl File {
         File::of_handle(remote, file.into())
     }
 
-    /// A file that was opened in some other way, for overlapped operations.
+    /// Takes over a file that was opened in some other way, for overlapped operations.
     ///
     /// # Errors
     /// Those of [`Endpoint::of_handle`].
@@ -61,38 +64,37 @@ impl File {
         })
     }
 
-    /// Where it runs.
+    /// The endpoint that it runs on.
     pub fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
     }
 
-    /// Reads from an offset in bytes as many bytes as the buffer has capacity for, less only at the end of
+    /// Reads from an offset in bytes as many bytes as the buffer has capacity for, fewer only at the end of
     /// the file; its contents are replaced. 0 is the end.
     ///
-    /// Cancellation: dropped, it asks for the end of the read; what it reads all the same is dropped, and
-    /// still in the file.
+    /// A future that is dropped cancels the read. What was read by then is dropped, and still in the file.
     ///
     /// # Errors
-    /// What ReadFile says. The buffer comes back in any case.
+    /// What ReadFile reports. The buffer comes back in any case.
     pub async fn read_at(&self, mut buffer: Vec<u8>, offset: u64) -> (io::Result<usize>, Vec<u8>) {
         buffer.clear();
         let operation = Read {
             endpoint: Arc::clone(&self.endpoint),
             buffer,
             offset,
-            turn: None,
+            lock: None,
         };
         let (arrival, buffer) = self.endpoint.remote().submit(operation).await;
         (arrival.map(Arrival::count), buffer)
     }
 
-    /// Writes the buffer at an offset in bytes; how many of its bytes were written, which is all of them
-    /// unless the disk is full.
+    /// Writes the buffer at an offset in bytes. Returns how many of its bytes were written, which is all of
+    /// them unless the disk is full.
     ///
-    /// Cancellation: dropped, it asks for the end of the write; how much was written is not known then.
+    /// A future that is dropped cancels the write: how much of it was written is unknown then.
     ///
     /// # Errors
-    /// What WriteFile says. The buffer comes back in any case.
+    /// What WriteFile reports. The buffer comes back in any case.
     pub async fn write_at(&self, buffer: Vec<u8>, offset: u64) -> (io::Result<usize>, Vec<u8>) {
         let operation = Write {
             endpoint: Arc::clone(&self.endpoint),

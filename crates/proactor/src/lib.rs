@@ -23,7 +23,7 @@
 //!
 //! # Portable parts
 //!
-//! None: this crate is for Windows, and empty elsewhere. With the feature `seam` every system call is recorded
+//! None: this crate is for Windows, and empty elsewhere. With the feature `fault-injection` every system call is recorded
 //! and can be made to fail. `everwatch-directory-reads` reads directories on this loop.
 
 #![cfg_attr(
@@ -37,8 +37,6 @@
 #[cfg(windows)]
 mod batch_size;
 #[cfg(windows)]
-mod call;
-#[cfg(windows)]
 pub mod console;
 #[cfg(windows)]
 mod deferred_wakes;
@@ -47,11 +45,11 @@ mod duplex;
 #[cfg(windows)]
 mod endpoint;
 #[cfg(windows)]
+pub mod fault_injection;
+#[cfg(windows)]
 mod file;
 #[cfg(windows)]
 pub mod native;
-#[cfg(all(windows, not(feature = "seam")))]
-mod no_seam;
 #[cfg(windows)]
 mod operation;
 #[cfg(windows)]
@@ -66,8 +64,10 @@ mod read_lock;
 mod remote;
 #[cfg(windows)]
 mod runner;
-#[cfg(all(windows, feature = "seam"))]
-pub mod seam;
+#[cfg(windows)]
+mod shared;
+#[cfg(windows)]
+mod sleep;
 #[cfg(all(windows, feature = "sockets"))]
 pub mod socket;
 #[cfg(windows)]
@@ -94,16 +94,20 @@ pub use endpoint::{Endpoint, Packets};
 #[cfg(windows)]
 pub use file::File;
 #[cfg(windows)]
-pub use operation::{Cancelled, Ended, Operation};
+pub use native::overlapped::{Cancelled, Ended, Overlapped};
 #[cfg(windows)]
-pub use remote::{Remote, Route};
+pub use operation::Operation;
+#[cfg(windows)]
+pub use remote::Remote;
 #[cfg(windows)]
 pub use runner::Runner;
+#[cfg(windows)]
+pub use shared::Route;
+#[cfg(windows)]
+pub use sleep::Sleep;
 #[cfg(windows)]
 pub use stream::Stream;
 #[cfg(windows)]
 pub use submission::Submission;
-#[cfg(windows)]
-pub use timers::Sleep;
 #[cfg(windows)]
 pub use wait::HandleWait;

@@ -1,43 +1,27 @@
-//! A completion loop whose cancellation cannot bite.
+//! The completion loop.
 //!
-//! ```text
-//!   future ──── Submission ──┐             ┌──────────── kernel ────────────┐
-//!   (any executor)           │ number,     │  OVERLAPPED      buffers       │
-//!                            ▼ generation  └──────▲──────────────▲──────────┘
-//!   Proactor ──▶ table: slot ──────────────── its own      Box<Operation> ──▶ Endpoint (handle)
-//!      ▲                  │                                 owned by the slot until the packet
-//!      └── packets ◀── completion port ◀──────────────────── was dequeued
-//! ```
-//!
-//! - The *operation* owns its buffers and keeps its endpoint open.
-//! - The *slot* owns the operation from the call until the packet was dequeued, also after the end of the
-//!   future.
-//! - The *future* has a number. Dropped, it asks for the end and goes.
-//! - *Nothing* is freed that the kernel has: what it does not give back in time when the proactor closes
-//!   is leaked, and counted.
-//!
-//! One thread polls ([`Proactor::poll`], [`Proactor::block_on`], or a [`Runner`]'s); operations are
-//! submitted and awaited from any. Wakers are std's and are woken without a lock held.
+//! One thread polls ([`Proactor::poll`], [`Proactor::block_on`], or a [`Runner`](crate::Runner)'s). Operations
+//! are submitted and awaited from any thread. Wakers are std's, and are woken without a lock held.
 //!
 //! How things end:
 //!
-//! - *A close from inside*: a waker, or a task in [`Proactor::block_on`], may call [`Remote::close`]. It
-//!   blocks for nothing: operations are asked to end, and the thread that polls goes on and takes their packets, so
-//!   that those who wait get the error of a cancelled operation. [`Proactor::close`] takes the proactor, which
-//!   the loop has, so it cannot be called from inside; [`Runner::close`] on the runner's own thread only asks
-//!   for the end. An operation whose call is under way meanwhile is asked to end when it returns.
+//! - *A close from inside*: a waker, or a task in [`Proactor::block_on`], may call [`Remote::close`]. It does
+//!   not block: operations are asked to end, and the thread that polls takes their packets, so that those who
+//!   wait get the error of a cancelled operation. [`Proactor::close`] takes the proactor, which the loop has,
+//!   so it cannot be called from inside. [`Runner::close`](crate::Runner::close) on the runner's own thread
+//!   only asks for the end. An operation whose call is running meanwhile is asked to end when it returns.
 //! - *A waker that panics*: all others of the same poll or close are woken before its panic goes on, out of
-//!   the poll or the close, with nothing lost: the proactor can be polled again, and a close is finished
-//!   first. A runner goes on by itself. Of two panics the first goes on, and a panic that is on its way
-//!   through a proactor's drop stays the only one.
-//! - *A task that panics*: its panic goes out of `block_on`. What it waited for was dropped with it, and is
-//!   cancelled; the proactor stays usable.
-//! - *A thread that ends*: operations live on when the thread that issued them ends, whether or not a thread
-//!   waits for them.
-//! - *Ctrl-C*: ends the process, as usual, unless a future listens ([`Remote::ctrl_c`]). What the kernel has of
-//!   a process that ends it gives up with it; children end with their jobs ([`Child`]).
-//! - *The kernel keeps something*: what does not come back within five seconds of a close is leaked and
-//!   counted. Its future never ends.
+//!   the poll or the close. Nothing is lost: the proactor can be polled again, and a close is finished first. A
+//!   runner continues by itself. Of two panics the first goes on, and a panic that unwinds through the drop of
+//!   a proactor stays the only one.
+//! - *A task that panics*: its panic goes out of `block_on`. What it waited for was dropped with it and is
+//!   cancelled; the proactor can be used again.
+//! - *A thread that ends*: operations outlive the thread that issued them, whether or not anything waits for
+//!   them.
+//! - *Ctrl-C*: ends the process as usual, unless something listens ([`Remote::ctrl_c`]). The kernel gives up
+//!   what it has of a process that ends; children end with their jobs ([`Child`](crate::process::Child)).
+//! - *The kernel keeps an operation*: what does not come back within [`RETURN_LIMIT`] of a close is leaked and
+//!   counted. Its future never resolves.
 
 use std::any::Any;
 use std::fmt;
@@ -51,46 +35,51 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
-use crate::batch_size::Room;
-use crate::deferred_wakes::Aftermath;
-use crate::native::{CompletionPort, Packet, of_code};
+use crate::batch_size::BatchSize;
+use crate::deferred_wakes::DeferredWakes;
+use crate::native::{CompletionPort, Packet, io_error};
 use crate::operation::Operation;
-use crate::remote::{BELL, Remote, Shared};
+use crate::remote::Remote;
+use crate::shared::{Shared, WAKE_KEY};
 use crate::submission::Submission;
 
-/// A wait that failed is tried again after this long, so that it cannot take all of a processor.
-const AFTER_A_FAILED_WAIT: Duration = Duration::from_millis(10);
-/// How long a cancelled operation may stay in the kernel before it is given up and leaked.
+/// How long the kernel may keep an operation after it was cancelled. What it keeps longer is leaked.
 pub const RETURN_LIMIT: Duration = Duration::from_secs(5);
-/// After this long without their packets, cancelled operations are asked again to end.
-const ASK_AGAIN: Duration = Duration::from_millis(50);
 
-/// What was found when everything was stopped.
+/// The pause after a wait that failed, so that the next one does not take all of a processor.
+const AFTER_A_FAILED_WAIT: Duration = Duration::from_millis(10);
+
+/// How often operations are cancelled again whose packets do not come.
+const CANCEL_EVERY: Duration = Duration::from_millis(50);
+
+/// The counts of a loop that was closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Closed {
     /// Operations that the kernel did not give back in time. Their memory is never freed.
     pub leaked: usize,
-    /// Packets that belong to nothing. Anything but 0 is a defect.
+    /// Packets that belonged to nothing. Anything but 0 is a defect.
     pub stray_packets: u64,
 }
 
-/// What a poll came to.
+/// The counts of one poll.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Polled {
     /// How many packets of operations were dequeued.
     pub packets: usize,
     /// How many timers ended.
     pub timers: usize,
-    /// It was ended by [`Remote::wake`].
+    /// Whether [`Remote::wake`] ended it.
     pub is_woken: bool,
 }
 
-/// See the head of the module.
+/// A loop over one completion port. It makes no thread: it works while it is polled, on the thread that polls.
+///
+/// Dropped, it closes as [`Proactor::close`] does, and blocks for as long.
 pub struct Proactor {
     remote: Remote,
-    /// Reused by each poll.
+    /// The packets of one poll, reused by the next.
     arrived: Vec<Packet>,
-    room: Room,
+    batch_size: BatchSize,
     is_closed: bool,
 }
 
@@ -106,17 +95,17 @@ impl Proactor {
     /// # Errors
     /// The system gives no port.
     pub fn new() -> io::Result<Proactor> {
-        let port = CompletionPort::new().map_err(of_code)?;
+        let port = CompletionPort::new().map_err(io_error)?;
         let shared = Arc::new(Shared::new(port));
         Ok(Proactor {
             remote: Remote { shared },
             arrived: Vec::new(),
-            room: Room::default(),
+            batch_size: BatchSize::default(),
             is_closed: false,
         })
     }
 
-    /// The way to this proactor.
+    /// The remote of this loop.
     pub fn remote(&self) -> Remote {
         self.remote.clone()
     }
@@ -131,29 +120,32 @@ impl Proactor {
         self.remote.wake();
     }
 
-    /// Waits until something has completed, a timer is over, [`Remote::wake`] is called, or the time
-    /// is over; `None` waits without a limit. Takes all packets that are there, up to 64, and wakes their futures.
+    /// Waits until an operation has completed, a timer is over, [`Remote::wake`] is called, or the time is
+    /// over; `None` waits forever. Takes all packets that are there, up to 64, and wakes their futures.
+    ///
+    /// # Panics
+    /// With the panic of a waker, when all others were woken.
     pub fn poll(&mut self, timeout: Option<Duration>) -> Polled {
         self.poll_some(usize::MAX, timeout)
     }
 
-    /// [`Proactor::poll`] for those who poll again soon: it may leave packets for the next one.
-    pub(crate) fn poll_on(&mut self, timeout: Option<Duration>) -> Polled {
-        let polled = self.poll_some(self.room.packets(), timeout);
-        self.room.took(polled.packets);
+    /// [`Proactor::poll`] for loops that poll again soon: it may leave packets for the next poll.
+    pub(crate) fn poll_batch(&mut self, timeout: Option<Duration>) -> Polled {
+        let polled = self.poll_some(self.batch_size.packets(), timeout);
+        self.batch_size.took(polled.packets);
         polled
     }
 
     fn poll_some(&mut self, most: usize, timeout: Option<Duration>) -> Polled {
         let shared = Arc::clone(&self.remote.shared);
-        shared.is_waiting.store(true, Ordering::SeqCst);
+        let is_woken = shared.begin_wait();
         let (first, most) = {
-            let ledger = shared.ledger();
+            let registry = shared.registry();
             // A route has one packet at a time, as a directory has one read.
-            let most = most.min(ledger.table.flying() + ledger.routes.len());
-            (ledger.timers.first(), most)
+            let possible = registry.table.in_flight() + registry.routes.len();
+            (registry.timers.first(), most.min(possible))
         };
-        let timeout = if shared.is_rung.load(Ordering::SeqCst) {
+        let timeout = if is_woken {
             Some(Duration::ZERO)
         } else {
             let left = first.map(|first| first.saturating_duration_since(Instant::now()));
@@ -163,19 +155,19 @@ impl Proactor {
         let dequeued = shared
             .port
             .dequeue_some(most, timeout, |packet| match packet.key() {
-                BELL => shared.is_posted.store(false, Ordering::SeqCst),
+                WAKE_KEY => shared.wake_arrived(),
                 _ => arrived.push(packet),
             });
-        shared.is_waiting.store(false, Ordering::SeqCst);
+        shared.end_wait();
         if dequeued.is_err() {
             std::thread::sleep(AFTER_A_FAILED_WAIT);
         }
         let packets = arrived.len();
-        let mut aftermath = Aftermath::default();
-        let timers = self.settle(&mut arrived, &mut aftermath);
+        let mut deferred = DeferredWakes::default();
+        let timers = self.distribute(&mut arrived, &mut deferred);
         self.arrived = arrived;
-        let is_woken = shared.is_rung.swap(false, Ordering::SeqCst);
-        drop(aftermath);
+        let is_woken = shared.take_woken();
+        drop(deferred);
         Polled {
             packets,
             timers,
@@ -183,34 +175,38 @@ impl Proactor {
         }
     }
 
-    /// Finds whose packets they are, and whose time has come.
-    fn settle(&self, arrived: &mut Vec<Packet>, aftermath: &mut Aftermath) -> usize {
-        let mut ledger = self.remote.shared.ledger();
+    /// Brings packets to their operations and routes, and finds the timers that are over. Returns how many
+    /// those are.
+    fn distribute(&self, arrived: &mut Vec<Packet>, deferred: &mut DeferredWakes) -> usize {
+        let mut registry = self.remote.shared.registry();
         let mut routed = Vec::new();
         for packet in arrived.drain(..) {
-            match ledger.table.land(packet) {
-                Ok(landing) => aftermath.add([landing]),
-                Err(packet) => match ledger.routes.get(&packet.key()) {
+            match registry.table.complete(packet) {
+                Ok(completed) => deferred.add([completed]),
+                Err(packet) => match registry.routes.get(&packet.key()) {
                     Some(route) => routed.push((Arc::clone(route), packet)),
-                    None => ledger.stray_packets += 1,
+                    None => registry.stray_packets += 1,
                 },
             }
         }
-        let due = match ledger.timers.first() {
-            Some(_) => ledger.timers.due(Instant::now()),
+        let due = match registry.timers.first() {
+            Some(_) => registry.timers.take_due(Instant::now()),
             None => Vec::new(),
         };
-        drop(ledger);
+        drop(registry);
         for (route, packet) in routed {
             route.arrived(packet);
         }
         let timers = due.len();
-        aftermath.wake(due);
+        deferred.wake(due);
         timers
     }
 
-    /// Runs a future on this thread, and the proactor beneath it. Other futures of the proactor go on only
-    /// as far as their own executors carry them.
+    /// Runs a future on this thread, and the loop beneath it. Other futures of the loop continue only where
+    /// their own executors poll them.
+    ///
+    /// # Panics
+    /// With the panic of the future, or of a waker. The proactor can be used again.
     pub fn block_on<F: Future>(&mut self, future: F) -> F::Output {
         let mut future = pin!(future);
         let signal = Arc::new(Signal {
@@ -227,13 +223,13 @@ impl Proactor {
                 return output;
             }
             let is_set = signal.is_set.load(Ordering::Acquire);
-            self.poll_on(is_set.then_some(Duration::ZERO));
+            self.poll_batch(is_set.then_some(Duration::ZERO));
         }
     }
 
-    /// Ends all operations: takes in nothing more, cancels what is in flight, and dequeues until nothing
-    /// is, for at most five seconds. What the kernel keeps longer is leaked, and counted. Futures that
-    /// still wait are woken, and give the error of a cancelled operation.
+    /// Ends all operations: takes in nothing more, cancels what is in flight, and dequeues until nothing is.
+    /// Blocks for at most [`RETURN_LIMIT`]; what the kernel keeps longer is leaked and counted. Futures that
+    /// still wait resolve with the error of a cancelled operation.
     ///
     /// # Panics
     /// With the panic of a waker, when everything is done.
@@ -241,8 +237,8 @@ impl Proactor {
         self.shut_down()
     }
 
-    /// [`Proactor::close`] for a proactor that is a part of something. Afterwards it takes in nothing, and a
-    /// second time it gives the same counts.
+    /// [`Proactor::close`] for a proactor that is a part of something. Afterwards it takes in nothing; a second
+    /// call returns the same counts.
     ///
     /// # Panics
     /// With the panic of a waker, when everything is done.
@@ -253,62 +249,43 @@ impl Proactor {
         self.closed()
     }
 
-    /// Returns the panic of a waker.
+    /// Ends all operations. Returns the first panic of a waker.
     pub(crate) fn stop(&mut self) -> Option<Panic> {
         if self.is_closed {
             return None;
         }
         self.is_closed = true;
         let mut panics = Panics::default();
-        panics.keep(|| self.remote.close());
+        panics.catch(|| self.remote.close());
         let deadline = Instant::now() + RETURN_LIMIT;
         while self.remote.in_flight() > 0 && Instant::now() < deadline {
-            panics.keep(|| self.poll(Some(ASK_AGAIN)));
-            let mut aftermath = Aftermath::default();
-            aftermath.add(self.remote.shared.ledger().table.cancel_all());
-            panics.keep(|| drop(aftermath));
+            panics.catch(|| self.poll(Some(CANCEL_EVERY)));
+            let mut deferred = DeferredWakes::default();
+            deferred.add(self.remote.shared.registry().table.cancel_all());
+            panics.catch(|| drop(deferred));
         }
-        // Packets whose futures were dropped.
+        // Packets of routes, and those that belong to nothing.
         while panics
-            .keep(|| self.poll(Some(Duration::ZERO)))
+            .catch(|| self.poll(Some(Duration::ZERO)))
             .is_none_or(|polled| polled.packets > 0)
         {}
-        let mut aftermath = Aftermath::default();
+        let mut deferred = DeferredWakes::default();
         {
-            let mut ledger = self.remote.shared.ledger();
-            let (lost, wakers) = ledger.table.lose_all();
-            ledger.leaked += lost;
-            aftermath.wake(wakers);
+            let mut registry = self.remote.shared.registry();
+            let (lost, wakers) = registry.table.lose_all();
+            registry.leaked += lost;
+            deferred.wake(wakers);
         }
-        panics.keep(|| drop(aftermath));
+        panics.catch(|| drop(deferred));
         panics.first
     }
 
+    /// The counts so far.
     pub(crate) fn closed(&self) -> Closed {
-        let ledger = self.remote.shared.ledger();
+        let registry = self.remote.shared.registry();
         Closed {
-            leaked: ledger.leaked,
-            stray_packets: ledger.stray_packets,
-        }
-    }
-}
-
-type Panic = Box<dyn Any + Send>;
-
-/// The first panic of several steps, each of which is taken.
-#[derive(Default)]
-struct Panics {
-    first: Option<Panic>,
-}
-
-impl Panics {
-    fn keep<T>(&mut self, step: impl FnOnce() -> T) -> Option<T> {
-        match catch_unwind(AssertUnwindSafe(step)) {
-            Ok(value) => Some(value),
-            Err(panic) => {
-                self.first.get_or_insert(panic);
-                None
-            }
+            leaked: registry.leaked,
+            stray_packets: registry.stray_packets,
         }
     }
 }
@@ -323,11 +300,33 @@ impl Drop for Proactor {
     }
 }
 
-/// Wakes a `block_on`.
+/// What a panic carries.
+pub(crate) type Panic = Box<dyn Any + Send>;
+
+/// The first panic of several steps, each of which is taken.
+#[derive(Default)]
+struct Panics {
+    first: Option<Panic>,
+}
+
+impl Panics {
+    /// Takes a step. `None` if it panicked.
+    fn catch<T>(&mut self, step: impl FnOnce() -> T) -> Option<T> {
+        match catch_unwind(AssertUnwindSafe(step)) {
+            Ok(value) => Some(value),
+            Err(panic) => {
+                self.first.get_or_insert(panic);
+                None
+            }
+        }
+    }
+}
+
+/// The waker of a `block_on`.
 struct Signal {
     is_set: AtomicBool,
     remote: Remote,
-    /// The one that polls. It looks at the signal before it waits, so nothing has to end its wait.
+    /// The thread that polls. It looks at the signal before it waits, so nothing has to end its wait.
     thread: ThreadId,
 }
 

@@ -1,18 +1,19 @@
-//! A proactor on a thread of its own, for those whose futures run elsewhere.
+//! A loop on a thread of its own, for programs whose futures run elsewhere.
 
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 
-use crate::native::{of_code, waits};
-use crate::{Closed, Proactor, Remote};
+use crate::native::{io_error, spawn};
+use crate::proactor::{Closed, Proactor};
+use crate::remote::Remote;
 
-/// A thread that polls a [`Proactor`]. Futures of its operations may run on any executor. It goes on after a
-/// waker that panics.
+/// A thread that polls a [`Proactor`]. Futures of its operations may run on any executor. A waker that panics
+/// does not end it.
 ///
 /// ```no_run
-/// # fn main() -> std::io::Result<()> {
+/// # #[cfg(windows)] fn main() -> std::io::Result<()> {
 /// use everwatch_proactor::Runner;
 ///
 /// let runner = Runner::start()?;
@@ -23,9 +24,11 @@ use crate::{Closed, Proactor, Remote};
 /// assert_eq!(closed.stray_packets, 0);
 /// # Ok(())
 /// # }
+/// # #[cfg(not(windows))] fn main() {}
 /// ```
 pub struct Runner {
     remote: Remote,
+    /// Taken when it is joined.
     thread: Option<JoinHandle<Closed>>,
 }
 
@@ -39,31 +42,31 @@ impl Runner {
     /// Starts the thread.
     ///
     /// # Errors
-    /// No completion port or no thread could be made.
+    /// The system gives no completion port or no thread.
     pub fn start() -> io::Result<Runner> {
         let mut proactor = Proactor::new()?;
         let remote = proactor.remote();
-        let thread = waits::spawn("everwatch-proactor", move || {
+        let thread = spawn("everwatch-proactor", move || {
             while !proactor.remote().is_closed() {
-                // The panic hook has reported the panic of a waker, and nothing else is concerned.
-                let _ = catch_unwind(AssertUnwindSafe(|| proactor.poll_on(None)));
+                // The panic hook has reported the panic of a waker, which concerns no other waker.
+                let _ = catch_unwind(AssertUnwindSafe(|| proactor.poll_batch(None)));
             }
             let _ = proactor.stop();
             proactor.closed()
         });
         Ok(Runner {
             remote,
-            thread: Some(thread.map_err(of_code)?),
+            thread: Some(thread.map_err(io_error)?),
         })
     }
 
-    /// The way to the proactor.
+    /// The remote of the loop.
     pub fn remote(&self) -> Remote {
         self.remote.clone()
     }
 
-    /// Ends all operations and the thread; blocks as long as [`Proactor::close`] does. From the thread
-    /// itself, that is from a waker that it wakes, only the end is asked for.
+    /// Ends all operations and the thread. Blocks for as long as [`Proactor::close`] does. On the thread
+    /// itself, in a waker that it wakes, it only asks for the end and returns counts of 0.
     pub fn close(mut self) -> Closed {
         self.stop()
     }

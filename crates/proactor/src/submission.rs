@@ -1,4 +1,4 @@
-//! The future of one operation.
+//! Submissions: the futures of operations.
 
 use std::fmt;
 use std::future::Future;
@@ -6,29 +6,35 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::operation::{Ended, Erased, Operation};
+use windows_sys::Win32::Foundation::{ERROR_ABANDONED_WAIT_0, ERROR_IO_PENDING, ERROR_MORE_DATA};
+
+use crate::deferred_wakes::finish;
+use crate::native::overlapped::{Boxed, Ended, Over};
+use crate::operation::Operation;
 use crate::remote::Remote;
 use crate::table::{Found, OperationId};
 
-enum State {
-    Flying(OperationId),
-    /// Complete when the call returned, or refused by it.
-    Landed(Erased, Ended),
-    /// Its output was given, or there will be none.
-    Over,
+/// How far an operation has come.
+enum Progress {
+    /// It is in the table.
+    InFlight(OperationId),
+    /// It was complete when its call returned, or was refused.
+    Ended(Over),
+    /// Its output was taken, or there will be none.
+    Taken,
 }
 
-/// An operation that was issued. It runs whether or not this is polled.
+/// An operation that was issued. It runs whether or not this future is polled.
 ///
-/// Dropped, it asks the kernel to end the operation, which lives on in the proactor until its packet was
-/// dequeued: nothing is freed early, and nothing is waited for. What it brings all the same is kept where
-/// the operation says so ([`Operation::abandon`]).
+/// Dropped, it asks the kernel to end the operation, which lives on in the loop until its packet was dequeued:
+/// nothing is freed early, and the drop does not block. What the operation has brought by then is kept where
+/// it provides for that ([`Operation::abandon`]).
 ///
-/// It never gives anything if the kernel kept the operation beyond the close of the proactor.
+/// Never resolves if the kernel keeps the operation beyond the close of the loop.
 #[must_use = "dropping it cancels the operation"]
 pub struct Submission<O: Operation> {
     remote: Remote,
-    state: State,
+    progress: Progress,
     operation: PhantomData<fn() -> O>,
 }
 
@@ -36,68 +42,61 @@ impl<O: Operation> Unpin for Submission<O> {}
 
 impl<O: Operation> fmt::Debug for Submission<O> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self.state {
-            State::Flying(_) => "Submission(in flight)",
-            State::Landed(..) => "Submission(complete)",
-            State::Over => "Submission(over)",
+        formatter.write_str(match self.progress {
+            Progress::InFlight(_) => "Submission(in flight)",
+            Progress::Ended(_) => "Submission(complete)",
+            Progress::Taken => "Submission(taken)",
         })
     }
 }
 
 impl<O: Operation> Submission<O> {
-    pub(crate) fn flying(remote: Remote, id: OperationId) -> Submission<O> {
+    fn new(remote: &Remote, progress: Progress) -> Submission<O> {
         Submission {
-            remote,
-            state: State::Flying(id),
+            remote: remote.clone(),
+            progress,
             operation: PhantomData,
         }
     }
 
-    pub(crate) fn landed(remote: Remote, operation: Erased, ended: Ended) -> Submission<O> {
-        Submission {
-            remote,
-            state: State::Landed(operation, ended),
-            operation: PhantomData,
-        }
+    /// The output of an operation that has ended.
+    fn output(over: Over) -> O::Output {
+        let (operation, ended) = over.take::<O>();
+        operation.finish(ended)
     }
 
-    /// For an operation of this submission that has landed.
-    fn finish(operation: Erased, ended: Ended) -> O::Output {
-        // SAFETY: it has landed, and is what was submitted.
-        unsafe { operation.take::<O>() }.finish(ended)
-    }
-
-    /// Asks for the operation to end. The future still gives its output: what was transferred, if it
-    /// succeeded before, or the error of a cancelled operation. Harmless when it has ended, and twice.
+    /// Asks for the operation to end. The future still resolves: with what was transferred if the operation
+    /// succeeded before, or with the error of a cancelled operation. Harmless when it has ended, and twice.
     pub fn cancel(&self) {
-        if let State::Flying(id) = self.state {
-            self.remote.cancel(id);
+        if let Progress::InFlight(id) = self.progress {
+            let completed = self.remote.shared.registry().table.cancel(id);
+            completed.into_iter().for_each(finish);
         }
     }
 
-    /// The output, if the call refused the operation or completed it. A packet does not count.
+    /// The output, if the call completed or refused the operation. A packet that has come since does not count.
     ///
     /// # Errors
-    /// The submission, which goes on.
+    /// The submission itself, which goes on.
     pub fn at_once(mut self) -> Result<O::Output, Submission<O>> {
-        match std::mem::replace(&mut self.state, State::Over) {
-            State::Landed(operation, ended) => Ok(Self::finish(operation, ended)),
+        match std::mem::replace(&mut self.progress, Progress::Taken) {
+            Progress::Ended(over) => Ok(Self::output(over)),
             other => {
-                self.state = other;
+                self.progress = other;
                 Err(self)
             }
         }
     }
 
-    /// Gives the future up without asking for the end: the operation goes on, and reports by
-    /// [`Operation::abandon`] how it ended. The output, if it has ended already.
+    /// Gives the future up without asking for the end. The operation goes on, and its end goes to
+    /// [`Operation::abandon`]. Returns the output if it has ended already.
     pub(crate) fn let_run(mut self) -> Option<O::Output> {
-        let (operation, ended) = match std::mem::replace(&mut self.state, State::Over) {
-            State::Flying(id) => self.remote.let_run(id)?,
-            State::Landed(operation, ended) => (operation, ended),
-            State::Over => return None,
+        let over = match std::mem::replace(&mut self.progress, Progress::Taken) {
+            Progress::InFlight(id) => self.remote.shared.registry().table.let_run(id)?,
+            Progress::Ended(over) => over,
+            Progress::Taken => return None,
         };
-        Some(Self::finish(operation, ended))
+        Some(Self::output(over))
     }
 }
 
@@ -105,29 +104,78 @@ impl<O: Operation> Future for Submission<O> {
     type Output = O::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<O::Output> {
-        let (operation, ended) = match std::mem::replace(&mut self.state, State::Over) {
-            State::Flying(id) => match self.remote.claim(id, context.waker()) {
-                Found::Landed(operation, ended) => (operation, ended),
-                Found::Flying(_replaced) => {
-                    self.state = State::Flying(id);
-                    return Poll::Pending;
+        let over = match std::mem::replace(&mut self.progress, Progress::Taken) {
+            Progress::InFlight(id) => {
+                let found = self
+                    .remote
+                    .shared
+                    .registry()
+                    .table
+                    .claim(id, context.waker());
+                match found {
+                    Found::Ended(over) => over,
+                    Found::InFlight(_replaced) => {
+                        self.progress = Progress::InFlight(id);
+                        return Poll::Pending;
+                    }
+                    Found::Lost => return Poll::Pending,
                 }
-                Found::Lost => return Poll::Pending,
-            },
-            State::Landed(operation, ended) => (operation, ended),
-            State::Over => return Poll::Pending,
+            }
+            Progress::Ended(over) => over,
+            Progress::Taken => return Poll::Pending,
         };
-        Poll::Ready(Self::finish(operation, ended))
+        Poll::Ready(Self::output(over))
     }
 }
 
 impl<O: Operation> Drop for Submission<O> {
     fn drop(&mut self) {
-        match std::mem::replace(&mut self.state, State::Over) {
-            State::Flying(id) => self.remote.abandon(id),
-            // SAFETY: it has landed.
-            State::Landed(operation, ended) => unsafe { operation.abandon(ended) },
-            State::Over => {}
+        if let Progress::InFlight(id) = self.progress {
+            let completed = self.remote.shared.registry().table.abandon(id);
+            completed.into_iter().for_each(finish);
+        }
+    }
+}
+
+impl Remote {
+    /// Issues an operation before it returns. Does not block unless the system call does.
+    pub fn submit<O: Operation>(&self, operation: O) -> Submission<O> {
+        let (key, skips_packets) = {
+            let endpoint = operation.endpoint();
+            (endpoint.key(), endpoint.skips_packets())
+        };
+        let operation = Boxed::new(operation);
+        let mut registry = self.shared.registry();
+        if registry.is_closed {
+            drop(registry);
+            let over = operation.refused(ERROR_ABANDONED_WAIT_0);
+            return Submission::new(self, Progress::Ended(over));
+        }
+        let (id, launch) = registry.table.insert(operation, key);
+        drop(registry);
+        let issued = launch.issue();
+        let is_packet_coming = match issued {
+            // On such an endpoint what is complete posts a packet as well.
+            Ok(_) | Err(ERROR_MORE_DATA) => !skips_packets,
+            Err(error) => error == ERROR_IO_PENDING,
+        };
+        let mut registry = self.shared.registry();
+        if is_packet_coming {
+            registry.table.issued(id);
+            // A close that came during the call could not cancel it.
+            let completed = match registry.is_closed {
+                true => registry.table.cancel(id),
+                false => None,
+            };
+            drop(registry);
+            completed.into_iter().for_each(finish);
+            return Submission::new(self, Progress::InFlight(id));
+        }
+        let over = registry.table.withdraw(id, Ended::at_once(issued));
+        drop(registry);
+        match over {
+            Some(over) => Submission::new(self, Progress::Ended(over)),
+            None => Submission::new(self, Progress::InFlight(id)),
         }
     }
 }

@@ -1,327 +1,303 @@
-//! The operations of one proactor: a slab of slots, each with an `OVERLAPPED` of its own.
+//! The operation table: a slab of slots, each with an `OVERLAPPED` of its own.
 //!
-//! A slot's `OVERLAPPED` is allocated once, is given to one operation after the other, and is not freed
-//! while the table lives: an address that the kernel may still know never becomes that of something else.
-//! A packet is matched by that address and by the key of its endpoint, which is never reused, and
-//! neither is followed before both are found here: a packet without an operation is counted and has no effect.
-//! Futures know a slot by number and generation, so that one which is late finds nothing.
+//! A slot's `OVERLAPPED` is allocated once and lent to one operation after the other. It is not freed while
+//! the table lives, so an address that the kernel may still know never becomes that of something else. A
+//! packet is matched by that address and by the key of its endpoint, which is never reused, and neither is
+//! followed before both were found here: a packet of no operation is counted and does nothing. Futures know
+//! their slot by number and generation, so a late one finds nothing.
 //!
-//! The table is under a lock, and wakers and operations are other people's: dropping one may come back
-//! here. So none is dropped here; they are returned.
+//! The table is used under a lock, and wakers and operations are other people's code, which may call the loop
+//! when it is dropped. So none is dropped here; they are returned as [`Completed`].
 
-use std::cell::UnsafeCell;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::ptr::NonNull;
 use std::task::Waker;
 
-use windows_sys::Win32::System::IO::OVERLAPPED;
-
 use crate::native::Packet;
-use crate::native::calls;
-use crate::operation::{Cancelled, Ended, Erased};
+use crate::native::overlapped::{Boxed, Ended, Idle, InFlight, Launch, Over};
 
-/// A slot, and which of the operations that it has had.
+/// The name of an operation: its slot, and which of the slot's operations it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct OperationId {
     slot: u32,
     generation: u32,
 }
 
-enum State {
-    Free,
-    /// In the kernel.
-    Flying {
-        operation: Erased,
-        key: usize,
+/// What a slot holds.
+enum SlotState {
+    Free(Idle),
+    /// The kernel has the operation, or is about to be given it.
+    InFlight {
+        operation: InFlight,
         waker: Option<Waker>,
-        /// The call that issues it has returned.
-        is_issued: bool,
         /// Its future is gone.
         is_abandoned: bool,
     },
-    /// Waits for its future.
-    Landed(Erased, Ended),
-    /// The kernel did not give it back before the end. Its memory is leaked.
+    /// The operation has ended and waits for its future.
+    Ended(Idle, Over),
+    /// The kernel did not give the operation back in time. Its memory is leaked.
     Lost,
 }
 
 struct Slot {
     generation: u32,
-    /// From a box. Shared with the kernel while the slot is flying, so never a reference.
-    overlapped: NonNull<UnsafeCell<OVERLAPPED>>,
-    state: State,
+    state: SlotState,
 }
 
-impl Slot {
-    fn overlapped(&self) -> *mut OVERLAPPED {
-        self.overlapped.as_ptr().cast()
-    }
-}
-
-/// See the module head.
+/// The operations of one loop. See the head of this file for who owns what.
 #[derive(Default)]
 pub(crate) struct Table {
     slots: Vec<Slot>,
+    /// The numbers of the slots that are free.
     free: Vec<u32>,
-    /// The slot of each `OVERLAPPED`.
+    /// The slot of each `OVERLAPPED`, by address.
     addresses: HashMap<usize, u32, BuildHasherDefault<AddressHasher>>,
-    flying: usize,
+    /// How many operations the kernel has.
+    in_flight: usize,
 }
 
-// SAFETY: operations are Send, and the state of a slot says who owns its OVERLAPPED.
-unsafe impl Send for Table {}
-
-/// What is left to do for an operation once the lock is given up.
-pub(crate) enum Landing {
-    /// Its future must be woken.
+/// What is left to do for an operation when the lock is released, by [`DeferredWakes`].
+///
+/// [`DeferredWakes`]: crate::deferred_wakes::DeferredWakes
+pub(crate) enum Completed {
+    /// Wake its future.
     Wake(Option<Waker>),
-    /// Nobody waits for it. The waker is only to be dropped.
-    Abandon(Erased, Ended, Option<Waker>),
+    /// Drop the operation, which no future waits for, and its waker.
+    Abandon(Over, Option<Waker>),
 }
 
-/// What a future finds.
+/// What a future finds in the table.
 pub(crate) enum Found {
-    Flying(Option<Waker>),
-    Landed(Erased, Ended),
-    /// The kernel never gave it back.
+    /// Nothing yet. The waker that was kept before, to be dropped without the lock.
+    InFlight(Option<Waker>),
+    /// The operation and its end.
+    Ended(Over),
+    /// The kernel never gave the operation back.
     Lost,
 }
 
 impl Table {
-    /// Takes an operation in, which is about to be issued with this `OVERLAPPED`.
-    pub(crate) fn insert(
-        &mut self,
-        operation: Erased,
-        key: usize,
-    ) -> (OperationId, *mut OVERLAPPED) {
-        let number = self.free.pop().unwrap_or_else(|| self.grow());
+    /// Takes an operation in. The caller makes the call that issues it when the lock is released.
+    pub(crate) fn insert(&mut self, operation: Boxed, key: usize) -> (OperationId, Launch) {
+        let (number, idle) = self.take_free();
+        let (operation, launch) = InFlight::new(idle, operation, key);
         let slot = &mut self.slots[number as usize];
         slot.generation = slot.generation.wrapping_add(1);
-        // SAFETY: the slot is free, so the kernel does not know its OVERLAPPED.
-        unsafe { slot.overlapped().write(OVERLAPPED::default()) };
-        slot.state = State::Flying {
+        slot.state = SlotState::InFlight {
             operation,
-            key,
             waker: None,
-            is_issued: false,
             is_abandoned: false,
         };
-        self.flying += 1;
+        self.in_flight += 1;
         let id = OperationId {
             slot: number,
             generation: slot.generation,
         };
-        (id, slot.overlapped())
+        (id, launch)
     }
 
-    fn grow(&mut self) -> u32 {
-        let overlapped = NonNull::from(Box::leak(Box::new(UnsafeCell::new(OVERLAPPED::default()))));
+    /// A free slot and its `OVERLAPPED`.
+    fn take_free(&mut self) -> (u32, Idle) {
+        while let Some(number) = self.free.pop() {
+            let state = &mut self.slots[number as usize].state;
+            if let SlotState::Free(idle) = std::mem::replace(state, SlotState::Lost) {
+                return (number, idle);
+            }
+        }
+        let idle = Idle::new();
         let number = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
-        self.addresses.insert(overlapped.as_ptr() as usize, number);
+        self.addresses.insert(idle.address(), number);
         self.slots.push(Slot {
             generation: 0,
-            overlapped,
-            state: State::Free,
+            state: SlotState::Lost,
         });
-        number
+        (number, idle)
     }
 
-    fn slot(&mut self, id: OperationId) -> Option<&mut Slot> {
-        self.slots
-            .get_mut(id.slot as usize)
-            .filter(|slot| slot.generation == id.generation)
+    /// The state of an operation, if the slot still has it.
+    fn state(&mut self, id: OperationId) -> Option<&mut SlotState> {
+        let slot = self.slots.get_mut(id.slot as usize);
+        slot.filter(|slot| slot.generation == id.generation)
+            .map(|slot| &mut slot.state)
     }
 
-    fn release(&mut self, number: u32) -> State {
+    /// Makes a slot free again.
+    fn release(&mut self, number: u32, idle: Idle) {
+        self.slots[number as usize].state = SlotState::Free(idle);
         self.free.push(number);
-        std::mem::replace(&mut self.slots[number as usize].state, State::Free)
     }
 
-    /// The call has returned, and a packet comes or has come.
+    /// Takes an operation out of its slot that has ended and not been taken.
+    fn take_ended(&mut self, id: OperationId) -> Option<Over> {
+        let state = self.state(id)?;
+        match std::mem::replace(state, SlotState::Lost) {
+            SlotState::Ended(idle, over) => {
+                self.release(id.slot, idle);
+                Some(over)
+            }
+            other => {
+                *state = other;
+                None
+            }
+        }
+    }
+
+    /// The call that issues an operation has returned that a packet comes.
     pub(crate) fn issued(&mut self, id: OperationId) {
-        if let Some(State::Flying { is_issued, .. }) = self.slot(id).map(|slot| &mut slot.state) {
-            *is_issued = true;
+        if let Some(SlotState::InFlight { operation, .. }) = self.state(id) {
+            operation.set_issued();
         }
     }
 
-    /// Takes out an operation that the call completed or refused, so that no packet comes.
-    pub(crate) fn withdraw(&mut self, id: OperationId) -> Option<Erased> {
-        if !matches!(self.slot(id)?.state, State::Flying { .. }) {
-            return None;
-        }
-        self.flying -= 1;
-        match self.release(id.slot) {
-            State::Flying { operation, .. } => Some(operation),
-            _ => None,
+    /// Takes an operation out whose call has returned that no packet comes. `None` if one has come.
+    pub(crate) fn withdraw(&mut self, id: OperationId, ended: Ended) -> Option<Over> {
+        let state = self.state(id)?;
+        match std::mem::replace(state, SlotState::Lost) {
+            SlotState::InFlight { operation, .. } => {
+                let (idle, over) = operation.withdraw(ended);
+                self.in_flight -= 1;
+                self.release(id.slot, idle);
+                Some(over)
+            }
+            other => {
+                *state = other;
+                None
+            }
         }
     }
 
-    /// Lands the operation of a packet, or gives the packet back.
-    pub(crate) fn land(&mut self, packet: Packet) -> Result<Landing, Packet> {
+    /// Completes the operation of a packet.
+    ///
+    /// # Errors
+    /// The packet, if it belongs to no operation in flight.
+    pub(crate) fn complete(&mut self, packet: Packet) -> Result<Completed, Packet> {
         let address = packet.overlapped() as usize;
         let Some(&number) = self.addresses.get(&address) else {
             return Err(packet);
         };
-        let slot = &mut self.slots[number as usize];
-        match slot.state {
-            State::Flying { key, .. } if key == packet.key() => {}
-            _ => return Err(packet),
+        let state = &mut self.slots[number as usize].state;
+        if !matches!(state, SlotState::InFlight { operation, .. } if operation.owns(&packet)) {
+            return Err(packet);
         }
-        // SAFETY: the packet says that the kernel has let go of it.
-        let (status, bytes) = unsafe {
-            let overlapped = slot.overlapped();
-            ((*overlapped).Internal, (*overlapped).InternalHigh)
-        };
-        let ended = Ended {
-            error: calls::error_of(status as u32),
-            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
-            status: status as u32,
-        };
-        Ok(self.end(number, ended))
-    }
-
-    /// The kernel has let go of a flying operation.
-    fn end(&mut self, number: u32, ended: Ended) -> Landing {
-        let slot = &mut self.slots[number as usize];
-        match std::mem::replace(&mut slot.state, State::Free) {
-            State::Flying {
+        match std::mem::replace(state, SlotState::Lost) {
+            SlotState::InFlight {
                 operation,
                 waker,
-                is_abandoned: false,
-                ..
-            } => {
-                self.flying -= 1;
-                slot.state = State::Landed(operation, ended);
-                Landing::Wake(waker)
-            }
-            State::Flying {
-                operation, waker, ..
-            } => {
-                self.flying -= 1;
-                self.free.push(number);
-                Landing::Abandon(operation, ended, waker)
-            }
-            other => {
-                slot.state = other;
-                Landing::Wake(None)
-            }
+                is_abandoned,
+            } => match operation.complete(packet) {
+                Ok(ended) => Ok(self.end(number, ended, waker, is_abandoned)),
+                Err((_, packet)) => Err(packet),
+            },
+            _ => Err(packet),
         }
     }
 
-    /// What became of an operation; one that has landed is taken out. `waker` is kept for one that has
-    /// not, and the one that was kept is given back.
+    /// Keeps an operation that has ended for its future, or gives it out if that is gone.
+    fn end(
+        &mut self,
+        number: u32,
+        (idle, over): (Idle, Over),
+        waker: Option<Waker>,
+        is_abandoned: bool,
+    ) -> Completed {
+        self.in_flight -= 1;
+        if is_abandoned {
+            self.release(number, idle);
+            return Completed::Abandon(over, waker);
+        }
+        self.slots[number as usize].state = SlotState::Ended(idle, over);
+        Completed::Wake(waker)
+    }
+
+    /// Looks for the end of an operation. If it has not ended, `waker` is kept for it.
     pub(crate) fn claim(&mut self, id: OperationId, waker: &Waker) -> Found {
-        match self.slot(id).map(|slot| &mut slot.state) {
-            Some(State::Flying { waker: kept, .. }) => match kept {
-                Some(kept) if kept.will_wake(waker) => Found::Flying(None),
-                kept => Found::Flying(kept.replace(waker.clone())),
-            },
-            Some(State::Landed(..)) => match self.release(id.slot) {
-                State::Landed(operation, ended) => Found::Landed(operation, ended),
-                _ => Found::Lost,
+        if let Some(over) = self.take_ended(id) {
+            return Found::Ended(over);
+        }
+        match self.state(id) {
+            Some(SlotState::InFlight { waker: kept, .. }) => match kept {
+                Some(kept) if kept.will_wake(waker) => Found::InFlight(None),
+                kept => Found::InFlight(kept.replace(waker.clone())),
             },
             _ => Found::Lost,
         }
     }
 
-    /// Asks for an operation to end. Returns the work that is left if that ends it.
-    pub(crate) fn cancel(&mut self, id: OperationId) -> Option<Landing> {
-        self.slot(id)?;
+    /// Asks for an operation to end. Returns what is left to do if it has ended with that.
+    pub(crate) fn cancel(&mut self, id: OperationId) -> Option<Completed> {
+        self.state(id)?;
         self.cancel_slot(id.slot)
     }
 
-    fn cancel_slot(&mut self, number: u32) -> Option<Landing> {
-        let slot = &self.slots[number as usize];
-        let State::Flying {
-            operation,
-            is_issued: true,
-            ..
-        } = &slot.state
-        else {
-            return None;
-        };
-        // SAFETY: it was issued, and its packet has not been dequeued.
-        match unsafe { operation.cancel(slot.overlapped()) } {
-            Cancelled::PacketComes => None,
-            Cancelled::Gone => Some(self.end(number, Ended::CANCELLED)),
-        }
-    }
-
-    /// The future of an operation is gone.
-    pub(crate) fn abandon(&mut self, id: OperationId) -> Option<Landing> {
-        match self.slot(id).map(|slot| &mut slot.state)? {
-            State::Flying { is_abandoned, .. } => {
-                *is_abandoned = true;
-                self.cancel_slot(id.slot)
-            }
-            State::Landed(..) => match self.release(id.slot) {
-                State::Landed(operation, ended) => Some(Landing::Abandon(operation, ended, None)),
-                _ => None,
+    fn cancel_slot(&mut self, number: u32) -> Option<Completed> {
+        let state = &mut self.slots[number as usize].state;
+        match std::mem::replace(state, SlotState::Lost) {
+            SlotState::InFlight {
+                operation,
+                waker,
+                is_abandoned,
+            } => match operation.cancel() {
+                Ok(ended) => Some(self.end(number, ended, waker, is_abandoned)),
+                Err(operation) => {
+                    *state = SlotState::InFlight {
+                        operation,
+                        waker,
+                        is_abandoned,
+                    };
+                    None
+                }
             },
-            State::Free | State::Lost => None,
-        }
-    }
-
-    /// The future of an operation is gone, and leaves it running. One that has landed is taken out.
-    pub(crate) fn let_run(&mut self, id: OperationId) -> Option<(Erased, Ended)> {
-        match self.slot(id).map(|slot| &mut slot.state)? {
-            State::Flying { is_abandoned, .. } => {
-                *is_abandoned = true;
+            other => {
+                *state = other;
                 None
             }
-            State::Landed(..) => match self.release(id.slot) {
-                State::Landed(operation, ended) => Some((operation, ended)),
-                _ => None,
-            },
-            State::Free | State::Lost => None,
         }
+    }
+
+    /// The future of an operation is gone: the operation must end.
+    pub(crate) fn abandon(&mut self, id: OperationId) -> Option<Completed> {
+        if let Some(over) = self.let_run(id) {
+            return Some(Completed::Abandon(over, None));
+        }
+        self.cancel(id)
+    }
+
+    /// The future of an operation is gone, and the operation goes on. One that has ended is taken out.
+    pub(crate) fn let_run(&mut self, id: OperationId) -> Option<Over> {
+        if let Some(SlotState::InFlight { is_abandoned, .. }) = self.state(id) {
+            *is_abandoned = true;
+        }
+        self.take_ended(id)
     }
 
     /// Asks for all operations to end.
-    pub(crate) fn cancel_all(&mut self) -> Vec<Landing> {
+    pub(crate) fn cancel_all(&mut self) -> Vec<Completed> {
         let numbers = 0..self.slots.len() as u32;
         numbers
             .filter_map(|number| self.cancel_slot(number))
             .collect()
     }
 
-    /// Gives up what is flying still. Its operations and their memory are leaked; the futures, which can
-    /// have no output, are woken.
+    /// Gives up what is still in flight: leaks it, and returns how much that was, with the wakers of futures
+    /// that will never resolve.
     pub(crate) fn lose_all(&mut self) -> (usize, Vec<Waker>) {
         let mut wakers = Vec::new();
         for slot in &mut self.slots {
-            if let State::Flying { waker, .. } = &mut slot.state {
+            if let SlotState::InFlight { waker, .. } = &mut slot.state {
                 wakers.extend(waker.take());
-                slot.state = State::Lost;
+                slot.state = SlotState::Lost;
             }
         }
-        (std::mem::take(&mut self.flying), wakers)
+        (std::mem::take(&mut self.in_flight), wakers)
     }
 
     /// How many operations the kernel has.
-    pub(crate) fn flying(&self) -> usize {
-        self.flying
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight
     }
 }
 
-impl Drop for Table {
-    fn drop(&mut self) {
-        for slot in self.slots.drain(..) {
-            match slot.state {
-                // The kernel may still write to it.
-                State::Flying { .. } | State::Lost => continue,
-                // SAFETY: it has landed.
-                State::Landed(operation, ended) => unsafe { operation.abandon(ended) },
-                State::Free => {}
-            }
-            // SAFETY: it came from a box, and the kernel does not know it any more.
-            drop(unsafe { Box::from_raw(slot.overlapped.as_ptr()) });
-        }
-    }
-}
-
-/// Addresses are spread by one multiplication.
+/// A hasher that spreads an address with one multiplication (Fibonacci hashing).
 #[derive(Default)]
 struct AddressHasher(u64);
 

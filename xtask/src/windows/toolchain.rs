@@ -1,7 +1,7 @@
-//! A compiler for Windows programs: rustup's if it can fetch the target, Debian's if not.
+//! Compilers for Windows programs: rustup's, or Debian's where rustup cannot fetch the target.
 //!
-//! Debian has no standard library for Windows, but its source. It is built for
-//! `x86_64-win7-windows-gnu`, which imports less and keeps Windows 7 and Server 2008 R2 alive.
+//! Debian packages the source of the standard library but not the library for Windows. It is built for
+//! `x86_64-win7-windows-gnu`, which imports fewer functions and runs on Windows 7 and Server 2008 R2.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,7 +9,7 @@ use std::process::Command;
 use crate::prerequisites;
 use crate::process::command;
 
-/// The linker of both ways.
+/// The linker, with its Debian package.
 const LINKER: &[(&str, &str)] = &[("x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64-win32")];
 
 const DEBIAN: &[(&str, &str)] = &[
@@ -22,10 +22,10 @@ const DEBIAN: &[(&str, &str)] = &[
     ),
 ];
 
-/// Set to choose Debian's compiler although rustup's would do.
+/// The variable that forces Debian's compiler.
 const FORCE: &str = "EVERWATCH_WINE_DEBIAN";
 
-/// Where the compiler comes from.
+/// The source of the compiler.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Toolchain {
     Rustup,
@@ -33,7 +33,7 @@ pub(crate) enum Toolchain {
 }
 
 impl Toolchain {
-    /// Finds or installs one. An error says what is missing for both.
+    /// Finds or installs a toolchain. An error names what each of the two lacks.
     pub(crate) fn get() -> Result<Toolchain, String> {
         prerequisites::need(LINKER)?;
         let rustup = if std::env::var_os(FORCE).is_some() {
@@ -50,7 +50,7 @@ impl Toolchain {
             .map_err(|other| format!("{why}; or {other}"))
     }
 
-    /// The target that is built and run.
+    /// The target triple.
     pub(crate) fn target(self) -> &'static str {
         match self {
             Toolchain::Rustup => "x86_64-pc-windows-gnu",
@@ -58,7 +58,7 @@ impl Toolchain {
         }
     }
 
-    /// `cargo` with `line` behind it, for `target`.
+    /// `cargo LINE` for `target`.
     pub(crate) fn cargo(self, line: &str, target: &str) -> Command {
         let mut cargo = match self {
             Toolchain::Rustup => command(&format!("cargo {line} --target {target}"), &[]),
@@ -75,7 +75,7 @@ impl Toolchain {
         cargo
     }
 
-    /// What `cargo` finds its compiler by.
+    /// Environment variables by which `cargo` finds its compiler.
     pub(crate) fn variables(self) -> Vec<(&'static str, String)> {
         match self {
             Toolchain::Rustup => Vec::new(),
@@ -89,7 +89,7 @@ impl Toolchain {
         }
     }
 
-    /// Makes sure that code for the compiler of Microsoft can be checked.
+    /// Installs what checking for Microsoft's target needs, and returns the target triple.
     pub(crate) fn need_msvc(self) -> Result<&'static str, String> {
         const MSVC: &str = "x86_64-pc-windows-msvc";
         match self {

@@ -1,4 +1,4 @@
-//! Which suites somebody wants to run, and with which words for cargo and for the tests.
+//! The arguments of `cargo xtask wine`: packages, arguments for cargo and arguments for the tests.
 
 use std::process::Command;
 
@@ -6,13 +6,13 @@ use super::suites::{COMMAND, Kind, PENDING, SUITES, Suite};
 use crate::process;
 use crate::windows::Toolchain;
 
-/// More threads than this wait for each other: one Wine server serves them all, in one thread.
+/// More test threads gain nothing: one Wine server serves them all, in one thread.
 const THREADS: usize = 4;
 
-/// What stands behind `cargo xtask wine`.
+/// The arguments of one call.
 #[derive(PartialEq, Eq, Debug)]
 pub(super) struct Request {
-    /// All, if there is none.
+    /// Empty means all suites of every push.
     packages: Vec<String>,
     for_cargo: Vec<String>,
     for_tests: Vec<String>,
@@ -61,7 +61,7 @@ impl Request {
         Ok(all().filter(is_named).collect())
     }
 
-    /// What is built for one suite, and its tests last.
+    /// The builds that one suite needs, its tests last.
     pub(super) fn builds(&self, suite: &Suite, toolchain: Toolchain) -> Vec<Command> {
         let mut tests = self.cargo_test(suite, toolchain);
         tests.arg("--no-run");

@@ -1,29 +1,29 @@
-//! What is built for Windows and what of it runs under Wine: the one place to add a crate to.
+//! Suites that run under Wine: the list to extend for a new crate.
 
 use std::time::Duration;
 
-/// Which programs are run under Wine.
+/// The programs of a suite that run under Wine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
-    /// The tests themselves.
+    /// The test programs.
     Tests,
     /// The command and its writers, by tests on Linux, which are another writer beside them.
     Command,
 }
 
-/// Tests of a crate that run under Wine, or run something there.
+/// Tests of a crate that run under Wine, or start programs there.
 pub(super) struct Suite {
     pub(super) package: &'static str,
     pub(super) kind: Kind,
-    /// Further words for `cargo test`.
+    /// Further arguments of `cargo test`.
     pub(super) arguments: &'static [&'static str],
     /// The tests to run, by parts of their names; all if there are none.
     pub(super) tests: &'static [&'static str],
-    /// After this time the suite hangs. Several times what it takes on two slow cores.
+    /// The time limit: several times what the suite takes on two slow cores.
     pub(super) limit: Duration,
 }
 
-/// In the order in which they run: a failure below is found before what stands on it fails as well.
+/// The suites of every push, in the order in which they run: lower crates first.
 pub(super) const SUITES: &[Suite] = &[
     Suite {
         package: "everwatch-core",
@@ -35,14 +35,14 @@ pub(super) const SUITES: &[Suite] = &[
     Suite {
         package: "everwatch-proactor",
         kind: Kind::Tests,
-        arguments: &["--features", "seam,sockets,futures-io,tls-ring"],
+        arguments: &["--features", "fault-injection,sockets,futures-io,tls-ring"],
         tests: &[],
         limit: Duration::from_secs(600),
     },
     Suite {
         package: "everwatch-directory-reads",
         kind: Kind::Tests,
-        arguments: &["--features", "seam"],
+        arguments: &["--features", "fault-injection"],
         tests: &[],
         limit: Duration::from_secs(600),
     },
@@ -136,9 +136,9 @@ pub(super) const PENDING: &[Suite] = &[
     },
 ];
 
-/// What has to be there for suites of the command, as words for `cargo build`.
+/// Arguments of `cargo build` for the command and its writers.
 pub(super) const COMMAND: &str =
     "--release -p everwatch-cli -p everwatch-torture --bin everwatch --example workload";
 
-/// Where the command is then, below the directory of the target.
+/// The command, below the directory of the target.
 pub(super) const EXECUTABLE: &str = "release/everwatch.exe";

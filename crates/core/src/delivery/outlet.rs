@@ -15,6 +15,7 @@ use hashbrown::HashSet;
 use super::fold::{At, Fold, StepKind};
 use crate::coverage::{Coverage, CoverageState, Gap};
 use crate::event::{Cause, Change, ChangeKind, Event, Resync, ResyncPhase, ResyncReason};
+use crate::log;
 use crate::mirror::path::path_of;
 use crate::mirror::{Mirror, NodeId};
 use crate::path::to_path;
@@ -385,6 +386,7 @@ impl Outlets {
 
     /// Delivers that a comparison begins, except to consumers that are behind.
     pub(crate) fn resync_begins(&mut self, path: PathBuf, reason: ResyncReason) {
+        log::resync_begins(&path, reason);
         for outlet in &mut self.outlets {
             if outlet.fold().is_none() {
                 outlet.begun.push(path.clone());
@@ -399,6 +401,7 @@ impl Outlets {
 
     /// Delivers that a comparison is complete to those that know of its beginning.
     pub(crate) fn resync_ends(&mut self, path: &Path, reason: ResyncReason) {
+        log::resync_ends(path, reason);
         for outlet in &mut self.outlets {
             if let Some(at) = outlet.begun.iter().position(|begun| begun == path) {
                 outlet.begun.swap_remove(at);
@@ -420,6 +423,7 @@ impl Outlets {
 
     /// Delivers how a part of the tree is watched from now on.
     pub(crate) fn coverage(&mut self, path: PathBuf, state: CoverageState, gap: Option<Gap>) {
+        log::coverage(&path, state, gap);
         for outlet in &mut self.outlets {
             outlet.note(Event::Coverage(Coverage {
                 path: path.clone(),

@@ -61,7 +61,7 @@ impl<K: Kernel> Engine<K> {
                     }
                 }
                 Undecided::Mount { path, dirs } => self.compare_mount(&path, dirs),
-                Undecided::Departed(id) => self.decide_departed(id),
+                Undecided::Departed(id) => self.remove_vanished(id, Cause::Notified),
                 Undecided::Shifted(id) => {
                     self.work
                         .compare_again(&self.roots, &mut self.world.mirror, id)
@@ -71,9 +71,7 @@ impl<K: Kernel> Engine<K> {
         }
         self.pending.end_decisions();
         for id in vanished {
-            if self.world.mirror.contains(id) && self.world.mirror.reappear(id) {
-                self.remove(id, Cause::Scanned, Report::Removed);
-            }
+            self.remove_vanished(id, Cause::Scanned);
         }
     }
 
@@ -85,11 +83,11 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// Removes an entry that a record removed and that nothing has found elsewhere since. The record
-    /// reported it, so the change is notified.
-    fn decide_departed(&mut self, id: NodeId) {
-        if self.world.mirror.contains(id) && self.world.mirror.has_vanished(id) {
-            self.remove(id, Cause::Notified, Report::Removed);
+    /// Removes an entry that vanished, unless something has found it since. What a record removed is
+    /// notified; what a listing no longer showed is scanned.
+    fn remove_vanished(&mut self, id: NodeId, cause: Cause) {
+        if self.world.mirror.contains(id) && self.world.mirror.reappear(id) {
+            self.remove(id, cause, Report::Removed);
         }
     }
 

@@ -8,9 +8,11 @@
 use std::fmt;
 use std::path::Path;
 
+use super::root_table::RootId;
+use super::watches::Guard;
 use super::world::World;
 use crate::coverage::Gap;
-use crate::entry::{FileType, Identity, Stat};
+use crate::entry::{FileType, Identity, Stat, Watch};
 use crate::event::Cause;
 use crate::fault::{Fault, FaultKind};
 use crate::ignore::{RULES_LIMIT, RulesFile, whole_lines};
@@ -263,5 +265,28 @@ impl<K: Kernel> Directories<K> {
         let dir = self.kernel.open_root(&file.dir)?;
         let text = self.kernel.read_file(&dir, &file.name, RULES_LIMIT)?;
         Ok(whole_lines(text))
+    }
+
+    /// Watches the directories above a root that may have ignore rules for it, and adds the guards. Returns
+    /// whether all are watched.
+    pub(super) fn guard_rules(
+        &mut self,
+        files: Vec<RulesFile>,
+        root: RootId,
+        guards: &mut Vec<(Watch, Guard)>,
+    ) -> bool {
+        let mut is_whole = true;
+        for file in files {
+            match self.guard(&file.dir, Purpose::Rules) {
+                Ok(Watched::New(watch) | Watched::Known(watch) | Watched::Above(watch)) => {
+                    let name = Some(file.name.into_boxed_slice());
+                    guards.push((watch, Guard { root, name }));
+                }
+                // Git makes this directory, or there is none for good.
+                Err(fault) if fault.kind.is_absence() => {}
+                Err(_) => is_whole = false,
+            }
+        }
+        is_whole
     }
 }

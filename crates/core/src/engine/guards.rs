@@ -49,12 +49,16 @@ impl<K: Kernel> Engine<K> {
                 }
             }
         }
-        is_whole &= self.guard_rules(id, &mut guards);
+        let node = self.roots.get(id).and_then(|root| root.node);
+        if let Some(node) = node {
+            let files = self.visibility.filter.outer_files(node);
+            is_whole &= self.directories.guard_rules(files, id, &mut guards);
+        }
         self.coverage
             .watches
             .set_guards(&mut self.directories.kernel, id, guards);
         // Only now: what is written from here on is reported.
-        if let Some(node) = self.roots.get(id).and_then(|root| root.node) {
+        if let Some(node) = node {
             self.read_ancestor_rules(node);
         }
         // Looking at hundreds of roots takes long over a network, so it is rarer then.

@@ -46,19 +46,17 @@ impl<K: Kernel> Engine<K> {
                     self.root_gone(id, node);
                     self.root_returns(id);
                 }
-                // Never listed, or, on a file system that uses inode numbers again and knows no
-                // birth times, perhaps another directory than the one that was watched.
-                known
-                    if known.is_none()
+                known => {
+                    // Never listed, or, on a file system that reuses inode numbers and knows no birth
+                    // times, perhaps another directory than the one that was watched.
+                    let is_unsure = known.is_none()
                         || (self.world.mirror.watch(node).is_none()
-                            && self.coverage.gaps.get(node).is_none()) =>
-                {
-                    self.work.queue_stale(&mut self.world.mirror, node);
+                            && self.coverage.gaps.get(node).is_none());
+                    if is_unsure {
+                        self.work.queue_stale(&mut self.world.mirror, node);
+                    }
                     self.read_ancestor_rules(node);
-                }
-                _ => {
-                    self.read_ancestor_rules(node);
-                    if self.directories.kernel.names_paths() {
+                    if !is_unsure && self.directories.kernel.names_paths() {
                         // Only the directory above reports its own permissions.
                         self.coverage.gaps.retry_unreadable(
                             &mut self.world.mirror,

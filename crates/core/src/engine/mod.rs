@@ -65,6 +65,7 @@ use crate::entry::FileType;
 use crate::event::Event;
 use crate::ignore::Filter;
 use crate::kernel::{Drained, Kernel};
+use crate::log;
 use crate::record::Record;
 use crate::time::Moment;
 
@@ -268,6 +269,7 @@ impl<K: Kernel> Engine<K> {
                 Drained::All
             });
         if self.records.queue.overflows() != overflows {
+            log::overflow(self.records.queue.overflows());
             // While its record of a loss waits to be read, the kernel loses more without another.
             self.records.queue.push_lost_again();
         }

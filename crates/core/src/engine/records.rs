@@ -242,25 +242,32 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         let child = self.world.mirror.child(dir, name);
-        match (action, child) {
-            (Action::Created, None) => self.on_created(dir, name, is_dir),
+        let mirror = &self.world.mirror;
+        if action == Action::Created
+            && let Some(child) = child
+            && mirror.is_dir(child) == is_dir
+            && (mirror.has_vanished(child) || mirror.is_doubted(child))
+        {
+            // That one was about to go. What came may look like it: numbers are used again.
+            return self.on_moved_in(dir, name, is_dir);
+        }
+        let does_not_fit = match (action, child) {
             // What was created is not what the mirror has.
-            (Action::Created, Some(child))
-                if self.world.mirror.is_dir(child) != is_dir
-                    || self.world.mirror.has_vanished(child)
-                    || self.world.mirror.is_doubted(child)
-                    || self
-                        .coverage
-                        .gaps
-                        .block_above(&self.world.mirror, dir)
-                        .is_some() =>
-            {
-                self.look(dir, name, Cause::Notified);
+            (Action::Created, Some(child)) => {
+                mirror.is_dir(child) != is_dir
+                    || self.coverage.gaps.block_above(mirror, dir).is_some()
             }
             // What is gone was here before what the mirror has, which was seen early.
-            (Action::Removed, Some(child)) if self.world.mirror.is_dir(child) != is_dir => {
-                self.look(dir, name, Cause::Notified);
-            }
+            (Action::Removed, Some(child)) => mirror.is_dir(child) != is_dir,
+            // Its creation is still to come, or was lost.
+            (Action::Modified | Action::Metadata, None) => true,
+            _ => false,
+        };
+        if does_not_fit {
+            return self.look(dir, name, Cause::Notified);
+        }
+        match (action, child) {
+            (Action::Created, None) => self.on_created(dir, name, is_dir),
             (Action::Removed, Some(child)) => self.remove(child, Cause::Notified, Report::Removed),
             (Action::Departed, Some(child)) => self.depart(child),
             (Action::MovedFrom, Some(child)) => self.on_moved_out(dir, child, name),
@@ -269,7 +276,6 @@ impl<K: Kernel> Engine<K> {
                 self.on_moved_in(dir, name, is_dir);
                 self.records.note_arrival(dir, name);
             }
-            (Action::Modified | Action::Metadata, None) => self.look(dir, name, Cause::Notified),
             (Action::Modified | Action::Metadata, Some(child)) => {
                 self.on_touched(dir, child, name, action);
             }

@@ -16,7 +16,7 @@ use crate::time::FileTime;
 
 /// A resync that has begun.
 #[derive(Debug)]
-struct Resync {
+struct RunningResync {
     path: PathBuf,
     reason: ResyncReason,
     /// The passes that are not over. While records keep being lost, one follows the other.
@@ -34,7 +34,7 @@ struct Pass {
 /// The resyncs that are not over, and what they compare content by.
 #[derive(Debug, Default)]
 pub(super) struct Resyncs {
-    running: Vec<Resync>,
+    running: Vec<RunningResync>,
     /// Passes that were begun, over all resyncs.
     passes: u64,
     /// Resyncs that were begun.
@@ -92,7 +92,7 @@ impl Resyncs {
         } else {
             self.begun += 1;
             world.outlets.resync_begins(path.clone(), reason);
-            self.running.push(Resync {
+            self.running.push(RunningResync {
                 path,
                 reason,
                 passes: VecDeque::from([pass]),

@@ -22,20 +22,20 @@ use crate::mirror::NodeId;
 use crate::record::{Action, Described};
 
 /// A name in a directory of the mirror.
-type Place = (NodeId, Vec<u8>);
+type NamedPlace = (NodeId, Vec<u8>);
 
 /// Where a path of a record leads.
 struct Found {
     /// None if it leads nowhere at present; several if a short name in it may be that of several
     /// entries.
-    places: Vec<Place>,
+    places: Vec<NamedPlace>,
     /// No name in it is short.
     is_certain: bool,
 }
 
 impl Found {
     /// The place, where there can be only one.
-    fn place(mut self) -> Option<Place> {
+    fn place(mut self) -> Option<NamedPlace> {
         self.places.pop()
     }
 }

@@ -1,8 +1,8 @@
-//! The pipes to one worker, both served by the caller's proactor and by no thread.
+//! The channel to one worker: two pipes that the caller's loop serves, without a thread.
 //!
-//! Requests are queued without bound: they are short, and a worker that does not take them hangs. Replies
-//! are read ahead as far as [`BOUND`], and further while the caller wants an answer, because that may be
-//! behind the records; a worker that is not read from waits, and the kernel collects for it.
+//! Requests are queued without a bound: they are short, and a worker that does not take them hangs. Replies
+//! are read ahead up to a bound, and further while the caller waits for an answer, because that may be behind
+//! records. A worker whose replies are not read waits, and the kernel collects for it.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -15,33 +15,47 @@ use everwatch_proactor::Stream;
 
 use crate::isolated::frame::{self, Reply};
 
-/// So many bytes of replies wait here before no more are read.
-const BOUND: usize = 8 * 1024 * 1024;
-/// What is read at once.
+/// The bytes of replies that wait here before no more are read: 8 MiB.
+const READ_AHEAD: usize = 8 * 1024 * 1024;
+
+/// The bytes that one read takes.
 const CHUNK: usize = 64 * 1024;
 
 /// A reply, and the number of the request that it answers, if it is an answer.
-pub(crate) type Numbered = (Reply, u64);
+pub(super) type Numbered = (Reply, u64);
 
-/// See the head of the module.
-pub(crate) struct Line {
+/// A read or a write of a pipe, with the buffer that went into it.
+type Transfer = Pin<Box<dyn Future<Output = (io::Result<usize>, Vec<u8>)> + Send>>;
+
+/// How much the channel reads ahead.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum ReadAhead {
+    /// Up to [`READ_AHEAD`] bytes.
+    Bounded,
+    /// Everything that comes.
+    Unbounded,
+}
+
+/// The pipes to one worker, and what is on its way in them.
+pub(super) struct Channel {
     requests: Stream,
     replies: Stream,
     writing: Option<Transfer>,
-    /// Behind what is being written.
+    /// Requests behind those that are being written.
     queued: Vec<u8>,
     reading: Option<Transfer>,
     /// The beginning of a reply.
     partial: Vec<u8>,
     received: VecDeque<Numbered>,
-    /// Bytes of records in `received`.
-    bytes: usize,
-    pub(crate) is_unbounded: bool,
+    /// The weight of `received`, in bytes.
+    weight: usize,
+    read_ahead: ReadAhead,
     has_ended: bool,
-    /// When something was last heard.
-    pub(crate) heard: Option<Instant>,
+    /// When the last bytes came.
+    heard: Option<Instant>,
 }
 
+/// The memory that a reply takes, in bytes.
 fn weight(reply: &Reply) -> usize {
     let records = match reply {
         Reply::Changes { bytes, .. } => bytes.len(),
@@ -50,11 +64,8 @@ fn weight(reply: &Reply) -> usize {
     size_of::<Numbered>() + records
 }
 
-/// A read or a write of a pipe, with the buffer that went into it.
-type Transfer = Pin<Box<dyn Future<Output = (io::Result<usize>, Vec<u8>)> + Send>>;
-
-/// What a transfer has come to by now. Whoever polls the proactor looks again.
-fn now(transfer: &mut Transfer) -> Option<(io::Result<usize>, Vec<u8>)> {
+/// The output of a transfer, if it has ended. It is looked at again after each poll of the loop.
+fn output(transfer: &mut Transfer) -> Option<(io::Result<usize>, Vec<u8>)> {
     let mut context = Context::from_waker(Waker::noop());
     match transfer.as_mut().poll(&mut context) {
         Poll::Ready(output) => Some(output),
@@ -62,39 +73,49 @@ fn now(transfer: &mut Transfer) -> Option<(io::Result<usize>, Vec<u8>)> {
     }
 }
 
-impl Line {
-    pub(crate) fn new(requests: &Stream, replies: &Stream) -> Line {
-        Line {
-            requests: requests.clone(),
-            replies: replies.clone(),
+impl Channel {
+    /// A channel over these pipes.
+    pub(super) fn new(requests: Stream, replies: Stream) -> Channel {
+        Channel {
+            requests,
+            replies,
             writing: None,
             queued: Vec::new(),
             reading: None,
             partial: Vec::new(),
             received: VecDeque::new(),
-            bytes: 0,
-            is_unbounded: false,
+            weight: 0,
+            read_ahead: ReadAhead::Bounded,
             has_ended: false,
             heard: None,
         }
     }
 
-    /// Queues a request; nothing comes of it if the worker has gone.
-    pub(crate) fn ask(&mut self, request: &[u8]) {
+    /// Queues a request. Nothing comes of it if the worker has gone.
+    pub(super) fn send(&mut self, request: &[u8]) {
         self.queued.extend_from_slice(request);
         self.write();
+    }
+
+    pub(super) fn set_read_ahead(&mut self, read_ahead: ReadAhead) {
+        self.read_ahead = read_ahead;
+    }
+
+    /// When the last bytes came.
+    pub(super) fn heard(&self) -> Option<Instant> {
+        self.heard
     }
 
     fn write(&mut self) {
         loop {
             if let Some(writing) = &mut self.writing {
-                let Some((written, buffer)) = now(writing) else {
+                let Some((written, buffer)) = output(writing) else {
                     return;
                 };
                 self.writing = None;
                 match written {
                     Ok(count) => drop(self.queued.splice(..0, buffer.into_iter().skip(count))),
-                    // The other pipe tells that it has gone.
+                    // The pipe of the replies reports that the worker has gone.
                     Err(_) => self.queued.clear(),
                 }
             }
@@ -106,15 +127,21 @@ impl Line {
         }
     }
 
-    /// Goes on with both pipes as far as that is possible without waiting.
-    pub(crate) fn advance(&mut self) {
+    /// Whether more replies may be read.
+    fn has_space(&self) -> bool {
+        let is_bounded = self.read_ahead == ReadAhead::Bounded;
+        !is_bounded || self.weight + self.partial.len() < READ_AHEAD
+    }
+
+    /// Goes on with both pipes, without waiting.
+    pub(super) fn advance(&mut self) {
         self.write();
-        while !self.has_ended && (self.is_unbounded || self.bytes + self.partial.len() < BOUND) {
+        while !self.has_ended && self.has_space() {
             let reading = self.reading.get_or_insert_with(|| {
                 let replies = self.replies.clone();
                 Box::pin(async move { replies.read(Vec::with_capacity(CHUNK)).await })
             });
-            let Some((read, buffer)) = now(reading) else {
+            let Some((read, buffer)) = output(reading) else {
                 return;
             };
             self.reading = None;
@@ -129,6 +156,7 @@ impl Line {
         }
     }
 
+    /// Takes whole replies out of the bytes that have come.
     fn parse(&mut self) -> io::Result<()> {
         let mut done = 0;
         while let Some(length) = frame::whole(&self.partial[done..]) {
@@ -142,28 +170,29 @@ impl Line {
         Ok(())
     }
 
+    /// Appends a reply, unless it repeats that records were lost.
     fn put(&mut self, reply: Reply, number: u64) {
         let last = self.received.back().map(|(last, _)| last);
         if !matches!(reply, Reply::Lost(_)) || last != Some(&reply) {
-            self.bytes += weight(&reply);
+            self.weight += weight(&reply);
             self.received.push_back((reply, number));
         }
     }
 
     /// The next reply that has come.
-    pub(crate) fn take(&mut self) -> Option<Numbered> {
+    pub(super) fn take(&mut self) -> Option<Numbered> {
         let (reply, number) = self.received.pop_front()?;
-        self.bytes -= weight(&reply);
+        self.weight -= weight(&reply);
         Some((reply, number))
     }
 
-    /// Whether there is something to take.
-    pub(crate) fn has_news(&self) -> bool {
+    /// Whether there is a reply to take.
+    pub(super) fn has_news(&self) -> bool {
         !self.received.is_empty()
     }
 
-    /// Whether the worker says no more.
-    pub(crate) fn has_ended(&self) -> bool {
+    /// Whether nothing more comes.
+    pub(super) fn has_ended(&self) -> bool {
         self.has_ended
     }
 }

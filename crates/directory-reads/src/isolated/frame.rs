@@ -1,24 +1,28 @@
-//! What goes over the pipes between a caller and its worker.
+//! Frames: the protocol of the pipes between a caller and its worker.
 //!
-//! A frame is a header of 24 bytes and a payload: kind, length of the payload, tag, number. Both
-//! sides are of one build, so there is no version; whatever does not parse ends the worker.
+//! A frame is a header of 24 bytes and a payload. The header has the kind and the length of the payload (four
+//! bytes each), a tag and a number (eight bytes each), all little-endian. Both sides are of one build, so there
+//! is no version; bytes that do not parse end the worker.
 
 use std::io::{self, Read, Write};
 
-use crate::native::identity::Identity;
-use crate::settings::{Filter, Settings, Tag};
+use crate::error::Stage;
+use crate::native::Identity;
+use crate::settings::{Filter, Layout, Settings, Tag};
 
+/// The bytes of a header.
 const HEADER: usize = 24;
-/// Deep, filter, bytes; then the path.
+
+/// The bytes of the settings in an [`Request::Arm`]: depth, filter, buffer size. The path follows.
 const SETTINGS: usize = 12;
 
-/// To the worker.
+/// A request to the worker.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Request {
     Arm {
         tag: Tag,
         settings: Settings,
-        /// UTF-16 units.
+        /// In UTF-16 units.
         path: Vec<u16>,
     },
     Retire(Tag),
@@ -26,32 +30,36 @@ pub(crate) enum Request {
     Ping,
 }
 
-/// From the worker.
+/// A reply of the worker: an answer, or a completion.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Reply {
-    /// Armed, and this directory.
+    /// The directory is armed, and this is its identity.
     Armed(Identity),
-    /// Not armed: stage (0 open, 1 arm) and Win32 error.
+    /// The directory is not armed.
     Refused(Refusal),
     Retired,
     Fenced,
     Pong,
     Changes {
         tag: Tag,
-        is_extended: bool,
+        layout: Layout,
         bytes: Vec<u8>,
     },
     Lost(Tag),
+    /// The Win32 error with which a read ended.
     Failed(Tag, u32),
 }
 
-/// Why a worker did not arm a directory.
+/// The reason why a worker did not arm a directory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Refusal {
-    pub(crate) is_open: bool,
+    /// [`Stage::Open`] or [`Stage::Arm`].
+    pub(crate) stage: Stage,
+    /// The Win32 error.
     pub(crate) code: u32,
 }
 
+/// A frame that was read.
 struct Frame {
     kind: u32,
     tag: u64,
@@ -63,6 +71,7 @@ fn malformed() -> io::Error {
     io::Error::from(io::ErrorKind::InvalidData)
 }
 
+/// Appends a frame.
 fn write(to: &mut Vec<u8>, kind: u32, tag: u64, number: u64, payload: &[u8]) {
     let length = u32::try_from(payload.len()).expect("a payload is shorter than a buffer can be");
     to.reserve(HEADER + payload.len());
@@ -73,7 +82,7 @@ fn write(to: &mut Vec<u8>, kind: u32, tag: u64, number: u64, payload: &[u8]) {
     to.extend_from_slice(payload);
 }
 
-/// How long the frame is that the bytes begin with, if all of it is there.
+/// The length of the frame at the start of the bytes, if all of it is there.
 pub(crate) fn whole(bytes: &[u8]) -> Option<usize> {
     let header = bytes.get(..HEADER)?;
     let length = HEADER.checked_add(word(header, 4) as usize)?;
@@ -95,7 +104,7 @@ fn read(from: &mut impl Read) -> io::Result<Option<Frame>> {
     }
     let length = u64::from(word(&header, 4));
     let mut payload = Vec::new();
-    // Grows with what comes, not with what is claimed.
+    // It grows with the bytes that come, not with the length that is claimed.
     from.take(length).read_to_end(&mut payload)?;
     if payload.len() as u64 != length {
         return Err(malformed());
@@ -118,7 +127,7 @@ fn long(bytes: &[u8], at: usize) -> u64 {
 }
 
 impl Request {
-    /// As bytes, under a number that the reply repeats.
+    /// The request as bytes. Its answer will have this number.
     pub(crate) fn encode(&self, number: u64) -> Vec<u8> {
         let mut bytes = Vec::new();
         match self {
@@ -141,7 +150,7 @@ impl Request {
         bytes
     }
 
-    /// The next one and its number.
+    /// The next request and its number; `None` at the end of the pipe.
     pub(crate) fn read(from: &mut impl Read) -> io::Result<Option<(Request, u64)>> {
         let Some(frame) = read(from)? else {
             return Ok(None);
@@ -173,21 +182,25 @@ impl Request {
     }
 }
 
+/// A layout in the place of the number of a frame.
+fn number_of(layout: Layout) -> u64 {
+    u64::from(layout == Layout::Extended)
+}
+
 /// Writes records without copying them into a [`Reply`] first.
 pub(crate) fn write_changes(
     to: &mut impl Write,
     scratch: &mut Vec<u8>,
     tag: Tag,
-    is_extended: bool,
-    bytes: &[u8],
+    (bytes, layout): (&[u8], Layout),
 ) -> io::Result<()> {
     scratch.clear();
-    write(scratch, 16, tag.0, u64::from(is_extended), bytes);
+    write(scratch, 16, tag.0, number_of(layout), bytes);
     to.write_all(scratch)
 }
 
 impl Reply {
-    /// As bytes; the number is that of the request, where there was one.
+    /// The reply as bytes. The number is that of the request, or 0.
     pub(crate) fn encode(&self, number: u64) -> Vec<u8> {
         let mut bytes = Vec::new();
         match self {
@@ -197,7 +210,9 @@ impl Reply {
                 write(&mut bytes, 11, 0, number, &payload);
             }
             Reply::Refused(refusal) => {
-                let mut payload = u32::from(refusal.is_open).to_le_bytes().to_vec();
+                let mut payload = u32::from(refusal.stage == Stage::Open)
+                    .to_le_bytes()
+                    .to_vec();
                 payload.extend(refusal.code.to_le_bytes());
                 write(&mut bytes, 12, 0, number, &payload);
             }
@@ -206,16 +221,16 @@ impl Reply {
             Reply::Pong => write(&mut bytes, 15, 0, number, &[]),
             Reply::Changes {
                 tag,
-                is_extended,
+                layout,
                 bytes: records,
-            } => write(&mut bytes, 16, tag.0, u64::from(*is_extended), records),
+            } => write(&mut bytes, 16, tag.0, number_of(*layout), records),
             Reply::Lost(tag) => write(&mut bytes, 17, tag.0, 0, &[]),
             Reply::Failed(tag, code) => write(&mut bytes, 18, tag.0, u64::from(*code), &[]),
         }
         bytes
     }
 
-    /// The next one and its number.
+    /// The next reply and its number; `None` at the end of the pipe.
     pub(crate) fn read(from: &mut impl Read) -> io::Result<Option<(Reply, u64)>> {
         let Some(frame) = read(from)? else {
             return Ok(None);
@@ -230,7 +245,10 @@ impl Reply {
                 })
             }
             12 => Reply::Refused(Refusal {
-                is_open: word(&payload, 0) != 0,
+                stage: match word(&payload, 0) {
+                    0 => Stage::Arm,
+                    _ => Stage::Open,
+                },
                 code: word(&payload, 4),
             }),
             13 => Reply::Retired,
@@ -238,7 +256,10 @@ impl Reply {
             15 => Reply::Pong,
             16 => Reply::Changes {
                 tag,
-                is_extended: frame.number != 0,
+                layout: match frame.number {
+                    0 => Layout::Plain,
+                    _ => Layout::Extended,
+                },
                 bytes: payload,
             },
             17 => Reply::Lost(tag),
@@ -279,7 +300,7 @@ mod tests {
                 file: [5; 16],
             }),
             Reply::Refused(Refusal {
-                is_open: true,
+                stage: Stage::Open,
                 code: 5,
             }),
             Reply::Retired,

@@ -1,16 +1,15 @@
-//! The reads run in a worker process, which can always be ended.
+//! The model `isolated`: a worker process reads, which can always be ended.
 //!
-//! A redirector or a filter driver can hang a thread in the kernel for ever. Here that thread is
-//! another process's: when an answer does not come in time, the worker is ended, another is started,
-//! and all directories are armed again but the one whose request hung, which has failed. Each that
-//! is armed again is told as lost *after* its read has been issued, so that whoever then looks at
-//! the tree misses nothing.
+//! A redirector or a filter driver can hang a thread in the kernel forever. Here that thread is another
+//! process's. When an answer does not come in time, the worker is ended, another is started, and all
+//! directories are armed again, except the one whose request hung, which has failed. Each directory that is
+//! armed again is reported as lost *after* its read was issued, so that a caller who then looks at the tree
+//! misses nothing.
 //!
-//! The worker opens directories by path, and the caller's handle says which directory is meant:
-//! volume and file id of both must be the same.
+//! The worker opens directories by path, and the caller's handle decides which directory is meant: volume and
+//! file id of both must be equal.
 //!
-//! Nothing here waits for the worker but `arm`, `retire`, `fence` and `close`, and these for a
-//! bounded time.
+//! Only `arm`, `retire`, `fence` and `close` wait for the worker, and each for a bounded time.
 
 mod channel;
 mod frame;
@@ -30,60 +29,85 @@ use std::time::{Duration, Instant};
 
 use windows_sys::Win32::Foundation::{ERROR_FILE_INVALID, ERROR_SEM_TIMEOUT};
 
-use crate::common::{BOUND, add, check};
 use crate::completion::{Closed, Collected, Completion};
 use crate::error::{Error, Stage};
-use crate::isolated::channel::Numbered;
+use crate::isolated::channel::{Numbered, ReadAhead};
 use crate::isolated::frame::{Reply, Request};
-use crate::isolated::supervisor::{Keeper, START_LIMIT, WorkerLost};
-use crate::native::identity::{self, Identity};
+use crate::isolated::supervisor::{START_LIMIT, Supervisor, WorkerLost};
+use crate::limits::{COMPLETIONS_PER_COLLECT, TagUse, check};
+use crate::native::{Identity, identity};
 use crate::reads::{DirectoryReads, Waker};
 use crate::settings::{Layout, Settings, Tag};
 
+/// How long a fence waits for replies before it looks after the worker again.
+const FENCE_PAUSE: Duration = Duration::from_millis(50);
+
+/// How often `arm` is tried: a worker that was lost for another reason is no answer.
+const ARM_ATTEMPTS: usize = 2;
+
+/// No request has this number.
+const NO_REQUEST: u64 = 0;
+
+/// A directory that was armed.
 struct Root {
+    /// In UTF-16 units.
     path: Vec<u16>,
     settings: Settings,
     identity: Identity,
-    /// Ended with an error; only to be retired.
+    /// The read has ended with an error. The directory waits to be retired.
     has_failed: bool,
 }
 
-enum Told {
+/// A completion that waits to be delivered.
+enum Delivery {
     Changes(Tag, Layout, Vec<u8>),
     Lost(Tag),
+    /// The Win32 error with which the read ended.
     Failed(Tag, u32),
 }
 
-impl Told {
+impl Delivery {
     fn tag(&self) -> Tag {
         match self {
-            Told::Changes(tag, ..) | Told::Lost(tag) | Told::Failed(tag, _) => *tag,
+            Delivery::Changes(tag, ..) | Delivery::Lost(tag) | Delivery::Failed(tag, _) => *tag,
         }
+    }
+
+    /// Delivers it.
+    fn to(&self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) {
+        let completion = match self {
+            Delivery::Changes(_, layout, bytes) => Completion::Changes {
+                bytes,
+                layout: *layout,
+            },
+            Delivery::Lost(_) => Completion::Lost,
+            Delivery::Failed(_, code) => Completion::Failed { code: *code },
+        };
+        deliver(self.tag(), completion);
     }
 }
 
-/// See the head of the module.
+/// Any number of directories that a worker process reads.
 pub(crate) struct IsolatedReads {
-    keeper: Keeper,
+    supervisor: Supervisor,
     roots: BTreeMap<Tag, Root>,
-    told: VecDeque<Told>,
+    deliveries: VecDeque<Delivery>,
     counts: Closed,
 }
 
 impl IsolatedReads {
+    /// Starts the first worker.
     pub(crate) fn start(
         program: PathBuf,
         arguments: Vec<OsString>,
     ) -> Result<IsolatedReads, Error> {
-        let mut keeper = Keeper::new(program, arguments)?;
-        keeper.start_afresh().map_err(|code| Error {
-            stage: Stage::Start,
-            code,
-        })?;
+        let mut supervisor = Supervisor::new(program, arguments)?;
+        let started = supervisor.start_afresh();
+        started.map_err(Error::at(Stage::Start))?;
         Ok(IsolatedReads {
-            keeper,
+            supervisor,
             roots: BTreeMap::new(),
-            told: VecDeque::new(),
+            deliveries: VecDeque::new(),
             counts: Closed::default(),
         })
     }
@@ -94,71 +118,65 @@ impl IsolatedReads {
             settings,
             path,
         };
-        self.keeper.ask(&request, Some(tag))
+        self.supervisor.ask(&request, Some(tag))
     }
 
-    /// Acts on one reply. An answer to what somebody waits for is returned.
+    /// Acts on one reply. Returns the answer to the request of this number.
     fn interpret(&mut self, (reply, number): Numbered, wanted: u64) -> Option<Reply> {
-        let told = match reply {
-            Reply::Changes {
-                tag,
-                is_extended,
-                bytes,
-            } => {
-                let layout = if is_extended {
-                    Layout::Extended
-                } else {
-                    Layout::Plain
-                };
-                Told::Changes(tag, layout, bytes)
-            }
-            Reply::Lost(tag) => Told::Lost(tag),
-            Reply::Failed(tag, code) => Told::Failed(tag, code),
+        let delivery = match reply {
+            Reply::Changes { tag, layout, bytes } => Delivery::Changes(tag, layout, bytes),
+            Reply::Lost(tag) => Delivery::Lost(tag),
+            Reply::Failed(tag, code) => Delivery::Failed(tag, code),
             answer => return self.answered(answer, number, wanted),
         };
-        let root = self.roots.get(&told.tag());
+        let root = self.roots.get(&delivery.tag());
         if root.is_some_and(|root| !root.has_failed) {
-            self.tell(told);
+            self.queue(delivery);
         }
         None
     }
 
-    fn tell(&mut self, told: Told) {
-        if let Told::Failed(tag, _) = told
+    /// Queues a completion, unless it repeats that records were lost.
+    fn queue(&mut self, delivery: Delivery) {
+        if let Delivery::Failed(tag, _) = delivery
             && let Some(root) = self.roots.get_mut(&tag)
         {
             root.has_failed = true;
         }
-        if let (Told::Lost(tag), Some(Told::Lost(last))) = (&told, self.told.back())
+        if let (Delivery::Lost(tag), Some(Delivery::Lost(last))) =
+            (&delivery, self.deliveries.back())
             && tag == last
         {
             return;
         }
-        self.told.push_back(told);
+        self.deliveries.push_back(delivery);
     }
 
+    /// Acts on an answer. Returns it if its request is waited for.
     fn answered(&mut self, answer: Reply, number: u64, wanted: u64) -> Option<Reply> {
-        let tag = self.keeper.answered(number)?;
+        let tag = self.supervisor.answered(number)?;
         if number == wanted {
             return Some(answer);
         }
         let tag = tag?;
         let root = self.roots.get(&tag)?;
         match answer {
-            Reply::Armed(identity) if identity == root.identity => self.tell(Told::Lost(tag)),
-            Reply::Armed(_) => {
-                self.tell(Told::Failed(tag, ERROR_FILE_INVALID));
-                self.keeper.ask(&Request::Retire(tag), None);
+            Reply::Armed(identity) if identity == root.identity => {
+                self.queue(Delivery::Lost(tag));
             }
-            Reply::Refused(refusal) => self.tell(Told::Failed(tag, refusal.code)),
+            Reply::Armed(_) => {
+                self.queue(Delivery::Failed(tag, ERROR_FILE_INVALID));
+                self.supervisor.ask(&Request::Retire(tag), None);
+            }
+            Reply::Refused(refusal) => self.queue(Delivery::Failed(tag, refusal.code)),
             _ => {}
         }
         None
     }
 
-    /// Starts another worker if this one has died or hangs.
+    /// Replaces the worker if it has died or hangs.
     fn look_after(&mut self) -> Result<(), WorkerLost> {
-        let judged = self.keeper.judge();
+        let judged = self.supervisor.judge();
         if let Err(lost) = &judged {
             self.replace_worker(lost.culprit);
         }
@@ -167,15 +185,15 @@ impl IsolatedReads {
 
     fn replace_worker(&mut self, culprit: Option<Tag>) {
         self.counts.workers_lost += 1;
-        self.keeper.kill();
-        // Older than what comes.
-        while let Some(received) = self.keeper.received() {
-            self.interpret(received, 0);
+        self.supervisor.kill();
+        // What it has sent is older than what the next one sends.
+        while let Some(received) = self.supervisor.received() {
+            self.interpret(received, NO_REQUEST);
         }
         if let Some(tag) = culprit.filter(|tag| self.roots.contains_key(tag)) {
-            self.tell(Told::Failed(tag, ERROR_SEM_TIMEOUT));
+            self.queue(Delivery::Failed(tag, ERROR_SEM_TIMEOUT));
         }
-        let code = self.keeper.replace();
+        let replaced = self.supervisor.replace();
         let living: Vec<Tag> = self
             .roots
             .iter()
@@ -183,22 +201,22 @@ impl IsolatedReads {
             .map(|(tag, _)| *tag)
             .collect();
         for tag in living {
-            match code {
+            match replaced {
                 Ok(()) => {
                     let root = &self.roots[&tag];
                     let (path, settings) = (root.path.clone(), root.settings);
                     self.ask_to_arm(tag, path, settings);
                 }
-                Err(code) => self.tell(Told::Failed(tag, code)),
+                Err(code) => self.queue(Delivery::Failed(tag, code)),
             }
         }
     }
 
     /// Waits for the answer to a request.
     fn answer_to(&mut self, number: u64) -> Result<Reply, WorkerLost> {
-        self.keeper.set_unbounded(true);
+        self.supervisor.set_read_ahead(ReadAhead::Unbounded);
         let answer = loop {
-            if let Some(received) = self.keeper.received() {
+            if let Some(received) = self.supervisor.received() {
                 match self.interpret(received, number) {
                     Some(answer) => break Ok(answer),
                     None => continue,
@@ -207,47 +225,34 @@ impl IsolatedReads {
             if let Err(lost) = self.look_after() {
                 break Err(lost);
             }
-            let left = self.keeper.time_left();
-            // Without a worker there is no answer.
+            let left = self.supervisor.time_left();
+            // Without a worker no answer is owed.
             if left.is_none() {
                 break Err(WorkerLost {
                     culprit: None,
-                    is_dumb: true,
+                    never_answered: true,
                     code: ERROR_SEM_TIMEOUT,
                 });
             }
-            self.keeper.pump(left);
+            self.supervisor.pump(left);
         };
-        self.keeper.set_unbounded(false);
+        self.supervisor.set_read_ahead(ReadAhead::Bounded);
         answer
     }
 
     fn stop(&mut self) -> Closed {
         let mut counts = self.counts;
-        add(&mut counts, self.keeper.stop());
+        counts += self.supervisor.stop();
         counts
     }
 
-    fn next_told(&mut self) -> Option<Told> {
-        while self.told.is_empty() {
-            let received = self.keeper.received()?;
-            self.interpret(received, 0);
+    /// Takes replies until there is a completion to deliver, or no reply.
+    fn next_delivery(&mut self) -> Option<Delivery> {
+        while self.deliveries.is_empty() {
+            let received = self.supervisor.received()?;
+            self.interpret(received, NO_REQUEST);
         }
-        self.told.pop_front()
-    }
-}
-
-fn deliver_one(told: &Told, deliver: &mut dyn FnMut(Tag, Completion<'_>)) {
-    match told {
-        Told::Changes(tag, layout, bytes) => deliver(
-            *tag,
-            Completion::Changes {
-                bytes,
-                layout: *layout,
-            },
-        ),
-        Told::Lost(tag) => deliver(*tag, Completion::Lost),
-        Told::Failed(tag, code) => deliver(*tag, Completion::Failed { code: *code }),
+        self.deliveries.pop_front()
     }
 }
 
@@ -259,14 +264,18 @@ impl DirectoryReads for IsolatedReads {
         path: &Path,
         settings: Settings,
     ) -> Result<(), Error> {
-        check(self.roots.contains_key(&tag), directory, &settings)?;
-        let failed = |stage| move |code| Error { stage, code };
-        let identity = identity::identity(directory).map_err(failed(Stage::Open))?;
+        check(
+            TagUse::of(self.roots.contains_key(&tag)),
+            directory,
+            &settings,
+        )?;
+        let identity = identity(directory).map_err(Error::at(Stage::Open))?;
         let path: Vec<u16> = path.as_os_str().encode_wide().collect();
         let mut code = ERROR_SEM_TIMEOUT;
-        for _ in 0..2 {
-            if !self.keeper.has_worker() {
-                self.keeper.start_afresh().map_err(failed(Stage::Start))?;
+        for _ in 0..ARM_ATTEMPTS {
+            if !self.supervisor.has_worker() {
+                let started = self.supervisor.start_afresh();
+                started.map_err(Error::at(Stage::Start))?;
             }
             let number = self.ask_to_arm(tag, path.clone(), settings);
             match self.answer_to(number) {
@@ -281,54 +290,49 @@ impl DirectoryReads for IsolatedReads {
                     return Ok(());
                 }
                 Ok(Reply::Armed(_)) => {
-                    let number = self.keeper.ask(&Request::Retire(tag), None);
+                    let number = self.supervisor.ask(&Request::Retire(tag), None);
                     let _ = self.answer_to(number);
-                    return Err(failed(Stage::Identity)(ERROR_FILE_INVALID));
+                    return Err(Error::new(Stage::Identity, ERROR_FILE_INVALID));
                 }
                 Ok(Reply::Refused(refusal)) => {
-                    let stage = if refusal.is_open {
-                        Stage::Open
-                    } else {
-                        Stage::Arm
-                    };
-                    return Err(failed(stage)(refusal.code));
+                    return Err(Error::new(refusal.stage, refusal.code));
                 }
                 Ok(_) => break,
                 Err(lost) => {
                     code = lost.code;
-                    if lost.culprit == Some(tag) || lost.is_dumb {
+                    if lost.culprit == Some(tag) || lost.never_answered {
                         break;
                     }
-                    // Another's request hung, or the worker was ended by others: once more.
+                    // The request of another directory hung, or another process has ended the worker.
                 }
             }
         }
-        Err(failed(Stage::Worker)(code))
+        Err(Error::new(Stage::Worker, code))
     }
 
     fn retire(&mut self, tag: Tag) {
         if self.roots.remove(&tag).is_none() {
             return;
         }
-        if self.keeper.has_worker() {
-            let number = self.keeper.ask(&Request::Retire(tag), None);
-            // A worker that has been ended has closed the directory as well.
+        if self.supervisor.has_worker() {
+            let number = self.supervisor.ask(&Request::Retire(tag), None);
+            // A worker that was ended has closed the directory as well.
             let _ = self.answer_to(number);
         }
-        self.told.retain(|told| told.tag() != tag);
+        self.deliveries.retain(|delivery| delivery.tag() != tag);
     }
 
     fn collect(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) -> Collected {
         let _ = self.look_after();
         let mut delivered = 0;
-        while delivered < BOUND {
-            let Some(told) = self.next_told() else {
+        while delivered < COMPLETIONS_PER_COLLECT {
+            let Some(delivery) = self.next_delivery() else {
                 return Collected {
                     delivered,
                     more: false,
                 };
             };
-            deliver_one(&told, deliver);
+            delivery.to(deliver);
             delivered += 1;
         }
         Collected {
@@ -338,24 +342,22 @@ impl DirectoryReads for IsolatedReads {
     }
 
     fn fence(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) {
-        let number = self.keeper.ask(&Request::Fence, None);
+        let number = self.supervisor.ask(&Request::Fence, None);
         let end = Instant::now() + START_LIMIT;
-        let mut is_lost = !self.keeper.has_worker();
+        let mut is_lost = !self.supervisor.has_worker();
         loop {
-            let fenced = self
-                .keeper
-                .received()
-                .and_then(|received| self.interpret(received, number));
-            while let Some(told) = self.told.pop_front() {
-                deliver_one(&told, deliver);
+            let received = self.supervisor.received();
+            let fenced = received.and_then(|received| self.interpret(received, number));
+            while let Some(delivery) = self.deliveries.pop_front() {
+                delivery.to(deliver);
             }
             is_lost |= self.look_after().is_err();
-            // After a loss the last word on each directory is that it was lost or has failed.
-            let is_over = fenced.is_some() || is_lost && self.keeper.is_answered();
+            // After a loss the last delivery of each directory is that it was lost or has failed.
+            let is_over = fenced.is_some() || is_lost && self.supervisor.is_answered();
             if is_over || Instant::now() >= end {
                 return;
             }
-            self.keeper.pump(Some(Duration::from_millis(50)));
+            self.supervisor.pump(Some(FENCE_PAUSE));
         }
     }
 
@@ -363,26 +365,26 @@ impl DirectoryReads for IsolatedReads {
         let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
             let _ = self.look_after();
-            while self.told.is_empty()
-                && let Some(received) = self.keeper.received()
+            while self.deliveries.is_empty()
+                && let Some(received) = self.supervisor.received()
             {
-                self.interpret(received, 0);
+                self.interpret(received, NO_REQUEST);
             }
             let now = Instant::now();
-            if !self.told.is_empty() || self.keeper.take_ring() || end.is_some_and(|end| now >= end)
-            {
+            let is_over = end.is_some_and(|end| now >= end);
+            if !self.deliveries.is_empty() || self.supervisor.take_ring() || is_over {
                 return;
             }
-            self.keeper.ping();
+            self.supervisor.ping();
             let left = end.map(|end| end.saturating_duration_since(now));
-            let patience = self.keeper.patience();
-            self.keeper
-                .pump([left, patience].into_iter().flatten().min());
+            let until_ping = self.supervisor.until_ping();
+            let timeout = [left, until_ping].into_iter().flatten().min();
+            self.supervisor.pump(timeout);
         }
     }
 
     fn waker(&self) -> Waker {
-        Waker(Arc::new(self.keeper.remote()))
+        Waker(Arc::new(self.supervisor.remote()))
     }
 
     fn close(mut self: Box<Self>) -> Closed {

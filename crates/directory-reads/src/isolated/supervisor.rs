@@ -1,8 +1,9 @@
-//! The worker in use: started, asked, listened to, judged, and ended.
+//! The supervisor of a worker: it starts the worker, sends requests, judges whether the worker lives, and ends
+//! it.
 //!
-//! A worker answers in the order in which it was asked, and whatever it says counts as a sign of life. The
-//! first answer may take longer, as the program has to be loaded for it. There is one worker at a time, and
-//! what the last one still said is heard before the next is started.
+//! A worker answers in the order of its requests, and everything that it sends counts as a sign of life. The
+//! first answer may take longer, because the program must be loaded for it. There is one worker at a time, and
+//! what the last one has sent is taken before the next is started.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -12,82 +13,88 @@ use std::time::{Duration, Instant};
 use everwatch_proactor::{Proactor, Remote};
 use windows_sys::Win32::Foundation::{ERROR_PROCESS_ABORTED, ERROR_SEM_TIMEOUT};
 
-use crate::common::of_loop;
 use crate::completion::Closed;
-use crate::error::{Error, of_start};
-use crate::isolated::channel::{Line, Numbered};
+use crate::error::Error;
+use crate::isolated::channel::{Channel, Numbered, ReadAhead};
 use crate::isolated::frame::Request;
-use crate::isolated::worker_process::Process;
+use crate::isolated::worker_process::WorkerProcess;
 use crate::settings::Tag;
 
 /// How long a worker may take to answer before it counts as hung.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
-/// The same for the first answer: a new program may be looked through by a scanner first.
+
+/// The same for the first answer: a virus scanner may look through a new program first.
 pub(super) const START_LIMIT: Duration = Duration::from_secs(15);
-/// How long the pipes of a worker that was ended may take to end. Those of one that hangs in the kernel do
-/// not.
+
+/// How long the pipes of a worker that was ended may take to end. Those of one that hangs in the kernel do not
+/// end.
 const ENDING_LIMIT: Duration = Duration::from_millis(500);
-/// A worker from which nothing was heard for so long is asked whether it is there.
+
+/// After this silence a worker that owes no answer is pinged.
 const PING_AFTER: Duration = Duration::from_secs(2);
-/// So many workers in a row that lived no longer than [`LONG_LIFE`], and none is started again by
-/// itself.
-const MOST_FAILURES: u32 = 5;
+
+/// After this many workers in a row that lived shorter than [`LONG_LIFE`], the next is started only by `arm`.
+const FAILURE_LIMIT: u32 = 5;
+
+/// How long a worker must live so that the failures before it do not count.
 const LONG_LIFE: Duration = Duration::from_secs(10);
 
-/// A request that has not been answered.
+/// A request that was not answered yet.
 struct Asked {
     number: u64,
-    /// Whose it is.
+    /// The directory that it is about.
     tag: Option<Tag>,
 }
 
-/// What an answer was waited for in vain for.
+/// The loss of a worker: why waiting for a reply failed.
 pub(super) struct WorkerLost {
-    /// Whose request hung.
+    /// The directory whose request hung.
     pub(super) culprit: Option<Tag>,
-    /// It never answered anything, so the next one will hardly do better.
-    pub(super) is_dumb: bool,
-    /// How it was lost, as a Win32 error.
+    /// The worker hung without having answered anything, so the next one will hardly do better.
+    pub(super) never_answered: bool,
+    /// The reason, as a Win32 error.
     pub(super) code: u32,
 }
 
-/// See the head of the module.
-pub(super) struct Keeper {
+/// The worker in use, and the loop that serves its pipes.
+pub(super) struct Supervisor {
     program: PathBuf,
     arguments: Vec<OsString>,
     proactor: Proactor,
     /// `None` when too many have died.
-    process: Option<Process>,
-    /// The pipes to the worker, or to the last one.
-    line: Option<Line>,
-    /// A ring that ended a poll and has not ended a wait yet.
+    process: Option<WorkerProcess>,
+    /// To the worker, or to the last one.
+    channel: Option<Channel>,
+    /// The waker was rung during a poll, and has not ended a wait yet.
     is_rung: bool,
     /// The number of the current worker; the first is 1.
     worker: u64,
-    born: Instant,
+    /// When the current worker was started.
+    started: Instant,
     /// The number of the last request.
-    number: u64,
+    last_request: u64,
     /// In the order in which the worker will answer.
     asked: VecDeque<Asked>,
-    /// When the worker last answered, or was first asked.
+    /// When the worker last answered, or was first asked since it owed nothing.
     since: Instant,
     has_answered: bool,
+    /// How many workers in a row have died early.
     failures: u32,
 }
 
-impl Keeper {
-    /// Without a worker.
-    pub(super) fn new(program: PathBuf, arguments: Vec<OsString>) -> Result<Keeper, Error> {
-        Ok(Keeper {
+impl Supervisor {
+    /// Makes the loop, without a worker.
+    pub(super) fn new(program: PathBuf, arguments: Vec<OsString>) -> Result<Supervisor, Error> {
+        Ok(Supervisor {
             program,
             arguments,
-            proactor: Proactor::new().map_err(of_start)?,
+            proactor: Proactor::new().map_err(|error| Error::of_start(&error))?,
             process: None,
-            line: None,
+            channel: None,
             is_rung: false,
             worker: 0,
-            born: Instant::now(),
-            number: 0,
+            started: Instant::now(),
+            last_request: 0,
             asked: VecDeque::new(),
             since: Instant::now(),
             has_answered: false,
@@ -95,6 +102,7 @@ impl Keeper {
         })
     }
 
+    /// The remote of the loop, which ends its polls.
     pub(super) fn remote(&self) -> Remote {
         self.proactor.remote()
     }
@@ -109,11 +117,12 @@ impl Keeper {
         self.worker += 1;
         self.asked.clear();
         self.has_answered = false;
-        let (process, line) =
-            Process::start(&self.remote(), &self.program, &self.arguments, self.worker)?;
+        let (remote, number) = (self.remote(), self.worker);
+        let (process, channel) =
+            WorkerProcess::start(&remote, &self.program, &self.arguments, number)?;
         self.process = Some(process);
-        self.line = Some(line);
-        self.born = Instant::now();
+        self.channel = Some(channel);
+        self.started = Instant::now();
         self.ask(&Request::Ping, None);
         Ok(())
     }
@@ -122,28 +131,28 @@ impl Keeper {
         self.process.is_some()
     }
 
-    /// Whether everything has been answered.
+    /// Whether every request was answered.
     pub(super) fn is_answered(&self) -> bool {
         self.asked.is_empty()
     }
 
-    /// Asks the worker, if there is one. Returns the number that the answer will have.
+    /// Sends a request to the worker, if there is one. Returns the number that its answer will have.
     pub(super) fn ask(&mut self, request: &Request, tag: Option<Tag>) -> u64 {
-        self.number += 1;
+        self.last_request += 1;
         if self.asked.is_empty() {
             self.since = Instant::now();
         }
-        if let (Some(_), Some(line)) = (&self.process, &mut self.line) {
-            line.ask(&request.encode(self.number));
+        if let (Some(_), Some(channel)) = (&self.process, &mut self.channel) {
+            channel.send(&request.encode(self.last_request));
             self.asked.push_back(Asked {
-                number: self.number,
+                number: self.last_request,
                 tag,
             });
         }
-        self.number
+        self.last_request
     }
 
-    /// Asks a worker that has been silent and owes no answer whether it is there.
+    /// Pings a worker that was silent for a while and owes no answer.
     pub(super) fn ping(&mut self) {
         let is_idle = self.has_worker() && self.is_answered();
         if is_idle && Instant::now() >= self.heard() + PING_AFTER {
@@ -151,78 +160,74 @@ impl Keeper {
         }
     }
 
-    /// How long to wait at most before [`Keeper::ping`].
-    pub(super) fn patience(&self) -> Option<Duration> {
+    /// How long to wait at most before the next [`Supervisor::ping`].
+    pub(super) fn until_ping(&self) -> Option<Duration> {
         self.has_worker().then_some(PING_AFTER)
     }
 
-    /// Notes that a request was answered. Returns whose it was; `None` if it was not the next.
+    /// Notes that a request was answered. Returns the directory that it was about; `None` if it was not the
+    /// next request.
     pub(super) fn answered(&mut self, number: u64) -> Option<Option<Tag>> {
-        // Another is not what this side speaks. Such a worker will not answer what it is asked for next, and
-        // be ended.
-        let tag = self
-            .asked
-            .front()
-            .filter(|asked| asked.number == number)?
-            .tag;
+        // A worker that answers another request does not speak this protocol. It will not answer the next
+        // request in time, and be ended.
+        let next = self.asked.front().filter(|asked| asked.number == number)?;
+        let tag = next.tag;
         self.asked.pop_front();
         self.since = Instant::now();
         self.has_answered = true;
         Some(tag)
     }
 
-    /// When the worker will count as hung, if it does not answer before.
+    /// When the worker will count as hung, unless it answers before.
     fn deadline(&self) -> Option<Instant> {
         self.asked.front()?;
-        let limit = if self.has_answered {
-            ANSWER_LIMIT
-        } else {
-            START_LIMIT
+        let limit = match self.has_answered {
+            true => ANSWER_LIMIT,
+            false => START_LIMIT,
         };
         Some(self.heard() + limit)
     }
 
-    /// How long an answer may still take; `None` if none is owed.
+    /// How long the next answer may still take; `None` if none is owed.
     pub(super) fn time_left(&self) -> Option<Duration> {
         let deadline = self.deadline()?;
         Some(deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// When the worker was last heard, or first asked.
+    /// The last sign of life, or the first request that owes one.
     fn heard(&self) -> Instant {
-        let heard = self.line.as_ref().and_then(|line| line.heard);
+        let heard = self.channel.as_ref().and_then(Channel::heard);
         heard.map_or(self.since, |heard| heard.max(self.since))
     }
 
-    /// The next thing that the worker has said.
+    /// The next reply of the worker.
     pub(super) fn received(&mut self) -> Option<Numbered> {
-        let line = self.line.as_mut()?;
-        if !line.has_news() {
-            line.advance();
+        let channel = self.channel.as_mut()?;
+        if !channel.has_news() {
+            channel.advance();
         }
-        line.take()
+        channel.take()
     }
 
-    /// Waits until there is something to take, the worker has gone, or the time is over.
+    /// Waits until there is a reply, the worker has gone, the waker was rung, or the time is over.
     pub(super) fn pump(&mut self, timeout: Option<Duration>) {
-        if let Some(line) = &mut self.line {
-            line.advance();
-            if line.has_news() || line.has_ended() {
+        if let Some(channel) = &mut self.channel {
+            channel.advance();
+            if channel.has_news() || channel.has_ended() {
                 return;
             }
         }
         self.is_rung |= self.proactor.poll(timeout).is_woken;
     }
 
-    /// Whether somebody has rung since this was last asked.
+    /// Whether the waker was rung since the last call.
     pub(super) fn take_ring(&mut self) -> bool {
         std::mem::take(&mut self.is_rung)
     }
 
-    /// Whether everything that the worker says is taken, however much that is.
-    pub(super) fn set_unbounded(&mut self, is_unbounded: bool) {
-        if let Some(line) = &mut self.line {
-            line.is_unbounded = is_unbounded;
+    pub(super) fn set_read_ahead(&mut self, read_ahead: ReadAhead) {
+        if let Some(channel) = &mut self.channel {
+            channel.set_read_ahead(read_ahead);
         }
     }
 
@@ -230,30 +235,30 @@ impl Keeper {
         self.time_left() == Some(Duration::ZERO)
     }
 
-    /// Whether the worker has died or hangs.
+    /// Judges whether the worker has died or hangs.
     pub(super) fn judge(&mut self) -> Result<(), WorkerLost> {
         if self.process.is_none() {
             return Ok(());
         }
         if self.is_late() {
-            // It may be this side that was away for so long: what came meanwhile is a sign of life.
+            // It may be this side that was away: what came meanwhile is a sign of life.
             self.is_rung |= self.proactor.poll(Some(Duration::ZERO)).is_woken;
-            if let Some(line) = &mut self.line {
-                line.advance();
+            if let Some(channel) = &mut self.channel {
+                channel.advance();
             }
         }
-        if self.line.as_ref().is_some_and(Line::has_news) {
+        if self.channel.as_ref().is_some_and(Channel::has_news) {
             return Ok(());
         }
         let is_hung = self.is_late();
-        let has_gone = self.line.as_ref().is_none_or(Line::has_ended);
+        let has_gone = self.channel.as_ref().is_none_or(Channel::has_ended);
         if !is_hung && !has_gone {
             return Ok(());
         }
         let culprit = self.asked.front().and_then(|asked| asked.tag);
         Err(WorkerLost {
             culprit: culprit.filter(|_| is_hung),
-            is_dumb: is_hung && !self.has_answered,
+            never_answered: is_hung && !self.has_answered,
             code: match is_hung {
                 true => ERROR_SEM_TIMEOUT,
                 false => ERROR_PROCESS_ABORTED,
@@ -261,40 +266,40 @@ impl Keeper {
         })
     }
 
-    /// Ends a worker that was judged. What it still said is true, and can be received now.
+    /// Ends a worker that was judged. What it has sent before is true, and can be received now.
     pub(super) fn kill(&mut self) {
         if let Some(process) = self.process.take() {
             process.kill();
         }
-        self.set_unbounded(true);
+        self.set_read_ahead(ReadAhead::Unbounded);
         let end = Instant::now() + ENDING_LIMIT;
-        while let Some(line) = &mut self.line {
-            line.advance();
-            if line.has_ended() || Instant::now() >= end {
+        while let Some(channel) = &mut self.channel {
+            channel.advance();
+            if channel.has_ended() || Instant::now() >= end {
                 break;
             }
             self.is_rung |= self.proactor.poll(Some(ENDING_LIMIT)).is_woken;
         }
     }
 
-    /// Starts a worker in the place of one that was ended, unless too many have died.
+    /// Starts a worker in the place of one that was ended, unless too many have died early.
     pub(super) fn replace(&mut self) -> Result<(), u32> {
-        self.line = None;
+        self.channel = None;
         self.asked.clear();
-        if self.born.elapsed() >= LONG_LIFE {
+        if self.started.elapsed() >= LONG_LIFE {
             self.failures = 0;
         }
         self.failures += 1;
-        if self.failures > MOST_FAILURES {
+        if self.failures > FAILURE_LIMIT {
             return Err(ERROR_PROCESS_ABORTED);
         }
         self.start()
     }
 
-    /// Ends the worker, and all that is under way to and from it.
+    /// Ends the worker, and everything that is on its way to it and from it.
     pub(super) fn stop(&mut self) -> Closed {
-        // The end of its requests is what ends a worker.
-        self.line = None;
+        // A worker ends when its requests do.
+        self.channel = None;
         let end = Instant::now() + ENDING_LIMIT;
         while self.proactor.remote().in_flight() > 0 && Instant::now() < end {
             self.proactor.poll(Some(ENDING_LIMIT));
@@ -305,6 +310,6 @@ impl Keeper {
             Some(process) => process.kill(),
             None => {}
         }
-        of_loop(self.proactor.shut_down())
+        self.proactor.shut_down().into()
     }
 }

@@ -1,8 +1,7 @@
-//! The worker's side: a `port` reader that is asked and answers over pipes.
+//! The worker's side: a `port` reader that takes requests and sends replies over pipes.
 //!
-//! What can hang in the kernel (an open, a read, a close) is done on one thread; the requests are
-//! taken from the pipe on another, which ends the process when the pipe does: a worker never
-//! outlives its parent.
+//! Everything that can hang in the kernel (an open, a read, a close) happens on one thread. Another takes the
+//! requests from the pipe, and ends the process when the pipe ends: a worker never outlives its parent.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -15,13 +14,13 @@ use std::sync::mpsc::{Receiver, channel};
 use crate::completion::Completion;
 use crate::error::{Error, Stage};
 use crate::isolated::frame::{Refusal, Reply, Request, write_changes};
-use crate::native::{DirHandle, identity};
+use crate::native::{DirHandle, Identity, identity};
 use crate::port::PortReads;
 use crate::reads::DirectoryReads;
-use crate::settings::{Layout, Settings, Tag};
+use crate::settings::{Settings, Tag};
 
-/// Serves the process that started this one as its worker, over stdin and stdout; never returns.
-/// Nothing else may be written to stdout.
+/// Serves the process that has started this one as its worker, over stdin and stdout, and never returns. Nothing
+/// else may be written to stdout.
 pub fn serve_isolated() -> ! {
     let code = match serve() {
         Ok(()) => 0,
@@ -31,7 +30,7 @@ pub fn serve_isolated() -> ! {
 }
 
 fn serve() -> io::Result<()> {
-    // Not std's handles: those look for line ends.
+    // Not std's handles of stdin and stdout: those look for line ends.
     let mut requests = File::from(io::stdin().as_handle().try_clone_to_owned()?);
     let mut replies = File::from(io::stdout().as_handle().try_clone_to_owned()?);
     let mut reads = PortReads::new()?;
@@ -44,7 +43,7 @@ fn serve() -> io::Result<()> {
             }
             waker.ring();
         }
-        // The parent is gone, or has had enough. The other thread may hang; nothing waits for it.
+        // The parent is gone, or has closed the pipe. The other thread may hang; nothing waits for it.
         std::process::exit(0);
     })?;
     loop {
@@ -56,6 +55,7 @@ fn serve() -> io::Result<()> {
     }
 }
 
+/// Carries out the requests that have come, and answers them.
 fn answer(
     reads: &mut PortReads,
     requests: &Receiver<(Request, u64)>,
@@ -67,12 +67,16 @@ fn answer(
                 tag,
                 settings,
                 path,
-            } => arm(
-                reads,
-                tag,
-                settings,
-                &PathBuf::from(OsString::from_wide(&path)),
-            ),
+            } => {
+                let path = PathBuf::from(OsString::from_wide(&path));
+                match arm(reads, tag, settings, &path) {
+                    Ok(identity) => Reply::Armed(identity),
+                    Err(error) => Reply::Refused(Refusal {
+                        stage: error.stage(),
+                        code: error.code(),
+                    }),
+                }
+            }
             Request::Retire(tag) => {
                 reads.retire(tag);
                 Reply::Retired
@@ -88,30 +92,20 @@ fn answer(
     Ok(())
 }
 
-fn arm(reads: &mut PortReads, tag: Tag, settings: Settings, path: &Path) -> Reply {
-    let armed = DirHandle::open(path)
-        .and_then(|directory| {
-            let identity = identity::identity(directory.as_handle())?;
-            Ok((directory, identity))
-        })
-        .map_err(|code| Error {
-            stage: Stage::Open,
-            code,
-        })
-        .and_then(|(directory, identity)| {
-            reads.arm(tag, directory.as_handle(), path, settings)?;
-            Ok(identity)
-        });
-    match armed {
-        Ok(identity) => Reply::Armed(identity),
-        Err(error) => Reply::Refused(Refusal {
-            is_open: error.stage == Stage::Open,
-            code: error.code,
-        }),
-    }
+/// Opens a directory by its path, and issues the first read.
+fn arm(
+    reads: &mut PortReads,
+    tag: Tag,
+    settings: Settings,
+    path: &Path,
+) -> Result<Identity, Error> {
+    let directory = DirHandle::open(path).map_err(Error::at(Stage::Open))?;
+    let identity = identity(directory.as_handle()).map_err(Error::at(Stage::Open))?;
+    reads.arm(tag, directory.as_handle(), path, settings)?;
+    Ok(identity)
 }
 
-/// Writes what is delivered; the first error of the pipe is returned at the end.
+/// Writes everything that is delivered. Returns the first error of the pipe at the end.
 fn forward(
     replies: &mut File,
     run: impl FnOnce(&mut dyn FnMut(Tag, Completion<'_>)),
@@ -122,8 +116,7 @@ fn forward(
         if result.is_ok() {
             result = match completion {
                 Completion::Changes { bytes, layout } => {
-                    let is_extended = layout == Layout::Extended;
-                    write_changes(replies, &mut scratch, tag, is_extended, bytes)
+                    write_changes(replies, &mut scratch, tag, (bytes, layout))
                 }
                 Completion::Lost => replies.write_all(&Reply::Lost(tag).encode(0)),
                 Completion::Failed { code } => {

@@ -1,8 +1,8 @@
 //! One directory read as a value with a state: idle, pending, ready.
 //!
-//! From the moment a read is issued until its completion has been taken, OVERLAPPED and buffer are
-//! the kernel's. So they live on the heap, are reached by pointer only, and no state but the right
-//! one has the method that would touch them:
+//! From the call that issues a read until its completion was taken, OVERLAPPED and buffer are the kernel's. So
+//! they are on the heap, are reached by a pointer alone, and only the right state has the method that would
+//! touch them:
 //!
 //! ```text
 //!             arm                    dequeued
@@ -12,10 +12,9 @@
 //!                     exchange, into_idle
 //! ```
 //!
-//! A read owns its directory handle, so there is never a second one on it, and none whose handle
-//! was closed before it came back. A pending read that is dropped all the same (a panic, a kernel
-//! that does not answer) is cancelled and its handle closed, but its memory is leaked: the kernel
-//! may still write there.
+//! A read owns its directory handle, so there is never a second read on it, and none whose handle was closed
+//! before it came back. A pending read that is dropped nevertheless (a panic, a kernel that does not answer) is
+//! cancelled and its handle closed, but its memory is leaked: the kernel may still write to it.
 //!
 //! A pending read cannot be issued again:
 //! ```compile_fail,E0599
@@ -37,7 +36,7 @@
 //!     let _ = read.exchange(spare, 1);
 //! }
 //! ```
-//! and a read is used up by being issued:
+//! and a read is consumed by being issued:
 //! ```compile_fail,E0382
 //! use everwatch_directory_reads::native::{ChangeRead, Idle};
 //! fn twice(read: ChangeRead<Idle>) {
@@ -49,42 +48,46 @@
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, offset_of};
-use std::ptr::NonNull;
+use std::ptr::{NonNull, null_mut};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use everwatch_proactor::native::{Call, Packet, cancel, completion, error_of, record};
-use windows_sys::Win32::Foundation::{HANDLE, STATUS_PENDING};
-use windows_sys::Win32::System::IO::{LPOVERLAPPED_COMPLETION_ROUTINE, OVERLAPPED};
+use everwatch_proactor::fault_injection::{Call, attempt, planned_end, record};
+use everwatch_proactor::native::{Packet, cancel, error_of_status, result_of};
+use windows_sys::Win32::Foundation::STATUS_PENDING;
+use windows_sys::Win32::System::IO::{CancelIo, OVERLAPPED};
 
+use crate::native::apc;
 use crate::native::buffer::{Buffer, Filled};
 use crate::native::calls::{self, Target};
 use crate::native::directory::DirHandle;
+use crate::native::events::Event;
 use crate::settings::{Layout, Settings};
 use crate::verdict::ReadEnd;
 
-/// Not issued; nothing of it is known to the kernel.
+/// The state of a read that was not issued; the kernel knows nothing of it.
 #[derive(Debug)]
 pub enum Idle {}
-/// Issued; memory and OVERLAPPED are the kernel's.
+/// The state of a read that was issued; memory and OVERLAPPED are the kernel's.
 #[derive(Debug)]
 pub enum Pending {}
-/// Completed, and the completion has been taken.
+/// The state of a read that has completed, and whose completion was taken.
 #[derive(Debug)]
 pub enum Ready {}
 
 /// A state of a [`ChangeRead`].
-pub trait State {
+pub trait ReadState {
     /// Whether the kernel may write to the read's memory.
     const IS_IN_KERNEL: bool;
 }
 
-impl State for Idle {
+impl ReadState for Idle {
     const IS_IN_KERNEL: bool = false;
 }
-impl State for Pending {
+impl ReadState for Pending {
     const IS_IN_KERNEL: bool = true;
 }
-impl State for Ready {
+impl ReadState for Ready {
     const IS_IN_KERNEL: bool = false;
 }
 
@@ -95,11 +98,11 @@ pub fn leaked() -> usize {
     LEAKED.load(Ordering::Relaxed)
 }
 
-/// What the kernel knows a read by. The address of the OVERLAPPED is the address of the whole.
+/// The memory of a read that the kernel knows. The address of the OVERLAPPED is the address of the whole.
 #[repr(C)]
 struct Operation {
     overlapped: UnsafeCell<OVERLAPPED>,
-    /// What the packets of a completion routine are to say.
+    /// The key of packets that a completion routine makes.
     key: usize,
     /// Replaced only while the read is not pending.
     buffer: Buffer,
@@ -107,24 +110,22 @@ struct Operation {
 
 const _: () = assert!(offset_of!(Operation, overlapped) == 0);
 
-/// How the end of a read is told.
-#[derive(Clone, Copy)]
+/// How a read reports its end.
+#[derive(Clone, Debug)]
 pub(crate) enum Via {
     /// By a packet, if the handle is associated with a port.
     Packet,
-    /// By an event, which outlives the read.
-    Event(HANDLE),
-    /// By a routine, on the thread that issued the read.
-    Routine(LPOVERLAPPED_COMPLETION_ROUTINE),
+    /// By an event.
+    Event(Arc<Event>),
+    /// By a completion routine on the thread that issued the read, whose packets
+    /// [`take_completed`](crate::native::take_completed) gives.
+    Routine,
 }
-
-// SAFETY: the handle of an event may be used from any thread.
-unsafe impl Send for Via {}
 
 #[derive(Debug)]
 struct Parts {
     directory: DirHandle,
-    /// From `Box::into_raw`. Shared with the kernel while pending, so never a reference.
+    /// From `Box::leak`. Shared with the kernel while pending, so never a reference.
     operation: NonNull<Operation>,
     settings: Settings,
     layout: Layout,
@@ -132,20 +133,22 @@ struct Parts {
     end: ReadEnd,
 }
 
-/// A directory read. See the head of the module.
+/// A read of one directory, in one of the states [`Idle`], [`Pending`] and [`Ready`]. It owns the directory's
+/// handle, its OVERLAPPED and a buffer. Any thread may use it, one at a time.
 #[derive(Debug)]
-pub struct ChangeRead<S: State> {
+pub struct ChangeRead<S: ReadState> {
     parts: ManuallyDrop<Parts>,
     state: PhantomData<S>,
 }
 
-// SAFETY: the operation is owned, and while pending touched by the kernel alone.
-unsafe impl<S: State> Send for ChangeRead<S> {}
+// SAFETY: the operation is owned, and while pending only the kernel touches it.
+unsafe impl<S: ReadState> Send for ChangeRead<S> {}
 
-impl<S: State> ChangeRead<S> {
-    fn become_state<T: State>(self) -> ChangeRead<T> {
+impl<S: ReadState> ChangeRead<S> {
+    /// The same read in another state.
+    fn become_state<T: ReadState>(self) -> ChangeRead<T> {
         let mut old = ManuallyDrop::new(self);
-        // SAFETY: `old` is not dropped and not used again.
+        // SAFETY: `old` is neither dropped nor used after this.
         let parts = unsafe { ManuallyDrop::take(&mut old.parts) };
         ChangeRead {
             parts: ManuallyDrop::new(parts),
@@ -164,8 +167,8 @@ impl<S: State> ChangeRead<S> {
 }
 
 impl ChangeRead<Idle> {
-    /// A read of `directory`, in the richest layout that this Windows has. The key is that of its
-    /// packets where no port has one.
+    /// A read of `directory`, in the richest layout that this Windows has. `key` is that of its packets where
+    /// no port gives one.
     pub fn new(directory: DirHandle, settings: Settings, key: usize) -> ChangeRead<Idle> {
         let operation = Box::new(Operation {
             overlapped: UnsafeCell::new(OVERLAPPED::default()),
@@ -184,23 +187,25 @@ impl ChangeRead<Idle> {
         }
     }
 
-    /// Issues the read; its end comes as a packet of the port that the directory is associated with.
+    /// Issues the read. Its end comes as a packet of the port that the directory is associated with.
+    ///
+    /// # Errors
+    /// The read itself, and the Win32 error of the call.
     pub fn arm(self) -> Result<ChangeRead<Pending>, (ChangeRead<Idle>, u32)> {
         let layout = self.parts.layout;
-        self.arm_via(Via::Packet, layout)
+        self.arm_via(&Via::Packet, layout)
     }
 
-    /// Issues the read in this layout; its end is learnt of in this way.
+    /// Issues the read in this layout. It reports its end in this way.
     pub(crate) fn arm_via(
         mut self,
-        via: Via,
+        via: &Via,
         layout: Layout,
     ) -> Result<ChangeRead<Pending>, (ChangeRead<Idle>, u32)> {
         self.parts.layout = layout;
-        let (event, routine) = match via {
-            Via::Packet => (std::ptr::null_mut(), None),
-            Via::Event(event) => (event, None),
-            Via::Routine(routine) => (std::ptr::null_mut(), routine),
+        let event = match via {
+            Via::Event(event) => event.raw(),
+            Via::Packet | Via::Routine => null_mut(),
         };
         let overlapped = self.overlapped();
         // SAFETY: the read is idle, so the operation is this side's alone.
@@ -215,13 +220,16 @@ impl ChangeRead<Idle> {
             buffer: buffer.start(),
             bytes: buffer.capacity(),
             overlapped,
-            routine,
+            routine: match via {
+                Via::Routine => Some(apc::completed),
+                Via::Packet | Via::Event(_) => None,
+            },
         };
         let parts = &*self.parts;
-        let handle = parts.directory.handle().raw();
-        // SAFETY: the handle is open, and on success the operation is not touched again before the
-        // state is `Ready`.
-        match unsafe { calls::read(handle, &parts.settings, parts.layout, target) } {
+        let directory = parts.directory.handle().raw();
+        // SAFETY: the directory is open, and on success the operation is not touched before the state is
+        // `Ready`.
+        match unsafe { calls::read(directory, &parts.settings, parts.layout, target) } {
             Ok(_) => Ok(self.become_state()),
             Err(error) => Err((self, error)),
         }
@@ -230,12 +238,37 @@ impl ChangeRead<Idle> {
 
 impl ChangeRead<Pending> {
     /// Asks the kernel to end the read. Its completion still comes, with or without records.
+    ///
+    /// # Errors
+    /// What CancelIoEx reports. Most often the completion is queued already.
     pub fn cancel(&self) -> Result<(), u32> {
-        // SAFETY: the handle is open.
-        unsafe { cancel(self.parts.directory.handle().raw(), self.overlapped()) }
+        let directory = self.parts.directory.handle();
+        cancel(directory, Some(self.overlapped() as usize))
     }
 
-    /// Takes the read back with its packet; `Err` gives both back if the packet is another read's.
+    /// [`ChangeRead::cancel`] by CancelIo: on the thread that issued the read; on another it does nothing.
+    pub(crate) fn cancel_here(&self) -> Result<(), u32> {
+        let directory = self.parts.directory.handle().raw();
+        attempt(Call::CancelIo, directory, [0; 5], || {
+            // SAFETY: the directory is open.
+            result_of(unsafe { CancelIo(directory) })
+        })
+    }
+
+    /// The packet of a read that reports its end by an event, if it has completed.
+    pub(crate) fn completed(&self) -> Option<Packet> {
+        let overlapped = self.overlapped();
+        // SAFETY: the OVERLAPPED lives as long as `self`; the kernel writes the status once, last of all.
+        let status = unsafe { (&raw const (*overlapped).Internal).read_volatile() };
+        let is_complete = status != STATUS_PENDING.cast_unsigned() as usize;
+        // SAFETY: the kernel has completed the read; its key and address are those of `self`.
+        is_complete.then(|| unsafe { packet_of(overlapped) })
+    }
+
+    /// Takes the read back with its packet.
+    ///
+    /// # Errors
+    /// Both, if the packet is another read's.
     pub fn dequeued(
         mut self,
         packet: Packet,
@@ -246,66 +279,35 @@ impl ChangeRead<Pending> {
         }
         // SAFETY: the packet says that the kernel has let go of the operation.
         let (status, bytes) = unsafe { ((*overlapped).Internal, (*overlapped).InternalHigh) };
-        let handle = self.parts.directory.handle().raw() as usize;
-        record(
-            Call::Completion,
-            handle,
-            [overlapped as usize, 0, 0, 0, 0],
-            0,
-        );
+        let directory = self.parts.directory.handle().raw() as usize;
+        let arguments = [overlapped as usize, 0, 0, 0, 0];
+        record(Call::Completion, directory, arguments, 0);
         let status = status as u32;
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.parts.end = match completion() {
+        self.parts.end = match planned_end() {
             Some((error, status)) => ReadEnd {
                 error,
                 status,
                 bytes: 0,
             },
             None => ReadEnd {
-                error: error_of(status),
+                error: error_of_status(status),
                 status,
-                bytes,
+                bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
             },
         };
         Ok(self.become_state())
     }
-
-    /// [`ChangeRead::cancel`] on the thread that issued the read; on another it does nothing.
-    pub(crate) fn cancel_here(&self) -> Result<(), u32> {
-        // SAFETY: the handle is open.
-        unsafe { calls::cancel_here(self.parts.directory.handle().raw()) }
-    }
-
-    /// The address by which the kernel knows the read.
-    pub(crate) fn address(&self) -> *mut OVERLAPPED {
-        self.overlapped()
-    }
 }
 
-/// The packet for a completion routine that was called with this address.
+/// The packet of a read, by the address of its OVERLAPPED.
 ///
 /// # Safety
 /// `overlapped` is that of a [`ChangeRead`], and the kernel has completed it.
-pub(crate) unsafe fn packet_of(overlapped: *mut OVERLAPPED) -> Packet {
+pub(super) unsafe fn packet_of(overlapped: *mut OVERLAPPED) -> Packet {
     let operation = overlapped.cast::<Operation>();
-    // SAFETY: an OVERLAPPED that was given to the kernel is the first field of an operation, which
-    // is not freed before its completion has been taken.
-    unsafe { Packet::posted((*operation).key, overlapped) }
-}
-
-/// The packet of a read whose event was signalled, unless the read is not complete.
-///
-/// # Safety
-/// `overlapped` is null or that of a read that exists.
-pub(crate) unsafe fn signalled(key: usize, overlapped: *mut OVERLAPPED) -> Option<Packet> {
-    if overlapped.is_null() {
-        return None;
-    }
-    // SAFETY: the read exists; the kernel writes the status once, last of all.
-    let status = unsafe { (&raw const (*overlapped).Internal).read_volatile() };
-    let is_complete = status != STATUS_PENDING.cast_unsigned() as usize;
-    // SAFETY: the kernel has completed it.
-    is_complete.then(|| unsafe { Packet::posted(key, overlapped) })
+    // SAFETY: the OVERLAPPED of a read is the first field of an operation, which is not freed before its
+    // completion was taken. The kernel does not touch the key.
+    unsafe { Packet::of_completed((*operation).key, overlapped) }
 }
 
 impl ChangeRead<Ready> {
@@ -314,20 +316,23 @@ impl ChangeRead<Ready> {
         self.parts.end
     }
 
-    /// What the kernel wrote: the first `valid` bytes of the buffer, which a verdict has found to be records.
+    /// The first `valid` bytes of the buffer, which a verdict has found to be records.
     pub fn bytes(&self, valid: u32) -> &[u8] {
-        // SAFETY: the read is not pending; the reference lives as long as this state.
+        // SAFETY: the read is not pending, and does not become so while `self` is borrowed.
         unsafe { (*self.parts.operation.as_ptr()).buffer.bytes(valid) }
     }
 
-    /// Takes the records out and puts `spare` in, so that the read can be issued again before they
-    /// are looked at.
+    /// Takes the records out, of which there are `valid` bytes, and puts `spare` in, so that the read can be
+    /// issued again before they are looked at.
+    ///
+    /// # Panics
+    /// If `spare` does not have the capacity that the settings say.
     pub fn exchange(self, spare: Buffer, valid: u32) -> (ChangeRead<Idle>, Filled) {
         assert_eq!(spare.capacity(), self.parts.settings.bytes);
         // SAFETY: the read is not pending, so the operation is this side's alone.
         let buffer =
             unsafe { std::mem::replace(&mut (*self.parts.operation.as_ptr()).buffer, spare) };
-        // SAFETY: the buffer is no longer that of any read.
+        // SAFETY: the buffer belongs to no read any more.
         let filled = unsafe { Filled::new(buffer, valid, self.parts.layout) };
         (self.become_state(), filled)
     }
@@ -338,19 +343,14 @@ impl ChangeRead<Ready> {
     }
 }
 
-impl<S: State> Drop for ChangeRead<S> {
+impl<S: ReadState> Drop for ChangeRead<S> {
     fn drop(&mut self) {
-        // SAFETY: the last use of the parts.
+        // SAFETY: this is the last use of the parts.
         let parts = unsafe { ManuallyDrop::take(&mut self.parts) };
         if S::IS_IN_KERNEL {
             LEAKED.fetch_add(1, Ordering::Relaxed);
-            // SAFETY: the handle is open; the operation is leaked, so its address stays good.
-            let _ = unsafe {
-                cancel(
-                    parts.directory.handle().raw(),
-                    parts.operation.as_ptr().cast(),
-                )
-            };
+            let address = parts.operation.as_ptr() as usize;
+            let _ = cancel(parts.directory.handle(), Some(address));
         } else {
             // SAFETY: it came from a box, and the kernel does not know it any more.
             drop(unsafe { Box::from_raw(parts.operation.as_ptr()) });

@@ -113,11 +113,11 @@ fn impossible_settings_and_used_tags_are_refused(model: Model) {
     ];
     for settings in impossible {
         let error = reader.try_arm(1, tree.path(), settings).unwrap_err();
-        assert_eq!(error.stage, Stage::Settings);
+        assert_eq!(error.stage(), Stage::Settings);
     }
     reader.arm(1, tree.path(), good);
     let error = reader.try_arm(1, tree.path(), good).unwrap_err();
-    assert_eq!(error.stage, Stage::Settings);
+    assert_eq!(error.stage(), Stage::Settings);
     create(&tree.path().join("new"));
     reader.until_told(Action::Added, "new");
     assert_eq!(

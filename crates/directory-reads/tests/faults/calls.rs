@@ -5,7 +5,7 @@ use std::ptr::null;
 
 use everwatch_directory_reads::records::Action;
 use everwatch_directory_reads::{Completion, Model, Settings, Tag};
-use everwatch_proactor::seam::{Call, Record, Session};
+use everwatch_proactor::fault_injection::{Call, Record, Session};
 use windows_sys::Win32::System::IO::{OVERLAPPED, PostQueuedCompletionStatus};
 use windows_sys::Win32::System::Threading::GetCurrentThreadId;
 

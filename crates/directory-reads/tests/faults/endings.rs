@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use everwatch_directory_reads::records::Action;
 use everwatch_directory_reads::{Model, Settings, Tag};
-use everwatch_proactor::seam::{Call, Session};
+use everwatch_proactor::fault_injection::{Call, Session};
 
 use crate::support::{Reader, Reported, create, subdirectory, tree};
 

@@ -1,140 +1,141 @@
-//! The console's control handler: Ctrl-C, Ctrl-Break, close, log-off and shutdown.
+//! Events of the console: Ctrl-C, Ctrl-Break, and its close.
 //!
-//! The system calls one handler of this process, on a thread of its own. It counts what happened and wakes
-//! those who wait. While nothing listens it does nothing, and the system goes on to what is usual: the end
-//! of the process.
+//! The system calls one handler of this process, on a thread of its own. It counts the event and posts the
+//! packets of those who wait for one. While nobody listens it does nothing, and the system goes on with what
+//! is usual: it ends the process.
 
 use std::collections::HashMap;
+use std::ptr::null_mut;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use windows_sys::Win32::System::Console::SetConsoleCtrlHandler;
 use windows_sys::core::BOOL;
 
-use crate::native::calls::{Call, fault, noted, outcome};
-use crate::native::thread_pool_wait::{PostEnd, post_until_taken};
+use crate::fault_injection::{Call, attempt};
+use crate::native::error::result_of;
+use crate::native::overlapped::OwnPacket;
 
-/// How many kinds of events there are: their numbers are 0, 1, 2, 5 and 6.
+/// One more than the highest number of an event: the numbers are 0, 1, 2, 5 and 6.
 pub(crate) const KINDS: usize = 7;
 
-/// The first number of those that end the process as soon as the handler returns.
-const FIRST_OF_THE_END: usize = 2;
+/// The lowest number of the events that end the process as soon as the handler returns.
+const FIRST_FINAL_KIND: usize = 2;
 
-/// How often each has happened since the process started.
+/// How often each event has happened since the process started, by its number.
 pub(crate) type Counts = [u64; KINDS];
 
+/// What the handler and the listeners share.
 #[derive(Default)]
-struct Contents {
+struct Listeners {
+    /// The handler is installed. It stays so.
     is_installed: bool,
-    listeners: usize,
+    /// How many [`Listener`]s live.
+    count: usize,
     counts: Counts,
     next_ticket: u64,
-    waiting: Option<HashMap<u64, PostEnd>>,
+    /// Made when it is first used: a static cannot hold an empty map.
+    waiting: Option<HashMap<u64, OwnPacket>>,
 }
 
-static CONTENTS: Mutex<Contents> = Mutex::new(Contents {
+static LISTENERS: Mutex<Listeners> = Mutex::new(Listeners {
     is_installed: false,
-    listeners: 0,
+    count: 0,
     counts: [0; KINDS],
     next_ticket: 0,
     waiting: None,
 });
 
-/// Tells take no lock of the proactor, so that they are called under this one.
-fn contents() -> MutexGuard<'static, Contents> {
-    CONTENTS.lock().unwrap_or_else(PoisonError::into_inner)
+/// Never held while a packet is posted.
+fn listeners() -> MutexGuard<'static, Listeners> {
+    LISTENERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// While it lives what happens is counted, and the process is not ended for it.
+/// The wish to learn of events. While one lives, events are counted and do not end the process.
 pub(crate) struct Listener(());
 
 impl Listener {
+    /// Installs the handler if this is the first.
     pub(crate) fn new() -> Result<Listener, u32> {
-        let mut contents = contents();
-        if !contents.is_installed {
-            if let Some(error) = fault(Call::SetConsoleCtrlHandler) {
-                return Err(error);
-            }
-            // SAFETY: the handler is sound to call at any time, from any thread.
-            let result = outcome(unsafe { SetConsoleCtrlHandler(Some(handler), 1) });
-            noted(
-                Call::SetConsoleCtrlHandler,
-                std::ptr::null_mut(),
-                [0; 5],
-                result,
-            )?;
-            contents.is_installed = true;
+        let mut listeners = listeners();
+        if !listeners.is_installed {
+            attempt(Call::SetConsoleCtrlHandler, null_mut(), [0; 5], || {
+                // SAFETY: the handler can be called at any time, on any thread.
+                result_of(unsafe { SetConsoleCtrlHandler(Some(handler), 1) })
+            })?;
+            listeners.is_installed = true;
         }
-        contents.listeners += 1;
+        listeners.count += 1;
         Ok(Listener(()))
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        contents().listeners -= 1;
+        listeners().count -= 1;
     }
 }
 
-/// How often each has happened.
+/// How often each event has happened.
 pub(crate) fn counts() -> Counts {
-    contents().counts
+    listeners().counts
 }
 
-/// Somebody who waits for the next event.
+/// A wait for the next event.
 pub(crate) struct Ticket(u64);
 
 impl Ticket {
-    /// Calls `post_end` once something happens that these counts do not have; perhaps before this returns.
-    pub(crate) fn new(seen: &Counts, post_end: PostEnd) -> Ticket {
-        let mut contents = contents();
-        if contents.counts != *seen {
-            drop(contents);
-            post_until_taken(&*post_end);
+    /// Posts `packet` once an event has happened that `seen` does not count; perhaps before this returns.
+    pub(crate) fn new(seen: &Counts, packet: OwnPacket) -> Ticket {
+        let mut listeners = listeners();
+        if listeners.counts != *seen {
+            drop(listeners);
+            packet.post_until_accepted();
             return Ticket(0);
         }
-        contents.next_ticket += 1;
-        let number = contents.next_ticket;
-        let waiting = contents.waiting.get_or_insert_default();
-        waiting.insert(number, post_end);
+        listeners.next_ticket += 1;
+        let number = listeners.next_ticket;
+        let waiting = listeners.waiting.get_or_insert_default();
+        waiting.insert(number, packet);
         Ticket(number)
     }
 
-    /// Whether nothing was reported, and nothing will be.
+    /// Ends the wait. Returns whether no packet was posted, nor will be.
     pub(crate) fn cancel(&self) -> bool {
-        let mut contents = contents();
-        let removed = contents
-            .waiting
-            .as_mut()
-            .and_then(|waiting| waiting.remove(&self.0));
-        drop(contents);
+        let mut listeners = listeners();
+        let waiting = listeners.waiting.as_mut();
+        let removed = waiting.and_then(|waiting| waiting.remove(&self.0));
+        drop(listeners);
         removed.is_some()
     }
 }
 
-/// Notes an event, and wakes those who wait. False if nothing listens.
+/// Counts an event, and posts the packets of those who wait. Returns false if nobody listens.
 pub(crate) fn happened(kind: u32) -> bool {
     let kind = kind as usize;
-    let mut contents = contents();
-    if contents.listeners == 0 || kind >= KINDS {
+    let mut listeners = listeners();
+    if listeners.count == 0 || kind >= KINDS {
         return false;
     }
-    contents.counts[kind] += 1;
-    let wakes = contents.waiting.take().unwrap_or_default();
-    drop(contents);
-    wakes.values().for_each(|wake| post_until_taken(&**wake));
+    listeners.counts[kind] += 1;
+    let waiting = listeners.waiting.take().unwrap_or_default();
+    drop(listeners);
+    waiting.values().for_each(OwnPacket::post_until_accepted);
     true
 }
 
+/// The handler of the process, on a thread that the system makes for each event.
 unsafe extern "system" fn handler(kind: u32) -> BOOL {
+    const NOT_HANDLED: BOOL = 0;
+    const HANDLED: BOOL = 1;
     if !happened(kind) {
-        return 0;
+        return NOT_HANDLED;
     }
-    if kind as usize >= FIRST_OF_THE_END {
-        // The process is ended when this returns, or after some seconds. They are the listeners'.
+    if kind as usize >= FIRST_FINAL_KIND {
+        // The system ends the process when this returns, or some seconds later. Those are the listeners'.
         loop {
             std::thread::sleep(Duration::from_secs(60));
         }
     }
-    1
+    HANDLED
 }

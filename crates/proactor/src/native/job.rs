@@ -1,8 +1,8 @@
-//! A job that ends its process, and all that this one has started, when it is closed.
+//! A job object: it ends its process, and all that this one has started, when it is closed.
 
 use std::os::windows::io::AsRawHandle;
 use std::process::Child;
-use std::ptr::null;
+use std::ptr::{null, null_mut};
 
 use windows_sys::Win32::System::JobObjects::{
     AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
@@ -10,59 +10,50 @@ use windows_sys::Win32::System::JobObjects::{
     SetInformationJobObject, TerminateJobObject,
 };
 
-use crate::native::calls::{Call, fault, last_error, noted, outcome};
+use crate::fault_injection::{Call, attempt, attempt_open};
+use crate::native::error::{result_of, valid_handle};
 use crate::native::handle::Handle;
 
-/// A job with one process and its descendants in it, which are ended with the job's last handle.
+/// A job with one process and its descendants in it. They are ended with the last handle of the job, in
+/// whatever way this process ends.
 #[derive(Debug)]
 pub(crate) struct Job(Handle);
 
 impl Job {
     /// Puts a child into a job of its own.
     pub(crate) fn of(child: &Child) -> Result<Job, u32> {
-        if let Some(error) = fault(Call::CreateJobObject) {
-            return Err(error);
-        }
-        // SAFETY: no name and no security descriptor.
-        let job = unsafe { CreateJobObjectW(null(), null()) };
-        if job.is_null() {
-            return Err(last_error());
-        }
-        // SAFETY: the handle was just created, and nothing else refers to it.
-        let job = Job(unsafe { Handle::own(job) });
+        let job = attempt_open(Call::CreateJobObject, [0; 5], || {
+            // SAFETY: it has no name and no security descriptor; the handle is fresh.
+            unsafe {
+                Ok(Handle::own(valid_handle(
+                    CreateJobObjectW(null(), null()),
+                    null_mut(),
+                )?))
+            }
+        })?;
         let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
         limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;
-        // SAFETY: the structure is that of the class, and of the size that is given.
-        outcome(unsafe {
-            SetInformationJobObject(
-                job.0.raw(),
-                JobObjectExtendedLimitInformation,
-                (&raw const limits).cast(),
-                size_of::<JOBOBJECT_EXTENDED_LIMIT_INFORMATION>() as u32,
-            )
+        let size = size_of_val(&limits) as u32;
+        let (class, limits) = (
+            JobObjectExtendedLimitInformation,
+            (&raw const limits).cast(),
+        );
+        // SAFETY: the structure is that of the class, and has this size.
+        result_of(unsafe { SetInformationJobObject(job.raw(), class, limits, size) })?;
+        let child = child.as_raw_handle();
+        attempt(Call::AssignProcessToJobObject, child, [0; 5], || {
+            // SAFETY: both handles are open.
+            result_of(unsafe { AssignProcessToJobObject(job.raw(), child) })
         })?;
-        if let Some(error) = fault(Call::AssignProcessToJobObject) {
-            return Err(error);
-        }
-        // SAFETY: both handles are open.
-        let result =
-            outcome(unsafe { AssignProcessToJobObject(job.0.raw(), child.as_raw_handle()) });
-        noted(
-            Call::AssignProcessToJobObject,
-            child.as_raw_handle(),
-            [0; 5],
-            result,
-        )?;
-        Ok(job)
+        Ok(Job(job))
     }
 
-    /// Ends all processes of the job: the child, and what it has started.
+    /// Ends all processes of the job: the child and what it has started.
     pub(crate) fn terminate(&self, code: u32) -> Result<(), u32> {
-        if let Some(error) = fault(Call::TerminateJobObject) {
-            return noted(Call::TerminateJobObject, self.0.raw(), [0; 5], Err(error));
-        }
-        // SAFETY: the handle is open.
-        let result = outcome(unsafe { TerminateJobObject(self.0.raw(), code) });
-        noted(Call::TerminateJobObject, self.0.raw(), [0; 5], result)
+        let job = self.0.raw();
+        attempt(Call::TerminateJobObject, job, [0; 5], || {
+            // SAFETY: the handle is open.
+            result_of(unsafe { TerminateJobObject(job, code) })
+        })
     }
 }

@@ -1,16 +1,19 @@
-//! The thin edge: every Win32 call that the crate makes, and the types that own what they return.
+//! The system calls, and the types that own what they return. All unsafe blocks of the crate are here.
 //!
-//! What is public here is for crates that make calls of their own beside the loop: handles that are closed
-//! once, ports and packets, and the recording and failing of calls ([`fault`], [`noted`]) that all tests share.
-//! `everwatch-directory-reads` is built on it.
+//! Each call passes the gate of [`fault_injection`](crate::fault_injection) and returns its Win32 error as a
+//! number, which is taken from the thread right after the call.
+//!
+//! What is public is for crates that make system calls of their own beside the loop, as
+//! `everwatch-directory-reads` does: handles that are closed once ([`Handle`]), ports and packets
+//! ([`CompletionPort`], [`Packet`]), errors, and functions that are looked up by name.
 
-#[cfg(feature = "sockets")]
-pub(crate) mod address;
-pub(crate) mod calls;
 pub(crate) mod console;
-pub(crate) mod handle;
+mod error;
+pub(crate) mod files;
+mod handle;
 pub(crate) mod job;
 mod lookup;
+pub(crate) mod overlapped;
 pub(crate) mod pipes;
 mod port;
 pub(crate) mod process;
@@ -18,14 +21,14 @@ pub(crate) mod security;
 #[cfg(feature = "sockets")]
 pub(crate) mod sockets;
 pub(crate) mod thread_pool_wait;
+pub(crate) mod threads;
 pub(crate) mod wait_packets;
-pub(crate) mod waits;
 
-pub use calls::{
-    Arguments, Call, cancel, completion, error_of, fault, last_error, noted, of_code, outcome,
-    record, stand_in,
+pub use error::{
+    error_code, error_of_status, io_error, last_error, result_of, result_of_status, valid_handle,
 };
+pub use files::{SHARE_ALL, cancel};
 pub use handle::Handle;
-pub use lookup::function_of;
+pub use lookup::function_named;
 pub use port::{CompletionPort, Packet, milliseconds};
-pub use waits::spawn;
+pub use threads::{is_signalled_within, spawn};

@@ -2,7 +2,9 @@
 
 use std::ptr::{null, null_mut};
 
-use windows_sys::Win32::Foundation::{GENERIC_READ, GENERIC_WRITE, HANDLE, INVALID_HANDLE_VALUE};
+use windows_sys::Win32::Foundation::{
+    ERROR_NO_DATA, ERROR_PIPE_CONNECTED, GENERIC_READ, GENERIC_WRITE, HANDLE, INVALID_HANDLE_VALUE,
+};
 use windows_sys::Win32::Security::SECURITY_ATTRIBUTES;
 use windows_sys::Win32::Storage::FileSystem::{
     CreateFileW, FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, OPEN_EXISTING,
@@ -16,200 +18,170 @@ use windows_sys::Win32::System::Pipes::{
     SetNamedPipeHandleState,
 };
 
-use crate::native::calls::{Call, fault, last_error, noted, outcome, record};
+use crate::fault_injection::{Call, attempt, attempt_open};
+use crate::native::error::{result_of, valid_handle};
 use crate::native::handle::Handle;
+use crate::native::overlapped::Overlapped;
 use crate::native::security::Descriptor;
 
-/// Options of a new instance of a server.
+/// How many clients one accept passes over that have connected and gone without writing anything.
+const GONE_CLIENTS_LIMIT: usize = 1000;
+
+/// Which instance of a name a new one is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Instance {
+    /// The first. Making it fails if anybody has the name already.
+    First,
+    /// Another one beside those that this process has.
+    Further,
+}
+
+/// The properties of a new instance of a server's pipe.
 #[derive(Clone, Copy)]
 pub(crate) struct NewPipe<'a> {
-    /// UTF-16 units that end in NUL.
+    /// The whole name in UTF-16 units, the last of which is NUL.
     pub(crate) name: &'a [u16],
-    /// Fails if the name is served already.
-    pub(crate) is_first: bool,
+    pub(crate) instance: Instance,
+    /// `PIPE_TYPE_MESSAGE` instead of `PIPE_TYPE_BYTE`.
     pub(crate) has_messages: bool,
+    /// Without it the system refuses clients on other machines.
     pub(crate) takes_remote_clients: bool,
-    /// Bytes in each direction.
+    /// The bytes that each direction holds.
     pub(crate) buffer: u32,
-    /// None: what Windows gives by default.
+    /// Who may open it. None stands for what Windows gives by default.
     pub(crate) descriptor: Option<&'a Descriptor>,
 }
 
-/// Makes one end of a server, which listens from then on: clients connect to it before it accepts.
+/// Makes one instance of a server's pipe. It listens from then on: clients connect to it before it accepts.
 pub(crate) fn create(pipe: NewPipe<'_>) -> Result<Handle, u32> {
     assert_eq!(pipe.name.last(), Some(&0), "the name ends in NUL");
-    let open = PIPE_ACCESS_DUPLEX
-        | FILE_FLAG_OVERLAPPED
-        | if pipe.is_first {
-            FILE_FLAG_FIRST_PIPE_INSTANCE
-        } else {
-            0
-        };
-    let mode = PIPE_WAIT
-        | if pipe.has_messages {
-            PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE
-        } else {
-            PIPE_TYPE_BYTE | PIPE_READMODE_BYTE
-        }
-        | if pipe.takes_remote_clients {
-            0
-        } else {
-            PIPE_REJECT_REMOTE_CLIENTS
-        };
-    let has_descriptor = usize::from(pipe.descriptor.is_some());
-    let arguments = [open as usize, mode as usize, has_descriptor, 0, 0];
-    if let Some(error) = fault(Call::CreateNamedPipe) {
-        record(Call::CreateNamedPipe, 0, arguments, error);
-        return Err(error);
-    }
+    let first = match pipe.instance {
+        Instance::First => FILE_FLAG_FIRST_PIPE_INSTANCE,
+        Instance::Further => 0,
+    };
+    let open = PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED | first;
+    let kind = match pipe.has_messages {
+        true => PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE,
+        false => PIPE_TYPE_BYTE | PIPE_READMODE_BYTE,
+    };
+    let remote = match pipe.takes_remote_clients {
+        true => 0,
+        false => PIPE_REJECT_REMOTE_CLIENTS,
+    };
+    let mode = PIPE_WAIT | kind | remote;
     let attributes = pipe.descriptor.map(|descriptor| SECURITY_ATTRIBUTES {
         nLength: size_of::<SECURITY_ATTRIBUTES>() as u32,
         lpSecurityDescriptor: descriptor.raw(),
         bInheritHandle: 0,
     });
-    // SAFETY: the name ends in NUL, and the attributes with their descriptor outlive the call.
-    let handle = unsafe {
-        CreateNamedPipeW(
-            pipe.name.as_ptr(),
-            open,
-            mode,
-            PIPE_UNLIMITED_INSTANCES,
-            pipe.buffer,
-            pipe.buffer,
-            0,
-            attributes.as_ref().map_or(null(), std::ptr::from_ref),
-        )
-    };
-    opened(Call::CreateNamedPipe, handle, arguments)
+    let has_descriptor = usize::from(attributes.is_some());
+    let security = attributes.as_ref().map_or(null(), std::ptr::from_ref);
+    let (name, buffer) = (pipe.name.as_ptr(), pipe.buffer);
+    let arguments = [open as usize, mode as usize, has_descriptor, 0, 0];
+    attempt_open(Call::CreateNamedPipe, arguments, || {
+        let most = PIPE_UNLIMITED_INSTANCES;
+        // SAFETY: the name ends in NUL, and the attributes with their descriptor outlive the call, which
+        // returns a fresh handle.
+        unsafe {
+            let handle = CreateNamedPipeW(name, open, mode, most, buffer, buffer, 0, security);
+            Ok(Handle::own(valid_handle(handle, INVALID_HANDLE_VALUE)?))
+        }
+    })
 }
 
-/// Opens the client's end of the server that listens at this name. A server that should not be there may ask who
-/// calls, and cannot act in the caller's name.
+/// Opens the client's end of whichever pipe listens at this name. Its server can learn who connects, and
+/// cannot act in the name of this user.
 pub(crate) fn open(name: &[u16]) -> Result<Handle, u32> {
     assert_eq!(name.last(), Some(&0), "the name ends in NUL");
     let access = GENERIC_READ | GENERIC_WRITE;
     let flags = FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION;
+    let (name, none) = (name.as_ptr(), null_mut());
     let arguments = [access as usize, 0, flags as usize, 0, 0];
-    if let Some(error) = fault(Call::CreateFile) {
-        record(Call::CreateFile, 0, arguments, error);
-        return Err(error);
-    }
-    // SAFETY: the name ends in NUL and outlives the call; the other pointers may be null.
-    let handle = unsafe {
-        CreateFileW(
-            name.as_ptr(),
-            access,
-            0,
-            null(),
-            OPEN_EXISTING,
-            flags,
-            null_mut(),
-        )
-    };
-    opened(Call::CreateFile, handle, arguments)
+    attempt_open(Call::CreateFile, arguments, || {
+        // SAFETY: the name ends in NUL and outlives the call, which returns a fresh handle.
+        unsafe {
+            let handle = CreateFileW(name, access, 0, null(), OPEN_EXISTING, flags, none);
+            Ok(Handle::own(valid_handle(handle, INVALID_HANDLE_VALUE)?))
+        }
+    })
 }
 
-/// To be called at once after the call.
-fn opened(call: Call, handle: HANDLE, arguments: [usize; 5]) -> Result<Handle, u32> {
-    if handle == INVALID_HANDLE_VALUE {
-        let error = last_error();
-        record(call, 0, arguments, error);
-        return Err(error);
+/// Waits for a client of an instance. `ERROR_IO_PENDING` says that a packet comes; with every other error none
+/// does, of which `ERROR_PIPE_CONNECTED` says that the client is there.
+pub(crate) fn accept(handle: HANDLE, overlapped: Overlapped<'_>) -> Result<u32, u32> {
+    let pointer = overlapped.as_ptr();
+    for _ in 0..GONE_CLIENTS_LIMIT {
+        match connect(handle, pointer) {
+            // A client came and left. If it wrote something, that can still be read; if it did not, the
+            // instance must be freed of it.
+            Err(ERROR_NO_DATA) => {
+                if readable(handle).is_ok_and(|bytes| bytes > 0) {
+                    return Err(ERROR_PIPE_CONNECTED);
+                }
+                disconnect(handle)?;
+                // SAFETY: the call failed, so the kernel does not know the structure any more.
+                unsafe { pointer.write(OVERLAPPED::default()) };
+            }
+            other => return other.map(|()| 0),
+        }
     }
-    record(call, handle as usize, arguments, 0);
-    // SAFETY: the handle was just created, and nothing else refers to it.
-    Ok(unsafe { Handle::own(handle) })
+    Err(ERROR_NO_DATA)
 }
 
-/// Waits for a client. `ERROR_IO_PENDING`: a packet will come; every other error: none will, of which
-/// `ERROR_PIPE_CONNECTED` says that the client is there.
-///
-/// # Safety
-/// The handle is open, overlapped, and the server's end of a pipe. OVERLAPPED stays where it is until its
-/// packet was dequeued.
-pub(crate) unsafe fn connect(handle: HANDLE, overlapped: *mut OVERLAPPED) -> Result<(), u32> {
+/// One ConnectNamedPipe with the OVERLAPPED of an operation.
+fn connect(handle: HANDLE, overlapped: *mut OVERLAPPED) -> Result<(), u32> {
     let arguments = [overlapped as usize, 0, 0, 0, 0];
-    if let Some(error) = fault(Call::ConnectNamedPipe) {
-        return noted(Call::ConnectNamedPipe, handle, arguments, Err(error));
-    }
-    // SAFETY: as demanded of the caller.
-    let result = outcome(unsafe { ConnectNamedPipe(handle, overlapped) });
-    noted(Call::ConnectNamedPipe, handle, arguments, result)
+    attempt(Call::ConnectNamedPipe, handle, arguments, || {
+        // SAFETY: the OVERLAPPED is that of an operation, which keeps it in place.
+        result_of(unsafe { ConnectNamedPipe(handle, overlapped) })
+    })
 }
 
-/// How many bytes are there to be read.
-///
-/// # Safety
-/// The handle is open.
-pub(crate) unsafe fn waiting(handle: HANDLE) -> Result<u32, u32> {
-    if let Some(error) = fault(Call::PeekNamedPipe) {
-        noted(Call::PeekNamedPipe, handle, [0; 5], Err(error))?;
-    }
-    let mut bytes = 0;
-    let (none, total) = (null_mut(), &raw mut bytes);
-    // SAFETY: as demanded of the caller; all pointers but that of the total may be null.
-    let result = outcome(unsafe { PeekNamedPipe(handle, null_mut(), 0, none, total, none) });
-    noted(Call::PeekNamedPipe, handle, [0; 5], result)?;
+/// How many bytes can be read at once.
+fn readable(handle: HANDLE) -> Result<u32, u32> {
+    let (mut bytes, none) = (0, null_mut());
+    attempt(Call::PeekNamedPipe, handle, [0; 5], || {
+        let total = &raw mut bytes;
+        // SAFETY: all pointers but that of the total may be null.
+        result_of(unsafe { PeekNamedPipe(handle, null_mut(), 0, none, total, none) })
+    })?;
     Ok(bytes)
 }
 
-/// Ends the connection, and throws away what the client has not read.
-///
-/// # Safety
-/// The handle is open.
-pub(crate) unsafe fn disconnect(handle: HANDLE) -> Result<(), u32> {
-    if let Some(error) = fault(Call::DisconnectNamedPipe) {
-        return noted(Call::DisconnectNamedPipe, handle, [0; 5], Err(error));
-    }
-    // SAFETY: as demanded of the caller.
-    let result = outcome(unsafe { DisconnectNamedPipe(handle) });
-    noted(Call::DisconnectNamedPipe, handle, [0; 5], result)
+/// Ends the connection of a server's end, and throws away what the client has not read.
+pub(crate) fn disconnect(handle: HANDLE) -> Result<(), u32> {
+    attempt(Call::DisconnectNamedPipe, handle, [0; 5], || {
+        // SAFETY: the kernel refuses a handle that is not open.
+        result_of(unsafe { DisconnectNamedPipe(handle) })
+    })
 }
 
-/// Whether what is written to a pipe keeps its bounds.
+/// Whether a pipe keeps the bounds of messages.
 pub(crate) fn has_messages(pipe: &Handle) -> Result<bool, u32> {
-    if let Some(error) = fault(Call::GetNamedPipeInfo) {
-        return Err(error);
-    }
-    let mut flags = 0;
-    // SAFETY: the handle is open, and all pointers but that of the flags may be null.
-    let result = outcome(unsafe {
-        GetNamedPipeInfo(
-            pipe.raw(),
-            &raw mut flags,
-            null_mut(),
-            null_mut(),
-            null_mut(),
-        )
-    });
-    noted(Call::GetNamedPipeInfo, pipe.raw(), [0; 5], result)?;
+    let (mut flags, none) = (0, null_mut());
+    attempt(Call::GetNamedPipeInfo, pipe.raw(), [0; 5], || {
+        let flags = &raw mut flags;
+        // SAFETY: all pointers but that of the flags may be null.
+        result_of(unsafe { GetNamedPipeInfo(pipe.raw(), flags, none, none, none) })
+    })?;
     Ok(flags & PIPE_TYPE_MESSAGE != 0)
 }
 
-/// Limits each read of this end to one message.
+/// Makes each read of a client's end return at most one message.
 pub(crate) fn read_messages(pipe: &Handle) -> Result<(), u32> {
-    if let Some(error) = fault(Call::SetNamedPipeHandleState) {
-        return Err(error);
-    }
-    let mode = PIPE_READMODE_MESSAGE | PIPE_WAIT;
-    // SAFETY: the handle is open, and the other pointers may be null.
-    let result = outcome(unsafe {
-        SetNamedPipeHandleState(pipe.raw(), &raw const mode, null_mut(), null_mut())
-    });
-    noted(Call::SetNamedPipeHandleState, pipe.raw(), [0; 5], result)
+    let (mode, none) = (PIPE_READMODE_MESSAGE | PIPE_WAIT, null_mut());
+    attempt(Call::SetNamedPipeHandleState, pipe.raw(), [0; 5], || {
+        // SAFETY: the mode outlives the call; the other pointers may be null.
+        result_of(unsafe { SetNamedPipeHandleState(pipe.raw(), &raw const mode, none, none) })
+    })
 }
 
-/// The process that opened the client's end.
-///
-/// # Safety
-/// The handle is open.
-pub(crate) unsafe fn client_process(handle: HANDLE) -> Result<u32, u32> {
+/// The number of the process that opened the client's end.
+pub(crate) fn client_process(handle: HANDLE) -> Result<u32, u32> {
     let mut process = 0;
-    if let Some(error) = fault(Call::GetNamedPipeClientProcessId) {
-        return Err(error);
-    }
-    // SAFETY: as demanded of the caller.
-    let result = outcome(unsafe { GetNamedPipeClientProcessId(handle, &raw mut process) });
-    noted(Call::GetNamedPipeClientProcessId, handle, [0; 5], result)?;
+    attempt(Call::GetNamedPipeClientProcessId, handle, [0; 5], || {
+        // SAFETY: there is space for the number.
+        result_of(unsafe { GetNamedPipeClientProcessId(handle, &raw mut process) })
+    })?;
     Ok(process)
 }

@@ -1,20 +1,19 @@
-//! Waits of the process's thread pool, which has one thread to 63 handles: for systems without wait
-//! completion packets.
+//! Waits of the process's thread pool, for systems without wait completion packets. The pool has one thread
+//! for each 63 handles.
 //!
-//! One word decides between the callback and a cancel, so that a cancel is exact and blocks for nothing.
+//! One atomic word decides between the callback and a cancel, so that a cancel is exact and never blocks.
 //!
-//! A wait is closed as the system demands: disarmed, then a callback that is under way is waited for, then closed.
-//! That takes as long as a callback does, which posts one packet and nothing else: it takes no lock of the
-//! proactor, runs no waker, and so it never is the one that closes. But memory does not depend on it: a
-//! callback knows its wait by a number that is used once, and one that comes too late finds nothing. Under
-//! Wine it does come (a wait that is satisfied while it is disarmed is called back after the close).
+//! A wait is closed as the system demands: disarm it, wait for a callback that is running, close it. That
+//! takes as long as a callback does, which posts one packet: it takes no lock of the loop and wakes nobody,
+//! so it never closes a wait itself. Memory does not depend on this order. A callback knows its wait by a
+//! number that is used once, and one that comes too late finds nothing. Under Wine that happens: a wait that
+//! is satisfied while it is disarmed is called back after its close.
 
 use std::collections::BTreeMap;
 use std::ffi::c_void;
-use std::ptr::null;
+use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::System::Threading::{
@@ -22,38 +21,28 @@ use windows_sys::Win32::System::Threading::{
     WaitForThreadpoolWaitCallbacks,
 };
 
-use crate::native::calls::{Call, fault, last_error, record};
-
-/// The pause before a packet that could not be posted is posted again.
-const AFTER_A_FAILED_TELL: Duration = Duration::from_millis(1);
+use crate::fault_injection::{Call, planned_error, record};
+use crate::native::error::last_error;
+use crate::native::handle::Handle;
+use crate::native::overlapped::OwnPacket;
 
 const WAITING: u8 = 0;
-const TOLD: u8 = 1;
+const SIGNALLED: u8 = 1;
 const CANCELLED: u8 = 2;
 
-/// Posts the end of a wait; the error of one that could not be posted.
-pub(crate) type PostEnd = Box<dyn Fn() -> Result<(), u32> + Send + Sync>;
-
-/// Tells, however often it takes: a packet is refused where the system has no memory, and an end that is
-/// never posted is waited for without end.
-pub(crate) fn post_until_taken(post_end: &(dyn Fn() -> Result<(), u32> + Send + Sync)) {
-    while post_end().is_err() {
-        std::thread::sleep(AFTER_A_FAILED_TELL);
-    }
-}
-
+/// The end of one wait: how it was decided, and the packet that reports it.
 struct Notice {
-    state: AtomicU8,
-    post_end: PostEnd,
+    /// [`WAITING`], and then one of the others for good.
+    decision: AtomicU8,
+    packet: OwnPacket,
 }
 
 impl Notice {
-    /// Whether it was the first to decide.
-    fn decide(&self, state: u8) -> bool {
-        let decided =
-            self.state
-                .compare_exchange(WAITING, state, Ordering::AcqRel, Ordering::Acquire);
-        decided.is_ok()
+    /// Decides how the wait ends. Returns whether nothing was decided before.
+    fn decide(&self, decision: u8) -> bool {
+        self.decision
+            .compare_exchange(WAITING, decision, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
     }
 }
 
@@ -65,13 +54,18 @@ fn notices() -> MutexGuard<'static, BTreeMap<usize, Arc<Notice>>> {
     NOTICES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// See the head of the module.
+/// A wait for one handle by a thread of the pool. Dropped, it is cancelled and closed, which blocks for as long
+/// as its callback takes to post a packet.
 pub(crate) struct ThreadPoolWait {
     wait: PTP_WAIT,
+    /// That by which the callback finds the notice.
     number: usize,
     notice: Arc<Notice>,
+    /// Keeps open what is waited for.
+    _target: Arc<Handle>,
 }
 
+/// The callback of the pool, on a thread of the pool. Sound with any number.
 unsafe extern "system" fn signalled(
     _: PTP_CALLBACK_INSTANCE,
     number: *mut c_void,
@@ -80,76 +74,70 @@ unsafe extern "system" fn signalled(
 ) {
     let notice = notices().get(&(number as usize)).cloned();
     if let Some(notice) = notice
-        && notice.decide(TOLD)
+        && notice.decide(SIGNALLED)
     {
-        post_until_taken(&*notice.post_end);
+        notice.packet.post_until_accepted();
     }
 }
 
 impl ThreadPoolWait {
-    /// Calls `post_end` on a thread of the pool, once, when `target` is signalled; perhaps before this
-    /// returns. It must not panic, nor take a lock under which a wait is cancelled or dropped.
+    /// Posts `packet`, once, when `target` is signalled; perhaps before this returns.
     ///
-    /// # Safety
-    /// The target is open for as long as the wait exists.
-    pub(crate) unsafe fn start(target: HANDLE, post_end: PostEnd) -> Result<ThreadPoolWait, u32> {
+    /// # Errors
+    /// What CreateThreadpoolWait reports.
+    pub(crate) fn start(target: &Arc<Handle>, packet: OwnPacket) -> Result<ThreadPoolWait, u32> {
         static NEXT: AtomicUsize = AtomicUsize::new(1);
-        if let Some(error) = fault(Call::CreateThreadpoolWait) {
+        if let Some(error) = planned_error(Call::CreateThreadpoolWait) {
             return Err(error);
         }
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let notice = Arc::new(Notice {
-            state: AtomicU8::new(WAITING),
-            post_end,
-        });
-        // SAFETY: the context is a number; the default environment is that of the process.
+        // SAFETY: the context is a number; the environment is that of the process.
         let wait = unsafe { CreateThreadpoolWait(Some(signalled), number as *mut c_void, null()) };
         if wait == 0 {
             return Err(last_error());
         }
-        record(
-            Call::CreateThreadpoolWait,
-            wait as usize,
-            [target as usize, 0, 0, 0, 0],
-            0,
-        );
+        let arguments = [target.raw() as usize, 0, 0, 0, 0];
+        record(Call::CreateThreadpoolWait, wait as usize, arguments, 0);
+        let notice = Arc::new(Notice {
+            decision: AtomicU8::new(WAITING),
+            packet,
+        });
         notices().insert(number, Arc::clone(&notice));
         let started = ThreadPoolWait {
             wait,
             number,
             notice,
+            _target: Arc::clone(target),
         };
-        started.arm(target);
+        started.arm(target.raw());
         Ok(started)
     }
 
+    /// Arms the wait for a handle, or disarms it with null.
     fn arm(&self, target: HANDLE) {
         let arguments = [target as usize, 0, 0, 0, 0];
         record(Call::SetThreadpoolWait, self.wait as usize, arguments, 0);
-        // SAFETY: the wait was not closed, and the target is open. No time limits the wait.
+        // SAFETY: the wait is not closed, and the target is open. No time limits the wait.
         unsafe { SetThreadpoolWait(self.wait, target, null()) };
     }
 
-    /// Ends the wait. Returns whether nothing was posted, and nothing will be.
+    /// Ends the wait. Returns whether no packet was posted, nor will be.
     pub(crate) fn cancel(&self) -> bool {
-        self.notice.decide(CANCELLED) || self.notice.state.load(Ordering::Acquire) == CANCELLED
+        self.notice.decide(CANCELLED) || self.notice.decision.load(Ordering::Acquire) == CANCELLED
     }
 }
 
 impl Drop for ThreadPoolWait {
     fn drop(&mut self) {
+        const CANCEL_PENDING: i32 = 1;
         self.cancel();
-        self.arm(std::ptr::null_mut());
-        record(
-            Call::WaitForThreadpoolWaitCallbacks,
-            self.wait as usize,
-            [1, 0, 0, 0, 0],
-            0,
-        );
-        record(Call::CloseThreadpoolWait, self.wait as usize, [0; 5], 0);
-        // SAFETY: the wait was not closed, and is not used afterwards; this is no callback.
+        self.arm(null_mut());
+        let (wait, arguments) = (self.wait as usize, [1, 0, 0, 0, 0]);
+        record(Call::WaitForThreadpoolWaitCallbacks, wait, arguments, 0);
+        record(Call::CloseThreadpoolWait, wait, [0; 5], 0);
+        // SAFETY: the wait is not closed, and not used after this; this thread is in no callback of it.
         unsafe {
-            WaitForThreadpoolWaitCallbacks(self.wait, 1);
+            WaitForThreadpoolWaitCallbacks(self.wait, CANCEL_PENDING);
             CloseThreadpoolWait(self.wait);
         }
         let removed = notices().remove(&self.number);
@@ -159,29 +147,27 @@ impl Drop for ThreadPoolWait {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use windows_sys::Win32::System::Threading::CreateEventW;
 
     use super::*;
-    use crate::native::handle::Handle;
+    use crate::native::port::CompletionPort;
 
     // requirement: S4.7 (wine)
     #[test]
     fn a_callback_that_comes_after_the_close_finds_nothing() {
-        // SAFETY: no name and no security descriptor; the event was just created, and nothing else refers to it.
+        // SAFETY: it has no name and no security descriptor; the handle is fresh.
         let event = unsafe { Handle::own(CreateEventW(null(), 1, 0, null())) };
-        let posted = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&posted);
-        let post_end: PostEnd = Box::new(move || {
-            count.fetch_add(1, Ordering::SeqCst);
-            Ok(())
-        });
-        // SAFETY: the event outlives the wait.
-        let wait = unsafe { ThreadPoolWait::start(event.raw(), post_end) }.expect("a wait");
+        let port = Arc::new(CompletionPort::new().expect("a port"));
+        let packet = OwnPacket::of_nothing(&port);
+        let wait = ThreadPoolWait::start(&Arc::new(event), packet).expect("a wait");
         let number = wait.number as *mut c_void;
         drop(wait);
-        assert_eq!(Arc::strong_count(&posted), 1, "the notice is gone");
+        assert_eq!(Arc::strong_count(&port), 1, "the notice is gone");
         // SAFETY: it is sound with any number.
         unsafe { signalled(0, number, 0, 0) };
-        assert_eq!(posted.load(Ordering::SeqCst), 0);
+        let dequeued = port.dequeue(Some(Duration::ZERO), |packet| panic!("{packet:?}"));
+        assert_eq!(dequeued, Ok(0));
     }
 }

@@ -1,19 +1,22 @@
-//! Wait completion packets: the kernel itself puts a packet into a port when an object is signalled. No
-//! thread waits for anything. Windows has them from 8 on, and no header declares them.
+//! Wait completion packets: the kernel itself puts a packet into a port when an object is signalled, and no
+//! thread waits for anything. Windows has them from 8 on; no header declares them.
 //!
-//! A packet object is one association at a time, used up by the packet that it queues. What its cancel
-//! says is exact: success means that no packet is in the queue or will be, anything else that it has been
-//! queued, and dequeued or is about to be.
+//! A packet object stands for one association at a time, which the packet that it queues uses up. The result
+//! of its cancel is exact: success means that no packet is in the queue or will be, anything else that the
+//! packet was queued, and was dequeued or will be.
 
 use std::ffi::c_void;
+use std::ptr::{null, null_mut};
 use std::sync::OnceLock;
 
 use windows_sys::Win32::Foundation::{GENERIC_ALL, HANDLE, NTSTATUS, STATUS_SUCCESS};
-use windows_sys::Win32::System::IO::OVERLAPPED;
 
-use crate::native::calls::{Call, error_of, fault, has_stand_ins, noted};
+use crate::fault_injection::{Call, attempt, attempt_open, has_stand_ins, planned_error, record};
+use crate::native::error::{error_of_status, result_of_status};
 use crate::native::handle::Handle;
 use crate::native::lookup::in_ntdll;
+use crate::native::overlapped::Overlapped;
+use crate::native::port::CompletionPort;
 
 type Create = unsafe extern "system" fn(*mut HANDLE, u32, *const c_void) -> NTSTATUS;
 type Associate = unsafe extern "system" fn(
@@ -28,7 +31,7 @@ type Associate = unsafe extern "system" fn(
 ) -> NTSTATUS;
 type Cancel = unsafe extern "system" fn(HANDLE, u8) -> NTSTATUS;
 
-/// The three functions.
+/// The three functions of ntdll.
 #[derive(Clone, Copy)]
 pub(crate) struct WaitPackets {
     create: Create,
@@ -37,7 +40,7 @@ pub(crate) struct WaitPackets {
 }
 
 impl WaitPackets {
-    /// None where the system lacks one of the functions. It is asked once.
+    /// The functions, or `None` where the system lacks one of them. They are looked up once.
     pub(crate) fn of_this_system() -> Option<WaitPackets> {
         static FOUND: OnceLock<Option<WaitPackets>> = OnceLock::new();
         if has_stand_ins() {
@@ -61,13 +64,6 @@ impl WaitPackets {
     }
 }
 
-fn outcome(status: NTSTATUS) -> Result<(), u32> {
-    match error_of(status.cast_unsigned()) {
-        0 => Ok(()),
-        error => Err(error),
-    }
-}
-
 /// A packet object that waits, or whose packet was queued.
 pub(crate) struct WaitPacket {
     handle: Handle,
@@ -75,61 +71,50 @@ pub(crate) struct WaitPacket {
 }
 
 impl WaitPacket {
-    /// Puts a packet of this key and address into `port` when `target` is signalled, which may be
-    /// before this returns. It says that the wait was a success.
-    ///
-    /// # Safety
-    /// Port and target are open. Whoever takes the packet knows what the address is.
-    pub(crate) unsafe fn start(
+    /// Puts the packet of an operation into `port` when `target` is signalled, which may be before this
+    /// returns. Its status is a success.
+    pub(crate) fn start(
         functions: WaitPackets,
-        port: HANDLE,
-        target: HANDLE,
+        port: &CompletionPort,
+        target: &Handle,
         key: usize,
-        overlapped: *mut OVERLAPPED,
+        overlapped: Overlapped<'_>,
     ) -> Result<WaitPacket, u32> {
-        if let Some(error) = fault(Call::CreateWaitCompletionPacket) {
-            return Err(error);
-        }
-        let mut handle = std::ptr::null_mut();
-        // SAFETY: the handle goes to a local; there are no attributes.
-        let status = unsafe { (functions.create)(&raw mut handle, GENERIC_ALL, std::ptr::null()) };
-        noted(
-            Call::CreateWaitCompletionPacket,
-            handle,
-            [0; 5],
-            outcome(status),
-        )?;
-        // SAFETY: the handle was just created, and nothing else refers to it.
-        let handle = unsafe { Handle::own(handle) };
+        let handle = attempt_open(Call::CreateWaitCompletionPacket, [0; 5], || {
+            let mut handle = null_mut();
+            // SAFETY: there is space for the handle, which is fresh; there are no attributes.
+            unsafe {
+                result_of_status((functions.create)(&raw mut handle, GENERIC_ALL, null()))?;
+                Ok(Handle::own(handle))
+            }
+        })?;
+        let (packet, port, target) = (handle.raw(), port.raw(), target.raw());
+        let overlapped = overlapped.as_ptr();
         let arguments = [key, overlapped as usize, target as usize, port as usize, 0];
-        if let Some(error) = fault(Call::AssociateWaitCompletionPacket) {
-            noted(
-                Call::AssociateWaitCompletionPacket,
-                handle.raw(),
-                arguments,
-                Err(error),
-            )?;
-        }
-        // The packet of an object that is signalled already is queued like any other.
-        let mut is_signalled_already = 0;
-        // SAFETY: all three handles are open; key and address are carried, not followed.
-        let status = unsafe {
-            (functions.associate)(
-                handle.raw(),
-                port,
-                target,
-                key as *mut c_void,
-                overlapped.cast(),
-                STATUS_SUCCESS,
-                0,
-                &raw mut is_signalled_already,
-            )
-        };
-        noted(
+        attempt(
             Call::AssociateWaitCompletionPacket,
-            handle.raw(),
+            packet,
             arguments,
-            outcome(status),
+            || {
+                let (key, overlapped) = (key as *mut c_void, overlapped.cast());
+                // The packet of an object that is signalled already is queued like any other.
+                let mut is_signalled = 0;
+                let place = &raw mut is_signalled;
+                let associate = functions.associate;
+                // SAFETY: all three handles are open; key and address are carried and not followed.
+                result_of_status(unsafe {
+                    associate(
+                        packet,
+                        port,
+                        target,
+                        key,
+                        overlapped,
+                        STATUS_SUCCESS,
+                        0,
+                        place,
+                    )
+                })
+            },
         )?;
         Ok(WaitPacket {
             handle,
@@ -137,28 +122,20 @@ impl WaitPacket {
         })
     }
 
-    /// Ends the wait. Whether no packet comes: it is taken out of the queue if it is still there.
+    /// Ends the wait. Returns whether no packet comes: it is taken out of the queue if it is still there.
     pub(crate) fn cancel(&self) -> bool {
         const REMOVE_SIGNALLED_PACKET: u8 = 1;
-        if let Some(error) = fault(Call::CancelWaitCompletionPacket) {
-            let _ = noted(
-                Call::CancelWaitCompletionPacket,
-                self.handle.raw(),
-                [0; 5],
-                Err(error),
-            );
+        let (call, handle) = (Call::CancelWaitCompletionPacket, self.handle.raw());
+        if let Some(error) = planned_error(call) {
+            record(call, handle as usize, [0; 5], error);
             return false;
         }
         // SAFETY: the handle is open.
-        let status = unsafe { (self.cancel)(self.handle.raw(), REMOVE_SIGNALLED_PACKET) };
-        let arguments = [status.cast_unsigned() as usize, 0, 0, 0, 0];
-        let _ = noted(
-            Call::CancelWaitCompletionPacket,
-            self.handle.raw(),
-            arguments,
-            outcome(status),
-        );
-        // STATUS_PENDING is a success too, in the sense of NTSTATUS.
-        status == STATUS_SUCCESS
+        let status = unsafe { (self.cancel)(handle, REMOVE_SIGNALLED_PACKET) };
+        let (status, number) = (status == STATUS_SUCCESS, status.cast_unsigned());
+        let arguments = [number as usize, 0, 0, 0, 0];
+        record(call, handle as usize, arguments, error_of_status(number));
+        // STATUS_PENDING counts as a success among NTSTATUS values, and says that the packet comes.
+        status
     }
 }

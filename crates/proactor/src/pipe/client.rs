@@ -1,4 +1,4 @@
-//! Clients: connecting to the pipe of another server.
+//! Clients: the way to a pipe that another process serves.
 
 use std::ffi::OsStr;
 use std::io;
@@ -8,47 +8,48 @@ use windows_sys::Win32::Foundation::ERROR_PIPE_BUSY;
 
 use super::name::PipeName;
 use super::options::PipeMode;
-use super::{PipeStream, attach, of_code};
-use crate::native::handle::Handle;
-use crate::native::pipes;
+use super::stream::{PipeStream, attach};
+use crate::native::{Handle, io_error, pipes};
 use crate::remote::Remote;
 
-/// How long is waited after the first attempt; twice as long after each further one.
-const SHORTEST: Duration = Duration::from_millis(1);
+/// The pause after the first attempt. It doubles with each further one, up to [`LONGEST_PAUSE`].
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 
-/// And no longer than this.
-const LONGEST: Duration = Duration::from_millis(100);
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Connects to a named pipe. While all its instances have clients it tries again, after 1 ms at first and
-/// at most 100 ms, for as long as it is polled; it waits by a timer of the proactor and blocks nothing. The
-/// name is the whole one, `\\.\pipe\name`. Whether bytes or messages are read is what the server has said.
+/// after 100 ms at most, for as long as it is polled. It waits by a timer of the loop and blocks no thread.
+/// The name is the whole one, `\\.\pipe\name`. Whether bytes or messages are read is what the server has
+/// chosen.
 ///
-/// Whoever serves the pipe may learn who connects, but not act as if it were them.
+/// The server can learn who connects, and cannot act in the name of this user.
 ///
-/// Cancellation: dropped, it leaves nothing behind; a connection that it had already got is closed.
+/// A future that is dropped leaves nothing behind; a connection that it already had is closed.
 ///
 /// # Errors
 /// All but `ERROR_PIPE_BUSY` at once: `NotFound` if the name is not served, `PermissionDenied`,
 /// `InvalidInput` for what is no name of a pipe, `ERROR_ABANDONED_WAIT_0` if the proactor closes.
 pub async fn connect_pipe(remote: &Remote, name: impl AsRef<OsStr>) -> io::Result<PipeStream> {
     let name = PipeName::anywhere(name.as_ref())?;
-    let mut pause = SHORTEST;
+    let mut pause = SHORTEST_PAUSE;
     loop {
         match pipes::open(name.units()) {
             Ok(handle) => return connected(remote, handle),
             Err(ERROR_PIPE_BUSY) => {
                 remote.sleep(pause).await?;
-                pause = (pause * 2).min(LONGEST);
+                pause = (pause * 2).min(LONGEST_PAUSE);
             }
-            Err(error) => return Err(of_code(error)),
+            Err(error) => return Err(io_error(error)),
         }
     }
 }
 
+/// Attaches a client's end, in the mode that the server has chosen.
 fn connected(remote: &Remote, handle: Handle) -> io::Result<PipeStream> {
-    let mode = match pipes::has_messages(&handle).map_err(of_code)? {
+    let mode = match pipes::has_messages(&handle).map_err(io_error)? {
         true => {
-            pipes::read_messages(&handle).map_err(of_code)?;
+            pipes::read_messages(&handle).map_err(io_error)?;
             PipeMode::Messages
         }
         false => PipeMode::Bytes,

@@ -1,4 +1,4 @@
-//! What a pipe may be called.
+//! Names of pipes, and what is wrong with others.
 
 use std::ffi::OsStr;
 use std::io;
@@ -7,22 +7,29 @@ use std::os::windows::ffi::OsStrExt;
 /// The longest name that Windows takes, in UTF-16 units.
 const LONGEST: usize = 256;
 
-/// The UTF-16 units of a pipe's whole name, with a NUL behind them.
+/// The whole name of a pipe in UTF-16 units, the last of which is NUL.
 #[derive(Clone, Debug)]
 pub(super) struct PipeName(Vec<u16>);
 
+/// The machines on which a pipe may be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Machine {
+    This,
+    Any,
+}
+
 impl PipeName {
-    /// A name on this machine: `\\.\pipe\` and something behind it.
+    /// Parses a name on this machine: `\\.\pipe\` and something behind it.
     pub(super) fn local(name: &OsStr) -> io::Result<PipeName> {
-        PipeName::parse(name, true)
+        PipeName::parse(name, Machine::This)
     }
 
-    /// A name on any machine: `\\server\pipe\` is fine as well.
+    /// Parses a name on any machine: `\\server\pipe\` is allowed as well.
     pub(super) fn anywhere(name: &OsStr) -> io::Result<PipeName> {
-        PipeName::parse(name, false)
+        PipeName::parse(name, Machine::Any)
     }
 
-    fn parse(name: &OsStr, is_local: bool) -> io::Result<PipeName> {
+    fn parse(name: &OsStr, machine: Machine) -> io::Result<PipeName> {
         let units: Vec<u16> = name.encode_wide().collect();
         let refuse = |why: &str| {
             let message = format!(
@@ -40,7 +47,7 @@ impl PipeName {
         if !before.is_empty() || !between.is_empty() || server.is_empty() || !is_pipe {
             return refuse("this is no name of a pipe");
         }
-        if is_local && !is_this_machine {
+        if machine == Machine::This && !is_this_machine {
             return refuse("a pipe is served on the own machine");
         }
         if rest.is_empty() {
@@ -55,7 +62,7 @@ impl PipeName {
         Ok(PipeName(units.into_iter().chain([0]).collect()))
     }
 
-    /// With the NUL.
+    /// The units, with the NUL.
     pub(super) fn units(&self) -> &[u16] {
         &self.0
     }

@@ -1,6 +1,6 @@
-//! Two connected ends: one for the proactor, one for another process.
+//! A pair of connected ends: one for the loop, one for another process.
 //!
-//! Anonymous pipes cannot be overlapped, so these have a name; it is of no use once both ends are there.
+//! Anonymous pipes cannot be overlapped, so these have a name. It is of no use once both ends are there.
 
 use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
@@ -10,23 +10,28 @@ use std::os::windows::fs::OpenOptionsExt;
 use windows_sys::Win32::Foundation::{GENERIC_READ, GENERIC_WRITE};
 use windows_sys::Win32::Storage::FileSystem::FILE_READ_ATTRIBUTES;
 
-use super::PipeStream;
 use super::accept::PipeInstance;
 use super::options::PipeOptions;
+use super::stream::PipeStream;
 use crate::remote::Remote;
 
-/// Which way the bytes go.
+/// The way that the bytes go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Toward {
-    /// The other process reads.
-    Other,
-    /// This process reads.
-    Own,
+pub(crate) enum Direction {
+    /// To the other process, which reads.
+    ToOther,
+    /// From the other process, which writes.
+    FromOther,
 }
 
-/// A pipe with buffers of `size` bytes under a random name: the own end, and the other's, which blocks as programs expect of
-/// their standard handles. Only the current user could open it, and the one client that it takes is there.
-pub(crate) fn pair(remote: &Remote, toward: Toward, buffer: u32) -> io::Result<(PipeStream, File)> {
+/// Makes a pipe whose directions hold `buffer` bytes each, under a random name. Returns the end of this process
+/// and that of the other, which blocks as programs expect of their standard handles. Only the current user
+/// could open it, and the one client that it takes is there.
+pub(crate) fn pair(
+    remote: &Remote,
+    direction: Direction,
+    buffer: u32,
+) -> io::Result<(PipeStream, File)> {
     // Seeded by the system.
     let random = RandomState::new();
     let name = format!(
@@ -39,10 +44,10 @@ pub(crate) fn pair(remote: &Remote, toward: Toward, buffer: u32) -> io::Result<(
         ..PipeOptions::default()
     };
     let own = PipeInstance::first(remote, &name, &options)?;
-    let access = match toward {
-        Toward::Other => GENERIC_READ,
-        // Runtimes ask what kind of handle they have.
-        Toward::Own => GENERIC_WRITE | FILE_READ_ATTRIBUTES,
+    let access = match direction {
+        Direction::ToOther => GENERIC_READ,
+        // Language runtimes ask what kind of handle they have.
+        Direction::FromOther => GENERIC_WRITE | FILE_READ_ATTRIBUTES,
     };
     let other = OpenOptions::new()
         .access_mode(access)

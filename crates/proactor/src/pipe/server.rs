@@ -1,7 +1,7 @@
-//! A server that always listens.
+//! Pipe servers that always listen.
 //!
-//! The accepts of its instances are let run: they belong to the reception, which gets each client on the
-//! thread that polls, makes the next instance, and only then wakes a future that waits for a client.
+//! The accepts of the instances run without a future: they belong to the reception, which gets each client on
+//! the thread that polls, makes the next instance, and only then wakes a future that asked for a client.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::OsStr;
@@ -12,18 +12,18 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use super::PipeStream;
-use super::accept::PipeInstance;
+use super::accept::{PipeInstance, Reception};
 use super::name::PipeName;
 use super::options::PipeOptions;
+use super::stream::PipeStream;
 use crate::endpoint::Endpoint;
-use crate::native::calls;
+use crate::native::pipes::Instance;
 use crate::native::security::Descriptor;
 use crate::remote::Remote;
 
-/// A pipe's name and the instances that listen at it. Cheap to clone; the last clone closes it to new
-/// clients, and to those who are connected and were not asked for. Clients who were handed out keep their
-/// connections; until the last of these ends, others find the pipe busy and not missing.
+/// A pipe's name and the instances that listen at it. Cheap to clone. When the last clone is dropped, it is
+/// closed to new clients, and to those that are connected and were not asked for. Clients that were handed out
+/// keep their connections; until the last of these ends, others find the pipe busy and not missing.
 #[derive(Clone)]
 pub struct PipeServer {
     owner: Arc<Owner>,
@@ -36,14 +36,14 @@ impl fmt::Debug for PipeServer {
 }
 
 impl PipeServer {
-    /// Serves a name that is not served yet: from now on clients connect.
+    /// Serves a name that no other process serves: from now on clients connect.
     ///
-    /// The name is the whole one, `\\.\pipe\name`. Clients on other machines are refused by the system, and
-    /// other users too, unless the options say otherwise.
+    /// The name is the whole one, `\\.\pipe\name`. Unless the options say otherwise, the system refuses
+    /// clients on other machines and other users.
     ///
     /// # Errors
-    /// `InvalidInput` for what is no name of a pipe; `ERROR_ACCESS_DENIED` if it is served already;
-    /// what else CreateNamedPipe says.
+    /// `InvalidInput` for what is no name of a pipe; `ERROR_ACCESS_DENIED` if the name is served already;
+    /// what else CreateNamedPipe reports.
     pub fn bind(
         remote: &Remote,
         name: impl AsRef<OsStr>,
@@ -51,198 +51,178 @@ impl PipeServer {
     ) -> io::Result<PipeServer> {
         let name = PipeName::local(name.as_ref())?;
         let descriptor = options.access.descriptor()?;
-        let first = PipeInstance::create(remote, &name, &options, descriptor.as_ref(), true)?;
-        let reception = Arc::new(Reception {
+        let first = PipeInstance::create(
+            remote,
+            &name,
+            &options,
+            descriptor.as_ref(),
+            Instance::First,
+        )?;
+        let arrivals = Arc::new(Arrivals {
             remote: remote.clone(),
             name,
             options,
             descriptor,
-            contents: Mutex::default(),
+            queue: Mutex::default(),
         });
-        let owner = Arc::new(Owner { reception });
-        let reception = &owner.reception;
-        reception.contents().being_made = 1;
-        reception.listen(first)?;
-        reception.refill()?;
+        let owner = Arc::new(Owner { arrivals });
+        let arrivals = &owner.arrivals;
+        arrivals.queue().being_made = 1;
+        arrivals.listen(first)?;
+        arrivals.refill()?;
         Ok(PipeServer { owner })
     }
 
-    /// Waits for a client. Several may wait, and each gets one.
+    /// Waits for a client. Several futures may wait, and each gets one.
     ///
-    /// Cancellation: dropping it loses no client. The next call gets it.
+    /// A future that is dropped loses no client: the one that it would have got goes to the next.
     ///
     /// # Errors
-    /// What CreateNamedPipe or ConnectNamedPipe says where no instance listens any more; the next call tries
-    /// again to make one. `ERROR_ABANDONED_WAIT_0` or `ERROR_OPERATION_ABORTED` if the proactor closes.
+    /// What CreateNamedPipe or ConnectNamedPipe reports where no instance listens any more; the next call
+    /// tries again to make one. `ERROR_ABANDONED_WAIT_0` or `ERROR_OPERATION_ABORTED` if the proactor closes.
     pub async fn accept(&self) -> io::Result<PipeStream> {
-        let reception = &self.owner.reception;
+        let arrivals = &self.owner.arrivals;
         Accepting {
-            reception,
+            arrivals,
             waiter: None,
         }
         .await
     }
 }
 
-/// Closes the pipe when the last owner is dropped.
+/// What the clones of a server share. Its drop closes the pipe.
 struct Owner {
-    reception: Arc<Reception>,
+    arrivals: Arc<Arrivals>,
 }
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.reception.close();
+        self.arrivals.close();
     }
 }
 
+/// The clients of a server that were not asked for, and the futures that ask.
 #[derive(Default)]
-struct Contents {
-    /// Clients that have not been asked for yet, or why there is none, by the numbers of their arrival.
+struct Queue {
+    /// Clients, or why there is none, by the numbers of their arrival.
     arrived: VecDeque<(u64, io::Result<PipeStream>)>,
-    next_arrival: u64,
+    /// The number of the last arrival.
+    last_arrival: u64,
     /// Instances whose accept is in flight, by the keys of their endpoints.
     listening: HashMap<usize, Arc<Endpoint>>,
-    /// How many are on their way to listen.
+    /// How many instances are being made.
     being_made: usize,
+    /// The wakers of the futures that ask, by number.
     waiting: BTreeMap<u64, Waker>,
-    next_waiter: u64,
+    /// The number of the last future that asked.
+    last_waiter: u64,
     is_closed: bool,
 }
 
-impl Contents {
+impl Queue {
+    /// Whether no instance listens or is about to.
     fn is_idle(&self) -> bool {
         self.listening.is_empty() && self.being_made == 0
     }
 
-    /// The number of an arrival.
-    fn arrival(&mut self) -> u64 {
-        self.next_arrival += 1;
-        self.next_arrival
+    /// The number of a new arrival.
+    fn next_arrival(&mut self) -> u64 {
+        self.last_arrival += 1;
+        self.last_arrival
     }
 
-    /// Puts it before those that came after it.
+    /// Inserts an arrival in front of those that came after it.
     fn insert(&mut self, arrival: u64, arrived: io::Result<PipeStream>) {
         let place = self.arrived.partition_point(|(other, _)| *other < arrival);
         self.arrived.insert(place, (arrival, arrived));
     }
 
+    /// The future that has waited longest.
     fn take_waiter(&mut self) -> Option<Waker> {
         self.waiting.pop_first().map(|(_, waker)| waker)
     }
 }
 
-/// Where clients arrive, also while no future waits for them.
-pub(super) struct Reception {
+/// Where the clients of a server arrive, whether or not a future asks for them.
+struct Arrivals {
     remote: Remote,
     name: PipeName,
     options: PipeOptions,
     descriptor: Option<Descriptor>,
-    contents: Mutex<Contents>,
+    queue: Mutex<Queue>,
 }
 
-impl fmt::Debug for Reception {
+impl fmt::Debug for Arrivals {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Reception")
+        formatter.write_str("PipeServer")
     }
 }
 
-impl Reception {
-    fn contents(&self) -> MutexGuard<'_, Contents> {
-        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+impl Arrivals {
+    /// Never held while a call is made or a waker is woken.
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has as many instances listen as are to, unless enough clients wait.
-    fn refill(self: &Arc<Reception>) -> io::Result<()> {
+    /// Makes instances until as many listen as the options say, unless enough clients wait.
+    fn refill(self: &Arc<Arrivals>) -> io::Result<()> {
         loop {
             {
-                let mut contents = self.contents();
-                let listening = contents.listening.len() + contents.being_made;
+                let mut queue = self.queue();
+                let listening = queue.listening.len() + queue.being_made;
                 let is_enough = listening >= self.options.listening.max(1);
-                let is_full = contents.arrived.len() >= self.options.backlog.max(1);
-                if contents.is_closed || is_enough || is_full {
+                let is_full = queue.arrived.len() >= self.options.backlog.max(1);
+                if queue.is_closed || is_enough || is_full {
                     return Ok(());
                 }
-                contents.being_made += 1;
+                queue.being_made += 1;
             }
             let descriptor = self.descriptor.as_ref();
             let (remote, options) = (&self.remote, &self.options);
-            match PipeInstance::create(remote, &self.name, options, descriptor, false) {
+            match PipeInstance::create(remote, &self.name, options, descriptor, Instance::Further) {
                 Ok(instance) => self.listen(instance)?,
                 Err(error) => {
-                    self.contents().being_made -= 1;
+                    self.queue().being_made -= 1;
                     return Err(error);
                 }
             }
         }
     }
 
-    /// Has an instance that was counted as being made accept.
-    fn listen(self: &Arc<Reception>, instance: PipeInstance) -> io::Result<()> {
-        let (endpoint, accept) = instance.accept_for(Arc::clone(self));
+    /// Issues the accept of an instance that was counted as being made.
+    fn listen(self: &Arc<Arrivals>, instance: PipeInstance) -> io::Result<()> {
+        let (endpoint, accept) = instance.accept_for(Arc::clone(self) as Arc<dyn Reception>);
         let key = endpoint.key();
         {
-            let mut contents = self.contents();
-            contents.being_made -= 1;
-            contents.listening.insert(key, Arc::clone(&endpoint));
+            let mut queue = self.queue();
+            queue.being_made -= 1;
+            queue.listening.insert(key, Arc::clone(&endpoint));
         }
         match self.remote.submit(accept).let_run() {
             Some(Ok(client)) => {
-                let arrival = self.contents().arrival();
+                let arrival = self.queue().next_arrival();
                 self.admit(key, arrival, client);
             }
             Some(Err(error)) => {
-                self.contents().listening.remove(&key);
+                self.queue().listening.remove(&key);
                 return Err(error);
             }
-            None if self.contents().is_closed => cancel(&endpoint),
+            None if self.queue().is_closed => cancel(&endpoint),
             None => {}
         }
         Ok(())
     }
 
-    /// An accept that was in flight has ended. Called by the thread that polls.
-    pub(super) fn arrived(self: &Arc<Reception>, key: usize, result: io::Result<PipeStream>) {
-        let failed = match result {
-            Ok(client) => {
-                let arrival = {
-                    let mut contents = self.contents();
-                    contents.listening.remove(&key);
-                    contents.arrival()
-                };
-                // The next instance may have its client at once, who came after this one.
-                let refilled = self.refill();
-                self.admit(key, arrival, client);
-                refilled.err()
-            }
-            Err(error) => {
-                self.contents().listening.remove(&key);
-                Some(error)
-            }
-        };
-        let waiting = {
-            let mut contents = self.contents();
-            match failed {
-                Some(error) if contents.is_idle() && !contents.is_closed => {
-                    let arrival = contents.arrival();
-                    contents.insert(arrival, Err(error));
-                    std::mem::take(&mut contents.waiting)
-                }
-                _ => return,
-            }
-        };
-        waiting.into_values().for_each(Waker::wake);
-    }
-
-    /// Keeps a client until it is asked for.
+    /// Keeps a client until a future asks for it.
     fn admit(&self, key: usize, arrival: u64, client: PipeStream) {
         let (refused, waker) = {
-            let mut contents = self.contents();
-            contents.listening.remove(&key);
-            if contents.is_closed {
+            let mut queue = self.queue();
+            queue.listening.remove(&key);
+            if queue.is_closed {
                 (Some(client), None)
             } else {
-                contents.insert(arrival, Ok(client));
-                (None, contents.take_waiter())
+                queue.insert(arrival, Ok(client));
+                (None, queue.take_waiter())
             }
         };
         drop(refused);
@@ -251,13 +231,14 @@ impl Reception {
         }
     }
 
+    /// Closes the pipe to new clients, and to those that were not asked for.
     fn close(&self) {
         let (listening, arrived) = {
-            let mut contents = self.contents();
-            contents.is_closed = true;
+            let mut queue = self.queue();
+            queue.is_closed = true;
             (
-                std::mem::take(&mut contents.listening),
-                std::mem::take(&mut contents.arrived),
+                std::mem::take(&mut queue.listening),
+                std::mem::take(&mut queue.arrived),
             )
         };
         listening.values().for_each(|endpoint| cancel(endpoint));
@@ -265,16 +246,50 @@ impl Reception {
     }
 }
 
-/// Ends the pending accept of an instance.
-fn cancel(endpoint: &Endpoint) {
-    // An error says that it has ended.
-    // SAFETY: the endpoint is open.
-    let _ = unsafe { calls::cancel(endpoint.raw(), std::ptr::null()) };
+impl Reception for Arrivals {
+    fn arrived(self: Arc<Self>, key: usize, result: io::Result<PipeStream>) {
+        let failed = match result {
+            Ok(client) => {
+                let arrival = {
+                    let mut queue = self.queue();
+                    queue.listening.remove(&key);
+                    queue.next_arrival()
+                };
+                // The next instance may have its client at once, which came after this one.
+                let refilled = self.refill();
+                self.admit(key, arrival, client);
+                refilled.err()
+            }
+            Err(error) => {
+                self.queue().listening.remove(&key);
+                Some(error)
+            }
+        };
+        let waiting = {
+            let mut queue = self.queue();
+            match failed {
+                Some(error) if queue.is_idle() && !queue.is_closed => {
+                    let arrival = queue.next_arrival();
+                    queue.insert(arrival, Err(error));
+                    std::mem::take(&mut queue.waiting)
+                }
+                _ => return,
+            }
+        };
+        waiting.into_values().for_each(Waker::wake);
+    }
 }
 
-/// Somebody who asks for a client.
+/// Cancels the accept of an instance, which is the only operation on it.
+fn cancel(endpoint: &Endpoint) {
+    // An error says that it has ended.
+    let _ = crate::native::cancel(endpoint, None);
+}
+
+/// A future that asks for a client.
 struct Accepting<'a> {
-    reception: &'a Arc<Reception>,
+    arrivals: &'a Arc<Arrivals>,
+    /// The number of its waker, while that is in the queue or was taken to be woken.
     waiter: Option<u64>,
 }
 
@@ -284,24 +299,24 @@ impl Future for Accepting<'_> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
             let waker = context.waker().clone();
-            let mut contents = self.reception.contents();
+            let mut queue = self.arrivals.queue();
             let old = self.waiter.take();
-            let old = old.and_then(|waiter| contents.waiting.remove(&waiter));
-            let arrived = contents.arrived.pop_front();
-            let is_idle = contents.is_idle();
+            let old = old.and_then(|waiter| queue.waiting.remove(&waiter));
+            let arrived = queue.arrived.pop_front();
+            let is_idle = queue.is_idle();
             if arrived.is_none() && !is_idle {
-                contents.next_waiter += 1;
-                let number = contents.next_waiter;
-                contents.waiting.insert(number, waker);
-                drop(contents);
+                queue.last_waiter += 1;
+                let number = queue.last_waiter;
+                queue.waiting.insert(number, waker);
+                drop(queue);
                 drop(old);
                 self.waiter = Some(number);
                 return Poll::Pending;
             }
-            drop(contents);
+            drop(queue);
             drop(old);
-            // There is room for one more now, or nothing listens.
-            let refilled = self.reception.refill();
+            // There is space for one more now, or nothing listens.
+            let refilled = self.arrivals.refill();
             match (arrived, refilled) {
                 (Some((_, arrived)), _) => return Poll::Ready(arrived),
                 (None, Err(error)) => return Poll::Ready(Err(error)),
@@ -316,12 +331,12 @@ impl Drop for Accepting<'_> {
         let Some(waiter) = self.waiter else {
             return;
         };
-        // A future that was woken and takes no client wakes the next.
+        // A future that was woken and takes no client passes the wake on.
         let (own, next) = {
-            let mut contents = self.reception.contents();
-            let own = contents.waiting.remove(&waiter);
-            let is_passed_on = own.is_none() && !contents.arrived.is_empty();
-            let next = is_passed_on.then(|| contents.take_waiter()).flatten();
+            let mut queue = self.arrivals.queue();
+            let own = queue.waiting.remove(&waiter);
+            let is_passed_on = own.is_none() && !queue.arrived.is_empty();
+            let next = is_passed_on.then(|| queue.take_waiter()).flatten();
             (own, next)
         };
         drop(own);

@@ -1,4 +1,4 @@
-//! A child process that was started.
+//! Child processes that were started.
 
 use std::fmt;
 use std::io;
@@ -6,29 +6,28 @@ use std::os::windows::io::{AsHandle, BorrowedHandle};
 use std::os::windows::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use crate::native::handle::Handle;
 use crate::native::job::Job;
-use crate::native::of_code;
-use crate::native::process;
-use crate::{Remote, Stream};
+use crate::native::{Handle, io_error, process};
+use crate::remote::Remote;
+use crate::stream::Stream;
 
-/// The exit code of a child that was ended by [`Child::kill`], as std has it.
+/// The exit code of a child that [`Child::kill`] has ended; the one that std uses.
 const KILLED: u32 = 1;
 
-/// A child process. Dropped, it ends the child and all that this one has started, unless it was started to
-/// outlive it ([`Start::outlives`](super::Start::outlives)); so does the end of this process, in any way
+/// A child process. Dropped, it ends the child and all that the child has started, unless it was started to
+/// outlive it ([`Start::outlives`](super::Start::outlives)). So does the end of this process, in whichever way
 /// it ends.
 pub struct Child {
     remote: Remote,
     id: u32,
     process: Handle,
-    /// Ends them when it is closed.
+    /// Ends the child and its descendants when it is closed. None for a child that outlives.
     job: Option<Job>,
-    /// What is written here the child reads. Dropped, it is the end of the child's input.
+    /// The standard input of the child. Dropping it is the end of the child's input.
     pub stdin: Option<Stream>,
-    /// What the child writes.
+    /// The standard output of the child.
     pub stdout: Option<Stream>,
-    /// What the child writes to its standard error.
+    /// The standard error of the child.
     pub stderr: Option<Stream>,
 }
 
@@ -56,15 +55,15 @@ impl Child {
         }
     }
 
-    /// The system's number of the process, which is not reused while `self` lives.
+    /// The number of the process. The system does not reuse it while `self` lives.
     pub fn id(&self) -> u32 {
         self.id
     }
 
-    /// Waits until the child has exited, by [`Remote::wait_for_handle`]. It has, when this says so: what ends
-    /// a wait is not believed before the process itself says the same. Any number of times, also at the
-    /// same time. A future that is dropped leaves nothing behind. It does not close the child's input, nor
-    /// read its output: a child that waits for either does not exit.
+    /// Waits until the child has exited, by [`Remote::wait_for_handle`]. The end of a wait counts only if the
+    /// process itself says that it has exited. Any number of times, also at the same time. A future that is
+    /// dropped leaves nothing behind. It does not close the child's input, nor read its output: a child that
+    /// waits for either does not exit.
     ///
     /// # Errors
     /// `ERROR_OPERATION_ABORTED` or `ERROR_ABANDONED_WAIT_0` when the proactor is closed.
@@ -77,30 +76,31 @@ impl Child {
         }
     }
 
-    /// How the child has exited; none while it lives. Does not block.
+    /// How the child has exited; `None` while it lives. Does not block.
     ///
     /// # Errors
-    /// None that are known of.
+    /// What GetExitCodeProcess reports. No case is known in which it fails.
     pub fn try_status(&self) -> io::Result<Option<ExitStatus>> {
-        Ok(process::exit_code(&self.process)?.map(ExitStatus::from_raw))
+        let code = process::exit_code(&self.process).map_err(io_error)?;
+        Ok(code.map(ExitStatus::from_raw))
     }
 
-    /// Ends the child, and all that it has started, at once, with the exit code 1. Harmless when it has
-    /// exited. Does not wait for the end: [`Child::status`] does.
+    /// Ends the child, and all that it has started, with the exit code 1. Harmless when it has exited. Does not
+    /// wait for the end: [`Child::status`] does.
     ///
     /// # Errors
-    /// What TerminateJobObject or TerminateProcess say.
+    /// What TerminateJobObject or TerminateProcess report.
     pub fn kill(&self) -> io::Result<()> {
         let killed = match &self.job {
             Some(job) => job.terminate(KILLED),
             None => process::terminate(&self.process, KILLED),
         };
-        killed.map_err(of_code)
+        killed.map_err(io_error)
     }
 }
 
 impl AsHandle for Child {
     fn as_handle(&self) -> BorrowedHandle<'_> {
-        self.process.borrow()
+        self.process.as_handle()
     }
 }

@@ -1,39 +1,38 @@
-//! How a child process is started.
+//! The start of a child process.
 //!
-//! std's `Command` does the work, with handles of this crate for what becomes a stream. The child is created
-//! suspended, put into its job and only then let go, so that nothing that it starts can be outside of it.
+//! std's `Command` does the work, with handles of this crate for each stream. The child is created suspended,
+//! put into its job, and only then runs, so that nothing that it starts can be outside of the job.
 
 use std::fs::File;
 use std::io;
-use std::os::windows::io::{IntoRawHandle, OwnedHandle};
+use std::os::windows::io::OwnedHandle;
 use std::os::windows::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use super::child::Child;
-use crate::native::handle::Handle;
 use crate::native::job::Job;
-use crate::native::of_code;
-use crate::native::process;
-use crate::pipe::{Toward, pair};
-use crate::{Remote, Stream};
+use crate::native::{Handle, io_error, process};
+use crate::pipe::{Direction, pair};
+use crate::remote::Remote;
+use crate::stream::Stream;
 
 const CREATE_SUSPENDED: u32 = 0x0000_0004;
 const CREATE_NO_WINDOW: u32 = 0x0800_0000;
 
-/// The size of the buffer of each pipe, in bytes.
+/// How many bytes each pipe holds that were not read.
 const PIPE_BYTES: u32 = 64 * 1024;
 
-/// The exit code of a child that could not be started to the end.
+/// The exit code of a child that was created and could not be started.
 const NEVER_RAN: u32 = 1;
 
-/// A child process that is yet to be started.
+/// The description of a child process to start.
 ///
 /// ```no_run
-/// # fn main() -> std::io::Result<()> {
+/// # #[cfg(windows)] fn main() -> std::io::Result<()> {
 /// use std::process::Command;
 /// use everwatch_proactor::{Proactor, process::Start};
 ///
-/// let mut proactor = Proactor::new().expect("a completion port");
+/// let mut proactor = Proactor::new()?;
 /// let child = Start::new(Command::new("worker.exe")).stdout().spawn(&proactor.remote())?;
 /// let status = proactor.block_on(async {
 ///     if let Some(stdout) = &child.stdout {
@@ -45,21 +44,24 @@ const NEVER_RAN: u32 = 1;
 /// println!("{status}");
 /// # Ok(())
 /// # }
+/// # #[cfg(not(windows))] fn main() {}
 /// ```
 #[derive(Debug)]
 #[must_use = "nothing is started before `spawn`"]
 pub struct Start {
     command: Command,
     flags: u32,
+    /// Whether each standard handle is made a stream.
     stdin: bool,
     stdout: bool,
     stderr: bool,
+    /// Whether the child is in no job.
     outlives: bool,
 }
 
 impl Start {
-    /// Starts this command. What it says about creation flags is replaced by [`Start::flags`]; what it says
-    /// about standard handles holds, where they are not made streams.
+    /// Describes a child by a command. Its creation flags are replaced by [`Start::flags`]. Its standard handles
+    /// are used where they are not made streams.
     pub fn new(command: Command) -> Start {
         Start {
             command,
@@ -89,21 +91,21 @@ impl Start {
         self
     }
 
-    /// Gives the child a console of its own without a window (`CREATE_NO_WINDOW`): no window, and no Ctrl-C
-    /// that was meant for this process.
+    /// Gives the child an invisible console of its own (`CREATE_NO_WINDOW`): no window, and no Ctrl-C that was
+    /// meant for this process.
     pub fn without_window(mut self) -> Start {
         self.flags |= CREATE_NO_WINDOW;
         self
     }
 
-    /// Further flags of CreateProcess, such as `CREATE_NEW_PROCESS_GROUP`.
+    /// Adds flags of CreateProcess, such as `CREATE_NEW_PROCESS_GROUP`.
     pub fn flags(mut self, flags: u32) -> Start {
         self.flags |= flags;
         self
     }
 
-    /// Has the child live on when its [`Child`] is dropped or this process ends. It is in no job then, and
-    /// [`Child::kill`] ends it alone.
+    /// Lets the child outlive its [`Child`] and this process. It is in no job then, and [`Child::kill`] ends it
+    /// alone.
     pub fn outlives(mut self) -> Start {
         self.outlives = true;
         self
@@ -112,19 +114,19 @@ impl Start {
     /// Starts the child. Blocks as CreateProcess does.
     ///
     /// # Errors
-    /// What CreateProcess, the pipes and the job say. No child is left behind then.
+    /// What CreateProcess, the pipes and the job report. No child is left behind then.
     pub fn spawn(mut self, remote: &Remote) -> io::Result<Child> {
         let command = &mut self.command;
-        let stream = |is_wanted: bool, toward| -> io::Result<Option<(Stream, File)>> {
+        let stream = |is_wanted: bool, direction| -> io::Result<Option<(Stream, File)>> {
             if !is_wanted {
                 return Ok(None);
             }
-            let (ours, theirs) = pair(remote, toward, PIPE_BYTES)?;
+            let (ours, theirs) = pair(remote, direction, PIPE_BYTES)?;
             Ok(Some((ours.stream().clone(), theirs)))
         };
-        let stdin = stream(self.stdin, Toward::Other)?;
-        let stdout = stream(self.stdout, Toward::Own)?;
-        let stderr = stream(self.stderr, Toward::Own)?;
+        let stdin = stream(self.stdin, Direction::ToOther)?;
+        let stdout = stream(self.stdout, Direction::FromOther)?;
+        let stderr = stream(self.stderr, Direction::FromOther)?;
         let stdin = stdin.map(|(stream, theirs)| {
             command.stdin(Stdio::from(theirs));
             stream
@@ -140,16 +142,15 @@ impl Start {
         let spawned = command
             .creation_flags(self.flags | CREATE_SUSPENDED)
             .spawn()?;
-        // With it go this side's copies of the child's ends: the child has the only ones, so that a stream
-        // ends when the child does.
+        // Closes this side's copies of the child's ends. The child then has the only ones, so that a stream ends
+        // when the child does.
         drop(self.command);
         let job = match self.outlives {
             true => Ok(None),
             false => Job::of(&spawned).map(Some),
         };
         let id = spawned.id();
-        // SAFETY: it is open and was the child's alone.
-        let process = unsafe { Handle::own(OwnedHandle::from(spawned).into_raw_handle()) };
+        let process = Handle::from(OwnedHandle::from(spawned));
         let begun = job.and_then(|job| process::resume(&process).map(|()| job));
         match begun {
             Ok(job) => Ok(Child::new(
@@ -161,7 +162,7 @@ impl Start {
             Err(code) => {
                 // It has not run.
                 let _ = process::terminate(&process, NEVER_RAN);
-                Err(of_code(code))
+                Err(io_error(code))
             }
         }
     }

@@ -1,44 +1,43 @@
-//! AcceptEx.
+//! Accepts of connections, by AcceptEx.
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::os::windows::io::{AsRawSocket, OwnedSocket};
+use std::os::windows::io::{AsSocket, OwnedSocket};
 use std::sync::Arc;
 
 use windows_sys::Win32::Networking::WinSock::{
     WSAECONNABORTED, WSAECONNRESET, WSAENOTCONN, WSAETIMEDOUT,
 };
-use windows_sys::Win32::System::IO::OVERLAPPED;
 
+use super::of_endpoint::socket_of;
 use super::tcp::TcpStream;
-use super::{of_code, socket_of};
 use crate::endpoint::{Endpoint, Packets};
+use crate::native::io_error;
+use crate::native::overlapped::{Ended, Overlapped};
 use crate::native::sockets::{self, ACCEPT_WORDS, Acceptor};
-use crate::operation::{Ended, Operation};
-use crate::read_lock::Turn;
+use crate::operation::Operation;
+use crate::read_lock::ReadLock;
 
-/// Connections that were accepted after their futures were dropped.
+/// Connections that were accepted when no future waited for them any more.
 pub(super) type Accepted = VecDeque<Connection>;
 
-/// An accepted connection that is not attached yet.
+/// An accepted connection that is not attached to a loop yet.
 pub(super) struct Connection {
     socket: OwnedSocket,
-    /// The addresses, as AcceptEx writes them.
+    /// Both addresses, as AcceptEx writes them.
     buffer: Vec<u64>,
 }
 
 impl Connection {
-    /// Attaches it to the listener's proactor.
+    /// Attaches the connection to the loop of its listener.
     pub(super) fn attach(
         self,
         listener: &Endpoint,
         acceptor: Acceptor,
     ) -> io::Result<(TcpStream, SocketAddr)> {
-        let raw = self.socket.as_raw_socket() as usize;
-        socket_of(listener)
-            .and_then(|listener| sockets::set_accepted(raw, listener))
-            .map_err(of_code)?;
+        let set = sockets::set_accepted(self.socket.as_socket(), socket_of(listener));
+        set.map_err(io_error)?;
         let peer = acceptor.peer(&self.buffer);
         let endpoint = Endpoint::of_socket(listener.remote(), self.socket, Packets::OfPending)?;
         let stream = TcpStream::over(Arc::new(endpoint));
@@ -58,20 +57,21 @@ pub(super) fn is_of_one_client(error: &io::Error) -> bool {
         .is_some_and(|code| OF_ONE.contains(&code))
 }
 
-/// Accepts one connection.
+/// The accept of one connection.
 pub(super) struct Accept {
     endpoint: Arc<Endpoint>,
     acceptor: Acceptor,
     connection: Connection,
-    turn: Turn<Accepted>,
+    lock: ReadLock<Accepted>,
 }
 
 impl Accept {
+    /// An accept into `socket`, which is fresh.
     pub(super) fn new(
         endpoint: Arc<Endpoint>,
         acceptor: Acceptor,
         socket: OwnedSocket,
-        turn: Turn<Accepted>,
+        lock: ReadLock<Accepted>,
     ) -> Accept {
         Accept {
             endpoint,
@@ -80,37 +80,36 @@ impl Accept {
                 socket,
                 buffer: vec![0; ACCEPT_WORDS],
             },
-            turn,
+            lock,
         }
     }
 }
 
-// SAFETY: the addresses are written to heap memory of the operation, which is not touched before `finish`,
-// and both sockets are open until then.
+// SAFETY: the addresses are written to heap memory of the operation, which is not touched before `finish` or
+// `abandon`, and both sockets are open until then.
 unsafe impl Operation for Accept {
-    type Output = (io::Result<Connection>, Turn<Accepted>);
+    type Output = (io::Result<Connection>, ReadLock<Accepted>);
 
     fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
     }
 
-    unsafe fn issue(&mut self, overlapped: *mut OVERLAPPED) -> Result<u32, u32> {
-        let listener = socket_of(&self.endpoint)?;
-        let socket = self.connection.socket.as_raw_socket() as usize;
-        let buffer = self.connection.buffer.as_mut_ptr();
-        // SAFETY: both sockets are open, and the table keeps OVERLAPPED and operation.
-        unsafe { self.acceptor.accept(listener, socket, buffer, overlapped) }
+    fn issue(&mut self, overlapped: Overlapped<'_>) -> Result<u32, u32> {
+        let listener = socket_of(&self.endpoint);
+        let Connection { socket, buffer } = &mut self.connection;
+        self.acceptor
+            .accept(listener, socket.as_socket(), buffer, overlapped)
     }
 
     fn finish(self, ended: Ended) -> Self::Output {
-        let accepted = self.endpoint.known(ended).bytes();
-        (accepted.map(|_| self.connection), self.turn)
+        let accepted = self.endpoint.translate(ended).bytes();
+        (accepted.map(|_| self.connection), self.lock)
     }
 
     fn abandon(self, ended: Ended) {
-        if ended.error == 0 {
+        if ended.error() == 0 {
             let connection = self.connection;
-            self.turn.with_kept(|kept| kept.push_back(connection));
+            self.lock.with_kept(|kept| kept.push_back(connection));
         }
     }
 }

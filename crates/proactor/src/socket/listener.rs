@@ -1,4 +1,4 @@
-//! A listening TCP socket.
+//! Listening TCP sockets.
 
 use std::fmt;
 use std::io;
@@ -7,18 +7,19 @@ use std::os::windows::io::{AsRawSocket, AsSocket, BorrowedSocket, RawSocket};
 use std::sync::Arc;
 
 use super::accept::{Accept, Accepted, is_of_one_client};
+use super::of_endpoint::socket_of;
 use super::tcp::TcpStream;
-use super::{as_std, of_code, socket_of};
 use crate::endpoint::{Endpoint, Packets};
-use crate::native::sockets::{self, Acceptor};
+use crate::native::io_error;
+use crate::native::sockets::{self, Acceptor, AsStd};
 use crate::read_lock::Incoming;
 use crate::remote::Remote;
 
-/// A TCP socket that connections come to. Cheap to clone, and used from any thread. It is closed when the
+/// A TCP socket that accepts connections. Cheap to clone, and usable from any thread. It is closed when the
 /// last clone and the last operation on it are gone.
 ///
 /// ```no_run
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[cfg(windows)] fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use everwatch_proactor::{Proactor, socket::TcpListener};
 ///
 /// let mut proactor = Proactor::new()?;
@@ -28,13 +29,15 @@ use crate::remote::Remote;
 /// proactor.block_on(stream.write(b"welcome".to_vec())).0?;
 /// # Ok(())
 /// # }
+/// # #[cfg(not(windows))] fn main() {}
 /// ```
 #[derive(Clone)]
 pub struct TcpListener {
     endpoint: Arc<Endpoint>,
     acceptor: Acceptor,
     incoming: Arc<Incoming<Accepted>>,
-    is_v4: bool,
+    /// The address that it listens at. Accepted sockets are of its family.
+    address: SocketAddr,
 }
 
 impl fmt::Debug for TcpListener {
@@ -46,27 +49,27 @@ impl fmt::Debug for TcpListener {
 
 impl TcpListener {
     /// Binds to an address and listens, as [`std::net::TcpListener::bind`] does: from now on clients can
-    /// connect, whether or not they are accepted yet.
+    /// connect, also before they are accepted.
     ///
     /// # Errors
-    /// Those of std, and of attaching the socket to the proactor.
+    /// Those of std, and of attaching the socket to the loop.
     pub fn bind(remote: &Remote, address: SocketAddr) -> io::Result<TcpListener> {
         TcpListener::from_std(remote, std::net::TcpListener::bind(address)?)
     }
 
-    /// Attaches a listener that was made elsewhere.
+    /// Takes over a listener that was made elsewhere.
     ///
     /// # Errors
-    /// It is attached to a port already, or was not made for overlapped operations.
+    /// It has a port already, or was not made for overlapped operations.
     pub fn from_std(remote: &Remote, listener: std::net::TcpListener) -> io::Result<TcpListener> {
-        let is_v4 = listener.local_addr()?.is_ipv4();
+        let address = listener.local_addr()?;
         let endpoint = Endpoint::of_socket(remote, listener.into(), Packets::OfPending)?;
-        let acceptor = socket_of(&endpoint).and_then(Acceptor::of);
+        let acceptor = Acceptor::of(socket_of(&endpoint));
         Ok(TcpListener {
-            acceptor: acceptor.map_err(of_code)?,
+            acceptor: acceptor.map_err(io_error)?,
             endpoint: Arc::new(endpoint),
             incoming: Arc::new(Incoming::default()),
-            is_v4,
+            address,
         })
     }
 
@@ -75,28 +78,28 @@ impl TcpListener {
     /// # Errors
     /// Those of std.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        as_std!(self.endpoint, std::net::TcpListener).local_addr()
+        AsStd::<std::net::TcpListener>::new(socket_of(&self.endpoint)).local_addr()
     }
 
-    /// Waits for a connection. Those who wait at the same time get one each, in no particular order.
+    /// Waits for a connection. Futures that wait at the same time get one each, in no particular order.
     ///
-    /// A future that is dropped loses no connection: one that was accepted for it all the same is what the
-    /// next `accept` gets. A client that went before it was accepted is passed over.
+    /// A future that is dropped loses no connection: one that was accepted for it by then is what the next
+    /// `accept` gets. A client that went before it was accepted is passed over.
     ///
     /// # Errors
-    /// What AcceptEx says about the listener, and those of making sockets. The listener is good for more
+    /// What AcceptEx reports about the listener, and those of making sockets. The listener can be used on
     /// unless the proactor has closed.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let mut turn = self.incoming.turn().await;
+        let mut lock = self.incoming.lock().await;
         loop {
-            let accepted = match turn.with_kept(Accepted::pop_front) {
+            let accepted = match lock.with_kept(Accepted::pop_front) {
                 Some(kept) => Ok(kept),
                 None => {
-                    let socket = sockets::tcp_socket(self.is_v4).map_err(of_code)?;
+                    let socket = sockets::tcp_socket(self.address).map_err(io_error)?;
                     let endpoint = Arc::clone(&self.endpoint);
-                    let operation = Accept::new(endpoint, self.acceptor, socket, turn);
+                    let operation = Accept::new(endpoint, self.acceptor, socket, lock);
                     let (accepted, again) = self.endpoint.remote().submit(operation).await;
-                    turn = again;
+                    lock = again;
                     accepted
                 }
             };
@@ -110,13 +113,12 @@ impl TcpListener {
 
 impl AsRawSocket for TcpListener {
     fn as_raw_socket(&self) -> RawSocket {
-        as_std!(self.endpoint, std::net::TcpListener).as_raw_socket()
+        socket_of(&self.endpoint).as_raw_socket()
     }
 }
 
 impl AsSocket for TcpListener {
     fn as_socket(&self) -> BorrowedSocket<'_> {
-        // SAFETY: the endpoint keeps it open.
-        unsafe { BorrowedSocket::borrow_raw(self.as_raw_socket()) }
+        socket_of(&self.endpoint)
     }
 }

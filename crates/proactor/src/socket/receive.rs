@@ -1,9 +1,9 @@
-//! WSARecvFrom and WSASendTo.
+//! Receives and sends of datagrams, by WSARecvFrom and WSASendTo.
 //!
-//! A datagram that has no room in the caller's buffer is cut by WinSock, with an error of which it depends
-//! on the driver whether a packet comes as well. So it never is: behind the caller's buffer there is one of
-//! the socket's own, and both together have room for the largest datagram that there can be. That also
-//! reports how long it was.
+//! WinSock cuts a datagram that has no space in the caller's buffer, with an error of which it depends on the
+//! driver whether a packet comes as well. So none is ever cut: behind the caller's buffer there is one of the
+//! socket's own, and both together have space for the largest datagram that there can be. That also gives the
+//! length of the whole datagram.
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,29 +13,29 @@ use std::sync::Arc;
 use windows_sys::Win32::Networking::WinSock::{
     WSAECONNREFUSED, WSAECONNRESET, WSAEFAULT, WSAENETRESET,
 };
-use windows_sys::Win32::System::IO::OVERLAPPED;
 
-use super::{of_code, socket_of};
+use super::of_endpoint::socket_of;
 use crate::endpoint::Endpoint;
-use crate::native::address::Address;
-use crate::native::sockets;
-use crate::operation::{Ended, Operation};
-use crate::read_lock::Turn;
+use crate::native::io_error;
+use crate::native::overlapped::{Ended, Overlapped};
+use crate::native::sockets::{self, Address};
+use crate::operation::Operation;
+use crate::read_lock::ReadLock;
 use crate::transfer::WithBuffer;
 
-/// No datagram is longer: the length of an IP packet has 16 bits.
-const LONGEST: usize = 65_535;
+/// The longest datagram, in bytes: the length of an IP packet has 16 bits.
+const LONGEST_DATAGRAM: usize = 65_535;
 
-/// What a socket for datagrams keeps from one operation to the next.
+/// What a UDP socket keeps from one receive to the next.
 #[derive(Default)]
-pub(super) struct Kept {
-    /// Datagrams that came after their futures were dropped.
+pub(super) struct UnclaimedDatagrams {
+    /// Datagrams that came when no future waited for them any more.
     pub(super) datagrams: VecDeque<(Vec<u8>, SocketAddr)>,
     /// The memory behind the caller's buffer, while no operation has it.
     spare: Vec<u8>,
 }
 
-/// Whether an error is that of a datagram that was sent, not of the one that is waited for.
+/// Whether an error is about a datagram that was sent, and not about the one that is waited for.
 pub(super) fn is_of_another(error: &io::Error) -> bool {
     const OF_ANOTHER: [i32; 3] = [WSAECONNRESET, WSAENETRESET, WSAECONNREFUSED];
     error
@@ -43,56 +43,56 @@ pub(super) fn is_of_another(error: &io::Error) -> bool {
         .is_some_and(|code| OF_ANOTHER.contains(&code))
 }
 
-/// Receives one datagram.
+/// The receive of one datagram.
 pub(super) struct ReceiveFrom {
     endpoint: Arc<Endpoint>,
-    /// Empty, until the kernel has filled it.
+    /// Empty until the kernel has filled it.
     buffer: Vec<u8>,
-    /// As above; where `buffer` ends, the datagram goes on here.
+    /// Where the datagram continues when `buffer` is full; empty until then.
     beyond: Vec<u8>,
     from: Address,
-    turn: Turn<Kept>,
+    lock: ReadLock<UnclaimedDatagrams>,
 }
 
-/// What has come.
+/// The output of a receive.
 pub(super) struct Received {
-    /// The length of the whole datagram, and who has sent it.
+    /// The length of the whole datagram, and the address of its sender.
     pub(super) result: io::Result<(usize, SocketAddr)>,
     pub(super) buffer: Vec<u8>,
-    pub(super) turn: Turn<Kept>,
+    pub(super) lock: ReadLock<UnclaimedDatagrams>,
 }
 
 impl ReceiveFrom {
-    pub(super) fn new(endpoint: Arc<Endpoint>, buffer: Vec<u8>, turn: Turn<Kept>) -> ReceiveFrom {
-        let mut beyond = turn.with_kept(|kept| std::mem::take(&mut kept.spare));
+    /// A receive into this buffer, which must be empty.
+    pub(super) fn new(
+        endpoint: Arc<Endpoint>,
+        buffer: Vec<u8>,
+        lock: ReadLock<UnclaimedDatagrams>,
+    ) -> ReceiveFrom {
+        let mut beyond = lock.with_kept(|kept| std::mem::take(&mut kept.spare));
         beyond.clear();
-        beyond.reserve_exact(LONGEST.saturating_sub(buffer.capacity()));
+        beyond.reserve_exact(LONGEST_DATAGRAM.saturating_sub(buffer.capacity()));
         ReceiveFrom {
             endpoint,
             buffer,
             beyond,
-            from: Address::room(),
-            turn,
+            from: Address::empty(),
+            lock,
         }
     }
 
-    /// Both buffers, with what has come in them.
+    /// Gives both buffers their lengths, and says what has come.
     fn fill(&mut self, ended: Ended) -> io::Result<(usize, SocketAddr)> {
-        let length = self.endpoint.known(ended).bytes()?;
-        let first = length.min(self.buffer.capacity());
-        let second = (length - first).min(self.beyond.capacity());
-        // SAFETY: the kernel has written this many bytes, from the first one on.
-        unsafe {
-            self.buffer.set_len(first);
-            self.beyond.set_len(second);
-        }
+        let length = self.endpoint.translate(ended).bytes()?;
+        sockets::set_both_filled([&mut self.buffer, &mut self.beyond], ended);
         let from = self.from.get();
-        let from = from.ok_or_else(|| of_code(WSAEFAULT.cast_unsigned()))?;
+        let from = from.ok_or_else(|| io_error(WSAEFAULT.cast_unsigned()))?;
         Ok((length, from))
     }
 }
 
-// SAFETY: buffers and address are heap memory of the operation and are not touched before `finish`.
+// SAFETY: buffers and address are heap memory of the operation, and are not touched before `finish` or
+// `abandon`.
 unsafe impl Operation for ReceiveFrom {
     type Output = Received;
 
@@ -100,25 +100,24 @@ unsafe impl Operation for ReceiveFrom {
         &self.endpoint
     }
 
-    unsafe fn issue(&mut self, overlapped: *mut OVERLAPPED) -> Result<u32, u32> {
-        let socket = socket_of(&self.endpoint)?;
-        let room = |buffer: &mut Vec<u8>| {
-            let length = u32::try_from(buffer.capacity()).unwrap_or(u32::MAX);
-            (buffer.as_mut_ptr(), length)
-        };
-        let buffers = [room(&mut self.buffer), room(&mut self.beyond)];
-        // SAFETY: the socket is open, and the table keeps OVERLAPPED and operation.
-        unsafe { sockets::receive_from(socket, buffers, &mut self.from, overlapped) }
+    fn issue(&mut self, overlapped: Overlapped<'_>) -> Result<u32, u32> {
+        let buffers = [&mut self.buffer, &mut self.beyond];
+        sockets::receive_from(
+            socket_of(&self.endpoint),
+            buffers,
+            &mut self.from,
+            overlapped,
+        )
     }
 
     fn finish(mut self, ended: Ended) -> Received {
         let result = self.fill(ended);
         let beyond = self.beyond;
-        self.turn.with_kept(|kept| kept.spare = beyond);
+        self.lock.with_kept(|kept| kept.spare = beyond);
         Received {
             result,
             buffer: self.buffer,
-            turn: self.turn,
+            lock: self.lock,
         }
     }
 
@@ -127,7 +126,7 @@ unsafe impl Operation for ReceiveFrom {
         let mut datagram = self.buffer;
         datagram.extend_from_slice(&self.beyond);
         let beyond = self.beyond;
-        self.turn.with_kept(|kept| {
+        self.lock.with_kept(|kept| {
             kept.spare = beyond;
             if let Ok((_, from)) = result {
                 kept.datagrams.push_back((datagram, from));
@@ -136,14 +135,15 @@ unsafe impl Operation for ReceiveFrom {
     }
 }
 
-/// Sends one datagram.
+/// The send of one datagram.
 pub(super) struct SendTo {
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) buffer: Vec<u8>,
     pub(super) to: Address,
 }
 
-// SAFETY: buffer and address are heap memory of the operation and are not touched before `finish`.
+// SAFETY: buffer and address are heap memory of the operation, and are not touched before `finish` or
+// `abandon`.
 unsafe impl Operation for SendTo {
     type Output = WithBuffer;
 
@@ -151,15 +151,12 @@ unsafe impl Operation for SendTo {
         &self.endpoint
     }
 
-    unsafe fn issue(&mut self, overlapped: *mut OVERLAPPED) -> Result<u32, u32> {
-        let socket = socket_of(&self.endpoint)?;
-        let length = u32::try_from(self.buffer.len()).unwrap_or(u32::MAX);
-        let buffer = (self.buffer.as_ptr(), length);
-        // SAFETY: the socket is open, and the table keeps OVERLAPPED and operation.
-        unsafe { sockets::send_to(socket, buffer, &mut self.to, overlapped) }
+    fn issue(&mut self, overlapped: Overlapped<'_>) -> Result<u32, u32> {
+        let socket = socket_of(&self.endpoint);
+        sockets::send_to(socket, &self.buffer, &mut self.to, overlapped)
     }
 
     fn finish(self, ended: Ended) -> WithBuffer {
-        (self.endpoint.known(ended).bytes(), self.buffer)
+        (self.endpoint.translate(ended).bytes(), self.buffer)
     }
 }

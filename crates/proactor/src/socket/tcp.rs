@@ -1,4 +1,4 @@
-//! A TCP connection.
+//! TCP connections.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
@@ -6,11 +6,11 @@ use std::os::windows::io::{AsHandle, AsRawSocket, AsSocket, BorrowedSocket, RawS
 use std::sync::Arc;
 
 use super::connect::Connect;
-use super::transmit::{LARGEST, Source, Transmit};
-use super::{as_std, of_code};
+use super::of_endpoint::socket_of;
+use super::transmit::{LARGEST_PART, Source, Transmit};
 use crate::endpoint::{Endpoint, Packets};
-use crate::native::address::Address;
-use crate::native::sockets;
+use crate::native::io_error;
+use crate::native::sockets::{self, Address, AsStd};
 use crate::remote::Remote;
 use crate::stream::Stream;
 
@@ -22,26 +22,27 @@ pub struct TcpStream {
 }
 
 impl TcpStream {
+    /// A connected socket.
     pub(super) fn over(endpoint: Arc<Endpoint>) -> TcpStream {
         TcpStream {
             stream: Stream::over(endpoint),
         }
     }
 
-    /// Connects to an address. A future that is dropped gives up; the peer may see a connection that ends
-    /// at once.
+    /// Connects to an address. A future that is dropped gives up; the peer may see a connection that ends at
+    /// once.
     ///
     /// # Errors
     /// `ConnectionRefused`, `TimedOut`, `NetworkUnreachable` and so on, as std's.
     pub async fn connect(remote: &Remote, address: SocketAddr) -> io::Result<TcpStream> {
-        let socket = sockets::tcp_socket(address.is_ipv4()).map_err(of_code)?;
+        let socket = sockets::tcp_socket(address).map_err(io_error)?;
         let anywhere: SocketAddr = match address {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
         };
         // ConnectEx wants a socket that is bound.
-        let raw = socket.as_raw_socket() as usize;
-        sockets::bind_to(raw, &mut Address::new(anywhere)).map_err(of_code)?;
+        let bound = sockets::bind_to(socket.as_socket(), &mut Address::new(anywhere));
+        bound.map_err(io_error)?;
         let endpoint = Endpoint::of_socket(remote, socket, Packets::OfPending)?;
         let operation = Connect {
             endpoint: Arc::new(endpoint),
@@ -50,16 +51,16 @@ impl TcpStream {
         remote.submit(operation).await.map(TcpStream::over)
     }
 
-    /// Attaches a connection that was made elsewhere.
+    /// Takes over a connection that was made elsewhere.
     ///
     /// # Errors
-    /// It is attached to a port already, or was not made for overlapped operations.
+    /// It has a port already, or was not made for overlapped operations.
     pub fn from_std(remote: &Remote, stream: std::net::TcpStream) -> io::Result<TcpStream> {
         let endpoint = Endpoint::of_socket(remote, stream.into(), Packets::OfPending)?;
         Ok(TcpStream::over(Arc::new(endpoint)))
     }
 
-    /// What it has in common with pipes.
+    /// The bytes of both directions, for code that does not care what carries them.
     pub fn stream(&self) -> &Stream {
         &self.stream
     }
@@ -67,7 +68,7 @@ impl TcpStream {
     /// [`Stream::read`]: 0 is the end. After `shutdown(Read)` it is always the end.
     ///
     /// # Errors
-    /// Those of WSARecv, `ConnectionReset` above all.
+    /// Those of WSARecv, most often `ConnectionReset`.
     pub async fn read(&self, buffer: Vec<u8>) -> (io::Result<usize>, Vec<u8>) {
         self.stream.read(buffer).await
     }
@@ -81,14 +82,14 @@ impl TcpStream {
     }
 
     /// Sends a part of a file without reading it into the process: up to `length` bytes from `offset` on, as
-    /// far as there are any. Returns how many were sent. The position of `file` is where it was when this is
-    /// over; it moves meanwhile if the file was opened without sharing for reading.
+    /// far as there are any. Returns how many were sent. Afterwards the position of `file` is where it was; it
+    /// moves meanwhile if the file was opened without sharing it for reading.
     ///
-    /// A future that is dropped asks for the end of it: how much was sent is not known then, and the
-    /// connection is good for nothing but being closed.
+    /// A future that is dropped cancels it: how much was sent is unknown then, and the connection is only good
+    /// for being closed.
     ///
     /// # Errors
-    /// Those of TransmitFile, after which it is not known how much was sent.
+    /// Those of TransmitFile. How much was sent is unknown then.
     pub async fn send_file(
         &self,
         file: &impl AsHandle,
@@ -99,7 +100,8 @@ impl TcpStream {
         let length = length.min(source.length()?.saturating_sub(offset));
         let mut sent = 0;
         while sent < length {
-            let chunk = u32::try_from(length - sent).map_or(LARGEST, |left| left.min(LARGEST));
+            let chunk =
+                u32::try_from(length - sent).map_or(LARGEST_PART, |left| left.min(LARGEST_PART));
             let operation = Transmit {
                 endpoint: Arc::clone(self.stream.endpoint()),
                 source: Arc::clone(&source),
@@ -114,8 +116,8 @@ impl TcpStream {
         Ok(sent)
     }
 
-    /// Ends one direction or both: of writing, the peer reads the end once it has read what was written.
-    /// A read that waits already may go on waiting.
+    /// Shuts one direction down, or both. When writing is shut down, the peer reads the end behind what was
+    /// written. A read that waits already may go on waiting.
     ///
     /// # Errors
     /// Those of std.
@@ -123,7 +125,7 @@ impl TcpStream {
         self.as_std().shutdown(how)
     }
 
-    /// Who it is connected to.
+    /// The address of the peer.
     ///
     /// # Errors
     /// Those of std.
@@ -131,7 +133,7 @@ impl TcpStream {
         self.as_std().peer_addr()
     }
 
-    /// This side's address.
+    /// The address of this side.
     ///
     /// # Errors
     /// Those of std.
@@ -139,7 +141,7 @@ impl TcpStream {
         self.as_std().local_addr()
     }
 
-    /// Whether small writes are sent at once (`TCP_NODELAY`).
+    /// Whether small writes are sent immediately (`TCP_NODELAY`).
     ///
     /// # Errors
     /// Those of std.
@@ -147,7 +149,7 @@ impl TcpStream {
         self.as_std().nodelay()
     }
 
-    /// Has small writes sent at once, or gathered (`TCP_NODELAY`).
+    /// Sends small writes immediately, or gathers them (`TCP_NODELAY`).
     ///
     /// # Errors
     /// Those of std.
@@ -155,8 +157,8 @@ impl TcpStream {
         self.as_std().set_nodelay(is_on)
     }
 
-    fn as_std(&self) -> std::mem::ManuallyDrop<std::net::TcpStream> {
-        as_std!(self.stream.endpoint(), std::net::TcpStream)
+    fn as_std(&self) -> AsStd<'_, std::net::TcpStream> {
+        AsStd::new(self.as_socket())
     }
 }
 
@@ -168,13 +170,12 @@ impl From<TcpStream> for Stream {
 
 impl AsRawSocket for TcpStream {
     fn as_raw_socket(&self) -> RawSocket {
-        self.as_std().as_raw_socket()
+        self.as_socket().as_raw_socket()
     }
 }
 
 impl AsSocket for TcpStream {
     fn as_socket(&self) -> BorrowedSocket<'_> {
-        // SAFETY: the endpoint keeps it open.
-        unsafe { BorrowedSocket::borrow_raw(self.as_raw_socket()) }
+        socket_of(self.stream.endpoint())
     }
 }

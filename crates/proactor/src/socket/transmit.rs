@@ -1,49 +1,46 @@
-//! TransmitFile.
+//! Sends of files over a connection, by TransmitFile.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
-use std::os::windows::io::{AsHandle, AsRawHandle, FromRawHandle};
+use std::os::windows::io::AsHandle;
 use std::sync::Arc;
 
-use windows_sys::Win32::System::IO::OVERLAPPED;
-
-use super::socket_of;
+use super::of_endpoint::socket_of;
 use crate::endpoint::Endpoint;
+use crate::native::overlapped::{Ended, Overlapped};
 use crate::native::sockets;
-use crate::operation::{Ended, Operation};
-use crate::transfer::at;
+use crate::operation::Operation;
 
-/// The most of a file that is sent by one call. The call takes less than 2 GiB. Windows for clients runs two
-/// at a time for all processes: smaller parts let others have their turn.
-pub(super) const LARGEST: u32 = 16 << 20;
+/// The most bytes of a file that one call sends. A call takes fewer than 2 GiB. Windows for clients runs two
+/// calls at a time for all processes, so smaller parts let others have their turn.
+pub(super) const LARGEST_PART: u32 = 16 << 20;
 
-/// A file that is sent. Each send keeps it open.
+/// A file that is sent. Each operation that sends a part of it keeps it open.
 #[derive(Debug)]
 pub(super) struct Source {
     file: File,
-    /// Where the position must be when this is over, if it is that of the caller's handle.
+    /// The position to restore when this is dropped, if it is that of the caller's handle.
     position: Option<u64>,
 }
 
 impl Source {
-    /// Opens the file a second time, so that its position does not move. Where it cannot be opened twice,
-    /// it is the caller's handle whose position moves, and is put back when the send is over.
+    /// Opens the file a second time, so that the position of the caller's handle does not move. Where it may
+    /// not be opened again, the position moves, and is restored.
     pub(super) fn of(file: &impl AsHandle) -> io::Result<Source> {
         let file = file.as_handle();
-        // SAFETY: it is borrowed and so open.
-        if let Ok(own) = unsafe { sockets::reopen_file(file.as_raw_handle()) } {
+        if let Ok(file) = sockets::open_again(file) {
             return Ok(Source {
-                // SAFETY: it was just created, and nothing else refers to it.
-                file: unsafe { File::from_raw_handle(own) },
+                file,
                 position: None,
             });
         }
         let mut file = File::from(file.try_clone_to_owned()?);
-        // Files that were opened for overlapped operations have none.
+        // Files that were opened for overlapped operations have no position.
         let position = file.stream_position().ok();
         Ok(Source { file, position })
     }
 
+    /// The length of the file in bytes.
     pub(super) fn length(&self) -> io::Result<u64> {
         self.file.metadata().map(|metadata| metadata.len())
     }
@@ -52,21 +49,23 @@ impl Source {
 impl Drop for Source {
     fn drop(&mut self) {
         if let Some(position) = self.position {
-            // There is no caller to report to.
+            // An error cannot be reported here.
             let _ = self.file.seek(SeekFrom::Start(position));
         }
     }
 }
 
-/// Sends a part of a file.
+/// The send of a part of a file.
 pub(super) struct Transmit {
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) source: Arc<Source>,
+    /// The first byte of the part.
     pub(super) offset: u64,
+    /// How many bytes it has; at most [`LARGEST_PART`].
     pub(super) length: u32,
 }
 
-// SAFETY: the kernel is given no memory but OVERLAPPED, and the file is open until `finish`.
+// SAFETY: the kernel is given no memory but the OVERLAPPED, and the file is open until `finish` or `abandon`.
 unsafe impl Operation for Transmit {
     type Output = io::Result<usize>;
 
@@ -74,17 +73,12 @@ unsafe impl Operation for Transmit {
         &self.endpoint
     }
 
-    unsafe fn issue(&mut self, overlapped: *mut OVERLAPPED) -> Result<u32, u32> {
-        let socket = socket_of(&self.endpoint)?;
-        let file = self.source.file.as_raw_handle();
-        // SAFETY: both are open, and the table keeps OVERLAPPED and operation.
-        unsafe {
-            overlapped.write(at(self.offset));
-            sockets::transmit(socket, file, self.length, overlapped)
-        }
+    fn issue(&mut self, overlapped: Overlapped<'_>) -> Result<u32, u32> {
+        let (socket, file) = (socket_of(&self.endpoint), self.source.file.as_handle());
+        sockets::transmit(socket, file, (self.offset, self.length), overlapped)
     }
 
     fn finish(self, ended: Ended) -> io::Result<usize> {
-        self.endpoint.known(ended).bytes()
+        self.endpoint.translate(ended).bytes()
     }
 }

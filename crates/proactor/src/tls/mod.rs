@@ -1,8 +1,8 @@
-//! TLS over sockets, pipes, and anything else that is `AsyncRead` and `AsyncWrite`, by [`rustls`].
+//! TLS over sockets, pipes, and everything else that is `AsyncRead` and `AsyncWrite`, by [`rustls`].
 //!
-//! [`connect`] and [`accept`] shake hands and give a [`TlsStream`], which is both again. Certificates, trust
-//! and versions are rustls's matter: a [`ClientConfig`] or [`ServerConfig`] says all of it. The cryptography
-//! is that of whichever provider is chosen there; the feature `tls-ring` brings one.
+//! [`connect`] and [`accept`] shake hands and return a [`TlsStream`], which is both again. Certificates, trust
+//! and versions are set in the [`ClientConfig`] or [`ServerConfig`] of rustls. So is the provider of the
+//! cryptography; the feature `tls-ring` brings one.
 //!
 //! ```no_run
 //! # #[cfg(feature = "sockets")]
@@ -36,12 +36,12 @@ use std::sync::Arc;
 use futures_io::{AsyncRead, AsyncWrite};
 use rustls::{ClientConnection, Connection, ServerConnection};
 
-/// Shakes hands as the client, with a server that has to prove that it has this name. A future that is
-/// dropped drops the connection.
+/// Shakes hands as the client, with a server that must prove that it has this name. A future that is dropped
+/// drops the connection.
 ///
 /// # Errors
 /// Those of reading and writing; `UnexpectedEof` if the server goes; and `InvalidData` with a [`Refused`]
-/// that says in one sentence what is wrong with its certificate, or what else the two do not agree on.
+/// that says in one sentence what is wrong with its certificate, or what else the two sides do not agree on.
 pub async fn connect<T>(
     io: T,
     config: Arc<ClientConfig>,

@@ -1,4 +1,4 @@
-//! Why a handshake failed, in one sentence.
+//! Refusals: why a handshake failed, in one sentence.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -6,15 +6,17 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, Error};
 
-/// Two sides did not agree on a connection. Inside an [`io::Error`] of the kind `InvalidData`; its source is
-/// the error of rustls.
+/// The reason why two sides did not agree on a connection. It is inside an [`io::Error`] of the kind
+/// `InvalidData`; its source is the error of rustls.
 #[derive(Debug)]
 pub struct Refused {
+    /// The other side, as a phrase.
     of: String,
     why: Error,
 }
 
 impl Refused {
+    /// The refusal as an error.
     pub(super) fn error(of: &str, why: Error) -> io::Error {
         let refused = Refused {
             of: of.to_owned(),
@@ -23,7 +25,7 @@ impl Refused {
         io::Error::new(io::ErrorKind::InvalidData, refused)
     }
 
-    /// What rustls says.
+    /// The error of rustls.
     pub fn reason(&self) -> &Error {
         &self.why
     }
@@ -37,7 +39,7 @@ impl fmt::Display for Refused {
                 write!(formatter, "the certificate of {of} is refused: ")?;
                 match why {
                     CertificateError::UnknownIssuer => {
-                        formatter.write_str("it was issued by no authority that is trusted here")
+                        formatter.write_str("nobody who is trusted here has issued it")
                     }
                     CertificateError::NotValidForName
                     | CertificateError::NotValidForNameContext { .. } => {
@@ -86,7 +88,7 @@ mod tests {
         let why = Error::InvalidCertificate(CertificateError::UnknownIssuer);
         assert_eq!(
             Refused::error("the server example.org", why).to_string(),
-            "the certificate of the server example.org is refused: it was issued by no authority that is trusted here"
+            "the certificate of the server example.org is refused: nobody who is trusted here has issued it"
         );
         let why = Error::AlertReceived(AlertDescription::UnknownCA);
         assert_eq!(

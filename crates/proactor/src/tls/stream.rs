@@ -1,8 +1,8 @@
-//! A TLS connection as the traits of futures-io.
+//! TLS connections by the traits of futures-io.
 //!
-//! rustls reads and writes through std's traits, which know no waiting: here a transport that is not ready is
-//! `WouldBlock` to rustls and `Pending` to the caller. All state is in the connection and none in a future, so
-//! that one which is dropped loses nothing.
+//! rustls reads and writes through std's traits, which cannot wait. A transport that is not ready is
+//! `WouldBlock` for rustls and `Pending` for the caller. All state is in the connection and none in a future,
+//! so a future that is dropped loses nothing.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -19,12 +19,13 @@ use super::wakers::{Side, Wakers};
 
 /// A TLS connection over a transport.
 ///
-/// What was written is encrypted at once and sent as far as the transport takes it; a flush sends the rest.
-/// `poll_close` sends the end to the peer and closes the transport. Reading gives 0 when the peer has sent
-/// its end, and `UnexpectedEof` when the transport has ended without it: it may have been cut off.
+/// Bytes that are written are encrypted immediately and sent as far as the transport takes them; a flush sends
+/// the rest. `poll_close` sends the peer a `close_notify` and closes the transport. A read returns 0 when the
+/// peer has sent its `close_notify`, and `UnexpectedEof` when the transport has ended without: an attacker may
+/// have cut it off.
 ///
-/// Dropping the future of a read or a write loses nothing. Reading and writing may be done
-/// by two tasks.
+/// A future that reads or writes here loses nothing when it is dropped. Two tasks may read and write at the
+/// same time.
 pub struct TlsStream<T> {
     io: T,
     connection: Connection,
@@ -32,9 +33,9 @@ pub struct TlsStream<T> {
     /// The transport has ended.
     has_ended: bool,
     is_closing: bool,
-    /// Sending failed during a read. The error belongs to the writer, and is reported once.
+    /// An error of sending that happened in a read. The next write reports it, once.
     unsent: Option<io::Error>,
-    /// Who the other side is, in messages.
+    /// The other side, as a phrase for messages.
     of: String,
 }
 
@@ -44,12 +45,13 @@ impl<T: fmt::Debug> fmt::Debug for TlsStream<T> {
     }
 }
 
-/// The transport as rustls wants it, for the time of one poll.
+/// The transport by std's traits, for the length of one poll.
 struct Transport<'a, 'c, T> {
     io: &'a mut T,
     context: &'a mut Context<'c>,
 }
 
+/// A poll as a result that cannot wait.
 fn without_waiting<R>(poll: Poll<io::Result<R>>) -> io::Result<R> {
     match poll {
         Poll::Ready(result) => result,
@@ -57,6 +59,7 @@ fn without_waiting<R>(poll: Poll<io::Result<R>>) -> io::Result<R> {
     }
 }
 
+/// A result that cannot wait as a poll.
 fn with_waiting<R>(result: io::Result<R>) -> Poll<io::Result<R>> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
@@ -85,6 +88,7 @@ impl<T: AsyncWrite + Unpin> Write for Transport<'_, '_, T> {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
+    /// Shakes hands over a transport. `of` is the other side, as a phrase for messages.
     pub(super) async fn shake_hands(
         io: T,
         connection: Connection,
@@ -108,7 +112,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
         &self.io
     }
 
-    /// What rustls knows of the connection: certificates, protocol, version.
+    /// The connection of rustls, with its certificates, protocol and version.
     pub fn connection(&self) -> &Connection {
         &self.connection
     }
@@ -117,7 +121,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
         loop {
             ready!(self.poll_sent(context))?;
             if !self.connection.is_handshaking() {
-                // Its last message must be on its way before an answer is waited for.
+                // Its last message must be on its way before anything waits for an answer.
                 return Pin::new(&mut self.io).poll_flush(context);
             }
             if ready!(self.poll_receive(context))? == 0 {
@@ -128,7 +132,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
         }
     }
 
-    /// Sends what rustls wants to be sent, as far as the transport takes it.
+    /// Sends what rustls has to send, as far as the transport takes it.
     fn poll_sent(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.connection.wants_write() {
             let io = &mut self.io;
@@ -140,13 +144,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
         Poll::Ready(Ok(()))
     }
 
-    /// Takes in what the transport has. 0 is its end.
+    /// Takes in what the transport has. Returns 0 at its end.
     fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let io = &mut self.io;
         let received = self.connection.read_tls(&mut Transport { io, context });
         let count = ready!(with_waiting(received))?;
         if let Err(why) = self.connection.process_new_packets() {
-            // The alert that says why is sent, if there is room for it at once.
+            // An alert says why, if the transport takes it now.
             let _ = self.poll_sent(context);
             let _ = Pin::new(&mut self.io).poll_flush(context);
             return Poll::Ready(Err(Refused::error(&self.of, why)));
@@ -154,13 +158,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
         Poll::Ready(Ok(count))
     }
 
+    /// Reads decrypted bytes.
     fn poll_plain(
         &mut self,
         context: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         loop {
-            // Answers, and what a writer has left here.
+            // Answers of rustls, and what a write has left here.
             if self.unsent.is_none()
                 && let Poll::Ready(Err(error)) = self.poll_sent(context)
             {
@@ -177,6 +182,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
         }
     }
 
+    /// Writes bytes to be encrypted.
     fn poll_encrypt(
         &mut self,
         context: &mut Context<'_>,
@@ -192,7 +198,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
             if count > 0 {
                 return Poll::Ready(Ok(count));
             }
-            // Nothing was taken. With what rustls has sent there is room again.
+            // Nothing was taken. When rustls has sent what it has, there is space again.
             if !is_full {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -200,18 +206,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
         }
     }
 
-    /// Does something with a context that wakes both sides.
+    /// Polls for one side, with a context that wakes both.
     fn as_side<R>(
         &mut self,
         side: Side,
         context: &Context<'_>,
-        what: impl FnOnce(&mut Self, &mut Context<'_>) -> R,
+        poll: impl FnOnce(&mut Self, &mut Context<'_>) -> R,
     ) -> R {
         let waker = self.wakers.with(side, context.waker());
-        what(self, &mut Context::from_waker(&waker))
+        poll(self, &mut Context::from_waker(&waker))
     }
 
-    fn take_error(&mut self) -> io::Result<()> {
+    /// The error of sending that a read has met.
+    fn take_unsent(&mut self) -> io::Result<()> {
         self.unsent.take().map_or(Ok(()), Err)
     }
 }
@@ -243,7 +250,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<T> {
         }
         self.get_mut()
             .as_side(Side::Writing, context, |this, context| {
-                this.take_error()?;
+                this.take_unsent()?;
                 this.poll_encrypt(context, |writer| writer.write(buffer))
             })
     }
@@ -251,7 +258,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<T> {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.get_mut()
             .as_side(Side::Writing, context, |this, context| {
-                this.take_error()?;
+                this.take_unsent()?;
                 ready!(this.poll_sent(context))?;
                 Pin::new(&mut this.io).poll_flush(context)
             })
@@ -260,7 +267,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<T> {
     fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.get_mut()
             .as_side(Side::Writing, context, |this, context| {
-                this.take_error()?;
+                this.take_unsent()?;
                 if !std::mem::replace(&mut this.is_closing, true) {
                     this.connection.send_close_notify();
                 }

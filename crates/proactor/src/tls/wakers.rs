@@ -1,6 +1,8 @@
-//! Who reads and who writes may be two tasks, and either may have to do some of the other's work: a read
-//! answers what the peer asks for, a write waits for the same pipe. The one who polled last would be the
-//! only one to be woken. So both are woken in any case.
+//! The wakers of both sides of a connection.
+//!
+//! Two tasks may read and write, and either may have to do some of the other's work: a read sends answers, a
+//! write waits for the same transport. A transport wakes only the task that polled last, so both are woken,
+//! each time.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
@@ -12,12 +14,12 @@ pub(super) enum Side {
     Writing,
 }
 
-/// See the module head.
+/// The wakers of the task that reads and the task that writes.
 #[derive(Default, Debug)]
 pub(super) struct Wakers(Mutex<[Option<Waker>; 2]>);
 
 impl Wakers {
-    /// A waker of both, of which one is now this.
+    /// A waker that wakes both, after setting that of one side.
     pub(super) fn with(self: &Arc<Wakers>, side: Side, waker: &Waker) -> Waker {
         let mut both = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let own = &mut both[side as usize];

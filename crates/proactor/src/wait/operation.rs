@@ -1,60 +1,62 @@
-//! A wait as an operation of the table: it is in flight until its packet was dequeued, or until a cancel
-//! has found that none comes.
+//! A wait as an operation: it is in flight until its packet was dequeued, or until a cancel has found that
+//! none comes.
 
 use std::sync::Arc;
 
 use windows_sys::Win32::Foundation::ERROR_IO_PENDING;
-use windows_sys::Win32::System::IO::OVERLAPPED;
 
-use super::wait_method::{self, Way};
+use super::wait_method::{self, WaitMethod};
 use crate::endpoint::Endpoint;
-use crate::native::handle::Handle;
-use crate::operation::{Cancelled, Ended, Operation};
+use crate::native::Handle;
+use crate::native::overlapped::{Cancelled, Ended, Overlapped};
+use crate::operation::Operation;
 
+/// A wait for one handle.
 pub(super) struct Wait {
-    /// Of this wait alone: a packet of one wait is never taken for that of another.
+    /// That of this wait alone, so that the packet of one wait is never taken for that of another.
     endpoint: Arc<Endpoint>,
-    /// Goes before the handle that it waits for.
-    way: Option<Box<dyn Way>>,
-    target: Handle,
+    /// Set when it is issued.
+    method: Option<Box<dyn WaitMethod>>,
+    target: Arc<Handle>,
 }
 
 impl Wait {
     pub(super) fn new(endpoint: Endpoint, target: Handle) -> Wait {
         Wait {
             endpoint: Arc::new(endpoint),
-            way: None,
-            target,
+            method: None,
+            target: Arc::new(target),
         }
     }
 }
 
-// SAFETY: the kernel is given the address of OVERLAPPED as a number, and writes nothing anywhere.
+// SAFETY: the kernel is given the address of OVERLAPPED as a number, and writes to nothing. Both methods post
+// one packet, and none after a cancel that says so.
 unsafe impl Operation for Wait {
     /// The end, and the handle that was waited for.
-    type Output = (Ended, Handle);
+    type Output = (Ended, Arc<Handle>);
 
     fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
     }
 
-    unsafe fn issue(&mut self, overlapped: *mut OVERLAPPED) -> Result<u32, u32> {
+    fn issue(&mut self, overlapped: Overlapped<'_>) -> Result<u32, u32> {
         let (remote, key) = (self.endpoint.remote(), self.endpoint.key());
-        // SAFETY: the target is open for as long as `self`, and the table keeps the OVERLAPPED.
-        self.way = Some(unsafe { wait_method::start(remote, self.target.raw(), key, overlapped)? });
+        let method = wait_method::start(remote, &self.target, key, overlapped)?;
+        self.method = Some(method);
         Err(ERROR_IO_PENDING)
     }
 
-    unsafe fn cancel(&self, _: *mut OVERLAPPED) -> Cancelled {
-        match &self.way {
-            Some(way) => way.cancel(),
+    fn cancel(&self, _: Overlapped<'_>) -> Cancelled {
+        match &self.method {
+            Some(method) => method.cancel(),
             None => Cancelled::PacketComes,
         }
     }
 
-    fn finish(self, ended: Ended) -> (Ended, Handle) {
-        // No callback is under way when the handle is closed or goes on.
-        drop(self.way);
+    fn finish(self, ended: Ended) -> Self::Output {
+        // No callback runs any more when the handle is closed or handed on.
+        drop(self.method);
         (ended, self.target)
     }
 }

@@ -1,6 +1,6 @@
 //! Sockets whose calls fail: what is about one client or one datagram does not end the others.
 
-use everwatch_proactor::seam::{Call, Session};
+use everwatch_proactor::fault_injection::{Call, Session};
 use everwatch_proactor::{
     Proactor,
     socket::{TcpListener, TcpStream, UdpSocket},

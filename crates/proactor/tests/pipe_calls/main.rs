@@ -13,10 +13,10 @@ use std::pin::pin;
 use std::ptr::null_mut;
 use std::time::Duration;
 
+use everwatch_proactor::fault_injection::{Call, Session};
 use everwatch_proactor::pipe::{
     PipeAccess, PipeInstance, PipeMode, PipeOptions, PipeServer, connect_pipe,
 };
-use everwatch_proactor::seam::{Call, Session};
 use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_IO_PENDING, ERROR_NO_DATA, ERROR_NO_SYSTEM_RESOURCES,
     ERROR_PIPE_BUSY, ERROR_PIPE_CONNECTED,

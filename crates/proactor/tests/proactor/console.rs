@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use everwatch_proactor::seam::{Call, Session, console_event};
+use everwatch_proactor::fault_injection::{Call, Session, console_event};
 use everwatch_proactor::{Proactor, console::ConsoleEvent};
 use windows_sys::Win32::System::Console::{
     CTRL_BREAK_EVENT, CTRL_C_EVENT, CTRL_CLOSE_EVENT, GenerateConsoleCtrlEvent,

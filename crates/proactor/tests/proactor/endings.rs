@@ -9,8 +9,10 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use everwatch_proactor::seam::{Call, Session};
-use everwatch_proactor::{Ended, Endpoint, Operation, Packets, Proactor, Runner, Stream};
+use everwatch_proactor::fault_injection::{Call, Session};
+use everwatch_proactor::{
+    Ended, Endpoint, Operation, Overlapped, Packets, Proactor, Runner, Stream,
+};
 use windows_sys::Win32::Foundation::{ERROR_IO_PENDING, HANDLE};
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OVERLAPPED, FILE_LIST_DIRECTORY,
@@ -70,7 +72,7 @@ unsafe impl<F: Fn() + Send + 'static> Operation for DirectoryRead<F> {
         &self.endpoint
     }
 
-    unsafe fn issue(&mut self, overlapped: *mut OVERLAPPED) -> Result<u32, u32> {
+    fn issue(&mut self, overlapped: Overlapped<'_>) -> Result<u32, u32> {
         let mut bytes = 0;
         // SAFETY: the endpoint is open, and what the kernel writes to is kept by the table.
         let is_fine = unsafe {
@@ -81,7 +83,7 @@ unsafe impl<F: Fn() + Send + 'static> Operation for DirectoryRead<F> {
                 0,
                 FILE_NOTIFY_CHANGE_FILE_NAME,
                 &raw mut bytes,
-                overlapped,
+                overlapped.as_ptr(),
                 None,
             )
         };
@@ -172,7 +174,7 @@ fn closes_over_everything(count: usize) {
         let Poll::Ready(ended) = poll_once(directory) else {
             panic!("it has ended");
         };
-        assert_eq!(ended.error, 995);
+        assert_eq!(ended.error(), 995);
     }
     for timer in &mut timers {
         assert!(matches!(

@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use everwatch_proactor::seam::Session;
+use everwatch_proactor::fault_injection::Session;
 use windows_sys::Win32::Foundation::{
     HANDLE, NTSTATUS, STATUS_CANCELLED, STATUS_INVALID_PARAMETER, STATUS_PENDING, STATUS_SUCCESS,
     WAIT_FAILED, WAIT_TIMEOUT,

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use everwatch_proactor::seam::{Call, Session};
+use everwatch_proactor::fault_injection::{Call, Session};
 use everwatch_proactor::{
     Stream,
     process::{Child, Start},

@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use everwatch_proactor::HandleWait;
-use everwatch_proactor::seam::Call;
+use everwatch_proactor::fault_injection::Call;
 
 use crate::alone::{alone, child_test, is_alone, rounds, settles};
 use crate::census::Census;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
-use everwatch_proactor::seam::{Call, Record, Session};
+use everwatch_proactor::fault_injection::{Call, Record, Session};
 use everwatch_proactor::{HandleWait, Proactor};
 
 use crate::alone::alone;

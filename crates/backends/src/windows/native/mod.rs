@@ -159,7 +159,7 @@ impl System for Native {
     fn arm(&mut self, tag: Tag, dir: &Arc<Directory>, settings: Settings) -> Result<(), Code> {
         self.reads
             .arm(tag, dir.handle.as_handle(), &dir.path, settings)
-            .map_err(|error| Code(error.code))
+            .map_err(|error| Code(error.code()))
     }
 
     fn retire(&mut self, tag: Tag) {

@@ -36,7 +36,7 @@ impl Host {
                 code: 0,
             });
         }
-        let reads = reads(model(options)).map_err(|error| fault(Code(error.code)))?;
+        let reads = reads(model(options)).map_err(|error| fault(Code(error.code())))?;
         let gap = (options.backend == Backend::Poll).then_some(Gap::Chosen);
         Ok(Kernel32::new(Native::new(reads), gap))
     }

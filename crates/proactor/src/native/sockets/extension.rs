@@ -1,45 +1,50 @@
-//! AcceptEx, ConnectEx and TransmitFile: they belong to the provider of a socket and are asked of it.
+//! AcceptEx, ConnectEx and TransmitFile. They belong to the provider of a socket, which must be asked for them.
 
+use std::fs::File;
 use std::net::SocketAddr;
+use std::os::windows::io::{AsRawHandle, BorrowedHandle, BorrowedSocket, FromRawHandle};
 use std::ptr::{null, null_mut};
 
-use windows_sys::Win32::Foundation::{HANDLE, INVALID_HANDLE_VALUE};
+use windows_sys::Win32::Foundation::INVALID_HANDLE_VALUE;
 use windows_sys::Win32::Networking::WinSock::{
     LPFN_ACCEPTEX, LPFN_CONNECTEX, LPFN_GETACCEPTEXSOCKADDRS, LPFN_TRANSMITFILE,
-    SIO_GET_EXTENSION_FUNCTION_POINTER, SOCKADDR, SOCKET, WSAEOPNOTSUPP, WSAID_ACCEPTEX,
-    WSAID_CONNECTEX, WSAID_GETACCEPTEXSOCKADDRS, WSAID_TRANSMITFILE,
+    SIO_GET_EXTENSION_FUNCTION_POINTER, SOCKADDR, WSAEOPNOTSUPP, WSAID_ACCEPTEX, WSAID_CONNECTEX,
+    WSAID_GETACCEPTEXSOCKADDRS, WSAID_TRANSMITFILE,
 };
 use windows_sys::Win32::Storage::FileSystem::{
-    FILE_FLAG_SEQUENTIAL_SCAN, FILE_GENERIC_READ, FILE_SHARE_DELETE, FILE_SHARE_READ,
-    FILE_SHARE_WRITE, ReOpenFile,
+    FILE_FLAG_SEQUENTIAL_SCAN, FILE_GENERIC_READ, ReOpenFile,
 };
-use windows_sys::Win32::System::IO::OVERLAPPED;
-use windows_sys::core::{BOOL, GUID};
+use windows_sys::core::GUID;
 
-use super::transfer::settled;
-use super::{attempt, control};
-use crate::native::address::{self, Address};
-use crate::native::calls::{Call, outcome};
+use super::address::{self, Address};
+use super::transfer::transferred;
+use super::{attempt_on, control, number};
+use crate::fault_injection::{Call, attempt};
+use crate::native::error::{result_of, valid_handle};
+use crate::native::files::SHARE_ALL;
+use crate::native::overlapped::Overlapped;
 
-/// What AcceptEx wants for each of two addresses.
-const ROOM: u32 = 16 + 128;
+/// The bytes that AcceptEx wants for each of two addresses (MSDN: 16 more than the longest address).
+const ADDRESS_SIZE: u32 = 16 + 128;
 
-/// So many words hold both.
-pub(crate) const ACCEPT_WORDS: usize = 2 * ROOM as usize / size_of::<u64>();
+/// The words of a buffer that holds both.
+pub(crate) const ACCEPT_WORDS: usize = 2 * ADDRESS_SIZE as usize / size_of::<u64>();
+
+const UNSUPPORTED: u32 = WSAEOPNOTSUPP.cast_unsigned();
 
 /// A function of the socket's provider.
 ///
 /// # Safety
 /// `F` is the type of the function of this name, as an option.
-unsafe fn extension<F: Default>(socket: SOCKET, name: &GUID) -> Result<F, u32> {
+unsafe fn extension<F: Default>(socket: BorrowedSocket<'_>, name: &GUID) -> Result<F, u32> {
     let mut function = F::default();
-    let code = SIO_GET_EXTENSION_FUNCTION_POINTER;
-    // SAFETY: an option of a function has the size of a pointer, and is null if it is none.
-    unsafe { control(socket, code, name, &raw mut function, size_of::<F>())? };
+    let (code, place) = (SIO_GET_EXTENSION_FUNCTION_POINTER, &raw mut function);
+    // SAFETY: an option of a function has the size of a pointer, and null stands for none.
+    unsafe { control(socket, code, name, place, size_of::<F>())? };
     Ok(function)
 }
 
-/// How a listener's provider accepts.
+/// The functions by which a listener's provider accepts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Acceptor {
     accept: LPFN_ACCEPTEX,
@@ -47,7 +52,8 @@ pub(crate) struct Acceptor {
 }
 
 impl Acceptor {
-    pub(crate) fn of(listener: SOCKET) -> Result<Acceptor, u32> {
+    /// Asks the provider of a listener.
+    pub(crate) fn of(listener: BorrowedSocket<'_>) -> Result<Acceptor, u32> {
         // SAFETY: the types are those of the names.
         unsafe {
             Ok(Acceptor {
@@ -57,128 +63,103 @@ impl Acceptor {
         }
     }
 
-    /// Accepts a connection into `socket`, without waiting for its first bytes.
-    ///
-    /// # Safety
-    /// Both sockets are open, and `buffer` has [`ACCEPT_WORDS`]; it and OVERLAPPED stay where they are until
-    /// the packet was dequeued.
-    pub(crate) unsafe fn accept(
+    /// Accepts a connection into `socket` without waiting for its first bytes. The addresses go into `buffer`,
+    /// which is the operation's and has [`ACCEPT_WORDS`].
+    pub(crate) fn accept(
         self,
-        listener: SOCKET,
-        socket: SOCKET,
-        buffer: *mut u64,
-        overlapped: *mut OVERLAPPED,
+        listener: BorrowedSocket<'_>,
+        socket: BorrowedSocket<'_>,
+        buffer: &mut [u64],
+        overlapped: Overlapped<'_>,
     ) -> Result<u32, u32> {
-        let arguments = [overlapped as usize, buffer as usize, socket, 0, 0];
-        let accept = self.accept.ok_or(WSAEOPNOTSUPP.cast_unsigned())?;
-        attempt(Call::AcceptEx, listener, arguments, || {
-            let mut received = 0;
-            // SAFETY: as demanded of the caller.
-            outcome(unsafe {
-                accept(
-                    listener,
-                    socket,
-                    buffer.cast(),
-                    0,
-                    ROOM,
-                    ROOM,
-                    &raw mut received,
-                    overlapped,
-                )
-            })
+        assert_eq!(buffer.len(), ACCEPT_WORDS);
+        let (socket, buffer, pointer) = (number(socket), buffer.as_mut_ptr(), overlapped.as_ptr());
+        let accept = self.accept.ok_or(UNSUPPORTED)?;
+        let arguments = [pointer as usize, buffer as usize, socket, 0, 0];
+        attempt_on(Call::AcceptEx, listener, arguments, |listener| {
+            let (size, mut received) = (ADDRESS_SIZE, 0);
+            let (buffer, received) = (buffer.cast(), &raw mut received);
+            // SAFETY: the buffer has space for both addresses; it and the OVERLAPPED are those of an
+            // operation, which keeps them in place.
+            result_of(unsafe { accept(listener, socket, buffer, 0, size, size, received, pointer) })
         })?;
         Ok(0)
     }
 
-    /// Who has connected, by what AcceptEx has written.
+    /// The address of the client, from the buffer that AcceptEx has written.
     pub(crate) fn peer(self, buffer: &[u64]) -> Option<SocketAddr> {
         assert_eq!(buffer.len(), ACCEPT_WORDS);
-        let addresses = self.addresses?;
+        let (addresses, buffer) = (self.addresses?, buffer.as_ptr().cast());
         let (mut local, mut peer): (*mut SOCKADDR, *mut SOCKADDR) = (null_mut(), null_mut());
         let (mut local_length, mut peer_length) = (0, 0);
-        // SAFETY: the buffer is as long as is said, and what comes back points into it.
+        let own = (&raw mut local, &raw mut local_length);
+        let other = (&raw mut peer, &raw mut peer_length);
+        let size = ADDRESS_SIZE;
+        // SAFETY: the buffer has space for both addresses, and what comes back points into it.
         unsafe {
-            addresses(
-                buffer.as_ptr().cast(),
-                0,
-                ROOM,
-                ROOM,
-                &raw mut local,
-                &raw mut local_length,
-                &raw mut peer,
-                &raw mut peer_length,
-            );
+            addresses(buffer, 0, size, size, own.0, own.1, other.0, other.1);
             address::of_parts(peer, peer_length)
         }
     }
 }
 
-/// Connects a bound socket.
-///
-/// # Safety
-/// The socket is open; address and OVERLAPPED stay where they are until the packet was dequeued.
-pub(crate) unsafe fn connect(
-    socket: SOCKET,
+/// Connects a bound socket to an address of the operation.
+pub(crate) fn connect(
+    socket: BorrowedSocket<'_>,
     address: &mut Address,
-    overlapped: *mut OVERLAPPED,
+    overlapped: Overlapped<'_>,
 ) -> Result<u32, u32> {
     // SAFETY: the type is that of the name.
     let connect: LPFN_CONNECTEX = unsafe { extension(socket, &WSAID_CONNECTEX)? };
-    let connect = connect.ok_or(WSAEOPNOTSUPP.cast_unsigned())?;
-    let arguments = [overlapped as usize, 0, 0, 0, 0];
-    attempt(Call::ConnectEx, socket, arguments, || {
-        let (address, length) = address.parts();
+    let (connect, pointer) = (connect.ok_or(UNSUPPORTED)?, overlapped.as_ptr());
+    let (address, length) = address.parts();
+    let arguments = [pointer as usize, 0, 0, 0, 0];
+    attempt_on(Call::ConnectEx, socket, arguments, |socket| {
         let mut sent = 0;
-        // SAFETY: as demanded of the caller.
-        outcome(unsafe {
-            connect(
-                socket,
-                address,
-                *length,
-                null(),
-                0,
-                &raw mut sent,
-                overlapped,
-            )
-        })
+        let sent = &raw mut sent;
+        // SAFETY: address and OVERLAPPED are those of an operation, which keeps them in place.
+        result_of(unsafe { connect(socket, address, *length, null(), 0, sent, pointer) })
     })?;
     Ok(0)
 }
 
-/// Sends a part of a file, from the offset in OVERLAPPED on.
-///
-/// # Safety
-/// Socket and file are open, and OVERLAPPED stays where it is until the packet was dequeued.
-pub(crate) unsafe fn transmit(
-    socket: SOCKET,
-    file: HANDLE,
-    length: u32,
-    overlapped: *mut OVERLAPPED,
+/// Sends a part of a file, which the operation keeps open, from this offset on.
+pub(crate) fn transmit(
+    socket: BorrowedSocket<'_>,
+    file: BorrowedHandle<'_>,
+    (offset, length): (u64, u32),
+    mut overlapped: Overlapped<'_>,
 ) -> Result<u32, u32> {
+    overlapped.set_offset(offset);
     // SAFETY: the type is that of the name.
     let transmit: LPFN_TRANSMITFILE = unsafe { extension(socket, &WSAID_TRANSMITFILE)? };
-    let transmit = transmit.ok_or(WSAEOPNOTSUPP.cast_unsigned())?;
-    let arguments = [overlapped as usize, file as usize, length as usize, 0, 0];
-    let result = attempt(Call::TransmitFile, socket, arguments, || {
-        // SAFETY: as demanded of the caller.
-        outcome(unsafe { transmit(socket, file, length, 0, overlapped, null(), 0) })
+    let (transmit, pointer) = (transmit.ok_or(UNSUPPORTED)?, overlapped.as_ptr());
+    let file = file.as_raw_handle();
+    let arguments = [pointer as usize, file as usize, length as usize, 0, 0];
+    let result = attempt_on(Call::TransmitFile, socket, arguments, |socket| {
+        // SAFETY: the OVERLAPPED is that of an operation, which keeps it in place and the file open.
+        result_of(unsafe { transmit(socket, file, length, 0, pointer, null(), 0) })
     });
-    // SAFETY: it is the call's own.
-    unsafe { settled(result, overlapped) }
+    transferred(result, &overlapped)
 }
 
-/// Opens the file of an open handle a second time for reading: with a position of its own.
-///
-/// # Safety
-/// `file` is open.
-pub(crate) unsafe fn reopen_file(file: HANDLE) -> Result<HANDLE, u32> {
-    let mut opened = INVALID_HANDLE_VALUE;
-    let arguments = [FILE_GENERIC_READ as usize, 0, 0, 0, 0];
-    attempt(Call::ReopenFile, file as SOCKET, arguments, || {
-        let share = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
-        // SAFETY: the handle is open.
-        opened = unsafe { ReOpenFile(file, FILE_GENERIC_READ, share, FILE_FLAG_SEQUENTIAL_SCAN) };
-        outcome(BOOL::from(opened != INVALID_HANDLE_VALUE))
-    })?;
-    Ok(opened)
+/// Opens the file of a handle a second time, for reading: with a position of its own.
+pub(crate) fn open_again(file: BorrowedHandle<'_>) -> Result<File, u32> {
+    let (access, flags) = (FILE_GENERIC_READ, FILE_FLAG_SEQUENTIAL_SCAN);
+    let file = file.as_raw_handle();
+    attempt(
+        Call::ReopenFile,
+        file,
+        [access as usize, 0, 0, 0, 0],
+        || {
+            // SAFETY: the handle is borrowed and so open; the one that comes back is fresh.
+            unsafe {
+                let opened = ReOpenFile(file, access, SHARE_ALL, flags);
+                Ok(File::from_raw_handle(valid_handle(
+                    opened,
+                    INVALID_HANDLE_VALUE,
+                )?))
+            }
+        },
+    )
 }

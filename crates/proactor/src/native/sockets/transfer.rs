@@ -1,178 +1,135 @@
-//! What sends and receives: on connections and datagrams.
+//! Sends and receives: of connections and of datagrams.
 
+use std::os::windows::io::BorrowedSocket;
 use std::ptr::null_mut;
 
 use windows_sys::Win32::Foundation::{ERROR_MORE_DATA, STATUS_BUFFER_OVERFLOW};
 use windows_sys::Win32::Networking::WinSock::{
-    SOCKET, WSABUF, WSAEMSGSIZE, WSARecv, WSARecvFrom, WSASend, WSASendTo,
+    WSABUF, WSAEMSGSIZE, WSARecv, WSARecvFrom, WSASend, WSASendTo,
 };
-use windows_sys::Win32::System::IO::OVERLAPPED;
 
-use super::{attempt, success};
-use crate::native::address::Address;
-use crate::native::calls::Call;
+use super::address::Address;
+use super::{attempt_on, result_of_winsock};
+use crate::fault_injection::Call;
+use crate::native::files::{bytes_of, space_in};
+use crate::native::overlapped::{Ended, Overlapped};
 
-/// No call transfers more at once.
-const MOST: u32 = i32::MAX as u32;
+/// The most bytes that one call transfers.
+const MOST_BYTES: u32 = i32::MAX as u32;
 
-/// What a call that transfers has come to: how much, if it is complete.
-///
-/// # Safety
-/// `overlapped` is its own, and the call has returned this.
-pub(super) unsafe fn settled(
+/// How much a call has transferred that has returned this, if it is complete.
+pub(super) fn transferred(
     result: Result<(), u32>,
-    overlapped: *mut OVERLAPPED,
+    overlapped: &Overlapped<'_>,
 ) -> Result<u32, u32> {
     const TOO_LONG: u32 = WSAEMSGSIZE.cast_unsigned();
-    // SAFETY: as demanded of the caller. If a packet comes, it says the same.
-    let (status, bytes) = unsafe {
-        (
-            (&raw const (*overlapped).Internal).read_volatile() as u32,
-            (&raw const (*overlapped).InternalHigh).read_volatile() as u32,
-        )
-    };
     match result {
-        Ok(()) => Ok(bytes),
-        // The system calls it a warning, and so posts a packet. Where it was refused, it has no status.
-        Err(TOO_LONG) if status == STATUS_BUFFER_OVERFLOW.cast_unsigned() => Err(ERROR_MORE_DATA),
+        Ok(()) => Ok(overlapped.transferred()),
+        // The system calls it a warning and so posts a packet. A call that it refused has no status.
+        Err(TOO_LONG) if overlapped.status() == STATUS_BUFFER_OVERFLOW.cast_unsigned() => {
+            Err(ERROR_MORE_DATA)
+        }
         Err(error) => Err(error),
     }
 }
 
-fn buffer_of(bytes: *mut u8, length: u32) -> WSABUF {
+/// A buffer as WinSock describes it. The call reads the description and does not keep it.
+fn described((bytes, length): (*mut u8, u32)) -> WSABUF {
     WSABUF {
-        len: length.min(MOST),
+        len: length.min(MOST_BYTES),
         buf: bytes,
     }
 }
 
-/// Receives from a connection.
-///
-/// # Safety
-/// The socket is open; OVERLAPPED and buffer stay where they are until the packet was dequeued.
-pub(crate) unsafe fn receive(
-    socket: SOCKET,
-    buffer: (*mut u8, u32),
-    overlapped: *mut OVERLAPPED,
+/// Receives from a connection into a buffer of the operation, up to its capacity.
+pub(crate) fn receive(
+    socket: BorrowedSocket<'_>,
+    buffer: &mut Vec<u8>,
+    overlapped: Overlapped<'_>,
 ) -> Result<u32, u32> {
-    let (bytes, length) = buffer;
-    let arguments = [overlapped as usize, bytes as usize, length as usize, 0, 0];
-    let result = attempt(Call::WsaRecv, socket, arguments, || {
-        let buffer = buffer_of(bytes, length);
-        let mut flags = 0;
-        // The description of the buffer and the flags are read by the call and not afterwards.
-        // SAFETY: as demanded of the caller.
-        success(unsafe {
-            WSARecv(
-                socket,
-                &raw const buffer,
-                1,
-                null_mut(),
-                &raw mut flags,
-                overlapped,
-                None,
-            )
-        })
+    let ((bytes, length), pointer) = (space_in(buffer), overlapped.as_ptr());
+    let arguments = [pointer as usize, bytes as usize, length as usize, 0, 0];
+    let result = attempt_on(Call::WsaRecv, socket, arguments, |socket| {
+        let (buffer, mut flags) = (described((bytes, length)), 0);
+        let (buffer, none, flags) = (&raw const buffer, null_mut(), &raw mut flags);
+        // SAFETY: buffer and OVERLAPPED are those of an operation, which keeps them in place.
+        result_of_winsock(unsafe { WSARecv(socket, buffer, 1, none, flags, pointer, None) })
     });
-    // SAFETY: it is the call's own.
-    unsafe { settled(result, overlapped) }
+    transferred(result, &overlapped)
 }
 
-/// Sends over a connection.
-///
-/// # Safety
-/// Those of [`receive`].
-pub(crate) unsafe fn send(
-    socket: SOCKET,
-    buffer: (*const u8, u32),
-    overlapped: *mut OVERLAPPED,
+/// Sends a buffer of the operation over a connection.
+pub(crate) fn send(
+    socket: BorrowedSocket<'_>,
+    buffer: &[u8],
+    overlapped: Overlapped<'_>,
 ) -> Result<u32, u32> {
-    let (bytes, length) = buffer;
-    let arguments = [overlapped as usize, bytes as usize, length as usize, 0, 0];
-    let result = attempt(Call::WsaSend, socket, arguments, || {
-        let buffer = buffer_of(bytes.cast_mut(), length);
-        // SAFETY: as demanded of the caller; the buffer is read only.
-        success(unsafe {
-            WSASend(
-                socket,
-                &raw const buffer,
-                1,
-                null_mut(),
-                0,
-                overlapped,
-                None,
-            )
-        })
+    let ((bytes, length), pointer) = (bytes_of(buffer), overlapped.as_ptr());
+    let arguments = [pointer as usize, bytes as usize, length as usize, 0, 0];
+    let result = attempt_on(Call::WsaSend, socket, arguments, |socket| {
+        let buffer = described((bytes.cast_mut(), length));
+        let (buffer, none) = (&raw const buffer, null_mut());
+        // SAFETY: buffer and OVERLAPPED are those of an operation, which keeps them in place; the buffer is
+        // only read.
+        result_of_winsock(unsafe { WSASend(socket, buffer, 1, none, 0, pointer, None) })
     });
-    // SAFETY: it is the call's own.
-    unsafe { settled(result, overlapped) }
+    transferred(result, &overlapped)
 }
 
-/// Receives a datagram into one buffer and, what has no room there, into another.
-///
-/// # Safety
-/// Those of [`receive`]; the address stays where it is as well.
-pub(crate) unsafe fn receive_from(
-    socket: SOCKET,
-    buffers: [(*mut u8, u32); 2],
+/// Receives a datagram into the first of two buffers of the operation, and what has no space there into the
+/// second.
+pub(crate) fn receive_from(
+    socket: BorrowedSocket<'_>,
+    buffers: [&mut Vec<u8>; 2],
     from: &mut Address,
-    overlapped: *mut OVERLAPPED,
+    overlapped: Overlapped<'_>,
 ) -> Result<u32, u32> {
-    let [(bytes, length), _] = buffers;
-    let arguments = [overlapped as usize, bytes as usize, length as usize, 0, 0];
-    let result = attempt(Call::WsaRecvFrom, socket, arguments, || {
-        let buffers = buffers.map(|(bytes, length)| buffer_of(bytes, length));
-        let (address, room) = from.parts();
-        let mut flags = 0;
-        // SAFETY: as demanded of the caller.
-        success(unsafe {
-            WSARecvFrom(
-                socket,
-                buffers.as_ptr(),
-                buffers.len() as u32,
-                null_mut(),
-                &raw mut flags,
-                address,
-                room,
-                overlapped,
-                None,
-            )
+    let (spaces, pointer) = (buffers.map(space_in), overlapped.as_ptr());
+    let (bytes, length) = spaces[0];
+    let arguments = [pointer as usize, bytes as usize, length as usize, 0, 0];
+    let result = attempt_on(Call::WsaRecvFrom, socket, arguments, |socket| {
+        let (buffers, mut flags) = (spaces.map(described), 0);
+        let (first, none, flags) = (buffers.as_ptr(), null_mut(), &raw mut flags);
+        let (from, length) = from.parts();
+        // SAFETY: buffers, address and OVERLAPPED are those of an operation, which keeps them in place.
+        result_of_winsock(unsafe {
+            WSARecvFrom(socket, first, 2, none, flags, from, length, pointer, None)
         })
     });
-    // SAFETY: it is the call's own.
-    unsafe { settled(result, overlapped) }
+    transferred(result, &overlapped)
 }
 
-/// Sends a datagram.
-///
-/// # Safety
-/// Those of [`receive_from`].
-pub(crate) unsafe fn send_to(
-    socket: SOCKET,
-    buffer: (*const u8, u32),
+/// Sets the lengths of two buffers that an operation has filled, one after the other; `ended` is the end of
+/// that operation.
+pub(crate) fn set_both_filled([first, second]: [&mut Vec<u8>; 2], ended: Ended) {
+    let count = ended.transferred() as usize;
+    let in_first = count.min(first.capacity());
+    let in_second = (count - in_first).min(second.capacity());
+    // SAFETY: the kernel has written this many bytes to the starts of the buffers, which have space for them.
+    unsafe {
+        first.set_len(in_first);
+        second.set_len(in_second);
+    }
+}
+
+/// Sends a buffer of the operation as one datagram.
+pub(crate) fn send_to(
+    socket: BorrowedSocket<'_>,
+    buffer: &[u8],
     to: &mut Address,
-    overlapped: *mut OVERLAPPED,
+    overlapped: Overlapped<'_>,
 ) -> Result<u32, u32> {
-    let (bytes, length) = buffer;
-    let arguments = [overlapped as usize, bytes as usize, length as usize, 0, 0];
-    let result = attempt(Call::WsaSendTo, socket, arguments, || {
-        let buffer = buffer_of(bytes.cast_mut(), length);
-        let (address, length) = to.parts();
-        // SAFETY: as demanded of the caller; the buffer is read only.
-        success(unsafe {
-            WSASendTo(
-                socket,
-                &raw const buffer,
-                1,
-                null_mut(),
-                0,
-                address,
-                *length,
-                overlapped,
-                None,
-            )
+    let ((bytes, length), pointer) = (bytes_of(buffer), overlapped.as_ptr());
+    let arguments = [pointer as usize, bytes as usize, length as usize, 0, 0];
+    let result = attempt_on(Call::WsaSendTo, socket, arguments, |socket| {
+        let buffer = described((bytes.cast_mut(), length));
+        let (buffer, none) = (&raw const buffer, null_mut());
+        let (to, length) = to.parts();
+        // SAFETY: buffer, address and OVERLAPPED are those of an operation, which keeps them in place; the
+        // buffer is only read.
+        result_of_winsock(unsafe {
+            WSASendTo(socket, buffer, 1, none, 0, to, *length, pointer, None)
         })
     });
-    // SAFETY: it is the call's own.
-    unsafe { settled(result, overlapped) }
+    transferred(result, &overlapped)
 }

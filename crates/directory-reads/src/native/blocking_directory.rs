@@ -1,35 +1,46 @@
-//! A directory whose reads block the thread that issues them.
+//! Directories whose reads block the thread that issues them.
 
 use std::os::windows::io::{AsRawHandle, BorrowedHandle};
+use std::thread::JoinHandle;
 
-use everwatch_proactor::native::{self, Handle};
+use everwatch_proactor::fault_injection::{Call, attempt, planned_end};
+use everwatch_proactor::native::{Handle, cancel, result_of};
+use windows_sys::Win32::System::IO::CancelSynchronousIo;
 
 use crate::native::buffer::{Buffer, Filled};
 use crate::native::calls::{self, Flavour, Target};
 use crate::settings::{Layout, Settings};
 use crate::verdict::ReadEnd;
 
-/// A directory opened without `FILE_FLAG_OVERLAPPED`.
+/// A directory that was opened without `FILE_FLAG_OVERLAPPED`.
 ///
-/// On Windows closing such a handle waits for the call that is in it. So it is shared between who
-/// reads and who cancels, and goes only when both have let go.
+/// On Windows the close of such a handle waits for the call that is in it. So the thread that reads and the
+/// one that cancels share it, and it is closed when both have released it.
 #[derive(Debug)]
 pub(crate) struct BlockingDirectory {
     handle: Handle,
 }
 
 impl BlockingDirectory {
+    /// Opens a directory again by its handle, wherever it has been moved to.
     pub(crate) fn reopen(directory: BorrowedHandle<'_>) -> Result<BlockingDirectory, u32> {
-        // SAFETY: a borrowed handle is open.
-        let handle = unsafe { calls::reopen(directory.as_raw_handle(), Flavour::Blocking)? };
+        let handle = calls::reopen(directory, Flavour::Blocking)?;
         Ok(BlockingDirectory { handle })
     }
 
     /// Ends the call that any thread is in on this handle, if one is.
     pub(crate) fn cancel(&self) -> Result<(), u32> {
-        // SAFETY: the handle is open; null stands for all reads.
-        unsafe { native::cancel(self.handle.raw(), std::ptr::null()) }
+        cancel(&self.handle, None)
     }
+}
+
+/// Ends the blocking call that a thread is in, if it is in one.
+pub(crate) fn cancel_blocking<T>(thread: &JoinHandle<T>) -> Result<(), u32> {
+    let handle = thread.as_raw_handle();
+    attempt(Call::CancelSynchronousIo, handle, [0; 5], || {
+        // SAFETY: the handle of a thread that was not joined is open.
+        result_of(unsafe { CancelSynchronousIo(handle) })
+    })
 }
 
 /// The buffer of one directory that is read by a thread that blocks.
@@ -61,10 +72,9 @@ impl BlockingRead {
             routine: None,
         };
         let handle = directory.handle.raw();
-        // SAFETY: the handle is open; the buffer is this side's, and the read is over when the call
-        // returns.
+        // SAFETY: the directory is open; the buffer is this side's, and the read is over when the call returns.
         let result = unsafe { calls::read(handle, &self.settings, layout, target) };
-        let (error, bytes) = match (result, native::completion()) {
+        let (error, bytes) = match (result, planned_end()) {
             (_, Some((error, _))) | (Err(error), None) => (error, 0),
             (Ok(bytes), None) => (0, bytes),
         };

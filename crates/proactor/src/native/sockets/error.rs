@@ -1,7 +1,7 @@
-//! Errors of completions, by the codes of WinSock.
+//! Errors of completions, translated into those of WinSock.
 //!
-//! Completions carry an NTSTATUS and so, by the table of the system, Win32 errors that no call of WinSock returns and
-//! that std takes for errors of no kind.
+//! A completion reports an NTSTATUS. By the table of the system that becomes a Win32 error which no call of
+//! WinSock returns, and for which std knows no [`ErrorKind`](std::io::ErrorKind).
 
 use windows_sys::Win32::Foundation::{
     ERROR_BROKEN_PIPE, ERROR_CONNECTION_ABORTED, ERROR_CONNECTION_REFUSED, ERROR_DUP_NAME,
@@ -15,8 +15,8 @@ use windows_sys::Win32::Networking::WinSock::{
     WSAEHOSTUNREACH, WSAEMSGSIZE, WSAENETUNREACH, WSAESHUTDOWN, WSAETIMEDOUT,
 };
 
-/// The code by which WinSock's own calls, and with them std, know the error of a completion.
-pub(crate) fn known(error: u32) -> u32 {
+/// The error that WinSock's own calls return for the same reason as this one of a completion.
+pub(crate) fn known_error(error: u32) -> u32 {
     let known = match error {
         ERROR_CONNECTION_REFUSED => WSAECONNREFUSED,
         // A reset, however it came about.
@@ -28,7 +28,7 @@ pub(crate) fn known(error: u32) -> u32 {
         ERROR_DUP_NAME | ERROR_TOO_MANY_NAMES => WSAEADDRINUSE,
         ERROR_INVALID_NETNAME => WSAEADDRNOTAVAIL,
         ERROR_MORE_DATA => WSAEMSGSIZE,
-        // This side has shut it down. std knows no kind for WSAESHUTDOWN.
+        // This side has shut the socket down. std knows no kind for WSAESHUTDOWN.
         ERROR_PIPE_NOT_CONNECTED => return ERROR_BROKEN_PIPE,
         other if other == WSAESHUTDOWN.cast_unsigned() => return ERROR_BROKEN_PIPE,
         other => return other,
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn completions_tell_errors_that_std_knows() {
+    fn errors_of_completions_have_a_kind() {
         let cases = [
             (ERROR_CONNECTION_REFUSED, ErrorKind::ConnectionRefused),
             (ERROR_NETNAME_DELETED, ErrorKind::ConnectionReset),
@@ -58,8 +58,8 @@ mod tests {
             (WSAECONNRESET.cast_unsigned(), ErrorKind::ConnectionReset),
         ];
         for (error, kind) in cases {
-            let error = Error::from_raw_os_error(known(error).cast_signed());
-            assert_eq!(error.kind(), kind, "{error}");
+            let known = Error::from_raw_os_error(known_error(error).cast_signed());
+            assert_eq!(known.kind(), kind, "{error}");
         }
     }
 }

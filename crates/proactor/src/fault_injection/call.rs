@@ -1,6 +1,6 @@
-//! The names of the system calls that the edge makes.
+//! The system calls that pass the gate.
 
-/// The calls, by their Win32 names.
+/// A system call, by its Win32 name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[allow(missing_docs)]
 #[non_exhaustive]
@@ -14,7 +14,7 @@ pub enum Call {
     CancelWaitCompletionPacket,
     CloseHandle,
     CloseThreadpoolWait,
-    /// Not a call: the completion of a read has been taken.
+    /// Not a call: the completion of a directory read was taken.
     Completion,
     ConnectEx,
     ConnectNamedPipe,
@@ -46,7 +46,9 @@ pub enum Call {
     SetNotificationModes,
     SetSocketOption,
     SetThreadpoolWait,
+    /// The start of a thread, by std.
     SpawnThread,
+    /// The start of a worker process, by std.
     SpawnWorker,
     TerminateJobObject,
     TerminateProcess,

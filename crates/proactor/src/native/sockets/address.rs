@@ -1,4 +1,4 @@
-//! Addresses of sockets as WinSock has them.
+//! Socket addresses in the form of WinSock.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::ptr::null_mut;
@@ -8,13 +8,16 @@ use windows_sys::Win32::Networking::WinSock::{
     SOCKADDR_IN6, SOCKADDR_IN6_0, SOCKADDR_STORAGE,
 };
 
-/// An address that the kernel reads or writes. On the heap, for as long as it may do so; a vector, because
-/// that, unlike a box, does not claim to be the only pointer to its contents.
+/// An address that the kernel reads or writes while an operation is in flight. It is on the heap, so that it
+/// does not move with the operation. A vector of one and not a box: a box would claim that nobody else
+/// reaches its contents.
 #[derive(Debug)]
 pub(crate) struct Address(Vec<Storage>);
 
+/// The address and its length side by side.
 struct Storage {
     address: SOCKADDR_STORAGE,
+    /// In bytes. The kernel reads it as the space that there is, and writes the length of the address.
     length: i32,
 }
 
@@ -25,18 +28,19 @@ impl std::fmt::Debug for Storage {
 }
 
 impl Address {
-    /// Room for any.
-    pub(crate) fn room() -> Address {
+    /// Space for any address.
+    pub(crate) fn empty() -> Address {
         Address(vec![Storage {
             address: SOCKADDR_STORAGE::default(),
             length: size_of::<SOCKADDR_STORAGE>() as i32,
         }])
     }
 
+    /// This address.
     pub(crate) fn new(address: SocketAddr) -> Address {
-        let mut room = Address::room();
-        let at = (&raw mut room.0[0].address).cast::<SOCKADDR>();
-        room.0[0].length = match address {
+        let mut storage = Address::empty();
+        let at = (&raw mut storage.0[0].address).cast::<SOCKADDR>();
+        storage.0[0].length = match address {
             SocketAddr::V4(address) => {
                 let address = SOCKADDR_IN {
                     sin_family: AF_INET,
@@ -48,7 +52,7 @@ impl Address {
                     },
                     ..SOCKADDR_IN::default()
                 };
-                // SAFETY: there is room for any address.
+                // SAFETY: there is space for any address, aligned for all of them.
                 unsafe { at.cast::<SOCKADDR_IN>().write(address) };
                 size_of::<SOCKADDR_IN>() as i32
             }
@@ -66,53 +70,53 @@ impl Address {
                         sin6_scope_id: address.scope_id(),
                     },
                 };
-                // SAFETY: there is room for any address.
+                // SAFETY: there is space for any address, aligned for all of them.
                 unsafe { at.cast::<SOCKADDR_IN6>().write(address) };
                 size_of::<SOCKADDR_IN6>() as i32
             }
         };
-        room
+        storage
     }
 
-    /// Where the kernel reads or writes, and where it finds the length and puts it.
-    pub(crate) fn parts(&mut self) -> (*mut SOCKADDR, *mut i32) {
+    /// The places of the address and of its length, as calls want them.
+    pub(super) fn parts(&mut self) -> (*mut SOCKADDR, *mut i32) {
         match self.0.first_mut() {
             Some(storage) => ((&raw mut storage.address).cast(), &raw mut storage.length),
             None => (null_mut(), null_mut()),
         }
     }
 
-    /// What is there now; none if it is no address of the internet.
+    /// The address that the kernel has written; `None` if it is neither IPv4 nor IPv6.
     pub(crate) fn get(&self) -> Option<SocketAddr> {
         let storage = self.0.first()?;
-        // SAFETY: it is a whole one, and any bytes are a valid value.
+        // SAFETY: the storage is initialised and longer than any length that is read.
         unsafe { read(&raw const storage.address.ss_family, storage.length) }
     }
 }
 
-/// The address that begins at `family`.
+/// The address that begins with this family.
 ///
 /// # Safety
-/// `length` bytes can be read from there.
+/// `length` bytes can be read from `family` on.
 unsafe fn read(family: *const u16, length: i32) -> Option<SocketAddr> {
     let length = usize::try_from(length).ok()?;
     if length < size_of::<u16>() {
         return None;
     }
-    // SAFETY: there are two bytes.
+    // SAFETY: there are at least two bytes.
     match unsafe { family.read_unaligned() } {
         AF_INET if length >= size_of::<SOCKADDR_IN>() => {
-            // SAFETY: there are as many bytes, and every one of them is an address.
+            // SAFETY: there are enough bytes, and any bytes make a SOCKADDR_IN.
             let address = unsafe { family.cast::<SOCKADDR_IN>().read_unaligned() };
-            // SAFETY: plain bytes, whichever member they were written by.
+            // SAFETY: the members of the union are plain bytes of the same size.
             let ip = Ipv4Addr::from(unsafe { address.sin_addr.S_un.S_addr }.to_ne_bytes());
             let port = u16::from_be(address.sin_port);
             Some(SocketAddrV4::new(ip, port).into())
         }
         AF_INET6 if length >= size_of::<SOCKADDR_IN6>() => {
-            // SAFETY: as above.
+            // SAFETY: there are enough bytes, and any bytes make a SOCKADDR_IN6.
             let address = unsafe { family.cast::<SOCKADDR_IN6>().read_unaligned() };
-            // SAFETY: as above.
+            // SAFETY: the members of the unions are plain bytes of the same size.
             let (ip, scope) = unsafe {
                 (
                     Ipv6Addr::from(address.sin6_addr.u.Byte),
@@ -126,15 +130,15 @@ unsafe fn read(family: *const u16, length: i32) -> Option<SocketAddr> {
     }
 }
 
-/// [`read`] for what GetAcceptExSockaddrs points to.
+/// The address that GetAcceptExSockaddrs points to; `None` if it points nowhere.
 ///
 /// # Safety
-/// `length` bytes can be read from `address`.
-pub(crate) unsafe fn of_parts(address: *const SOCKADDR, length: i32) -> Option<SocketAddr> {
+/// `address` is null, or `length` bytes can be read from it.
+pub(super) unsafe fn of_parts(address: *const SOCKADDR, length: i32) -> Option<SocketAddr> {
     if address.is_null() {
         return None;
     }
-    // SAFETY: as demanded of the caller.
+    // SAFETY: the address is not null, so `length` bytes can be read from it.
     unsafe { read(address.cast(), length) }
 }
 
@@ -153,7 +157,7 @@ mod tests {
             let address: SocketAddr = address.parse().expect("an address");
             assert_eq!(Address::new(address).get(), Some(address));
         }
-        assert_eq!(Address::room().get(), None);
+        assert_eq!(Address::empty().get(), None);
     }
 
     #[test]

@@ -1,0 +1,98 @@
+//! A directory read as an operation of a completion loop.
+
+use std::os::windows::io::AsRawHandle;
+use std::sync::Arc;
+
+use everwatch_proactor::{Ended, Endpoint, Operation, Overlapped};
+use windows_sys::Win32::Foundation::ERROR_IO_PENDING;
+
+use crate::native::buffer::{Buffer, Filled};
+use crate::native::calls::{self, Target};
+use crate::settings::{Layout, Settings};
+use crate::verdict::ReadEnd;
+
+/// One read of a directory into a buffer of its own.
+pub(crate) struct ReadOperation {
+    endpoint: Arc<Endpoint>,
+    buffer: Buffer,
+    settings: Settings,
+    layout: Layout,
+}
+
+impl ReadOperation {
+    /// A read that was not issued yet. Every packet of the endpoint must be posted
+    /// ([`Packets::Always`](everwatch_proactor::Packets::Always)).
+    pub(crate) fn new(
+        endpoint: &Arc<Endpoint>,
+        buffer: Buffer,
+        settings: Settings,
+        layout: Layout,
+    ) -> ReadOperation {
+        ReadOperation {
+            endpoint: Arc::clone(endpoint),
+            buffer,
+            settings,
+            layout,
+        }
+    }
+}
+
+/// A read that has ended, or was refused.
+pub(crate) struct FinishedRead {
+    buffer: Buffer,
+    layout: Layout,
+    end: ReadEnd,
+}
+
+impl FinishedRead {
+    /// How the read ended.
+    pub(crate) fn end(&self) -> ReadEnd {
+        self.end
+    }
+
+    /// The records, of which there are `valid` bytes.
+    pub(crate) fn into_filled(self, valid: u32) -> Filled {
+        // SAFETY: the read into this buffer has ended.
+        unsafe { Filled::new(self.buffer, valid, self.layout) }
+    }
+
+    /// The memory, for another read.
+    pub(crate) fn into_buffer(self) -> Buffer {
+        self.buffer
+    }
+}
+
+// SAFETY: the buffer is heap memory of the operation, and is not touched before `finish` or `abandon`. The call
+// does not tell a pending read from a complete one; both post a packet.
+unsafe impl Operation for ReadOperation {
+    type Output = FinishedRead;
+
+    fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.endpoint
+    }
+
+    fn issue(&mut self, overlapped: Overlapped<'_>) -> Result<u32, u32> {
+        let target = Target {
+            buffer: self.buffer.start(),
+            bytes: self.buffer.capacity(),
+            overlapped: overlapped.as_ptr(),
+            routine: None,
+        };
+        let directory = self.endpoint.as_raw_handle();
+        // SAFETY: the endpoint keeps the directory open, and the loop keeps buffer and OVERLAPPED in place.
+        unsafe { calls::read(directory, &self.settings, self.layout, target)? };
+        Err(ERROR_IO_PENDING)
+    }
+
+    fn finish(self, ended: Ended) -> FinishedRead {
+        FinishedRead {
+            buffer: self.buffer,
+            layout: self.layout,
+            end: ReadEnd {
+                error: ended.error(),
+                status: ended.status(),
+                bytes: ended.transferred(),
+            },
+        }
+    }
+}
