@@ -10,9 +10,8 @@ fn main() -> Result<(), everwatch::Error> {
         .nth(1)
         .map_or_else(|| ".".into(), PathBuf::from);
     smol::block_on(async {
-        // Arming a large tree takes a while, which is not for the thread that runs the other tasks.
+        // Arming a large tree takes a while, so it must not happen on the thread that runs the other tasks.
         let feed = smol::unblock(move || everwatch::watch(path)).await?;
-        // A feed is an iterator as well; this is a stream and nothing else.
         let mut events = feed.into_stream();
         let clock = smol::spawn(async {
             let mut minutes = smol::Timer::interval(Duration::from_secs(60));

@@ -1,6 +1,6 @@
 //! Awaits a feed under tokio: `cargo run --example tokio -- DIR`.
 //!
-//! Awaiting a feed needs no timer and no reactor, so the smallest runtime will do.
+//! Awaiting a feed needs no timer and no reactor, so the smallest runtime is enough.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ async fn main() -> Result<(), everwatch::Error> {
     Ok(())
 }
 
-/// Arming a large tree takes a while, which is not for the thread that runs the other tasks.
+/// Arming a large tree takes a while, so it must not happen on the thread that runs the other tasks.
 async fn watch(path: PathBuf) -> Result<everwatch::Feed, everwatch::Error> {
     match tokio::task::spawn_blocking(move || everwatch::watch(path)).await {
         Ok(feed) => feed,

@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(inbox.path().join("letter"), "Dear reader")?;
     fs::rename(inbox.path().join("letter"), archive.path().join("letter-1"))?;
 
-    // What was done before this returns is in the feed.
+    // Every change before this call is in the feed when it returns.
     watcher.sync()?;
     while let Some(event) = feed.try_next()? {
         match event.change() {

@@ -1,4 +1,4 @@
-//! The one error of this crate.
+//! The error of this crate: what failed, with which path, and what to do about it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,15 +7,15 @@ use everwatch_core::fault::{Fault, FaultKind};
 #[cfg(feature = "globs")]
 use everwatch_core::ignore::BadGlob;
 
-/// What went wrong, for a program to decide on.
+/// The kind of an [`Error`], for a program to decide on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// There is nothing at the path.
     NotFound,
-    /// The path may not be read.
+    /// Permissions forbid reading the path.
     Denied,
-    /// The path is neither a directory nor something in one.
+    /// The path does not lead to a directory or a file.
     BadPath,
     /// An option has a value that makes no sense.
     BadOption,
@@ -27,16 +27,23 @@ pub enum ErrorKind {
     UnknownRoot,
     /// The watcher is closed.
     Closed,
-    /// Anything else the operating system may say.
+    /// An error of the operating system that is none of the others: see [`Error::os_code`].
     Other,
 }
 
 /// `ELOOP` of Linux.
 const TOO_MANY_LINKS: i32 = 40;
 
-/// An error: what was being done, to which path, and what the operating system said.
+/// An error: the operation that failed, its path, and the answer of the operating system.
 ///
-/// The message is one sentence that says what to do about it.
+/// The message is one sentence, and says what to do about it:
+///
+/// ```
+/// let error = everwatch::watch("/no/such/directory").unwrap_err();
+/// assert_eq!(error.kind(), everwatch::ErrorKind::NotFound);
+/// assert_eq!(error.operation(), "watch");
+/// println!("{error}"); // cannot watch /no/such/directory: there is no such file …; create it first, …
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -79,6 +86,7 @@ impl Error {
         self
     }
 
+    /// The error of a call of the kernel.
     pub(crate) fn from_fault(fault: Fault, operation: &'static str) -> Error {
         let kind = match fault.kind {
             FaultKind::NotFound => ErrorKind::NotFound,
@@ -110,17 +118,17 @@ impl Error {
         error
     }
 
-    /// What went wrong.
+    /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// The path it went wrong with, if there is one.
+    /// The path of the operation, if it has one.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
 
-    /// What was being done, such as `watch`.
+    /// The operation that failed, as a verb phrase such as `watch`.
     pub fn operation(&self) -> &str {
         self.operation
     }
@@ -130,6 +138,7 @@ impl Error {
         self.code
     }
 
+    /// The advice at the end of the message; empty if there is none.
     fn remedy(&self) -> &'static str {
         match self.kind {
             ErrorKind::NotFound => "create it first, or check the spelling",

@@ -233,6 +233,7 @@ impl Feed {
         Ok(self.taken.pop_front())
     }
 
+    /// The next event, for which this blocks as long as `patience` says.
     fn next_by(&mut self, patience: Patience) -> Result<Option<Event>, Error> {
         if let Some(event) = self.next_taken()? {
             return Ok(Some(event));
@@ -277,6 +278,7 @@ impl Feed {
         EventStream(self)
     }
 
+    /// The next event, or a registration of the task's waker.
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<Event>> {
         match self.next_taken() {
             Ok(None) => {}

@@ -173,6 +173,7 @@ impl Handover {
         self.take_from(&mut self.lock(), buffer)
     }
 
+    /// Takes from the locked queue, and lowers the signal if there is nothing.
     fn take_from(&self, queue: &mut Queue, buffer: &mut VecDeque<Event>) -> Taken {
         if queue.end == End::Closed {
             return Taken::Closed;

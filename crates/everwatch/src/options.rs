@@ -1,4 +1,4 @@
-//! The options of a watcher, and what the parts below it take of them.
+//! The options of a watcher, and the part of them that each layer below takes.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +12,8 @@ pub use everwatch_backends::{Backend, CompletionModel};
 use crate::error::Error;
 use crate::platform;
 
-/// Options of a [`Watcher`](crate::Watcher). The default watches whole trees and hides nothing.
+/// Options of a [`Watcher`](crate::Watcher). The default watches whole trees, hides nothing and delivers at
+/// once.
 ///
 /// ```
 /// use std::time::Duration;
@@ -62,7 +63,7 @@ impl Options {
         Options::default()
     }
 
-    /// Which mechanism to use. Default: [`Backend::Auto`].
+    /// The mechanism of the operating system. Default: [`Backend::Auto`].
     #[must_use]
     pub fn backend(mut self, backend: Backend) -> Options {
         self.backend = backend;
@@ -76,25 +77,25 @@ impl Options {
         self
     }
 
-    /// The program that [`CompletionModel::Isolated`] reads directories in: the `everwatch` command, or
-    /// any that does what that does when it is started as `PROGRAM isolated-reads`. Default: `everwatch`
-    /// on the search path.
+    /// The worker program of [`CompletionModel::Isolated`]: the `everwatch` command, or a program that calls
+    /// `everwatch::serve_isolated_reads` when it is started as `PROGRAM isolated-reads`. A name without a
+    /// directory is looked for on the search path. Default: `everwatch`.
     #[must_use]
     pub fn worker(mut self, program: impl Into<PathBuf>) -> Options {
         self.worker = program.into();
         self
     }
 
-    /// Whether to watch all below a root, or only its own entries. Default: true.
+    /// Whether to watch everything below a root, or only its own entries. Default: true.
     #[must_use]
     pub fn recursive(mut self, recursive: bool) -> Options {
         self.recursive = recursive;
         self
     }
 
-    /// Hides what the glob matches, with the rules of `gitignore(5)`, relative to the root. What is
-    /// hidden costs no watch. May be given several times; the last that matches decides. Needs the feature
-    /// `globs`.
+    /// Hides the entries that the glob matches, by the rules of `gitignore(5)`, relative to the root. Hidden
+    /// entries cost no watch. Several globs can be given; the last one that matches decides. A glob that
+    /// makes no sense is an error of [`Options::build`]. Needs the feature `globs`.
     #[cfg(feature = "globs")]
     #[must_use]
     pub fn ignore(mut self, glob: impl Into<String>) -> Options {
@@ -102,10 +103,10 @@ impl Options {
         self
     }
 
-    /// Whether to hide what git ignores: by the `.gitignore` files in the tree and above it in the
-    /// same repository, and its `info/exclude`; and `.git` itself. Rules that change take effect at
-    /// once; above a root that is polled, within a poll interval. Which repository a root lies in is
-    /// decided when it is added. Default: false. Needs the feature `globs`.
+    /// Whether to hide the entries that git ignores: by the `.gitignore` files in the tree and above it in
+    /// the same repository, and by its `info/exclude`; and `.git` itself. Changed rules take effect at once,
+    /// or within a poll interval above a root that is polled. The repository of a root is determined when the
+    /// root is added. Default: false. Needs the feature `globs`.
     #[cfg(feature = "globs")]
     #[must_use]
     pub fn gitignore(mut self, gitignore: bool) -> Options {
@@ -116,24 +117,25 @@ impl Options {
         self
     }
 
-    /// How often to list what cannot be watched. Listing never takes more than a tenth of the time,
-    /// so on large trees it is less often. Default: one second.
+    /// The time between two listings of a part that cannot be watched. Listing takes at most a tenth of the
+    /// time, so large trees are listed less often. Default: one second.
     #[must_use]
     pub fn poll_interval(mut self, interval: Duration) -> Options {
         self.poll_interval = interval;
         self
     }
 
-    /// Delivers only when nothing has changed for `quiet`, and then the net effect: a file written
-    /// ten times was modified once, one that came and went was never there. Default: at once.
+    /// Debounces: delivers only when nothing has changed for `quiet`, and then the net effect. A file that
+    /// was written ten times was modified once; a file that came and went was never there. Default: deliver
+    /// at once.
     #[must_use]
     pub fn settle(mut self, quiet: Duration) -> Options {
         self.settle = Some(quiet);
         self
     }
 
-    /// How many events a feed holds for its consumer before it folds them into a difference.
-    /// Default: 32,768.
+    /// The number of events that a feed holds for its consumer before it folds them into a difference. 0 is
+    /// an error of [`Options::build`]. Default: 32,768.
     #[must_use]
     pub fn capacity(mut self, events: usize) -> Options {
         self.capacity = events;

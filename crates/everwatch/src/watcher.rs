@@ -59,7 +59,7 @@ pub struct Watcher {
     shared: Arc<Shared>,
     options: Options,
     backend: Backend,
-    /// A random number, which tells roots and cursors of different watchers apart.
+    /// A random number, by which roots and cursors of different watchers differ.
     instance: u64,
 }
 
@@ -101,6 +101,8 @@ impl Watcher {
         Options::new().build()
     }
 
+    /// Checks the options, makes the host on this thread, so that its errors are returned, and starts the
+    /// engine's thread.
     fn with_options(options: Options) -> Result<Watcher, Error> {
         if options.capacity == 0 {
             return Err(Error::new(ErrorKind::BadOption, "start a watcher")

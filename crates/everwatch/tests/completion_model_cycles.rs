@@ -1,6 +1,6 @@
-//! What watchers of each completion model hold, and that they hold nothing when they are closed.
+//! The resources of watchers under each completion model, and that closed ones hold nothing.
 //!
-//! One test alone in its binary: it counts what the whole process holds. EVERWATCH_MODEL has it test one
+//! One test alone in its binary: it counts what the whole process holds. EVERWATCH_MODEL chooses one
 //! model; `isolated` is tested in this way only, because it starts processes, and EVERWATCH_WORKER is
 //! the command that they run.
 
@@ -19,7 +19,7 @@ use support::{capabilities, changes, eventually, synced, temp};
 /// Before anything is compared.
 const WARM_UP: usize = 250;
 
-/// After so many rounds it is said how it goes.
+/// The number of rounds between two lines of progress.
 const LEG: usize = 1_000;
 
 /// More with EVERWATCH_SOAK=1: the full count takes longer than a test should.

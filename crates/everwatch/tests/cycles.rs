@@ -1,4 +1,4 @@
-//! What is started and stopped again and again leaves nothing behind.
+//! Cycles of starting and stopping, which must leave nothing behind.
 //!
 //! One test alone in its binary: it counts what the whole process holds.
 

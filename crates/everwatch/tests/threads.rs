@@ -1,4 +1,4 @@
-//! How many threads a watcher takes.
+//! The number of threads of a watcher.
 //!
 //! One test alone in its binary: it counts the threads of the whole process.
 
@@ -59,5 +59,7 @@ fn five_hundred_roots_take_no_more_threads_than_one() {
     }
     assert_eq!(threads(), with_one);
     watcher.close();
-    eventually("as many threads as before", || threads() == without);
+    eventually("the number of threads is that from before", || {
+        threads() == without
+    });
 }

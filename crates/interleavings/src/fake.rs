@@ -34,7 +34,7 @@ const NOT_FOUND: Fault = Fault {
 #[derive(Debug, Default)]
 struct Contents {
     files: BTreeSet<Vec<u8>>,
-    /// Records that nobody has drained.
+    /// Records that have not been drained.
     queue: Vec<(Action, Vec<u8>)>,
     is_watched: bool,
     rang: bool,
@@ -70,6 +70,7 @@ impl Disk {
         self.change(Action::Removed, name);
     }
 
+    /// Changes the files, and queues a record if the directory is watched.
     fn change(&self, action: Action, name: &str) {
         let mut state = self.state.lock().expect("not poisoned");
         let name = name.as_bytes().to_vec();

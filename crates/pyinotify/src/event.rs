@@ -130,7 +130,7 @@ impl fmt::Display for Mask {
     }
 }
 
-/// Names a watch. Never used again in the process, by any manager.
+/// The number of a watch. No manager of the process reuses it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Wd(u64);
 

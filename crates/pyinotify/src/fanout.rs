@@ -120,6 +120,7 @@ impl Fanout<'_> {
         });
     }
 
+    /// Adds an event for each of the watches.
     fn add(&mut self, watches: Vec<Arc<Subscription>>, event: impl Fn(&Subscription) -> RawEvent) {
         for watch in watches {
             let event = event(&watch);

@@ -44,7 +44,7 @@
 //!   of the two.
 //! - [`IN_ISDIR`](Mask::IN_ISDIR) is set for directories, also when they are gone.
 //! - A watched path is a name. When it is gone, [`IN_DELETE_SELF`](Mask::IN_DELETE_SELF) is delivered;
-//!   when something has its name again, the watch goes on with that.
+//!   when a new entry has its name, the watch goes on with that.
 //!
 //! # From pyinotify
 //!

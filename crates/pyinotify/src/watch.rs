@@ -89,6 +89,7 @@ impl Watch {
         Ok(())
     }
 
+    /// The key of a path that must lie below the watched one.
     fn key_below(&self, path: &Path, operation: &'static str) -> Result<PathBuf, Error> {
         let key = path_key::key(&path_key::absolute(path, operation)?).into_owned();
         if key != self.subscription.key && key.starts_with(&self.subscription.key) {

@@ -1,4 +1,4 @@
-//! What watches cost. Alone in its process, because it counts threads and handles.
+//! The cost of watches. Alone in its process, because it counts threads and handles.
 
 #[path = "it/support.rs"]
 mod support;

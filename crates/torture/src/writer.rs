@@ -68,7 +68,7 @@ pub fn nothing_known() -> io::Error {
 }
 
 impl<'a> Writer<'a> {
-    /// A writer that remembers nothing. `number` tells writers of one workload apart.
+    /// A writer that remembers nothing. `number` distinguishes the writers of a workload.
     pub fn new(random: Random, names: Names, number: usize, roots: &'a [PathBuf]) -> Writer<'a> {
         Writer {
             random,

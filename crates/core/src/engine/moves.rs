@@ -188,6 +188,7 @@ impl<K: Kernel> Engine<K> {
                         // What came is another file, of which only the name is known.
                         let kind = self.world.mirror.kind(old);
                         self.world.mirror.identify(old, kind, None, None);
+                        self.world.mirror.reappear(old);
                         self.pending.doubt(&mut self.world.mirror, self.time, old);
                         self.world.modified(old, Cause::Notified);
                     }

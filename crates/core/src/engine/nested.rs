@@ -27,7 +27,7 @@ use crate::entry::{FileType, Identity};
 use crate::event::Cause;
 use crate::kernel::Kernel;
 use crate::mirror::NodeId;
-use crate::path::to_bytes;
+use crate::path::{to_bytes, to_path};
 use crate::time::Moment;
 
 /// What the tree of one root shows at the path of another.
@@ -186,7 +186,7 @@ impl<K: Kernel> Engine<K> {
         if !is_taken {
             return;
         }
-        for (root, top) in self.strays(id, &path) {
+        for (root, top) in self.strays(&path, &[id]) {
             match is_link {
                 true => self.check_root(root),
                 false => self.stray_gone(root, top),
@@ -359,22 +359,36 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         let path = self.world.path(id);
-        for (root, top) in self.strays(id, &path) {
+        for (root, top) in self.strays(&path, &[id]) {
             self.stray_gone(root, top);
         }
     }
 
-    /// The roots whose trees lie at or below a path and apart from the entry that has it, the innermost
-    /// first.
-    fn strays(&self, id: NodeId, path: &Path) -> Vec<(RootId, NodeId)> {
+    /// Reports the trees at and below a path as gone before an entry moves there from elsewhere: consumers
+    /// drop all that is there.
+    pub(super) fn clear_target(&mut self, id: NodeId, dir: NodeId, name: &[u8]) {
+        if self.roots.len() < 2 {
+            return;
+        }
+        let path = self.world.path(dir).join(to_path(name.to_vec()));
+        for (root, top) in self.strays(&path, &[id, dir]) {
+            self.stray_gone(root, top);
+        }
+    }
+
+    /// The roots whose trees lie at or below a path and apart from these entries, the innermost first.
+    fn strays(&self, path: &Path, entries: &[NodeId]) -> Vec<(RootId, NodeId)> {
+        let mirror = &self.world.mirror;
+        let are_apart = |top| {
+            let mut entries = entries.iter();
+            entries.all(|&id| !mirror.is_within(id, top) && !mirror.is_within(top, id))
+        };
         let mut strays: Vec<(usize, RootId, NodeId)> = self
             .roots
             .iter()
             .filter(|root| self.roots.is_below(root, path))
             .filter_map(|root| Some((root.dir.components().count(), root.id, root.node?)))
-            .filter(|&(_, _, top)| {
-                !self.world.mirror.is_within(id, top) && !self.world.mirror.is_within(top, id)
-            })
+            .filter(|&(_, _, top)| are_apart(top))
             .collect();
         strays.sort_unstable_by(|one, other| other.cmp(one));
         let strays = strays.into_iter();

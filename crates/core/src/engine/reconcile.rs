@@ -119,11 +119,13 @@ impl<K: Kernel> Engine<K> {
                     if self.world.mirror.inode(child) != seen.inode {
                         self.doubt_namesakes(dir, seen);
                     }
+                    let was_mistaken = self.world.mirror.kind(child) != seen.kind;
                     self.world
-                        .identify(child, seen.kind, seen.inode, birth, cause);
-                    if is_doubtful && seen.kind == FileType::File {
-                        // It may be another one than the one that was reported.
-                        self.world.modified(child, cause);
+                        .mirror
+                        .identify(child, seen.kind, seen.inode, birth);
+                    // It may be another one than the one that was reported.
+                    if was_mistaken || (is_doubtful && seen.kind == FileType::File) {
+                        self.report_modified(child, cause);
                     }
                 }
                 return;
@@ -150,7 +152,7 @@ impl<K: Kernel> Engine<K> {
                 self.world
                     .mirror
                     .identify(child, seen.kind, seen.inode, seen.birth.fold());
-                self.world.modified(child, cause);
+                self.report_modified(child, cause);
                 return;
             }
             self.remove(child, cause, Report::Removed);
@@ -302,6 +304,14 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
+    /// Reports that the content of an entry may have changed, unless it belongs to the beginning of a root:
+    /// consumers do not know it then.
+    fn report_modified(&mut self, id: NodeId, cause: Cause) {
+        if !self.roots.is_beginning(&self.world.mirror, id) {
+            self.world.modified(id, cause);
+        }
+    }
+
     /// Moves an entry that was found elsewhere. The place it leaves is looked at again.
     pub(super) fn infer_move(&mut self, id: NodeId, dir: NodeId, name: &[u8], cause: Cause) {
         if let Some(from) = self.world.mirror.parent(id) {
@@ -362,6 +372,7 @@ impl<K: Kernel> Engine<K> {
         if is_unreported {
             self.world.mirror.relocate(id, dir, name);
             if !unannounced && !self.roots.is_beginning(&self.world.mirror, id) {
+                self.yield_path(id);
                 for id in self.world.mirror.subtree(id) {
                     if !self.world.mirror.is_withheld(id) {
                         self.world.created(id, cause);
@@ -370,12 +381,12 @@ impl<K: Kernel> Engine<K> {
             }
         } else {
             self.clear_below(id);
+            self.clear_target(id, dir, name);
             let from = self.world.moving(id, cause);
             self.world.mirror.relocate(id, dir, name);
-            self.clear_below(id);
-            self.yield_path(id);
             let is_other = self.verify_moved(id, dir, name);
             self.world.moved(id, &from, cause);
+            self.yield_path(id);
             if is_other || was_passed_over {
                 self.world.modified(id, cause);
             }

@@ -243,12 +243,18 @@ impl<K: Kernel> Engine<K> {
         }
         let child = self.world.mirror.child(dir, name);
         let mirror = &self.world.mirror;
+        if action == Action::Created
+            && let Some(child) = child
+            && mirror.is_dir(child) == is_dir
+            && (mirror.has_vanished(child) || mirror.is_doubted(child))
+        {
+            // That one was about to go. What came may look like it: numbers are used again.
+            return self.on_moved_in(dir, name, is_dir);
+        }
         let does_not_fit = match (action, child) {
             // What was created is not what the mirror has.
             (Action::Created, Some(child)) => {
                 mirror.is_dir(child) != is_dir
-                    || mirror.has_vanished(child)
-                    || mirror.is_doubted(child)
                     || self.coverage.gaps.block_above(mirror, dir).is_some()
             }
             // What is gone was here before what the mirror has, which was seen early.

@@ -80,7 +80,7 @@ impl<K: Kernel> Engine<K> {
             let bytes = to_bytes(&path);
             // Its directory in the tree that is handed on, if that is there.
             let top = node.and_then(|top| self.world.mirror.find_below(top, below));
-            if let Some(node) = node.filter(|_| top.is_none()) {
+            if let Some(node) = node.filter(|_| top.is_none() && !root_is_single) {
                 self.drop_stand_in(node, below);
             }
             let names: Vec<Vec<u8>> = below.iter().map(|part| to_bytes(Path::new(part))).collect();
@@ -108,6 +108,8 @@ impl<K: Kernel> Engine<K> {
                 .roots
                 .iter()
                 .filter(|root| root.outer.is_none() && root.node.is_none())
+                // Of a root for one entry, consumers know that entry and not its directory.
+                .filter(|root| !self.roots.is_single(root))
                 .filter_map(|root| root.dir.strip_prefix(&dir).ok())
                 .map(Path::to_owned)
                 .collect();

@@ -10,7 +10,7 @@ use hashbrown::HashSet;
 use crate::delivery::fold::At;
 use crate::delivery::outlet::Outlets;
 pub(super) use crate::delivery::outlet::Report;
-use crate::entry::{BirthHash, FileType, InodeNumber};
+use crate::entry::FileType;
 use crate::event::Cause;
 use crate::mirror::path::path_of;
 use crate::mirror::{Mirror, NodeId};
@@ -46,23 +46,6 @@ impl World {
     /// Reports that an entry's metadata changed.
     pub(super) fn metadata(&mut self, id: NodeId, cause: Cause) {
         self.outlets.metadata(&mut self.mirror, id, cause);
-    }
-
-    /// Records what looking at an entry on disk showed, and reports it as modified if another kind
-    /// was reported before.
-    pub(super) fn identify(
-        &mut self,
-        id: NodeId,
-        kind: FileType,
-        inode: Option<InodeNumber>,
-        birth: Option<BirthHash>,
-        cause: Cause,
-    ) {
-        let was_mistaken = self.mirror.kind(id) != kind;
-        self.mirror.identify(id, kind, inode, birth);
-        if was_mistaken {
-            self.modified(id, cause);
-        }
     }
 
     /// Reports an entry, with the whole `subtree` below it, that is about to be removed.

@@ -198,6 +198,7 @@ impl<V: Default> Tree<V> {
                 let moved = self.detach(from);
                 self.remove(path);
                 self.attach(path, moved, file_type);
+                self.prune(from);
             }
         }
         Ok(())
@@ -253,13 +254,15 @@ impl<V> Tree<V> {
 
     /// Drops the entry at `path` and all below it: for a root that is no longer watched.
     pub fn remove(&mut self, path: impl AsRef<Path>) {
-        let mut dropped: Vec<usize> = self.detach(path.as_ref()).into_iter().collect();
+        let path = path.as_ref();
+        let mut dropped: Vec<usize> = self.detach(path).into_iter().collect();
         while let Some(id) = dropped.pop() {
             let node = std::mem::take(&mut self.nodes[id]);
             self.len -= usize::from(node.entry.is_some());
             dropped.extend(node.children.into_values());
             self.free.push(id);
         }
+        self.prune(path);
     }
 
     /// All entries in the order of their paths, so that everything below a directory follows it.
@@ -384,6 +387,19 @@ impl<V> Tree<V> {
             };
         }
         at
+    }
+
+    /// Drops the nodes above `path` that lead to nothing any more.
+    fn prune(&mut self, path: &Path) {
+        for above in path.ancestors().skip(1) {
+            match self.locate(above).node {
+                Some(id) if !self.nodes[id].is_known() => match self.detach(above) {
+                    Some(id) => self.free.push(id),
+                    None => return,
+                },
+                _ => return,
+            }
+        }
     }
 
     /// Takes the node at `path` from its parent and leaves all below it as it is.

@@ -246,3 +246,13 @@ fn a_deep_tree_is_cloned_compared_and_dropped() {
     tree.remove("/d");
     assert!(tree.is_empty() && copy.len() == depth);
 }
+
+#[test]
+fn a_path_that_leads_to_nothing_any_more_is_no_entry_below_a_file() {
+    for gone in [change(Removed, "/r/x/y", File), moved("/r/x/y", "/s", File)] {
+        let mut tree = Tree::from_snapshot([("/r", Dir), ("/r/x/y", File)]);
+        tree.apply(&gone).expect("it fits");
+        tree.apply(&change(Created, "/r", File)).expect("it fits");
+        assert_eq!(tree.get("/r").map(|entry| entry.file_type), Some(File));
+    }
+}

@@ -40,7 +40,7 @@ fn rules_of_the_same_repository_above_the_root_count() {
     );
 }
 
-/// A watched directory `repo/root` of a repository `repo`, and what its feed tells.
+/// A watched directory `repo/root` of a repository `repo`, and its feed.
 struct Repository {
     watcher: Watcher,
     feed: Feed,
@@ -63,7 +63,7 @@ impl Repository {
         write(&self.dir.path().join("repo"), name, text);
     }
 
-    fn told(&mut self) -> Vec<String> {
+    fn lines(&mut self) -> Vec<String> {
         let root = self.dir.path().join("repo/root");
         structure(&root, &synced(&self.watcher, &mut self.feed))
     }
@@ -73,7 +73,7 @@ impl Repository {
 fn rules_above_the_root_that_change_take_effect() {
     let mut repo = Repository::new(git());
     repo.write(".gitignore", "*.log\n");
-    assert_eq!(repo.told(), ["removed a.log"]);
+    assert_eq!(repo.lines(), ["removed a.log"]);
     let top = repo.dir.path().join("repo");
     // In one step: a file that is truncated first has no rules for a moment.
     let mut rules = fs::OpenOptions::new()
@@ -82,21 +82,21 @@ fn rules_above_the_root_that_change_take_effect() {
         .expect("opened");
     rules.write_all(b"a\n").expect("written");
     drop(rules);
-    assert_eq!(repo.told(), ["removed a"]);
+    assert_eq!(repo.lines(), ["removed a"]);
     fs::write(top.join("new"), "a\n").expect("a file");
     writers::rename(&top.join("new"), &top.join(".gitignore")).expect("replaced");
-    assert_eq!(repo.told(), ["created a.log"]);
+    assert_eq!(repo.lines(), ["created a.log"]);
     writers::remove_file(&top.join(".gitignore")).expect("removed");
-    assert_eq!(repo.told(), ["created a"]);
+    assert_eq!(repo.lines(), ["created a"]);
 }
 
 #[test]
 fn what_the_repository_excludes_takes_effect_when_it_changes() {
     let mut repo = Repository::new(git());
     repo.write(".git/info/exclude", "*.log\n");
-    assert_eq!(repo.told(), ["removed a.log"]);
+    assert_eq!(repo.lines(), ["removed a.log"]);
     repo.write(".gitignore", "!*.log\n");
-    assert_eq!(repo.told(), ["created a.log"]);
+    assert_eq!(repo.lines(), ["created a.log"]);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn rules_above_a_root_that_changed_while_it_was_gone_hold_when_it_is_back() {
     let mut repo = Repository::new(git());
     let top = repo.dir.path().join("repo");
     fs::rename(top.join("root"), top.join("away")).expect("moved away");
-    assert_eq!(repo.told(), ["removed /"]);
+    assert_eq!(repo.lines(), ["removed /"]);
     repo.write(".gitignore", "*.log\n");
     fs::rename(top.join("away"), top.join("root")).expect("moved back");
     let root = top.join("root");

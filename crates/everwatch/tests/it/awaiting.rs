@@ -97,7 +97,7 @@ fn spelled(thread: ThreadId) -> String {
 
 // requirement: S1.4
 #[test]
-fn whoever_awaits_a_feed_is_woken_on_one_thread_that_is_not_a_callers() {
+fn wakers_are_called_on_one_thread_that_is_not_a_callers() {
     let dir = temp();
     let (watcher, mut feed) = armed(dir.path());
     let wakings: Arc<Wakings> = Arc::default();

@@ -42,13 +42,13 @@ fn a_watcher_says_which_mechanism_it_chose_and_that_it_is_not_polling() {
     };
     assert_eq!(watcher.backend(), own);
     let coverage = watcher.coverage().expect("the coverage");
-    let told: Vec<_> = coverage.iter().map(|part| (part.state, part.gap)).collect();
-    assert_eq!(told, [(CoverageState::Live, None)]);
+    let parts: Vec<_> = coverage.iter().map(|part| (part.state, part.gap)).collect();
+    assert_eq!(parts, [(CoverageState::Live, None)]);
 }
 
 // requirement: S0.1
 #[test]
-fn what_is_polled_is_said_to_be_polled_with_the_reason() {
+fn polling_is_reported_with_its_reason() {
     let dir = temp();
     let watcher = Options::new()
         .backend(Backend::Poll)
@@ -61,11 +61,11 @@ fn what_is_polled_is_said_to_be_polled_with_the_reason() {
             if part.path == dir.path() && part.state == CoverageState::Polled && part.gap == Some(Gap::Chosen))
     });
     let coverage = watcher.coverage().expect("the coverage");
-    let told: Vec<_> = coverage.iter().map(|part| (part.state, part.gap)).collect();
-    assert_eq!(told, [(CoverageState::Polled, Some(Gap::Chosen))]);
+    let parts: Vec<_> = coverage.iter().map(|part| (part.state, part.gap)).collect();
+    assert_eq!(parts, [(CoverageState::Polled, Some(Gap::Chosen))]);
 }
 
-/// Whatever would change if somebody wrote: names, sizes, contents and times.
+/// Everything that a write would change: names, sizes, contents and times.
 fn fingerprint(root: &Path) -> BTreeMap<PathBuf, (u64, SystemTime, Vec<u8>)> {
     let mut seen = BTreeMap::new();
     let mut open = vec![root.to_owned()];

@@ -136,15 +136,15 @@ fn each_thread_finds_its_own_change_behind_its_own_barrier() {
 fn fingerprint(root: &Path) -> Vec<(PathBuf, Vec<i128>)> {
     let mut paths: Vec<PathBuf> = walk(root).iter().map(|(path, _)| path).collect();
     paths.push(root.to_owned());
-    let told = |path: PathBuf| {
+    let fingerprint = |path: PathBuf| {
         let metadata = fs::symlink_metadata(&path).expect("the entry is there");
-        (path, told_by(&metadata))
+        (path, values_of(&metadata))
     };
-    paths.into_iter().map(told).collect()
+    paths.into_iter().map(fingerprint).collect()
 }
 
 #[cfg(unix)]
-fn told_by(metadata: &fs::Metadata) -> Vec<i128> {
+fn values_of(metadata: &fs::Metadata) -> Vec<i128> {
     use std::os::unix::fs::MetadataExt;
     let numbers = [metadata.ino(), metadata.nlink()].map(i128::from);
     let times = [
@@ -157,15 +157,15 @@ fn told_by(metadata: &fs::Metadata) -> Vec<i128> {
 }
 
 #[cfg(windows)]
-fn told_by(metadata: &fs::Metadata) -> Vec<i128> {
+fn values_of(metadata: &fs::Metadata) -> Vec<i128> {
     use std::os::windows::fs::MetadataExt;
-    let told = [
+    let values = [
         metadata.file_size(),
         metadata.creation_time(),
         metadata.last_write_time(),
         u64::from(metadata.file_attributes()),
     ];
-    told.map(i128::from).into()
+    values.map(i128::from).into()
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn the_barrier_is_passed_while_others_never_stop_changing_the_tree() {
     let (watcher, mut feed) = armed(root);
     let (own, begin) = (root.to_owned(), Instant::now());
     let load = Load::new(2, move |writer, _| {
-        // The writers rest in the end, so that a barrier that waits for them fails this test.
+        // The writers rest at last, so that a barrier that waits for them fails this test.
         if begin.elapsed() < PATIENCE {
             let path = own.join(format!("busy{writer}"));
             writers::write(&path, "x").expect("a file");

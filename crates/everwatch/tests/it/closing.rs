@@ -17,8 +17,8 @@ use crate::support::{
     waiting, walk, writers,
 };
 
-/// `close` has to be back by then, whatever goes on. What goes on here is heavy, and where each call goes
-/// through one other process, that is busy; `models.rs` has the idle case.
+/// The time within which `close` must return, under a heavy load. Where each call goes through one other
+/// process, that process is busy; `completion_models` has the idle case.
 fn promptly() -> Duration {
     match capabilities::calls_are_slow() {
         true => Duration::from_secs(2),

@@ -22,12 +22,12 @@ fn prompt<T>(what: &str, work: impl FnOnce() -> T) -> T {
 
 // requirement: S0.6
 #[test]
-fn a_caller_that_blocks_after_watching_starves_nobody() {
+fn a_caller_that_blocks_after_watching_starves_no_reader() {
     let dir = temp();
     let watcher = Arc::new(Watcher::new().expect("a watcher"));
     let mut feed = watcher.feed().expect("a feed");
     let lock = Arc::new(Mutex::new(()));
-    let held = lock.lock().expect("nobody else has it");
+    let held = lock.lock().expect("no other thread has it");
     let (armed, is_armed) = mpsc::channel();
     let caller = {
         let (watcher, lock, path) = (
@@ -224,8 +224,8 @@ fn a_root_can_be_removed_and_made_again_as_soon_as_it_is_unwatched() {
         let (watcher, _feed) = armed(dir.path());
         let watched = watcher.watch(&root).expect("watched");
         watcher.unwatch(watched).expect("unwatched");
-        fs::remove_dir(&root).expect("nobody holds it");
-        fs::create_dir(&root).expect("nobody holds its name");
+        fs::remove_dir(&root).expect("no handle is open");
+        fs::create_dir(&root).expect("the name is free");
         watcher.close();
         fs::remove_dir(&root).unwrap_or_else(|error| panic!("round {round}: {error}"));
     }
@@ -239,9 +239,9 @@ fn a_root_can_be_renamed_and_removed_by_others() {
     fs::create_dir(&root).expect("a directory");
     let watcher = Watcher::new().expect("a watcher");
     watcher.watch(&root).expect("watched");
-    fs::rename(&root, &other).expect("nobody minds");
-    fs::rename(&other, &root).expect("nobody minds");
-    fs::remove_dir(&root).expect("nobody minds");
+    fs::rename(&root, &other).expect("the watcher does not prevent it");
+    fs::rename(&other, &root).expect("the watcher does not prevent it");
+    fs::remove_dir(&root).expect("the watcher does not prevent it");
 }
 
 // requirement: S1 bug 13

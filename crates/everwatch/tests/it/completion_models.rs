@@ -1,4 +1,4 @@
-//! What holds under each completion model.
+//! Each completion model: the promises that must hold under all of them.
 
 use std::fs;
 use std::future::Future;
@@ -19,9 +19,9 @@ use crate::support::{
 
 under_each_model! {
     // requirement: S0.2, S3.10 (linux)
-    closing_an_idle_watcher_is_prompt_from_any_thread_whatever_it_watches,
+    closing_an_idle_watcher_is_prompt_from_any_thread_with_any_roots,
     // requirement: S0.2, S3.10 (linux)
-    closing_from_inside_a_handler_is_prompt_whatever_is_watched,
+    closing_from_inside_a_handler_is_prompt_with_any_roots,
     // requirement: S0.4 (linux)
     nothing_is_written_into_the_tree_by_any_model,
     // requirement: S0.14 (linux)
@@ -33,7 +33,7 @@ under_each_model! {
     // requirement: S2.2, S2.6 (linux)
     eight_threads_close_during_traffic,
     // requirement: S3.1 (linux)
-    what_four_writers_do_is_told_exactly,
+    changes_of_four_writers_are_reported_exactly,
     // requirement: S3 bug 2 (linux)
     records_that_were_lost_are_made_up_for_and_the_feed_goes_on,
     // requirement: S3 bug 3 (linux)
@@ -81,7 +81,7 @@ fn of_all(model: CompletionModel, roots: &[PathBuf]) -> Watcher {
     watcher
 }
 
-fn closing_an_idle_watcher_is_prompt_from_any_thread_whatever_it_watches(model: CompletionModel) {
+fn closing_an_idle_watcher_is_prompt_from_any_thread_with_any_roots(model: CompletionModel) {
     let dir = temp();
     let roots = directories(dir.path(), most_roots(model));
     for count in [0, 1] {
@@ -115,7 +115,7 @@ impl Wake for Closer {
     }
 }
 
-fn closing_from_inside_a_handler_is_prompt_whatever_is_watched(model: CompletionModel) {
+fn closing_from_inside_a_handler_is_prompt_with_any_roots(model: CompletionModel) {
     let dir = temp();
     let roots = directories(dir.path(), most_roots(model));
     let mut files = (0..).map(|at| roots[0].join(format!("f{at}")));
@@ -249,12 +249,12 @@ fn a_directory_can_be_removed_and_made_again_after_unwatch_and_after_close(model
         let watcher = options(model).build().expect("a watcher");
         let root = watcher.watch(&path).expect("watched");
         watcher.unwatch(root).expect("unwatched");
-        fs::remove_dir(path.join("below")).expect("nobody holds it");
-        fs::remove_dir(&path).expect("nobody holds it");
-        fs::create_dir(&path).expect("nobody holds its name");
+        fs::remove_dir(path.join("below")).expect("no handle is open");
+        fs::remove_dir(&path).expect("no handle is open");
+        fs::create_dir(&path).expect("the name is free");
         watcher.watch(&path).expect("watched");
         watcher.close();
-        fs::remove_dir(&path).expect("nobody holds it");
+        fs::remove_dir(&path).expect("no handle is open");
     }
 }
 
@@ -286,7 +286,7 @@ fn eight_threads_close_during_traffic(model: CompletionModel) {
     drop(load);
 }
 
-fn what_four_writers_do_is_told_exactly(model: CompletionModel) {
+fn changes_of_four_writers_are_reported_exactly(model: CompletionModel) {
     let dir = temp();
     let root = dir.path();
     let (watcher, mut feed) = watching(model, root);

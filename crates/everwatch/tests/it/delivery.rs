@@ -31,23 +31,23 @@ fn a_file_created_on_the_line_behind_watch_is_reported_every_time() {
 
 // requirement: S1.3
 #[test]
-fn that_a_root_is_live_is_told_once_however_often_the_read_is_armed_again() {
+fn a_root_is_reported_as_live_once_although_its_read_is_armed_again_and_again() {
     let dir = temp();
     let watcher = Watcher::new().expect("a watcher");
     let mut feed = watcher.feed().expect("a feed");
     watcher.watch(dir.path()).expect("watched");
-    let mut told = 0;
+    let mut count = 0;
     for round in 0..200 {
         fs::write(dir.path().join(format!("f{round}")), "x").expect("a file");
         let events = synced(&watcher, &mut feed);
-        told += events
+        count += events
             .iter()
             .filter(
                 |event| matches!(event, Event::Coverage(part) if part.state == CoverageState::Live),
             )
             .count();
     }
-    assert!(told <= 1, "told {told} times");
+    assert!(count <= 1, "{count} times");
     let coverage = watcher.coverage().expect("the coverage");
     let states: Vec<CoverageState> = coverage.iter().map(|part| part.state).collect();
     assert_eq!(states, [CoverageState::Live]);

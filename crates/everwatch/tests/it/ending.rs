@@ -125,7 +125,7 @@ fn what_was_queued_is_not_delivered_after_close() {
 
 // requirement: S2.6
 #[test]
-fn whoever_waits_sees_that_the_watcher_was_closed_by_another_thread() {
+fn a_waiting_reader_sees_that_another_thread_closed_the_watcher() {
     let dir = temp();
     let (watcher, mut feed) = armed(dir.path());
     let (begun, has_begun) = mpsc::channel();

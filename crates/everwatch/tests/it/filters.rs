@@ -1,4 +1,4 @@
-//! What is hidden is not there: no entry, no watch, no listing. Rules are git's, and may change.
+//! Hidden entries: they have no entry, no watch and no listing. The rules are git's, and can change.
 
 use std::collections::BTreeSet;
 use std::fs;

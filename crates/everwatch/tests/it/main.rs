@@ -17,6 +17,8 @@ mod delivery;
 mod ending;
 #[cfg(feature = "globs")]
 mod filters;
+#[cfg(unix)]
+mod mounts;
 mod moves;
 mod names;
 #[cfg(unix)]

@@ -447,8 +447,8 @@ fn names_used_again_by_directories_in_quick_succession_are_not_mixed_up() {
             "attempt {attempt}: {wrong:#?}\n{:#?}",
             lines(root, &events)
         );
-        let told = lines(root, &events);
-        assert_eq!(replica.misfits, [""; 0], "attempt {attempt}: {told:#?}");
+        let seen = lines(root, &events);
+        assert_eq!(replica.misfits, [""; 0], "attempt {attempt}: {seen:#?}");
     }
 }
 
@@ -477,7 +477,7 @@ fn a_directory_moved_into_one_that_was_just_made_keeps_its_contents() {
         let moves = changes(&events)
             .filter(|c| matches!(c.kind, ChangeKind::Moved { .. }))
             .count();
-        // Where numbers do not tell, what arrives before its new directory is watched is created.
+        // Without reliable numbers, an entry that arrives before its new directory is watched is created.
         let least = usize::from(capabilities::knows_entries_by_number());
         assert!(
             (least..=1).contains(&moves),
@@ -513,14 +513,14 @@ fn a_directory_made_right_after_a_file_of_its_name_was_removed_is_created_once()
         writers::write(&path, "x").expect("a file");
         writers::remove_file(&path).expect("removed");
         writers::create_dir(&path).expect("a directory");
-        let told = scene.structure();
+        let seen = scene.structure();
         let created = format!("created {name}/");
-        let times = told.iter().filter(|line| **line == created).count();
-        // Where numbers do not tell, one directory may look like the other.
-        let is_same = told.is_empty() && !capabilities::knows_entries_by_number();
+        let times = seen.iter().filter(|line| **line == created).count();
+        // Without reliable numbers, one directory may look like the other.
+        let is_same = seen.is_empty() && !capabilities::knows_entries_by_number();
         assert!(
-            is_same || (times, told.last()) == (1, Some(&created)),
-            "round {round}: {told:?}"
+            is_same || (times, seen.last()) == (1, Some(&created)),
+            "round {round}: {seen:?}"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Names are data: whatever the file system takes as a name is reported as it is.
+//! Names are data: a name that the file system accepts is reported as it is.
 
 use std::ffi::OsString;
 use std::fs;
@@ -81,8 +81,8 @@ fn kinds(events: &[Event]) -> Vec<(ChangeKind, PathBuf)> {
         .collect()
 }
 
-/// What is told so far, if what is gone by the time its record is read is not told.
-fn told_in_time(watcher: &Watcher, feed: &mut Feed) -> Vec<Event> {
+/// The events so far, where an entry that is gone by the time its record is read is not reported.
+fn synced_step_by_step(watcher: &Watcher, feed: &mut Feed) -> Vec<Event> {
     match capabilities::reports_entries_gone_when_read() {
         true => Vec::new(),
         false => synced(watcher, feed),
@@ -125,12 +125,12 @@ fn odd_names_of_files_are_reported_as_they_are() {
     for name in odd_names() {
         let path = dir.path().join(&name);
         fs::write(&path, "x").expect("a file");
-        let mut seen = told_in_time(&watcher, &mut feed);
+        let mut seen = synced_step_by_step(&watcher, &mut feed);
         let moved = dir.path().join("moved");
         writers::rename(&path, &moved).expect("moved");
-        seen.extend(told_in_time(&watcher, &mut feed));
+        seen.extend(synced_step_by_step(&watcher, &mut feed));
         writers::rename(&moved, &path).expect("moved back");
-        seen.extend(told_in_time(&watcher, &mut feed));
+        seen.extend(synced_step_by_step(&watcher, &mut feed));
         writers::remove_file(&path).expect("removed");
         seen.extend(synced(&watcher, &mut feed));
         let expected = [
@@ -190,8 +190,8 @@ fn a_tree_of_two_hundred_levels_is_watched_and_moved() {
         if is_there_before {
             watcher.watch(dir.path()).expect("watched");
         }
-        let told = kinds(&synced(&watcher, &mut feed));
-        assert_eq!(told.len(), if is_there_before { 0 } else { 200 });
+        let seen = kinds(&synced(&watcher, &mut feed));
+        assert_eq!(seen.len(), if is_there_before { 0 } else { 200 });
         fs::write(path.join("f"), "").expect("a file");
         let seen = kinds(&synced(&watcher, &mut feed));
         assert_eq!(seen, [(ChangeKind::Created, path.join("f"))]);
@@ -227,9 +227,9 @@ fn hard_links_are_entries_of_their_own() {
     let (watcher, mut feed) = armed(dir.path());
     fs::hard_link(dir.path().join("a"), dir.path().join("d/b")).expect("a link");
     fs::hard_link(dir.path().join("a"), dir.path().join("c")).expect("a link");
-    let mut seen = told_in_time(&watcher, &mut feed);
+    let mut seen = synced_step_by_step(&watcher, &mut feed);
     writers::remove_file(&dir.path().join("a")).expect("removed");
-    seen.extend(told_in_time(&watcher, &mut feed));
+    seen.extend(synced_step_by_step(&watcher, &mut feed));
     fs::rename(dir.path().join("c"), dir.path().join("d/e")).expect("moved");
     seen.extend(synced(&watcher, &mut feed));
     assert_lines(

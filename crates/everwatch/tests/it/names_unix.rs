@@ -1,4 +1,4 @@
-//! What is a name, or an entry, on Unix alone.
+//! Names and entries that exist on Unix only.
 
 use std::fs;
 use std::os::fd::OwnedFd;

@@ -22,9 +22,9 @@ fn is_live(event: &Event, root: &Path) -> bool {
         if subtree.path == root && subtree.state == CoverageState::Live)
 }
 
-/// Asserts that these lines were told of roots that overlap, in this order where there is one.
+/// Asserts that the lines of overlapping roots are the expected ones, in this order where there is one.
 #[track_caller]
-fn assert_told_of_roots(mut seen: Vec<String>, expected: &[&str]) {
+fn assert_lines_of_roots(mut seen: Vec<String>, expected: &[&str]) {
     let mut expected = expected.to_vec();
     if !capabilities::orders_records_of_different_roots() {
         seen.sort();
@@ -52,7 +52,7 @@ fn a_root_inside_another_is_reported_once_whichever_came_first() {
         fs::write(inner.join("deep/f"), "x").expect("a file");
         fs::write(dir.path().join("a/g"), "").expect("a file");
         let seen = structure(dir.path(), &synced(&watcher, &mut feed));
-        assert_told_of_roots(seen, &["created a/inner/deep/f", "created a/g"]);
+        assert_lines_of_roots(seen, &["created a/inner/deep/f", "created a/g"]);
         fs::rename(&inner, dir.path().join("moved")).expect("moved");
         fs::write(dir.path().join("moved/deep/h"), "").expect("a file");
         let seen = structure(dir.path(), &synced(&watcher, &mut feed));
@@ -108,15 +108,15 @@ fn unwatching_one_of_two_overlapping_roots_changes_nothing_for_the_other() {
         watcher
             .unwatch(if keep_inner { outer_root } else { inner_root })
             .expect("unwatched");
-        let mut told = synced(&watcher, &mut feed);
+        let mut seen = synced(&watcher, &mut feed);
         if !capabilities::is_sure_of_what_was_just_written() {
-            told.retain(|event| {
+            seen.retain(|event| {
                 !event
                     .change()
                     .is_some_and(|change| change.kind == ChangeKind::Modified)
             });
         }
-        assert_eq!(told, [], "the tree did not change");
+        assert_eq!(seen, [], "the tree did not change");
         fs::write(inner.join("deep/f"), "").expect("a file");
         fs::write(dir.path().join("a/g"), "").expect("a file");
         let seen = structure(dir.path(), &synced(&watcher, &mut feed));
@@ -125,7 +125,7 @@ fn unwatching_one_of_two_overlapping_roots_changes_nothing_for_the_other() {
         } else {
             &["created a/inner/deep/f", "created a/g"]
         };
-        assert_told_of_roots(seen, expected);
+        assert_lines_of_roots(seen, expected);
     }
 }
 

@@ -148,8 +148,8 @@ fn spellings_of_one_directory_are_watched_once_until_all_are_removed() {
     let mut roots = Vec::new();
     for spelling in &spellings {
         let root = watcher.watch(spelling).expect("watched");
-        let told = watcher.root_path(root).expect("it is watched");
-        assert_eq!(told, dir.path(), "{}", spelling.display());
+        let path = watcher.root_path(root).expect("it is watched");
+        assert_eq!(path, dir.path(), "{}", spelling.display());
         roots.push(root);
     }
     waiting(&mut feed);
@@ -165,7 +165,7 @@ fn spellings_of_one_directory_are_watched_once_until_all_are_removed() {
 }
 
 // requirement: S3 bug 7 (wine)
-/// On Windows names that differ in case are one name: two roots of one directory, each told by its own
+/// On Windows names that differ in case are one name: two roots of one directory, each reported in its own
 /// spelling.
 #[test]
 #[cfg(windows)]

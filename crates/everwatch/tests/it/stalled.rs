@@ -240,7 +240,7 @@ fn quiet(root: &Path, time: Duration) -> (Watcher, Feed) {
 }
 
 #[test]
-fn what_settles_is_told_once_by_its_net_effect() {
+fn settled_changes_are_reported_once_by_their_net_effect() {
     let dir = temp();
     fs::write(dir.path().join("old"), "").expect("a file");
     let (_watcher, mut feed) = quiet(dir.path(), Duration::from_millis(200));
@@ -258,7 +258,7 @@ fn what_settles_is_told_once_by_its_net_effect() {
     let (waited, all) = (last_change.elapsed(), begin.elapsed());
     assert!(
         all >= Duration::from_millis(200),
-        "told after {all:?}, {waited:?} of quiet"
+        "delivered after {all:?}, {waited:?} of quiet"
     );
     let mut events = vec![first];
     events.extend(waiting(&mut feed));
@@ -272,7 +272,7 @@ fn what_settles_is_told_once_by_its_net_effect() {
 }
 
 #[test]
-fn nothing_is_told_while_changes_keep_coming() {
+fn nothing_is_delivered_while_changes_keep_coming() {
     let dir = temp();
     let (watcher, mut feed) = quiet(dir.path(), Duration::from_secs(3600));
     for at in 0..50 {

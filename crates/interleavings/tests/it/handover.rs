@@ -69,7 +69,7 @@ fn a_consumer_that_lags_rings_and_is_woken_by_what_the_engine_then_puts() {
 }
 
 #[test]
-fn closing_wakes_who_waits_and_leaves_nothing_to_take() {
+fn closing_wakes_the_waiting_consumer_and_leaves_nothing_to_take() {
     explore(|| {
         let handover = Arc::new(Handover::new(8));
         let waiter = {

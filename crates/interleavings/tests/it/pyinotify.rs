@@ -46,10 +46,10 @@ fn arming_stopping_and_failing_fire_started_and_stopped_once() {
             thread::spawn(move || watch.stop())
         };
         manager.stop();
-        let told = waiter.join().expect("it is woken");
+        let outcome = waiter.join().expect("it is woken");
         remover.join().expect("it returns");
-        assert_eq!(watch.started().get(), Some(told.clone()));
-        assert!(told.is_ok() || told.is_err_and(|why| why.kind() == ErrorKind::Closed));
+        assert_eq!(watch.started().get(), Some(outcome.clone()));
+        assert!(outcome.is_ok() || outcome.is_err_and(|why| why.kind() == ErrorKind::Closed));
         assert_eq!(watch.stopped().get(), Some(()));
         assert_eq!(manager.stopped().get(), Some(()));
     });
@@ -75,7 +75,7 @@ fn nothing_is_delivered_once_a_watch_was_removed() {
 
 // requirement: S1.14 (interleavings)
 #[test]
-fn nothing_is_delivered_once_the_manager_stopped_and_everybody_returns() {
+fn nothing_is_delivered_once_the_manager_stopped_and_all_callers_return() {
     explore(|| {
         let (disk, manager, _, is_over) = counting();
         add(&manager);

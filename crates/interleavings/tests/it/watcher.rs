@@ -138,7 +138,7 @@ fn what_happened_before_the_barrier_is_behind_it_on_each_thread() {
 }
 
 #[test]
-fn nothing_is_delivered_once_close_returned_and_everybody_returns() {
+fn nothing_is_delivered_once_close_returned_and_all_callers_return() {
     explore(|| {
         let (disk, watcher, mut feed) = armed(Options::new());
         let mut other = watcher.feed().expect("a feed");
@@ -345,14 +345,14 @@ fn a_task_whose_waker_closes_the_watcher_ends() {
         disk.create("b");
         // Whether the barrier was passed before the end is a matter of luck; that it returns is not.
         let _ = asker.join().expect("sync returns");
-        // The task may have found both files without waiting, and then nobody woke it.
+        // The task may have found both files without waiting, and then it was not woken.
         watcher.close();
         task.join().expect("the task ends");
     });
 }
 
 #[test]
-fn whoever_awaits_last_is_woken_if_a_future_is_dropped_while_it_waits() {
+fn the_last_waker_is_woken_if_a_future_is_dropped_while_it_waits() {
     explore(|| {
         let (disk, watcher, mut feed) = armed(Options::new());
         let (first, second) = (Sleeper::default(), Sleeper::default());

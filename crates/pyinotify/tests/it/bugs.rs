@@ -1,8 +1,8 @@
-//! What the originals of the pyinotify-shaped manager got wrong or left open, in the order in which
+//! Bugs of the originals of the pyinotify-shaped manager, and what they left open, in the order in which
 //! REQUIREMENTS (S1, "Wrong or left open") lists it, each with a test that would have caught it:
 //!
 //! 1. The full path is computed from `.`, and patched afterwards.
-//! 2. The source of a move is told by its last component only.
+//! 2. The source of a move is reported by its last component only.
 //! 3. A second half without a first one takes the cookie of the move before.
 //! 4. What `started` fires with is wrapped in a tuple.
 //! 5. The list of known directories grows with every event, mixes absolute with relative names, and
@@ -153,11 +153,11 @@ fn the_watched_directory_can_be_renamed_and_removed() {
     let scene = Scene::of(names(), true, &["d"], &["d/f"]);
     let other = scene.outside("other");
     fs::rename(&scene.root, &other).expect("renamed while watched");
-    eventually("it is told", || scene.log.len() == 1);
+    eventually("it is delivered", || scene.log.len() == 1);
     fs::rename(&other, &scene.root).expect("renamed back");
-    eventually("it is told", || scene.log.len() >= 2);
+    eventually("it is delivered", || scene.log.len() >= 2);
     fs::remove_dir_all(&scene.root).expect("removed while watched");
-    eventually("it is told", || {
+    eventually("it is delivered", || {
         let gone = |event: &RawEvent| event.mask.contains(Mask::IN_DELETE_SELF);
         scene.log.take().iter().any(|(_, event)| gone(event))
     });
@@ -229,7 +229,7 @@ fn walk(root: &Path) -> BTreeSet<PathBuf> {
 
 // requirement: S1 bug 8
 #[test]
-fn what_is_too_much_to_be_told_piece_by_piece_is_told_as_a_difference() {
+fn changes_beyond_the_capacity_are_reported_as_a_difference() {
     let dir = temp();
     let (gate, opened) = mpsc::channel::<()>();
     let (log, mut is_first) = (Log::default(), true);
@@ -388,18 +388,18 @@ fn numbers_are_not_given_twice_after_a_removal() {
         fs::write(dir.path().join("f"), "").expect("a file");
     }
     manager.sync().expect("the barrier is passed");
-    let mut told: Vec<_> = log
+    let mut paths: Vec<_> = log
         .take()
         .into_iter()
         .map(|(_, e)| (e.wd, e.path))
         .collect();
-    told.sort();
+    paths.sort();
     let watches = [&first[1], &first[2], &later[0], &later[1]];
     let expected: Vec<_> = watches
         .iter()
         .map(|w| (w.wd(), w.path().to_owned()))
         .collect();
-    assert_eq!(told, expected);
+    assert_eq!(paths, expected);
 }
 
 // requirement: S1 bug 15

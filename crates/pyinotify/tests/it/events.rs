@@ -37,7 +37,7 @@ fn events_come_on_one_thread_in_the_order_in_which_things_happened() {
 
 // requirement: S1.5
 #[test]
-fn a_handler_that_is_slow_loses_nothing_and_holds_nobody_up() {
+fn a_slow_handler_loses_nothing_and_holds_up_no_other_watch() {
     let dir = temp();
     let (gate, opened) = std::sync::mpsc::channel::<()>();
     let (log, mut is_first) = (Log::default(), true);
@@ -111,7 +111,7 @@ fn a_watch_that_is_not_recursive_reports_its_own_entries_only() {
     assert_eq!(lines, ["IN_CREATE c/", "IN_CREATE f", "IN_DELETE a/"]);
 }
 
-/// What is done, and what is told of it.
+/// An action, and the events of it.
 type Row = (&'static str, fn(&Scene), &'static [&'static str]);
 
 /// One operation of each kind.
@@ -348,7 +348,7 @@ fn an_event_about_the_watched_path_has_no_name() {
     }
     let scene = Scene::of(contents(), true, &[], &[]);
     fs::remove_dir(&scene.root).expect("removed");
-    eventually("it is told", || scene.log.len() > 0);
+    eventually("it is delivered", || scene.log.len() > 0);
     let (_, event) = scene.log.take().remove(0);
     assert_eq!(event.mask, Mask::IN_DELETE_SELF | Mask::IN_ISDIR);
     assert!(event.name.is_empty());

@@ -7,8 +7,8 @@ use everwatch_pyinotify::WatchManager;
 
 use crate::support::{Log, PATIENCE, Scene, contents, eventually, names, temp};
 
-/// Makes, renames and removes files below the directory `name`. What comes and goes before anybody
-/// looks at it need not be told, so it is told in between.
+/// Makes, renames and removes files below the directory `name`. An entry that comes and goes at
+/// once need not be reported, so there is a barrier in between.
 fn use_dir(scene: &Scene, name: &str) {
     let path = |file: &str| scene.path(name).join(file);
     let sync = || scene.manager.sync().expect("the barrier is passed");
@@ -258,10 +258,10 @@ fn what_is_still_queued_when_a_path_is_no_longer_ignored_stays_hidden() {
     fs::write(child.join("shown"), "").expect("a file");
     gate.send(()).expect("the handler waits");
     manager.sync().expect("the barrier is passed");
-    let told: Vec<_> = log
+    let names: Vec<_> = log
         .take()
         .into_iter()
         .map(|(_, event)| event.name)
         .collect();
-    assert_eq!(told, ["wait", "shown"]);
+    assert_eq!(names, ["wait", "shown"]);
 }

@@ -1,4 +1,4 @@
-//! Which watch is whose: numbers, paths, and what becomes of a path that is watched already.
+//! The manager: numbers, paths, and paths that are watched already.
 
 use std::collections::HashSet;
 use std::fs;
@@ -187,7 +187,7 @@ fn overlapping_watches_can_be_kept_apart() {
     manager.sync().expect("the barrier is passed");
     fs::remove_file(child.join("f")).expect("removed");
     manager.sync().expect("the barrier is passed");
-    let told: HashSet<_> = log
+    let seen: HashSet<_> = log
         .take()
         .into_iter()
         .map(|(_, e)| (e.wd, e.mask))
@@ -197,7 +197,7 @@ fn overlapping_watches_can_be_kept_apart() {
         (inner.wd(), Mask::IN_CREATE),
         (deletions.wd(), Mask::IN_DELETE),
     ];
-    assert_eq!(told, HashSet::from(expected));
+    assert_eq!(seen, HashSet::from(expected));
 }
 
 // requirement: S1.20
@@ -242,9 +242,9 @@ fn the_coverage_of_the_watched_paths_can_be_asked_for() {
         .add_watch(dir.path(), names(), true)
         .expect("watched");
     let coverage = manager.coverage().expect("the manager is open");
-    let told = coverage.iter().map(|part| (part.state, part.gap));
+    let seen = coverage.iter().map(|part| (part.state, part.gap));
     assert_eq!(
-        told.collect::<Vec<_>>(),
+        seen.collect::<Vec<_>>(),
         [(CoverageState::Polled, Some(Gap::Chosen))]
     );
     fs::write(dir.path().join("f"), "").expect("a file");
@@ -277,10 +277,10 @@ fn what_the_options_hide_is_hidden_from_all_watches() {
         fs::write(dir.path().join("a"), "").expect("a file");
     }
     manager.sync().expect("the barrier is passed");
-    let told: Vec<_> = log
+    let seen: Vec<_> = log
         .take()
         .into_iter()
         .map(|(_, event)| event.name)
         .collect();
-    assert_eq!(told, ["a", "a"]);
+    assert_eq!(seen, ["a", "a"]);
 }

@@ -127,13 +127,13 @@ fn a_move_across_two_watches_has_a_half_in_each() {
         let events: Vec<_> = log.take().into_iter().map(|(_, event)| event).collect();
         let wds = [&one, &two].map(|watch| watch.wd());
         if !identities_are_known() {
-            let mut told: Vec<_> = events.iter().map(|e| (e.mask, e.wd, e.cookie)).collect();
-            told.sort_by_key(|(mask, ..)| mask.bits());
+            let mut halves: Vec<_> = events.iter().map(|e| (e.mask, e.wd, e.cookie)).collect();
+            halves.sort_by_key(|(mask, ..)| mask.bits());
             let expected = [
                 (Mask::IN_CREATE, wds[to], 0),
                 (Mask::IN_DELETE, wds[from], 0),
             ];
-            assert_eq!(told, expected);
+            assert_eq!(halves, expected);
             fs::remove_file(dirs[to].path().join("b")).expect("removed");
             continue;
         }
@@ -148,7 +148,7 @@ fn a_move_across_two_watches_has_a_half_in_each() {
 
 // requirement: S1.11
 #[test]
-fn what_happens_in_a_moved_directory_is_told_by_its_new_path() {
+fn changes_in_a_moved_directory_have_its_new_path() {
     let scene = Scene::of(names(), true, &["a/b"], &["a/b/f"]);
     scene.rename("a", "z");
     scene.manager.sync().expect("the barrier is passed");

@@ -101,9 +101,12 @@ fn a_path_that_leads_through_a_file_is_an_error_of_opening() {
 #[test]
 fn the_failure_is_one_sentence_with_the_path() {
     let error = assert_failed(Path::new("no/such/path"), Mask::ALL_EVENTS);
-    let told = error.to_string();
-    assert!(told.starts_with("cannot watch"), "{told}");
-    assert!(told.contains("such") && told.contains("path"), "{told}");
+    let message = error.to_string();
+    assert!(message.starts_with("cannot watch"), "{message}");
+    assert!(
+        message.contains("such") && message.contains("path"),
+        "{message}"
+    );
     let io = std::io::Error::from(error);
     assert_eq!(io.kind(), std::io::ErrorKind::NotFound);
 }
@@ -124,7 +127,7 @@ fn a_path_that_failed_can_be_watched_once_it_is_there() {
 
 // requirement: S1.2 (linux)
 #[test]
-fn who_asks_for_a_path_that_is_being_started_gets_the_same_result() {
+fn asking_for_a_path_that_is_being_started_gives_the_same_result() {
     let dir = temp();
     for round in 0..50 {
         let (manager, _) = logging();
@@ -359,7 +362,7 @@ fn ignoring_what_is_not_below_the_watched_path_is_an_error() {
 
 // requirement: S1.19 (linux)
 #[test]
-fn a_watch_tells_what_it_watches_and_how() {
+fn a_watch_has_its_path_mask_and_depth() {
     let scene = Scene::of(contents(), false, &[], &[]);
     let watch = &scene.watch;
     assert_eq!(watch.path(), scene.root);
@@ -419,8 +422,9 @@ mod denied {
 
     // requirement: S1.2 (linux)
     #[test]
-    fn a_directory_that_may_not_be_opened_is_an_error_with_path_stage_and_code() {
-        let name = "start::denied::a_directory_that_may_not_be_opened_is_an_error_with_path_stage_and_code";
+    fn a_directory_that_cannot_be_opened_is_an_error_with_path_stage_and_code() {
+        let name =
+            "start::denied::a_directory_that_cannot_be_opened_is_an_error_with_path_stage_and_code";
         everwatch_testing::role::as_plain_user(name, || {
             use std::os::unix::fs::PermissionsExt;
             let dir = temp();

@@ -9,7 +9,7 @@ use crate::support::{Log, PATIENCE, Scene, eventually, load, logging, names, tem
 use everwatch::ErrorKind;
 use everwatch_pyinotify::{Mask, Overlap, Watch, WatchManager};
 
-/// A handler that stays in its first event until it is told to go on.
+/// A handler that stays in its first event until the gate opens.
 struct Held {
     manager: Arc<WatchManager>,
     log: Log,

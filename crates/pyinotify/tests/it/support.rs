@@ -161,7 +161,7 @@ impl Scene {
 }
 
 /// Events as short lines below `root`, with a slash behind directories: `IN_CREATE d/`,
-/// `IN_MOVED_TO a -> b`. How often a write is told is up to the system: repetitions of `IN_MODIFY` are
+/// `IN_MOVED_TO a -> b`. The system decides how often a write is reported: repetitions of `IN_MODIFY` are
 /// left out.
 pub(crate) fn lines(root: &Path, events: &[RawEvent]) -> Vec<String> {
     let mut lines: Vec<String> = events.iter().map(|event| line(root, event)).collect();

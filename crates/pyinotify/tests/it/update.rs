@@ -72,7 +72,7 @@ fn nothing_is_missed_or_doubled_while_a_writer_runs() {
         let (is_over, root) = (Arc::clone(&is_over), scene.root.clone());
         std::thread::spawn(move || {
             let mut count = 0;
-            // Every update lists the directory, so it must not grow for ever on a busy machine.
+            // Every update lists the directory, so it must not grow without end on a busy machine.
             while !is_over.load(Ordering::Relaxed) && count < 4_000 {
                 fs::write(root.join(count.to_string()), "").expect("a file");
                 fs::write(root.join("d").join(count.to_string()), "").expect("a file");

@@ -260,3 +260,39 @@ fn a_mount_is_found_where_it_is_after_a_directory_above_was_renamed() {
     scenario.rename("/w/in/a", "/w/in/e");
     scenario.sync();
 }
+
+#[test]
+fn a_file_with_the_number_and_the_name_of_one_that_a_listing_missed_is_new_content() {
+    let mut scenario = Scenario::without_births(3).watched();
+    scenario.create("/w/in/a");
+    scenario.sync();
+    for _ in 0..4 {
+        scenario.create("/w/in/b");
+        scenario.remove("/w/in/b");
+    }
+    scenario.remove("/w/in/a");
+    // Listed, and not decided yet.
+    scenario.step();
+    scenario.create("/w/in/a");
+    scenario.sync();
+}
+
+#[test]
+fn what_came_to_a_name_that_a_listing_missed_stays_though_nobody_can_look() {
+    let mut scenario = Scenario::new(3).watched();
+    scenario.mkdir("/w/in/d");
+    scenario.create("/w/in/d/a");
+    scenario.create("/w/out/b");
+    scenario.sync();
+    for _ in 0..4 {
+        scenario.create("/w/in/b");
+        scenario.remove("/w/in/b");
+    }
+    scenario.remove("/w/in/d/a");
+    scenario.step();
+    scenario.search("/w/in/d", false);
+    scenario.rename("/w/out/b", "/w/in/d/a");
+    scenario.sync();
+    scenario.search("/w/in/d", true);
+    scenario.sync();
+}

@@ -47,8 +47,8 @@ impl Scenario {
     }
 
     /// The same on a file system that keeps no birth times.
-    pub(crate) fn without_births() -> Scenario {
-        Scenario::over(Scenario::kernel(100, false))
+    pub(crate) fn without_births(room: usize) -> Scenario {
+        Scenario::over(Scenario::kernel(room, false))
     }
 
     /// The same with ignore files that are obeyed, and all of `/w/in` watched.

@@ -284,7 +284,7 @@ fn guards_that_ended_unheard_are_not_held() {
 
 #[test]
 fn a_root_in_a_directory_that_is_found_to_have_come_back_is_nested_in_it() {
-    let mut scenario = Scenario::without_births();
+    let mut scenario = Scenario::without_births(100);
     scenario.mkdir("/w/in/a");
     let mut scenario = scenario.watching();
     scenario.join("/w", true);
@@ -360,4 +360,37 @@ fn a_root_behind_a_directory_that_cannot_be_searched_is_found_once_it_can_be() {
     scenario.pass(2);
     assert_eq!(scenario.gap("/w/in/a"), None);
     scenario.sync();
+}
+
+#[test]
+fn what_stands_where_the_directory_of_a_single_entry_was_is_not_that_root() {
+    let mut scenario = Scenario::new(100);
+    scenario.mkdir("/w/in/a");
+    let mut scenario = scenario.watching();
+    scenario.join_single("/w/in/a", "b");
+    scenario.rmdir("/w/in/a");
+    scenario.rest();
+    scenario.create("/w/in/a");
+    let single = scenario.join_single("/w/in", "a");
+    scenario.sync();
+    scenario.leave(single, "/w/in");
+    let told = scenario.sync();
+    assert!(told.is_empty(), "{told:?}");
+}
+
+#[test]
+fn a_move_is_told_to_who_has_no_room_left_once_the_way_is_clear() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.rename("/w/in", "/w/x");
+    scenario.join("/w", false);
+    scenario.rename("/w/x", "/w/in");
+    let outlet = scenario.outlet.expect("a consumer");
+    // That the inner tree goes takes all the room there is.
+    scenario.engine.set_room(outlet, 1);
+    for _ in 0..4 {
+        scenario.step();
+    }
+    scenario.engine.set_room(outlet, usize::MAX);
+    scenario.engine.flush(outlet);
+    scenario.rest();
 }

@@ -235,16 +235,10 @@ impl<K: Stage> Schedule<K> {
             .inner_roots
             .extend(inner.map(|scope| to_path(scope.root_path())));
         for scope in self.armed.iter().filter(|scope| scope.only.is_none()) {
-            let is_known = match self.is_inner(scope) && !is_nested(self.seed) {
-                // It may be one of the entries; the caller who asked for it looks whether it is there.
-                true => disk
-                    .resolve(&scope.dir, false)
-                    .is_ok_and(|ino| disk.is_dir(ino)),
-                // It is not one of the entries, but known unless its coverage says that it is gone.
-                false => !coverage.iter().any(|subtree| {
-                    subtree.gap == Some(Gap::RootGone) && subtree.path == to_path(scope.dir.clone())
-                }),
-            };
+            // It is not one of the entries, but known unless its coverage says that it is gone.
+            let is_known = !coverage.iter().any(|subtree| {
+                subtree.gap == Some(Gap::RootGone) && subtree.path == to_path(scope.dir.clone())
+            });
             if is_known {
                 consumer
                     .tree

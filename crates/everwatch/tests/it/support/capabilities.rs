@@ -1,30 +1,30 @@
-//! What systems do differently, found out at run time. A test that needs to know asks here, by name,
-//! and still asserts what holds.
+//! Differences between systems, found out at run time. A test asks here by the name of a capability, and
+//! still asserts what holds without it.
 
 use everwatch_testing::system::is_wine;
 
-/// Whether a removal is told before what happened after it elsewhere. On Windows it may be the first
-/// half of a move to another directory, so it waits for the second for a moment.
+/// Whether a removal is reported before later changes elsewhere. On Windows a removal may be the first half
+/// of a move to another directory, so it waits a moment for the second.
 pub(crate) fn reports_removals_in_order() -> bool {
     cfg!(unix)
 }
 
-/// Whether an entry is told of that was gone again, or elsewhere, when its record was read. On Windows
-/// records do not say what kind of entry they are about, so it has to be looked at.
+/// Whether an entry is reported that was removed or moved before its record was read. On Windows records do
+/// not have the type of the entry, so the engine has to look at it.
 pub(crate) fn reports_entries_gone_when_read() -> bool {
     cfg!(unix)
 }
 
-/// Whether what is below a directory is known to be unchanged when the directory has moved. Wine loses
-/// sight of what is below, so it is compared, and files are told of as modified where nothing proves
+/// Whether the entries below a directory are known to be unchanged after the directory has moved. Wine
+/// loses sight of them, so they are compared, and files are reported as modified unless a comparison proves
 /// that they are not.
 pub(crate) fn follows_moved_directories() -> bool {
     !is_wine()
 }
 
-/// Whether no number of an entry is used for another one, as on NTFS. What inotify says makes up for it;
-/// under Wine nothing does. Then a move that is seen at one end only, or by two roots, is a removal and a
-/// creation, and an entry that is made again may look like the one that was removed.
+/// Whether numbers of entries are never reused, as on NTFS, or inotify makes up for it. Under Wine neither
+/// holds. Then a move that is seen at one end only, or by two roots, is a removal and a creation, and an
+/// entry that is made again can look like the one that was removed.
 pub(crate) fn knows_entries_by_number() -> bool {
     !is_wine()
 }
@@ -34,7 +34,7 @@ pub(crate) fn replaces_empty_directories() -> bool {
     !is_wine()
 }
 
-/// Whether opening a path below a file fails in another way than opening one that is missing.
+/// Whether opening a path below a file fails in another way than opening a missing one.
 pub(crate) fn distinguishes_files_above() -> bool {
     cfg!(unix)
 }
@@ -44,29 +44,28 @@ pub(crate) fn calls_are_slow() -> bool {
     is_wine()
 }
 
-/// Whether the name of a removed directory is free at once, or at least when it is said that it is
-/// removed. Under Wine it stays, and nobody is told, until whoever has it open closes it: a watched
-/// root is open.
+/// Whether the name of a removed directory is free as soon as its removal is reported. Under Wine the name
+/// stays, without a report, until the last handle is closed; the watcher has one to a root.
 pub(crate) fn frees_names_of_removed_directories() -> bool {
     !is_wine()
 }
 
-/// Whether a process is as small as before when hundreds of reads at once have ended. Under Wine each
-/// pending read has a room of the size of its buffer in the heap of the C library, of which it touches a
-/// page. That heap does not grow from one time to the next, but other pages of it are touched each time,
-/// and they stay. One read after the other leaves nothing.
+/// Whether a process is as small as before after hundreds of simultaneous reads have ended. Under Wine each
+/// pending read has a block of its buffer's size in the heap of the C library, of which it touches a page.
+/// That heap does not grow from one time to the next, but each time other pages of it are touched and stay.
+/// Reads one after the other leave nothing.
 pub(crate) fn gives_memory_of_many_reads_back() -> bool {
     !is_wine()
 }
 
-/// Whether changes below two roots are told in the order in which they were made. On Windows each root
+/// Whether changes below two roots are reported in the order in which they were made. On Windows each root
 /// has a read of its own.
 pub(crate) fn orders_records_of_different_roots() -> bool {
     cfg!(unix)
 }
 
-/// Whether a file that was written a moment before a directory is compared is known not to have been
-/// written since. On Windows a record may be that late.
+/// Whether a file that was written a moment before a comparison is known not to have been written since. On
+/// Windows a record may be that late.
 pub(crate) fn is_sure_of_what_was_just_written() -> bool {
     cfg!(unix)
 }

@@ -18,7 +18,7 @@ pub(crate) fn options(model: CompletionModel) -> Options {
     Options::new().completion(model)
 }
 
-/// As many roots as a watcher of this model is to take: `blocking` has a thread for each.
+/// The number of roots that a watcher of this model must take: `blocking` has a thread for each.
 pub(crate) fn most_roots(model: CompletionModel) -> usize {
     match model {
         CompletionModel::Blocking => 64,

@@ -1,6 +1,6 @@
-//! What this process holds: handles or descriptors, threads, and memory.
+//! The resources that this process holds: handles or descriptors, threads, and memory.
 //!
-//! The system is asked, so a test that compares these has to be alone in its process.
+//! They are those of the whole process, so a test that compares them has to be alone in it.
 
 /// Handles (of files, on Unix) and threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Whether this is no more than `before`.
+    /// Whether both are at most those of `before`.
     pub(crate) fn is_within(self, before: Held) -> bool {
         self.handles <= before.handles && self.threads <= before.threads
     }
@@ -45,7 +45,7 @@ mod system {
         let line = status
             .lines()
             .find(|line| line.starts_with("VmRSS:"))
-            .expect("VmRSS is told");
+            .expect("VmRSS is there");
         line.split_whitespace()
             .nth(1)
             .and_then(|number| number.parse().ok())
@@ -68,7 +68,7 @@ mod system {
 
     use super::Held;
 
-    /// So many values behind each other that are no handles end the list.
+    /// The list ends after this number of values in a row that are no handles.
     const GAP: usize = 1024;
 
     pub(super) fn held() -> Held {
@@ -98,7 +98,7 @@ mod system {
     }
 
     fn threads() -> usize {
-        // SAFETY: takes numbers, and returns a handle that nobody else has.
+        // SAFETY: takes numbers, and returns a new handle, which has no other owner.
         let list =
             unsafe { OwnedHandle::from_raw_handle(CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0)) };
         let mut entry = THREADENTRY32 {
