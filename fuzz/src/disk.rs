@@ -34,7 +34,7 @@ pub(crate) struct Node {
     pub(crate) watch: Option<i32>,
 }
 
-/// See the module head.
+/// A disk whose contents and answers are drawn from the bytes of the fuzzer.
 #[derive(Debug)]
 pub(crate) struct Disk<'a> {
     pub(crate) bytes: Bytes<'a>,

@@ -1,4 +1,4 @@
-//! What other processes do to the disk.
+//! Operations of other processes on the disk.
 
 use everwatch_core::entry::FileType;
 use everwatch_core::record::Action;

@@ -1,4 +1,4 @@
-//! What happened in a schedule, line by line. Kept only when a schedule is run again because it
+//! The trace of a schedule, line by line. Kept only when a schedule is run again because it
 //! failed: keeping it costs more than running the schedule.
 
 #[derive(Debug, Default)]

@@ -36,7 +36,7 @@ impl Temper {
     };
 }
 
-/// See the module head.
+/// A simulated system, the engine on it, its consumers, and the work of other processes.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) system: System,

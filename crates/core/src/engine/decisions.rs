@@ -183,14 +183,7 @@ impl<K: Kernel> Engine<K> {
         match (why, block) {
             // It is there, a record or a listing said so, and is tried again with the one above.
             (Unreachable::Above, Some(gap)) => {
-                self.announce(node);
-                self.coverage.set_gap(
-                    &mut self.world.mirror,
-                    &mut self.directories.kernel,
-                    &mut self.resyncs,
-                    node,
-                    gap,
-                );
+                self.announce_with_gap(node, gap);
             }
             (Unreachable::Above, None) => {
                 // The parent comes first; if it is unreachable itself, that is found out there.

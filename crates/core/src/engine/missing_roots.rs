@@ -184,6 +184,12 @@ impl<K: Kernel> Engine<K> {
         Some(node)
     }
 
+    /// Guards a root again and then checks it. A change between the two is seen by one of them.
+    pub(super) fn guard_and_check(&mut self, id: RootId) {
+        self.guard_root(id);
+        self.check_root(id);
+    }
+
     /// Looks for the roots for which it is time.
     pub(super) fn look_for_roots(&mut self) {
         let soon = self.time.now.saturating_add(self.time.pace.root);
@@ -195,11 +201,10 @@ impl<K: Kernel> Engine<K> {
             }
         }
         for (id, is_here) in due {
-            // What happens between the two is seen by one of them.
-            if is_here {
-                self.guard_root(id);
+            match is_here {
+                true => self.guard_and_check(id),
+                false => self.check_root(id),
             }
-            self.check_root(id);
         }
     }
 }

@@ -13,11 +13,11 @@
 //!
 //! - Directories are opened through their parent's handle and compared by identity. If the way
 //!   leads elsewhere the directory is put aside; only what is still astray when all records from
-//!   before that moment have been applied is gone for good (`adopt`, `aside`).
+//!   before that moment have been applied is gone for good (`scan`, `pending`).
 //! - A record that does not fit the mirror (a change of something unknown, a second half without
-//!   its first) makes the engine look at the name and reconcile the two (`apply`, `look`).
+//!   its first) makes the engine look at the name and reconcile the two (`records`, `reconcile`).
 //! - Lost records make the engine compare everything with the disk (`resync`). What one listing
-//!   misses goes only when no other listing has found it (`merge`, `aside`).
+//!   misses goes only when no other listing has found it (`scan`, `decisions`).
 //! - An entry that is found elsewhere by inference leaves a place that is looked at again.
 //!
 //! # How it runs

@@ -28,8 +28,7 @@ impl<K: Kernel> Engine<K> {
         }
         for root in self.roots.ids() {
             // That a guard has ended may have been lost as well.
-            self.guard_root(root);
-            self.check_root(root);
+            self.guard_and_check(root);
         }
     }
 

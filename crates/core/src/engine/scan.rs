@@ -85,15 +85,7 @@ impl<K: Kernel> Engine<K> {
         let kernel = &mut self.directories.kernel;
         let gap = self.coverage.gaps.of_volume(kernel, &dir, identity.device);
         if gap == Some(Gap::PseudoFileSystem) && self.is_mount_point(id, identity) {
-            self.announce(id);
-            self.coverage.set_gap(
-                &mut self.world.mirror,
-                &mut self.directories.kernel,
-                &mut self.resyncs,
-                id,
-                Gap::PseudoMount,
-            );
-            return;
+            return self.announce_with_gap(id, Gap::PseudoMount);
         }
         self.world.mirror.set_identity(id, identity);
         if self.world.mirror.inode(id).is_none() {
@@ -288,6 +280,18 @@ impl<K: Kernel> Engine<K> {
         false
     }
 
+    /// Reports a directory, and why it is not live.
+    pub(super) fn announce_with_gap(&mut self, id: NodeId, gap: Gap) {
+        self.announce(id);
+        self.coverage.set_gap(
+            &mut self.world.mirror,
+            &mut self.directories.kernel,
+            &mut self.resyncs,
+            id,
+            gap,
+        );
+    }
+
     /// Defers or reports that a directory could not be opened.
     fn cannot_open(&mut self, id: NodeId, error: OpenError) {
         match error {
@@ -315,14 +319,7 @@ impl<K: Kernel> Engine<K> {
                     if kind == FaultKind::Denied {
                         self.look_for_closed_mount(id);
                     }
-                    self.announce(id);
-                    self.coverage.set_gap(
-                        &mut self.world.mirror,
-                        &mut self.directories.kernel,
-                        &mut self.resyncs,
-                        id,
-                        kind.gap(),
-                    );
+                    self.announce_with_gap(id, kind.gap());
                 }
             },
         }

@@ -1,4 +1,4 @@
-//! What waits for a decision: facts that do not fit the mirror and may be explained by a later record.
+//! Undecided facts: those that do not fit the mirror and may be explained by a later record.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Which watch reports on what.
+//! The table of watches, and what each of them reports on.
 //!
 //! Nearly always one watch belongs to one directory of the mirror, so there is one for each
 //! directory, and that case is one small table. A directory that is visible under two names

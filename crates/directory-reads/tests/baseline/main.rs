@@ -1,4 +1,4 @@
-//! What starting and stopping leaves behind: no handle, no thread, no memory.
+//! Baseline of the process: starting and stopping leaves no handle, no thread and no memory behind.
 //!
 //! The counts are those of a process, so each test runs in a child of its own that runs nothing
 //! else. `EVERWATCH_SOAK=1` runs all 10,000 cycles instead of a few.

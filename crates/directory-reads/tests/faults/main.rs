@@ -1,4 +1,4 @@
-//! Which calls are made, in which order, and what becomes of it when they fail.
+//! Fault injection: the order of the calls, and the effect of each failure.
 //!
 //! Every test here holds a `Session` for all of its time, so they run one after another.
 #![cfg(windows)]

@@ -1,4 +1,4 @@
-//! What the `isolated` model is for: a worker that dies, hangs, lies or never was one.
+//! Failures of the worker of the `isolated` model: one that dies, hangs, lies or never was one.
 //!
 //! Every test that starts a worker holds a `Session` for all of its time, so that no other's worker
 //! is taken for its own.

@@ -1,4 +1,4 @@
-//! What this process has: handles, threads, private memory.
+//! A census of this process: handles, threads, private memory.
 
 use std::ptr::null_mut;
 

@@ -1,4 +1,4 @@
-//! Whether the system writes to memory that this process has given back: reads, writes and accepts that
+//! Canaries for memory that this process has given back and the system might still write to: reads, writes and accepts that
 //! are dropped while they are pending, and peers that come too late.
 #![cfg(windows)]
 

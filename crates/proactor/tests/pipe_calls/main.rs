@@ -1,4 +1,4 @@
-//! What the calls of pipes are given, and what becomes of it when they fail. The seam sees the whole
+//! Fault injection for pipes: the arguments of the calls, and the effect of each failure. The seam sees the whole
 //! process, so these tests have one of their own.
 #![cfg(windows)]
 

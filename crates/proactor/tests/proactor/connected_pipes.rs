@@ -1,4 +1,4 @@
-//! What goes over a pipe: its bounds, its end, and what waits for room.
+//! Data over a connected pipe: its bounds, its end, and writes that wait for room.
 
 use std::future::Future;
 use std::pin::pin;

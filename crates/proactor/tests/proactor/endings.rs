@@ -1,4 +1,4 @@
-//! How things end: the proactor, threads, and those who panic.
+//! Endings: of the proactor, of threads, and by panic.
 
 use std::future::Future;
 use std::os::windows::fs::OpenOptionsExt;

@@ -1,4 +1,4 @@
-//! What is documented of Windows, behaviour by behaviour, in a few calls each. The numbers in the names
+//! Scenarios of documented behaviour of Windows, in a few calls each. The numbers in the names
 //! are those of the requirements.
 
 use std::path::Path;

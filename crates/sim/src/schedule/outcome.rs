@@ -1,4 +1,4 @@
-//! What comes of a schedule.
+//! The outcome of a schedule.
 
 use std::fmt;
 

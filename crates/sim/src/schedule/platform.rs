@@ -1,4 +1,4 @@
-//! Which system a schedule simulates. It is a part of the schedule's number, so that one number is
+//! The system that a schedule simulates. It is a part of the schedule's number, so that one number is
 //! enough to run it again.
 
 use std::fmt;

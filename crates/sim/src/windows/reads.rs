@@ -1,4 +1,4 @@
-//! What the kernel keeps for each directory that is read, as `FsRtlNotify*` does it.
+//! The kernel's state of each directory that is read, as `FsRtlNotify*` does it.
 //!
 //! - Records are kept from the first read on, also while no read is pending. The buffer has the size
 //!   that the first read had, and so have depth and filter.
@@ -41,7 +41,7 @@ struct Read {
     _handle: Handle,
 }
 
-/// See the module head.
+/// All directories that are read, and the machine-wide limit of reads.
 #[derive(Debug)]
 pub(crate) struct Reads {
     reads: BTreeMap<u64, Read>,

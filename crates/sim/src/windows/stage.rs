@@ -1,4 +1,4 @@
-//! What schedules and scenarios ask of the machine.
+//! The machine as schedules and scenarios use it.
 
 use crate::windows::machine::Machine;
 use crate::world::{Stage, World};

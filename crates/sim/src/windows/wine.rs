@@ -31,7 +31,7 @@ struct Seen {
     name: Box<[u8]>,
 }
 
-/// See the module head.
+/// Wine's server: it turns records of inotify into notes of reads.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) reads: Reads,

@@ -1,4 +1,4 @@
-//! What is done how often.
+//! The mix of operations: how often each of them is done.
 
 /// What happens often in a schedule.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

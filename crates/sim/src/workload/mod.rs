@@ -1,4 +1,4 @@
-//! What other processes do: random system calls, alone and in the patterns of real programs.
+//! The work of other processes: random system calls, alone and in the patterns of real programs.
 //!
 //! Names come from a small alphabet, so that they collide all the time. A pattern (`rm -r`, an
 //! atomic save) is a script whose calls come one by one among those of others, by path, as a
