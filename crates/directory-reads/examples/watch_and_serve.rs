@@ -1,4 +1,4 @@
-//! Watches a directory and tells whoever connects to a pipe what happens in it, on one thread.
+//! Watches a directory and sends what happens in it to every client of a pipe, on one thread.
 //!
 //! `watch_and_serve DIRECTORY PIPE`, for example `watch_and_serve C:\data \\.\pipe\changes`. Whichever of the
 //! two futures is not ready is dropped in each round; neither a client nor a change is lost by that.

@@ -1,6 +1,6 @@
 //! Reads of any number of directories, under five completion models, and the total parser of their records.
 //!
-//! [`reads`] starts a [`Model`]; [`DirectoryReads::arm`] has a directory read; what happens in it comes
+//! [`reads`] starts a [`Model`]; [`DirectoryReads::arm`] starts to read a directory; what happens in it comes
 //! out of [`DirectoryReads::collect`] as bytes for [`records::changes`]. What can be lost is told as
 //! [`Completion::Lost`], what ends as [`Completion::Failed`], and nothing is ever left out silently.
 //!

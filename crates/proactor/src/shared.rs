@@ -12,7 +12,7 @@ use crate::timers::Timers;
 /// The key of packets that only end a poll.
 pub(crate) const WAKE_KEY: usize = 0;
 
-/// Where packets of a key go that belong to no operation of the table: to whoever issues operations beside
+/// Where packets of a key go that belong to no operation of the table: to the code that issues operations beside
 /// the loop with an `OVERLAPPED` of its own. At most one packet per key may be on its way: the next operation
 /// under the key is issued when the packet has arrived.
 pub trait Route: Send + Sync {

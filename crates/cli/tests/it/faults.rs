@@ -33,7 +33,7 @@ fn is_strace_usable(test: &str) -> bool {
         .output();
     let is_usable = run.is_ok_and(|output| output.status.success());
     if !is_usable {
-        eprintln!("SKIPPED {test}: strace is missing or may not trace here");
+        eprintln!("SKIPPED {test}: strace is missing or not permitted to trace here");
     }
     is_usable
 }

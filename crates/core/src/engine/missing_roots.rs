@@ -1,7 +1,7 @@
 //! Missing roots: whether the directory of a root is there, has gone, or is back.
 //!
 //! A root that is gone is looked for at short intervals. Apart from polling that is the only time an
-//! engine wakes by itself, and where a part of the path may not be watched (see `guards`).
+//! engine wakes by itself, and where a part of the path cannot be watched (see `guards`).
 
 use super::Engine;
 use super::nested::Lookup;

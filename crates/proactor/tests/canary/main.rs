@@ -19,7 +19,7 @@ use support::{Clean, at_once, pipe, pipe_name};
 #[global_allocator]
 static MEMORY: Quarantine = Quarantine::new();
 
-/// Has a future begin, and drops it.
+/// Starts a future and drops it.
 fn begin_and_drop(future: impl Future) {
     let mut future = Box::pin(future);
     let _ = future
@@ -27,7 +27,7 @@ fn begin_and_drop(future: impl Future) {
         .poll(&mut Context::from_waker(Waker::noop()));
 }
 
-/// Has a read begin, and drops it after its peer has written and before its packet was dequeued.
+/// Starts a read, and drops it after its peer has written and before its packet was dequeued.
 fn drop_with_bytes_in(ends: (&PipeStream, &PipeStream), room: usize) {
     let mut context = Context::from_waker(Waker::noop());
     let mut read = Box::pin(ends.0.read(Vec::with_capacity(room)));
