@@ -1,4 +1,4 @@
-//! The command line, and a run with all its rounds.
+//! The command line of the bench, and a run with all its rounds.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use everwatch_testing::scratch::Place;
 use crate::figures::Figures;
 use crate::report::Run;
 use crate::scenario::{Scenario, Stage};
-use crate::subject::{Intake, Name};
+use crate::subject::{self, Intake, Name};
 use crate::workload::Scale;
 use crate::{compare, machine, pipes, report, scenario, service, wine};
 
@@ -44,12 +44,12 @@ struct Arguments {
 #[derive(Subcommand, Debug)]
 enum Part {
     /// Everwatch and notify for Windows, under Wine: `cargo xtask bench wine` builds what this needs
-    Wine(wine::Arguments),
+    Wine(wine::WineArguments),
     /// Named pipes of Everwatch, tokio and compio, under Wine: `cargo xtask bench pipes` builds what
     /// this needs
-    Pipes(pipes::Arguments),
+    Pipes(pipes::PipesArguments),
     /// Two builds of Everwatch, this one and a base: `cargo xtask bench compare` builds both
-    Compare(compare::Arguments),
+    Compare(compare::CompareArguments),
     #[command(hide = true)]
     Subject {
         name: Name,
@@ -75,13 +75,14 @@ pub(crate) fn main() -> Result<()> {
         Some(Part::Pipes(arguments)) => pipes::run(&arguments),
         Some(Part::Compare(arguments)) => compare::run(&arguments),
         Some(Part::Subject { name, intake, root }) => service::serve(name, &root, intake),
-        Some(Part::Crawl { root }) => scenario::serve_crawl(&root, false),
-        Some(Part::CrawlAndLook { root }) => scenario::serve_crawl(&root, true),
+        Some(Part::Crawl { root }) => scenario::serve_crawl(&root, subject::crawl),
+        Some(Part::CrawlAndLook { root }) => scenario::serve_crawl(&root, subject::crawl_and_look),
         Some(Part::Cycles { name, count, root }) => scenario::serve_cycles(name, &root, count),
         None => run(&arguments),
     }
 }
 
+/// Runs the chosen scenarios, and writes the tables after each of them.
 fn run(arguments: &Arguments) -> Result<()> {
     let scale = Scale {
         quick: arguments.quick,
@@ -131,11 +132,11 @@ fn run(arguments: &Arguments) -> Result<()> {
                 .filter(|&name| scenario.takes(name))
                 .collect();
             for round in 0..scenario.rounds(rounds) {
-                // Nobody always follows the same neighbour's leavings.
+                // The order rotates, so that no subject always follows the same other one.
                 let order = turns.iter().cycle().skip(round as usize).take(turns.len());
                 for &name in order {
                     let title = scenario.title();
-                    // Whoever follows the run may have gone; the figures are wanted all the same.
+                    // Standard error may be closed; the run continues for its figures.
                     let _ = writeln!(
                         std::io::stderr(),
                         "{title} on {}, round {}: {}",
@@ -152,7 +153,7 @@ fn run(arguments: &Arguments) -> Result<()> {
                     };
                     machine::wait_for(&limits)?;
                     match stage.play(name, large, round) {
-                        // A daemon that gives up in one round has figures of the others.
+                        // A daemon that fails in one round has figures of the others.
                         Err(error) if name == Name::Watchman => {
                             let _ = writeln!(std::io::stderr(), "left out: {error}");
                         }
@@ -172,6 +173,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
+/// Those that were asked for, or all.
 fn chosen<T: Copy>(some: &[T], all: &[T]) -> Vec<T> {
     if some.is_empty() {
         all.to_vec()

@@ -23,7 +23,7 @@ use crate::workload::Scale;
 
 /// The command line of `compare`.
 #[derive(clap::Args, Debug)]
-pub(crate) struct Arguments {
+pub(crate) struct CompareArguments {
     /// The bench program of the base: `target/release/everwatch-bench` of another checkout.
     #[arg(long)]
     base: PathBuf,
@@ -56,6 +56,7 @@ const USUAL: [Scenario; 5] = [
 /// The metrics that are compared, where a scenario has them.
 const COMPARED: [Metric; 3] = [Metric::Wall, Metric::RunTime, Metric::Resident];
 
+/// The row of both builds in their figures.
 const ROW: Row = Row::Subject(Name::Everwatch);
 
 /// One of the two builds, and what was measured of it.
@@ -86,7 +87,7 @@ impl Ratios {
 }
 
 /// Runs the comparison and prints its table. An error names what is worse than the limit allows.
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+pub(crate) fn run(arguments: &CompareArguments) -> Result<()> {
     let place = Place::ALL
         .into_iter()
         .find(|place| place.name() == arguments.place)

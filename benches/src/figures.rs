@@ -1,11 +1,11 @@
-//! Figures as they come, and what is made of them: medians.
+//! Figures of a run: values of all rounds, and their medians.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::subject::Name;
 
-/// A thing that is measured; the order is that of the columns.
+/// A metric. Their order is that of the columns.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Metric {
     Wall,
@@ -31,6 +31,7 @@ pub(crate) enum Metric {
 }
 
 impl Metric {
+    /// The heading of its column.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Metric::Wall => "wall",
@@ -49,14 +50,14 @@ impl Metric {
             Metric::Entries => "entries",
             Metric::Missing => "missing",
             Metric::Ghosts => "ghosts",
-            Metric::Losses => "losses told",
+            Metric::Losses => "losses reported",
             Metric::Refused => "refused",
             Metric::LeftFiles => "files left",
             Metric::LeftThreads => "threads left",
         }
     }
 
-    /// A value as people read it. Times are seconds, sizes bytes.
+    /// A value for people. Times are in seconds, sizes in bytes.
     pub(crate) fn show(self, value: f64) -> String {
         match self {
             Metric::Wall
@@ -74,7 +75,7 @@ impl Metric {
     }
 }
 
-/// A time as people read it.
+/// A time for people.
 pub(crate) fn time(seconds: f64) -> String {
     match seconds {
         0.0 => "0".to_owned(),
@@ -86,7 +87,7 @@ pub(crate) fn time(seconds: f64) -> String {
     }
 }
 
-/// A whole number with its thousands apart.
+/// A whole number with separated thousands.
 pub(crate) fn count(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut text = String::new();
@@ -117,7 +118,7 @@ impl Row {
     }
 }
 
-/// Which scenario, and on which file system.
+/// The titles of a scenario and of a file system.
 pub(crate) type Table = (&'static str, &'static str);
 
 /// All figures of a run.
@@ -125,6 +126,7 @@ pub(crate) type Table = (&'static str, &'static str);
 pub(crate) struct Figures(BTreeMap<Table, BTreeMap<Row, BTreeMap<Metric, Vec<f64>>>>);
 
 impl Figures {
+    /// Adds the value of a round.
     pub(crate) fn add(&mut self, table: Table, row: Row, metric: Metric, value: f64) {
         let rows = self.0.entry(table).or_default();
         rows.entry(row)
@@ -134,10 +136,12 @@ impl Figures {
             .push(value);
     }
 
+    /// Adds the time of a round.
     pub(crate) fn add_time(&mut self, table: Table, row: Row, metric: Metric, time: Duration) {
         self.add(table, row, metric, time.as_secs_f64());
     }
 
+    /// The rows of a table.
     pub(crate) fn rows(&self, table: Table) -> Vec<Row> {
         self.0
             .get(&table)
@@ -147,7 +151,7 @@ impl Figures {
             .collect()
     }
 
-    /// What was measured of any row.
+    /// The metrics that any row of a table has.
     pub(crate) fn metrics(&self, table: Table) -> Vec<Metric> {
         let mut metrics: Vec<Metric> = self
             .0
@@ -170,6 +174,7 @@ impl Figures {
         values.map_or(&[], Vec::as_slice)
     }
 
+    /// The median of all rounds.
     pub(crate) fn median(&self, table: Table, row: Row, metric: Metric) -> Option<f64> {
         self.0
             .get(&table)?
@@ -178,7 +183,7 @@ impl Figures {
             .and_then(|values| middle(values))
     }
 
-    /// The most there was in any round.
+    /// The largest value of any round.
     pub(crate) fn worst(&self, table: Table, row: Row, metric: Metric) -> Option<f64> {
         self.0
             .get(&table)?
@@ -190,7 +195,7 @@ impl Figures {
     }
 }
 
-/// The median.
+/// The median, which lies between the middle two of an even number of values.
 pub(crate) fn middle(values: &[f64]) -> Option<f64> {
     let sorted = sorted(values);
     let upper = *sorted.get(sorted.len() / 2)?;
@@ -198,7 +203,7 @@ pub(crate) fn middle(values: &[f64]) -> Option<f64> {
     Some(f64::midpoint(lower, upper))
 }
 
-/// The value below which `share` of all values are.
+/// The smallest value that `share` of all values do not exceed.
 pub(crate) fn percentile(values: &[f64], share: f64) -> Option<f64> {
     let sorted = sorted(values);
     let last = sorted.len().checked_sub(1)?;

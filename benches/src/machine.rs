@@ -1,4 +1,4 @@
-//! What the figures were measured with: machine, kernel, versions, date.
+//! The machine that figures were measured on: processor, kernel, versions, date.
 
 use std::fs;
 use std::process::Command;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Result, ensure};
 use everwatch_testing::scratch::{Place, scratch};
 
-/// The lock file decides which versions were built.
+/// The lock file, which has the versions that were built.
 const LOCK: &str = include_str!("../../Cargo.lock");
 
 const LIMITS: [&str; 3] = [
@@ -16,7 +16,7 @@ const LIMITS: [&str; 3] = [
     "max_queued_events",
 ];
 
-/// Lines of a table with two columns.
+/// The lines of a table with two columns: a name and a value.
 pub(crate) fn describe(places: &[Place]) -> Vec<(String, String)> {
     let processor = after(&read("/proc/cpuinfo"), "model name").unwrap_or_default();
     let memory = after(&read("/proc/meminfo"), "MemTotal").unwrap_or_default();
@@ -77,8 +77,8 @@ pub(crate) fn limits() -> [String; 3] {
     LIMITS.map(|name| read(&format!("/proc/sys/fs/inotify/{name}")))
 }
 
-/// Waits until the limits of inotify are what they were: tests that run at the same time lower them
-/// for a moment, and what is measured meanwhile is something else.
+/// Waits until the limits of inotify are these again. Tests on the same machine lower them for moments, and
+/// a subject under other limits does other work.
 pub(crate) fn wait_for(limits: &[String; 3]) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(60);
     while self::limits() != *limits {
@@ -96,6 +96,7 @@ pub(crate) fn watchman_version() -> Option<String> {
     run("watchman", &["--version"])
 }
 
+/// The output of a program that succeeds and prints something.
 fn run(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
@@ -106,6 +107,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
 
+/// What follows the colon on the first line that begins with `name`.
 fn after(text: &str, name: &str) -> Option<String> {
     let line = text.lines().find(|line| line.starts_with(name))?;
     Some(line.split_once(':')?.1.trim().to_owned())
@@ -119,7 +121,7 @@ fn load() -> String {
         .join(", ")
 }
 
-/// All versions of a package that the lock file names.
+/// All versions of a package in the lock file.
 pub(crate) fn locked(package: &str) -> Vec<String> {
     let name = format!("name = \"{package}\"");
     let lines: Vec<&str> = LOCK.lines().collect();
@@ -130,7 +132,7 @@ pub(crate) fn locked(package: &str) -> Vec<String> {
         .collect()
 }
 
-/// Today, in UTC.
+/// The date in UTC.
 fn date() -> String {
     let seconds = SystemTime::now()
         .duration_since(UNIX_EPOCH)

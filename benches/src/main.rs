@@ -1,12 +1,13 @@
-//! Everwatch beside its peers, side by side in one run.
+//! The bench: Everwatch beside its peers, or beside another build of itself, in one run.
 //!
 //! Each subject runs in a process of its own, which is this program again, so that run time and
-//! memory are its own. Subjects take turns in every round, so that whatever else the machine does
-//! falls on all of them alike. The medians, the ratios and the verdict on each target are written
-//! to a file that is generated and never edited.
+//! memory are its own. Subjects take turns in every round, so that other load on the machine falls on all
+//! of them alike. The medians, the ratios and the verdict on each target go to BENCHMARKS.md, which is
+//! generated and never edited.
 //!
-//! For Windows only what serves a subject is built. Under Wine its processes are held by the bench for
-//! Linux.
+//! [`scenario`] changes the tree and measures, [`observer`] holds the process of a subject, [`service`] is
+//! that process, and [`subject`] has one file for each competitor. For Windows, only the process of a
+//! subject is built; the bench for Linux starts it under Wine.
 
 #![forbid(unsafe_code)]
 
@@ -26,7 +27,6 @@ mod mix;
 mod observer;
 #[cfg(target_os = "linux")]
 mod pipes;
-#[cfg_attr(not(target_os = "linux"), path = "process_elsewhere.rs")]
 mod process;
 mod replica;
 #[cfg(target_os = "linux")]

@@ -1,7 +1,7 @@
-//! Random work on a tree: creation, nested directories, renames of files and of whole directories,
-//! atomic replacement, appending, removal of files and of trees.
+//! The mixed workload: random creation, nesting, renames of files and of whole directories, replacement,
+//! appending, and removal of files and of trees.
 //!
-//! It is planned first and done afterwards, so that planning does not slow the doing.
+//! All operations are planned before the first one runs, so that planning takes no time from the run.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use everwatch_testing::random::Random;
 
-/// One thing to do.
+/// A planned operation.
 #[derive(Debug)]
 pub(crate) enum Operation {
     CreateFile(PathBuf),
@@ -27,6 +27,7 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
+    /// Runs it.
     pub(crate) fn run(&self) -> Result<()> {
         match self {
             Operation::CreateFile(path) => fs::write(path, "new")?,
@@ -50,7 +51,7 @@ impl Operation {
     }
 }
 
-/// At least `count` operations that fit one another, if `root` is empty when they begin.
+/// At least `count` operations, each of which succeeds if `root` is empty at first and all run in order.
 pub(crate) fn plan(root: &Path, count: usize, seed: u64) -> Vec<Operation> {
     let mut plan = Plan {
         random: Random::new(seed),
@@ -74,17 +75,20 @@ pub(crate) fn plan(root: &Path, count: usize, seed: u64) -> Vec<Operation> {
     plan.operations
 }
 
+/// The operations so far, and the tree after them.
 struct Plan {
     random: Random,
-    /// Directories there are by then; the root comes first and stays.
+    /// Directories that exist after the planned operations. The root is the first one and stays.
     dirs: Vec<PathBuf>,
+    /// Files that exist after the planned operations.
     files: Vec<PathBuf>,
-    /// Names are never used again.
+    /// The number of the last name; none recurs.
     serial: usize,
     operations: Vec<Operation>,
 }
 
 impl Plan {
+    /// A new name in a random directory.
     fn place(&mut self, kind: &str) -> PathBuf {
         self.serial += 1;
         let at = self.random.below(self.dirs.len());

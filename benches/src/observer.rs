@@ -1,4 +1,4 @@
-//! The handle by which the bench holds the process of a subject.
+//! The observer of a subject: starts its process, measures it from outside, and ends it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -13,16 +13,16 @@ use crate::process;
 use crate::service::{Outcome, Request};
 use crate::subject::{Armed, Intake, Name};
 
-/// No run time used for so long means that a subject has nothing left to do.
+/// A subject that has used no run time for this long has nothing left to do.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// How often a subject is started that ends before it is armed.
+/// How often a subject is started again if it ends before it is armed.
 const STARTS: usize = 5;
 
-/// Nothing takes longer than this.
+/// The longest time to rest; then the bench fails.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// A child of this program, of any kind.
+/// A child process that speaks in lines of JSON.
 pub(crate) struct Helper {
     child: Child,
     input: Option<ChildStdin>,
@@ -37,6 +37,7 @@ impl Helper {
         Helper::spawn(command)
     }
 
+    /// Starts a command with both pipes.
     pub(crate) fn spawn(mut command: Command) -> Result<Helper> {
         let mut child = command
             .stdin(Stdio::piped())
@@ -51,6 +52,7 @@ impl Helper {
         })
     }
 
+    /// Reads the next line. Blocks until there is one.
     pub(crate) fn hear<T: DeserializeOwned>(&mut self) -> Result<T> {
         let mut line = String::new();
         ensure!(
@@ -60,10 +62,12 @@ impl Helper {
         Ok(serde_json::from_str(&line)?)
     }
 
+    /// The id of the process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
+    /// Writes a request and reads the reply.
     pub(crate) fn ask<T: DeserializeOwned>(&mut self, request: &Request) -> Result<T> {
         let input = self.input.as_mut().context("no input")?;
         writeln!(input, "{}", serde_json::to_string(request)?)?;
@@ -74,20 +78,20 @@ impl Helper {
 impl Drop for Helper {
     fn drop(&mut self) {
         self.input = None;
-        // It ended already, or ends because its input did.
+        // It has ended, or ends because its input is closed.
         let _ = self.child.wait();
     }
 }
 
-/// The bench's side.
+/// A subject that was armed, and its process.
 pub(crate) struct Observer {
     helper: Helper,
     pub(crate) armed: Armed,
 }
 
 impl Observer {
-    /// Starts a subject and waits until it is armed. Whoever tests something on the same machine
-    /// may have lowered the limits of inotify for a moment, which ends most subjects.
+    /// Starts a subject and waits until it is armed. Tests on the same machine may lower the limits of
+    /// inotify for moments, which ends most subjects; then it is started again.
     pub(crate) fn start(
         program: &Path,
         name: Name,
@@ -110,18 +114,18 @@ impl Observer {
         self.helper.ask(&Request::RunTime)
     }
 
-    /// Ends the subject.
+    /// Ends the subject and returns what it reported.
     pub(crate) fn finish(mut self) -> Result<Outcome> {
         self.helper.ask(&Request::Finish)
     }
 
-    /// The process whose work is the subject's.
+    /// The id of the process that does the work of the subject.
     pub(crate) fn worker(&self) -> u32 {
         self.armed.processes[0]
     }
 
-    /// Waits until the subject has nothing left to do. Returns the moment from which on it had not.
-    pub(crate) fn settle(&self) -> Result<Instant> {
+    /// Waits until the subject has used no run time for [`QUIET`]. Returns when that began.
+    pub(crate) fn await_rest(&self) -> Result<Instant> {
         let begun = Instant::now();
         let mut last = (Duration::ZERO, begun);
         loop {
@@ -157,12 +161,12 @@ impl Observer {
     }
 }
 
-/// A subject that is stopped, and goes on when this is dropped.
+/// A stopped subject, which continues when this is dropped.
 pub(crate) struct Frozen<'a>(&'a Observer);
 
 impl Drop for Frozen<'_> {
     fn drop(&mut self) {
-        // A process that is gone needs no signal.
+        // A process that has ended needs no signal.
         let _ = self.0.signal(Signal::CONT);
     }
 }

@@ -1,45 +1,43 @@
 //! The section "Pipes under Wine": named pipes of Everwatch, tokio and compio.
 //!
 //! Both ends of a pipe are programs for Windows, each in a process of its own. The subjects take turns in
-//! every round, and what is compared are the ratios within a round. Under Wine it is the server,
-//! wineserver, that has the pipes and the completion ports, so that most of what a subject asks for is
-//! done there: a program that asks for less is cheaper by what wineserver does not do for it.
+//! every round, and ratios within a round are compared. Under Wine, wineserver holds the pipes and the
+//! completion ports and does most of the work: a program with fewer requests saves wineserver's time.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
-use serde::Deserialize;
 
 use crate::figures::{count, middle, time};
 use crate::observer::Helper;
-use crate::service::Request;
+use crate::service::{Called, Request};
 use crate::{machine, process, report, wine};
 
-/// What the run needs, which `cargo xtask bench pipes` builds.
+/// The programs that the run needs, which `cargo xtask bench pipes` builds, and its options.
 #[derive(clap::Args, Debug)]
-pub(crate) struct Arguments {
+pub(crate) struct PipesArguments {
     /// This bench, built for Windows.
     #[arg(long)]
     subjects: PathBuf,
-    /// What starts a program under Wine.
+    /// The program that starts others under Wine.
     #[arg(long, default_value = "wine")]
     loader: PathBuf,
-    /// Do so many percent of everything.
+    /// The share of each workload to do, in percent.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u8).range(1..=100))]
     share: u8,
     /// How often each subject goes through each workload.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// The file whose section is replaced; it is printed if none is given.
+    /// The file whose section is replaced; without it, the section is printed.
     #[arg(long)]
     out: Option<PathBuf>,
 }
 
 const SUBJECTS: [&str; 3] = ["everwatch", "tokio", "compio"];
 
-/// Its name, its title, how many, and the bytes that one of them moves.
+/// Name, title, number of messages or blocks, and bytes of one.
 const WORKLOADS: [(&str, &str, usize, usize); 2] = [
     (
         "ping-pong",
@@ -50,32 +48,31 @@ const WORKLOADS: [(&str, &str, usize, usize); 2] = [
     ("stream", "64 KiB blocks in one direction", 5_000, 64 * 1024),
 ];
 
-/// What the client's end says.
-#[derive(Deserialize)]
-struct Called {
-    took: Duration,
-}
-
-/// What one run came to, for one message or block, in seconds.
+/// The cost of one message or block, in seconds.
 #[derive(Clone, Copy)]
-struct Outcome {
+struct PipeCost {
     wall: f64,
     /// Run time of both ends.
     own: f64,
-    /// Of wineserver.
+    /// Run time of wineserver.
     server: f64,
 }
 
-impl Outcome {
+impl PipeCost {
     fn run_time(self) -> f64 {
         self.own + self.server
     }
 }
 
-/// The outcomes of one workload: by subject, then by round.
-type Outcomes = [Vec<Outcome>; SUBJECTS.len()];
+/// The costs in one workload: by subject, then by round.
+type PipeCosts = [Vec<PipeCost>; SUBJECTS.len()];
 
-fn play(arguments: &Arguments, subject: &str, workload: &str, count: usize) -> Result<Outcome> {
+fn play(
+    arguments: &PipesArguments,
+    subject: &str,
+    workload: &str,
+    count: usize,
+) -> Result<PipeCost> {
     let name = format!(r"\\.\pipe\everwatch-bench-{}", process::monotonic());
     let spawn = |role: &str| {
         let mut command = Command::new(&arguments.loader);
@@ -99,11 +96,11 @@ fn play(arguments: &Arguments, subject: &str, workload: &str, count: usize) -> R
         Ok((own, process::run_time(wine)?))
     };
     let before = used(&client)?;
-    // Any line is the word to begin.
+    // Any line starts the client.
     let called: Called = client.ask(&Request::RunTime)?;
     let after = used(&client)?;
     let each = |time: Duration| time.as_secs_f64() / count as f64;
-    Ok(Outcome {
+    Ok(PipeCost {
         wall: each(called.took),
         own: each(after.0.saturating_sub(before.0)),
         server: each(after.1.saturating_sub(before.1)),
@@ -111,13 +108,13 @@ fn play(arguments: &Arguments, subject: &str, workload: &str, count: usize) -> R
 }
 
 /// The median over all rounds.
-fn median(outcomes: &[Outcome], of: impl Fn(Outcome) -> f64) -> f64 {
+fn median(outcomes: &[PipeCost], of: impl Fn(PipeCost) -> f64) -> f64 {
     let values: Vec<f64> = outcomes.iter().map(|&outcome| of(outcome)).collect();
     middle(&values).unwrap_or(f64::NAN)
 }
 
 /// The median of the ratios within the rounds.
-fn ratio(ours: &[Outcome], theirs: &[Outcome], of: impl Fn(Outcome) -> f64) -> f64 {
+fn ratio(ours: &[PipeCost], theirs: &[PipeCost], of: impl Fn(PipeCost) -> f64) -> f64 {
     let pairs = ours.iter().zip(theirs);
     let ratios: Vec<f64> = pairs.map(|(&one, &other)| of(one) / of(other)).collect();
     middle(&ratios).unwrap_or(f64::NAN)
@@ -131,7 +128,7 @@ fn throughput(workload: usize, wall: f64) -> String {
     }
 }
 
-fn write_table(text: &mut String, workload: usize, outcomes: &Outcomes) {
+fn write_table(text: &mut String, workload: usize, outcomes: &PipeCosts) {
     let ours = &outcomes[0];
     text.push_str(
         "| | throughput | CPU of both ends | of wineserver | **CPU** | throughput of everwatch × | \
@@ -142,7 +139,7 @@ fn write_table(text: &mut String, workload: usize, outcomes: &Outcomes) {
             continue;
         }
         let faster = ratio(theirs, ours, |outcome| outcome.wall);
-        let dearer = ratio(ours, theirs, Outcome::run_time);
+        let dearer = ratio(ours, theirs, PipeCost::run_time);
         let verdict = match (faster >= 1.0, dearer < 1.0) {
             _ if *subject == SUBJECTS[0] => "",
             (true, true) => "met",
@@ -153,22 +150,22 @@ fn write_table(text: &mut String, workload: usize, outcomes: &Outcomes) {
             throughput(workload, median(theirs, |outcome| outcome.wall)),
             time(median(theirs, |outcome| outcome.own)),
             time(median(theirs, |outcome| outcome.server)),
-            time(median(theirs, Outcome::run_time)),
+            time(median(theirs, PipeCost::run_time)),
         ));
     }
     text.push('\n');
 }
 
 fn write(
-    arguments: &Arguments,
+    arguments: &PipesArguments,
     machine: &[(String, String)],
     rounds: usize,
-    outcomes: &[Outcomes],
+    outcomes: &[PipeCosts],
 ) -> String {
     let mut text = format!(
         "{}\n\nGenerated by `cargo xtask bench pipes`. Both ends are programs for Windows under Wine, \
-         each a process with one thread. The pipes are what each library makes of them when nothing is \
-         said: everwatch's hold 256 KiB in each direction, those of the others 64 KiB. *CPU* is for one \
+         each a process with one thread. The pipes are what each library makes of them by \
+         default: everwatch's hold 256 KiB in each direction, those of the others 64 KiB. *CPU* is for one \
          message or block: that of both ends, of wineserver, which has the pipes and the ports, and of all \
          three. Throughput and CPU are medians of the rounds; the ratios are the medians of those within a \
          round, and the target is at least the throughput with less CPU. These figures say how the programs \
@@ -189,7 +186,7 @@ fn write(
     text
 }
 
-fn share(arguments: &Arguments, count: usize) -> usize {
+fn share(arguments: &PipesArguments, count: usize) -> usize {
     (count * usize::from(arguments.share) / 100).max(1)
 }
 
@@ -206,13 +203,13 @@ fn describe(loader: &Path) -> Result<Vec<(String, String)>> {
     Ok(machine)
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+pub(crate) fn run(arguments: &PipesArguments) -> Result<()> {
     let machine = describe(&arguments.loader)?;
     let mut outcomes = [const { [const { Vec::new() }; SUBJECTS.len()] }; WORKLOADS.len()];
     for round in 0..arguments.rounds {
         for (workload, outcomes) in WORKLOADS.iter().zip(&mut outcomes) {
             let (name, _, count, _) = *workload;
-            // Nobody always follows the same neighbour's leavings.
+            // The order rotates, so that no subject always follows the same other one.
             for turn in 0..SUBJECTS.len() {
                 let subject = (turn + round) % SUBJECTS.len();
                 let title = SUBJECTS[subject];

@@ -1,4 +1,4 @@
-//! The scenarios: what is done to a subject and what is measured of it.
+//! The scenarios: changes to a tree, and measurements of the subject that watches it.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -17,7 +17,7 @@ use crate::service::say;
 use crate::subject::{self, Intake, Name};
 use crate::workload::{Scale, Work, large_tree, overflow, queue_length, small_tree};
 
-/// See the titles.
+/// A scenario; [`Scenario::story`] describes it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, clap::ValueEnum)]
 pub(crate) enum Scenario {
     Arm,
@@ -44,6 +44,7 @@ impl Scenario {
         Scenario::StartStop,
     ];
 
+    /// The name in tables.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Scenario::Arm => "arm",
@@ -58,7 +59,7 @@ impl Scenario {
         }
     }
 
-    /// What happens in it, for the reader of the table.
+    /// A description for the reader of the table.
     pub(crate) fn story(self, scale: Scale) -> String {
         let count = |full: usize| count(scale.of(full) as f64);
         match self {
@@ -86,12 +87,12 @@ impl Scenario {
             ),
             Scenario::Latency => format!(
                 "From before a byte is written to a file, or a file is created, until the consumer \
-                 is told; {} times each, some milliseconds apart.",
+                 is notified; {} times each, some milliseconds apart.",
                 count(1_000)
             ),
             Scenario::Resync => "The queue overflows while the tree of *arm* is watched and the \
                 subject is stopped. From the moment at which it goes on until the tree is known \
-                again. notify tells of the loss and leaves the rest to its user."
+                again. notify reports the loss and leaves the rest to its user."
                 .to_owned(),
             Scenario::StartStop => format!(
                 "One of {} cycles: start, watch a tree of 110 entries, stop. *refused* are starts \
@@ -102,7 +103,7 @@ impl Scenario {
         }
     }
 
-    /// What the ratios are about.
+    /// The metric that the ratios compare.
     pub(crate) fn principal(self) -> Metric {
         match self {
             Scenario::Arm | Scenario::Resync | Scenario::StartStop => Metric::Wall,
@@ -111,7 +112,7 @@ impl Scenario {
         }
     }
 
-    /// How often a subject goes through it. Doing nothing takes long and is always the same.
+    /// The number of rounds. *idle* has one: it takes long, and does not vary.
     pub(crate) fn rounds(self, rounds: u64) -> u64 {
         if self == Scenario::Idle { 1 } else { rounds }
     }
@@ -127,13 +128,13 @@ impl Scenario {
         }
     }
 
-    /// The tree of several rounds, if they can share one.
+    /// Whether all rounds share one large tree.
     pub(crate) fn shares_large_tree(self) -> bool {
         matches!(self, Scenario::Arm | Scenario::Idle | Scenario::Resync)
     }
 }
 
-/// One scenario on one file system.
+/// A scenario on a file system, and the figures that it adds to.
 pub(crate) struct Stage<'a> {
     /// The bench program that the measured processes are started from.
     pub(crate) program: &'a Path,
@@ -165,6 +166,7 @@ impl Stage<'_> {
         }
     }
 
+    /// Arms the subject on a large tree.
     fn arm(&mut self, name: Name, root: &Path) -> Result<()> {
         let armed = Observer::start(self.program, name, root, Intake::Count)?.armed;
         let (table, row) = (self.table(), Row::Subject(name));
@@ -176,6 +178,7 @@ impl Stage<'_> {
         Ok(())
     }
 
+    /// Does the work at full speed beside the subject.
     fn work(&mut self, name: Name, root: &Path, work: Work, round: u64) -> Result<()> {
         let ready = work.prepare(root, self.scale, round)?;
         let intake = if work == Work::Append {
@@ -184,11 +187,11 @@ impl Stage<'_> {
             Intake::Keep
         };
         let mut observer = Observer::start(self.program, name, root, intake)?;
-        observer.settle()?;
+        observer.await_rest()?;
         let before = observer.run_time()?;
         let begun = Instant::now();
         ready()?;
-        let wall = observer.settle()?.saturating_duration_since(begun);
+        let wall = observer.await_rest()?.saturating_duration_since(begun);
         let run_time = observer.run_time()?.saturating_sub(before);
         let outcome = observer.finish()?;
         let (table, row) = (self.table(), Row::Subject(name));
@@ -208,9 +211,10 @@ impl Stage<'_> {
         Ok(())
     }
 
+    /// Leaves the subject alone.
     fn idle(&mut self, name: Name, root: &Path) -> Result<()> {
         let observer = Observer::start(self.program, name, root, Intake::Count)?;
-        observer.settle()?;
+        observer.await_rest()?;
         let worker = observer.worker();
         let before = (process::run_time(worker)?, process::wake_ups(worker)?);
         std::thread::sleep(idle_time(self.scale));
@@ -223,8 +227,9 @@ impl Stage<'_> {
         Ok(())
     }
 
+    /// Writes and creates files, one by one, and measures when the subject reports each.
     fn latency(&mut self, name: Name, root: &Path) -> Result<()> {
-        // Watchman gathers changes until nothing has happened for 20 milliseconds.
+        // Watchman holds changes back until nothing has happened for 20 ms.
         let (count, apart) = match name {
             Name::Watchman => (self.scale.of(1_000) / 20, Duration::from_millis(60)),
             _ => (self.scale.of(1_000), Duration::from_millis(2)),
@@ -234,7 +239,7 @@ impl Stage<'_> {
             files.push(File::create(root.join(format!("written-{at}")))?);
         }
         let observer = Observer::start(self.program, name, root, Intake::Stamp)?;
-        observer.settle()?;
+        observer.await_rest()?;
         let mut begun = HashMap::new();
         for (at, file) in files.iter_mut().enumerate() {
             std::thread::sleep(apart);
@@ -246,7 +251,7 @@ impl Stage<'_> {
             begun.insert(created, process::monotonic());
             File::create(path)?;
         }
-        observer.settle()?;
+        observer.await_rest()?;
         let (mut written, mut created) = (Vec::new(), Vec::new());
         for (arrived, file) in observer.finish()?.arrivals {
             let Some(begun) = begun.remove(&file) else {
@@ -261,7 +266,7 @@ impl Stage<'_> {
         }
         ensure!(
             begun.is_empty(),
-            "{} did not tell of {} changes",
+            "{} did not report {} changes",
             name.title(),
             begun.len()
         );
@@ -279,6 +284,7 @@ impl Stage<'_> {
         Ok(())
     }
 
+    /// Overflows the queue of the stopped subject, and measures the repair.
     fn resync(&mut self, name: Name, root: &Path) -> Result<()> {
         let table = self.table();
         for (row, kind) in [(Row::Crawl, "crawl"), (Row::CrawlAndLook, "crawl-and-look")] {
@@ -288,16 +294,16 @@ impl Stage<'_> {
             self.figures
                 .add_time(table, row, Metric::RunTime, crawled.run_time);
         }
-        // The length is that of the moment at which the subject makes its queue.
+        // The kernel reads the limit when the subject creates its queue.
         let queue_length = queue_length()?;
         let mut observer = Observer::start(self.program, name, root, Intake::Stamp)?;
-        observer.settle()?;
+        observer.await_rest()?;
         let before = observer.run_time()?;
         let frozen = observer.freeze()?;
         overflow(root, queue_length)?;
         let (begun, begun_stamp) = (Instant::now(), process::monotonic());
         drop(frozen);
-        let settled = observer.settle()?.saturating_duration_since(begun);
+        let rested = observer.await_rest()?.saturating_duration_since(begun);
         let run_time = observer.run_time()?.saturating_sub(before);
         let outcome = observer.finish()?;
         let repaired = outcome
@@ -306,15 +312,16 @@ impl Stage<'_> {
             .map(|&at| Duration::from_nanos(at.saturating_sub(begun_stamp)));
         ensure!(
             name != Name::Everwatch || repaired.is_some(),
-            "no resync was told of"
+            "no resync was reported"
         );
         let row = Row::Subject(name);
         self.figures
-            .add_time(table, row, Metric::Wall, repaired.unwrap_or(settled));
+            .add_time(table, row, Metric::Wall, repaired.unwrap_or(rested));
         self.figures.add_time(table, row, Metric::RunTime, run_time);
         Ok(())
     }
 
+    /// Starts and stops the subject.
     fn start_stop(&mut self, name: Name, root: &Path) -> Result<()> {
         small_tree(root)?;
         let count = self.scale.of(1_000);
@@ -339,7 +346,7 @@ fn idle_time(scale: Scale) -> Duration {
     Duration::from_secs(if scale.quick { 2 } else { 10 })
 }
 
-/// Makes the tree of *arm*, and has the kernel know all of it.
+/// Makes the tree of *arm*, and brings all of it into the caches of the kernel.
 pub(crate) fn prepare_large_tree(place: Place, scale: Scale) -> Result<tempfile::TempDir> {
     let tree = scratch(place);
     large_tree(tree.path(), scale)?;
@@ -353,14 +360,10 @@ struct Crawled {
     run_time: Duration,
 }
 
-/// The process of a raw crawl.
-pub(crate) fn serve_crawl(root: &Path, looks: bool) -> Result<()> {
+/// Runs a raw crawl in this process and reports its figures.
+pub(crate) fn serve_crawl(root: &Path, crawl: fn(&Path) -> Result<u64>) -> Result<()> {
     let (started, before) = (Instant::now(), process::own_run_time());
-    if looks {
-        subject::crawl_and_look(root)?
-    } else {
-        subject::crawl(root)?
-    };
+    crawl(root)?;
     say(&Crawled {
         wall: started.elapsed(),
         run_time: process::own_run_time().saturating_sub(before),
@@ -376,16 +379,16 @@ struct Cycles {
     left_threads: usize,
 }
 
-/// A subject that is refused more often than this has another problem.
+/// The most refusals of a subject; with more, it has another problem.
 const MOST_REFUSED: usize = 100_000;
 
-/// The process that starts and stops a subject.
+/// Starts and stops a subject `count` times in this process, and reports the figures.
 pub(crate) fn serve_cycles(name: Name, root: &Path, count: usize) -> Result<()> {
     let held = process::own_files_and_threads();
     let (started, before) = (Instant::now(), process::own_run_time());
     let mut refused = 0;
     for _ in 0..count {
-        // What a subject gives back after it has stopped may be missing when it starts again.
+        // A subject may still hold the resources of earlier cycles, so that there are none for this one.
         while let Err(error) = subject::cycle(name, root) {
             refused += 1;
             ensure!(refused < MOST_REFUSED, error);

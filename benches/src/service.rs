@@ -1,11 +1,12 @@
-//! The process of one subject.
+//! The process of a subject: arms it, and reports what it took.
 //!
-//! It speaks with the bench in lines of JSON over its standard input and output, and ends when its
-//! input does, so that nothing is left behind whatever happens to the bench.
+//! It speaks with the bench in lines of JSON over its standard input and output, and ends when its input is
+//! closed, so that no process outlives the bench. The bench may be that of another build, so fields keep
+//! their names and meanings, and new ones have defaults.
 
 use std::io::Write;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use everwatch::Tree;
@@ -16,25 +17,39 @@ use crate::process;
 use crate::replica::{apply, missing_and_ghosts};
 use crate::subject::{self, Armed, Intake, Name};
 
+/// The report of a client of a pipe.
+#[cfg(any(target_os = "linux", windows))]
+#[derive(Serialize, Deserialize, Debug)]
+pub(crate) struct Called {
+    /// The time from the first message or block to the last.
+    pub(crate) took: Duration,
+}
+
+/// A request of the bench.
 #[derive(Serialize, Deserialize, Debug)]
 pub(crate) enum Request {
+    /// The run time of the subject so far.
     RunTime,
+    /// The end.
     Finish,
 }
 
-/// What a subject has to say at the end.
+/// The end of a subject: what it reported.
 #[derive(Serialize, Deserialize, Debug)]
 pub(crate) struct Outcome {
+    /// Number of events.
     pub(crate) events: u64,
+    /// Number of reported losses.
     pub(crate) losses: u64,
-    /// Missing entries and ghosts, if the subject tells enough to know.
+    /// Missing entries and ghosts, if the events of the subject lead to a tree.
     pub(crate) missing_and_ghosts: Option<(u64, u64)>,
-    /// When each file name was first spoken of.
+    /// The time of each event with the name of its file, on the clock of [`process::monotonic`].
     pub(crate) arrivals: Vec<(u64, String)>,
+    /// The times at which repairs of the tree were complete.
     pub(crate) repairs: Vec<u64>,
 }
 
-/// `subject NAME INTAKE ROOT`, or on Windows an end of a pipe.
+/// Serves `subject NAME INTAKE ROOT`, or on Windows an end of a pipe.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn main() -> Result<()> {
     use clap::ValueEnum as _;
@@ -56,16 +71,16 @@ pub(crate) fn main() -> Result<()> {
     }
 }
 
-/// Has a subject watch the root until the bench has heard of it what it wants.
+/// Watches the root with a subject, and serves requests of the bench until it asks for the end.
 pub(crate) fn serve(name: Name, root: &Path, intake: Intake) -> Result<()> {
-    // Whoever keeps what it is told starts with the tree as it is; the others stay small.
+    // The tree before the first event, for a subject that keeps events. Others need no memory for it.
     let mut known = match intake {
         Intake::Keep => walk(root),
         Intake::Count | Intake::Stamp => Tree::new(),
     };
     let (started, before) = (Instant::now(), process::own_run_time());
     let subject = subject::arm(name, root, intake)?;
-    // Wine tells nothing of what is in a directory that nobody has opened since it is armed.
+    // Wine reports nothing of a directory that was not opened since the subject was armed.
     if cfg!(windows) && intake == Intake::Keep {
         walk(root);
     }
@@ -89,25 +104,25 @@ pub(crate) fn serve(name: Name, root: &Path, intake: Intake) -> Result<()> {
         match serde_json::from_str(&line?)? {
             Request::RunTime => say(&subject.run_time()?)?,
             Request::Finish => {
-                let mut told = subject.finish()?;
+                let mut reported = subject.finish()?;
                 let mut difference = None;
-                if let Some(steps) = told.steps.filter(|_| intake == Intake::Keep) {
+                if let Some(steps) = reported.steps.filter(|_| intake == Intake::Keep) {
                     for step in steps {
                         apply(&mut known, step)?;
                     }
                     difference = Some(missing_and_ghosts(&known, &walk(root), root));
                 }
-                told.arrivals.sort();
+                reported.arrivals.sort();
                 return say(&Outcome {
-                    events: told.events,
-                    losses: told.losses,
+                    events: reported.events,
+                    losses: reported.losses,
                     missing_and_ghosts: difference,
-                    arrivals: told
+                    arrivals: reported
                         .arrivals
                         .iter()
                         .map(|(at, path)| (*at, file_name(path)))
                         .collect(),
-                    repairs: told.repairs,
+                    repairs: reported.repairs,
                 });
             }
         }
@@ -122,7 +137,7 @@ fn file_name(path: &Path) -> String {
         .into_owned()
 }
 
-/// Writes a line for whoever started this process.
+/// Writes a line for the process that started this one.
 pub(crate) fn say(message: &impl Serialize) -> Result<()> {
     let mut output = std::io::stdout().lock();
     serde_json::to_writer(&mut output, message)?;

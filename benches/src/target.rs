@@ -1,4 +1,4 @@
-//! What Everwatch has set itself, and whether the figures show it.
+//! Targets: limits that Everwatch has set itself, and the verdicts of the figures.
 
 use everwatch_testing::scratch::Place;
 
@@ -10,7 +10,7 @@ const RAW: Row = Row::Subject(Name::Raw);
 const NOTIFY_8: Row = Row::Subject(Name::Notify8);
 const NOTIFY_9: Row = Row::Subject(Name::Notify9);
 
-/// One target on one file system.
+/// The verdict on a target on one file system.
 #[derive(Debug)]
 pub(crate) struct Verdict {
     pub(crate) target: String,
@@ -19,13 +19,15 @@ pub(crate) struct Verdict {
     pub(crate) is_met: bool,
 }
 
+/// The limit of a metric.
 enum Bound {
-    /// At most so many times what the row has.
+    /// At most this many times the value of the row.
     Times(f64, Row),
-    /// At most so much.
+    /// At most this value.
     AtMost(f64),
 }
 
+/// A limit of one metric of Everwatch in a scenario.
 struct Target {
     scenario: &'static str,
     metric: Metric,
@@ -79,7 +81,7 @@ impl Target {
         }
     }
 
-    /// `None` if the run has not measured it.
+    /// The verdict; `None` if the run has not measured it.
     fn judge(&self, figures: &Figures, place: &'static str) -> Option<Verdict> {
         let table: Table = (self.scenario, place);
         let (measured, is_met) = match &self.bound {
@@ -93,7 +95,7 @@ impl Target {
                     ratio <= *times,
                 )
             }
-            // What must not happen must not happen in any round.
+            // A limit of zero holds in every round, not only in the median.
             Bound::AtMost(0.0) => {
                 let worst = figures.worst(table, OURS, self.metric)?;
                 (self.metric.show(worst), worst == 0.0)

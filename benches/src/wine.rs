@@ -1,10 +1,9 @@
 //! The section "Under Wine": Everwatch and notify for Windows.
 //!
-//! The subjects are this bench's own, built for Windows. Under Wine it is the server, wineserver, that
-//! watches directories and reads them for its programs, so what it uses counts as the subject's: all
-//! of it while the files are changed by a native program, and with a writer under Wine what that
-//! causes as well, alike for all subjects. Everybody's tree is listed once after it is armed, because
-//! Wine tells of a directory that was there before only when somebody has opened it since.
+//! The subjects are this bench's own, built for Windows. Under Wine, wineserver watches directories and
+//! reads them for its programs, so its run time counts as the subject's. A writer under Wine adds to that,
+//! alike for all subjects; a native writer does not. Each tree is listed once after it is armed, because
+//! Wine reports changes in an old directory only if it was opened since.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -25,9 +24,9 @@ use crate::report::{self, WINE};
 use crate::service::{Outcome, Request};
 use crate::subject::{Armed, Name};
 
-/// What the run needs, which `cargo xtask bench wine` builds.
+/// The programs that the run needs, which `cargo xtask bench wine` builds, and its options.
 #[derive(clap::Args, Debug)]
-pub(crate) struct Arguments {
+pub(crate) struct WineArguments {
     /// This bench, built for Windows.
     #[arg(long)]
     subjects: PathBuf,
@@ -37,30 +36,30 @@ pub(crate) struct Arguments {
     /// The same, built for this system.
     #[arg(long)]
     native_writer: PathBuf,
-    /// What starts a program under Wine.
+    /// The program that starts others under Wine.
     #[arg(long, default_value = "wine")]
     loader: PathBuf,
-    /// Do so many percent of everything.
+    /// The share of each workload to do, in percent.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u8).range(1..=100))]
     share: u8,
     /// How often each subject goes through each workload.
     #[arg(long, default_value_t = 3)]
     rounds: u64,
-    /// The file whose section is replaced; it is printed if none is given.
+    /// The file whose section is replaced; without it, the section is printed.
     #[arg(long)]
     out: Option<PathBuf>,
 }
 
 const SUBJECTS: [Name; 4] = [Name::Everwatch, Name::Records, Name::Notify8, Name::Notify9];
 
-/// Who changes the files.
+/// The writer that changes the files.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Writer {
     /// A program under the same Wine, at full speed.
     Windows,
-    /// A native program, as fast as it can.
+    /// A native program at full speed.
     Native,
-    /// A native program, 2,000 operations in a second.
+    /// A native program, 2,000 operations per second.
     Paced,
 }
 
@@ -76,33 +75,33 @@ impl Writer {
     }
 }
 
-/// What is done, how often, and over how many directories that are there before. Wine looks names up
-/// one by one, so no directory gets more than some hundred entries.
+/// Name, number of operations, and number of directories that exist before. Wine looks names up one by
+/// one, so no directory gets more than some hundred entries.
 const WORKLOADS: [(&str, usize, usize); 3] = [
     ("burst", 50_000, 100),
     ("deep", 2_000, 10),
     ("mix", 5_000, 10),
 ];
 
-/// A subject that used hardly anything for so long has nothing left to do: long enough for one that
-/// waits for a processor of a busy machine.
+/// A subject that used less than [`HARDLY_ANYTHING`] for this long has nothing left to do. Long enough for
+/// one that waits for a processor of a busy machine.
 const QUIET: Duration = Duration::from_secs(3);
 
-/// Hardly anything: a subject may look around now and then for ever.
+/// The run time of a subject at rest, which may poll now and then.
 const HARDLY_ANYTHING: Duration = Duration::from_millis(30);
 
 const SAMPLE: Duration = Duration::from_millis(10);
 
-/// Nothing takes longer than this.
+/// The longest time to rest; then the bench fails.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// What programs under Wine call a path.
+/// The name that programs under Wine have for a path.
 fn outside(path: &Path) -> OsString {
     let path = path.to_string_lossy().replace('/', "\\");
     format!("Z:{path}").into()
 }
 
-/// The server of the prefix.
+/// The process id of the server of the prefix.
 pub(crate) fn server() -> Result<u32> {
     let prefix = std::env::var("WINEPREFIX").context("WINEPREFIX is not set")?;
     let wanted = format!("WINEPREFIX={prefix}");
@@ -143,8 +142,8 @@ impl Used {
     }
 }
 
-/// Waits until the subject and the server are at rest. Returns since when, and what was used by then.
-fn settle(subject: u32, server: u32) -> Result<(Instant, Used)> {
+/// Waits until the subject and the server are at rest. Returns when that began, and the run times then.
+fn await_rest(subject: u32, server: u32) -> Result<(Instant, Used)> {
     let begun = Instant::now();
     let mut samples = VecDeque::new();
     loop {
@@ -164,17 +163,18 @@ fn settle(subject: u32, server: u32) -> Result<(Instant, Used)> {
     }
 }
 
-/// One run of everything.
-struct Stage<'a> {
-    arguments: &'a Arguments,
+/// A run under Wine, and its figures.
+struct WineStage<'a> {
+    arguments: &'a WineArguments,
     figures: Figures,
 }
 
-impl Stage<'_> {
+impl WineStage<'_> {
     fn share(&self, operations: usize) -> usize {
         operations * usize::from(self.arguments.share) / 100
     }
 
+    /// The command that runs a writer.
     fn writer(&self, writer: Writer, what: &str, seed: u64, count: usize) -> Command {
         let mut command = match writer {
             Writer::Windows => {
@@ -195,6 +195,7 @@ impl Stage<'_> {
         command
     }
 
+    /// Puts a subject through a workload once.
     fn play(
         &mut self,
         name: Name,
@@ -215,7 +216,7 @@ impl Stage<'_> {
         let mut helper = Helper::spawn(command)?;
         helper.hear::<Armed>()?;
         let (subject, server) = (helper.id(), server()?);
-        let (_, before) = settle(subject, server)?;
+        let (_, before) = await_rest(subject, server)?;
         let mut writing = self.writer(writer, what, round + 1, self.share(operations));
         writing.args(areas.iter().map(|area| match writer {
             Writer::Windows => outside(area),
@@ -224,7 +225,7 @@ impl Stage<'_> {
         let begun = Instant::now();
         let output = writing.output()?;
         ensure!(output.status.success(), "the writer: {}", output.status);
-        let (rest, used) = settle(subject, server)?;
+        let (rest, used) = await_rest(subject, server)?;
         let wall = rest.saturating_duration_since(begun);
         let entries = walk(tree.path()).len() as f64;
         let outcome: Outcome = helper.ask(&Request::Finish)?;
@@ -255,7 +256,7 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// Records of the default model against events of notify, which are as much work.
+    /// Appends the verdict on records of the default model against events of notify, which take equal work.
     fn judge(&self, text: &mut String) {
         text.push_str(
             "### records against notify 8.2\n\nBy a Windows writer, of whose work neither loses \
@@ -286,10 +287,10 @@ impl Stage<'_> {
              trees on tmpfs. *CPU* is that of the subject's process and of wineserver together, \
              *own* that of the process alone. wineserver works for a writer under Wine as well, \
              alike for all subjects. Trees are listed once after they are armed, without which Wine \
-             tells nothing of directories that were there before. Wine's own queue loses what \
+             reports nothing of directories that existed before. Wine's own queue loses what \
              native writers do faster than it reads, and says nothing of it. *records* are what the \
-             reads of `everwatch-proactor` give, and what notify makes its events of: nobody has looked \
-             at the disk, and nothing is repaired. These figures say how the programs compare under \
+             reads of `everwatch-directory-reads` give, and what notify makes its events of: without a look \
+             at the disk and without repair. These figures say how the programs compare under \
              Wine, and nothing about Windows.\n\n"
         );
         text.push_str("| | |\n|---|---|\n");
@@ -314,21 +315,21 @@ impl Stage<'_> {
     }
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+pub(crate) fn run(arguments: &WineArguments) -> Result<()> {
     let rounds = arguments.rounds;
     let version = Command::new(&arguments.loader).arg("--version").output()?;
     let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
     let mut machine = machine::describe(&[]);
     machine.retain(|(name, _)| name != "Watchman");
     machine.push(("Wine".to_owned(), version));
-    let mut stage = Stage {
+    let mut stage = WineStage {
         arguments,
         figures: Figures::default(),
     };
     for round in 0..rounds {
         for workload in WORKLOADS {
             for writer in Writer::ALL {
-                // Nobody always follows the same neighbour's leavings.
+                // The order rotates, so that no subject always follows the same other one.
                 let order = SUBJECTS.iter().cycle().skip(round as usize);
                 for &name in order.take(SUBJECTS.len()) {
                     let (what, title) = (workload.0, name.title());

@@ -1,4 +1,4 @@
-//! Trees to watch, and what is done to them.
+//! Workloads: trees to watch, and changes at full speed.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -9,19 +9,21 @@ use everwatch_testing::random::Random;
 
 use crate::mix;
 
-/// How much is done: all of it, or little enough to try the bench itself.
+/// The scale of a run: all of it, or a twentieth to try the bench itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Scale {
+    /// Whether it is a twentieth.
     pub(crate) quick: bool,
 }
 
 impl Scale {
+    /// The share of `count`.
     pub(crate) fn of(self, count: usize) -> usize {
         if self.quick { count / 20 } else { count }
     }
 }
 
-/// 30,000 directories of five files each, in 1,010 further directories on two levels.
+/// Makes 30,000 directories of five files each, in 1,010 further directories on two levels.
 pub(crate) fn large_tree(root: &Path, scale: Scale) -> Result<()> {
     for package in 0..scale.of(1_000) {
         for module in 0..30 {
@@ -36,7 +38,7 @@ pub(crate) fn large_tree(root: &Path, scale: Scale) -> Result<()> {
     Ok(())
 }
 
-/// Ten directories of ten files each.
+/// Makes ten directories of ten files each.
 pub(crate) fn small_tree(root: &Path) -> Result<()> {
     for dir in 0..10 {
         let dir = root.join(format!("directory-{dir}"));
@@ -48,25 +50,24 @@ pub(crate) fn small_tree(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What happens to a tree while it is watched.
+/// A workload.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Work {
     /// Creations in one directory.
     Burst,
     /// Chains of directories with a file at the end, each made at once.
     Deep,
-    /// Everything that happens to trees, at random.
+    /// Random operations of all sorts.
     Mix,
     /// Small writes to one file.
     Append,
 }
 
-/// Work that is ready to be done at full speed.
+/// A workload that is prepared, to run at full speed.
 pub(crate) type Ready = Box<dyn FnOnce() -> Result<()>>;
 
 impl Work {
-    /// Makes what has to be there before a subject is armed, and everything that can be made
-    /// before the work begins. `round` makes chance repeatable.
+    /// Makes the entries that must exist before a subject is armed, and plans the rest. `round` is the seed.
     pub(crate) fn prepare(self, root: &Path, scale: Scale, round: u64) -> Result<Ready> {
         let root = root.to_owned();
         Ok(match self {
@@ -106,7 +107,7 @@ impl Work {
     }
 }
 
-/// What `mkdir -p` does, and a file in the innermost directory.
+/// Makes a chain of directories with a file in the innermost.
 fn make_chain(root: &Path, at: usize, depth: usize) -> Result<()> {
     let mut dir = root.join(format!("chain-{at:05}"));
     fs::create_dir(&dir)?;
@@ -118,13 +119,13 @@ fn make_chain(root: &Path, at: usize, depth: usize) -> Result<()> {
     Ok(())
 }
 
-/// How many records the queue of a new inotify instance holds.
+/// Number of records that the queue of a new inotify instance holds.
 pub(crate) fn queue_length() -> Result<usize> {
     let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events")?;
     Ok(limit.trim().parse()?)
 }
 
-/// Writes to two files by turns until a queue of this length, which nobody reads, has overflowed.
+/// Writes to two files alternately until a queue of this length has overflowed, if it is not read.
 pub(crate) fn overflow(root: &Path, queue_length: usize) -> Result<()> {
     let open = |name| {
         OpenOptions::new()

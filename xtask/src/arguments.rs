@@ -1,6 +1,6 @@
-//! Flags with a number, and what is left.
+//! Command-line arguments: flags with a value, and a refusal of the rest.
 
-/// Takes `flag N` out of `arguments`.
+/// Removes `flag N` from `arguments`. An error if N is missing or no whole number.
 pub(crate) fn take_number(arguments: &mut Vec<String>, flag: &str) -> Result<Option<u64>, String> {
     let wanted = || format!("{flag} wants a whole number behind it");
     match take_value(arguments, flag).map_err(|_| wanted())? {
@@ -9,7 +9,7 @@ pub(crate) fn take_number(arguments: &mut Vec<String>, flag: &str) -> Result<Opt
     }
 }
 
-/// Takes `flag VALUE` out of `arguments`.
+/// Removes `flag VALUE` from `arguments`. An error if the value is missing.
 pub(crate) fn take_value(
     arguments: &mut Vec<String>,
     flag: &str,
@@ -23,7 +23,7 @@ pub(crate) fn take_value(
     Ok(arguments.drain(at..at + 2).nth(1))
 }
 
-/// Refuses arguments that nobody took.
+/// Refuses arguments that no flag removed.
 pub(crate) fn nothing_else(arguments: &[String]) -> Result<(), String> {
     match arguments.first() {
         Some(argument) => Err(format!("{argument:?} is not understood here")),

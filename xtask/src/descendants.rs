@@ -1,15 +1,15 @@
-//! Ending a process with everything that it started.
+//! Killing a process together with its descendants.
 //!
-//! A process group of its own would do as well, but would also keep Ctrl-C from what runs in it.
+//! A process group would do as well, but Ctrl-C of the terminal would no longer reach its members.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// Kills `child` and what descends from it. What it left to `init` before is not found; on systems
-/// without `/proc` only `child` is.
+/// Kills `child` and its descendants. Descendants that were adopted by `init` before are not found. Without
+/// `/proc` only `child` is killed.
 pub(crate) fn kill(child: &mut Child) {
     let below = below(child.id(), &parents());
-    // That it ended by itself in the meantime is no failure, here and below.
+    // An error means that the process has ended by itself, here and below.
     let _ = child.kill();
     if !below.is_empty() {
         let ids: Vec<String> = below.iter().map(u32::to_string).collect();
@@ -21,7 +21,7 @@ pub(crate) fn kill(child: &mut Child) {
     }
 }
 
-/// Each process that runs, with the one that started it.
+/// All running processes as pairs of process and parent.
 fn parents() -> Vec<(u32, u32)> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     entries

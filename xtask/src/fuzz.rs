@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use crate::{arguments, machine, process};
+use crate::{arguments, prerequisites, process};
 
-/// How long a target runs if nobody says.
+/// Seconds that a target runs without `--seconds`.
 const SECONDS: u64 = 60;
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
@@ -24,8 +24,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
             vec![target.clone()]
         }
     };
-    machine::need_nightly("fuzzing")?;
-    machine::need_cargo_fuzz()?;
+    prerequisites::need_nightly("fuzzing")?;
+    prerequisites::need_cargo_fuzz()?;
     for target in chosen {
         println!("\n==== {target}, {seconds} s");
         process::run_plain(fuzz(&target, seconds))?;
@@ -33,11 +33,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// Inputs that are worth keeping are in `fuzz/seeds`; what a run finds goes to `fuzz/corpus`, which
-/// is not kept.
+/// Runs one target. `fuzz/seeds` holds the inputs that git keeps; new ones go to `fuzz/corpus`, which git
+/// ignores.
 fn fuzz(target: &str, seconds: u64) -> std::process::Command {
     let corpus = format!("fuzz/corpus/{target}");
-    // libFuzzer creates what it needs to; that the directory is there already is no failure.
+    // libFuzzer wants the directory to exist. An error here shows again as its error.
     let _ = std::fs::create_dir_all(&corpus);
     let line = format!(
         "cargo +nightly fuzz run {target} {corpus} fuzz/seeds/{target} -- \

@@ -6,7 +6,7 @@ use crate::process::{self, command};
 
 const LINE: &str = "cargo test --package everwatch-interleavings";
 
-/// How many schedules of each kind a test explores.
+/// The variable for the number of schedules that a test explores.
 const ROUNDS: &str = "EVERWATCH_INTERLEAVINGS";
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {

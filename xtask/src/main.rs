@@ -1,19 +1,25 @@
-//! `cargo xtask`: what people and CI run on this repository.
+//! `cargo xtask`: the commands that people and CI run on this repository.
 //!
 //! Each command is a file. They start other programs and read what these print; nothing of the
 //! product is linked in, so that `cargo xtask` itself builds in a second.
 
 #![forbid(unsafe_code)]
 
+mod api;
 mod arguments;
 mod bench;
+mod beside;
 mod descendants;
+mod features;
 mod fuzz;
 mod guarantees;
 mod interleavings;
-mod machine;
+mod licences;
+
 mod measure;
+mod oldest;
 mod packages;
+mod prerequisites;
 mod process;
 mod quick;
 mod requirements;
@@ -21,13 +27,14 @@ mod sim;
 mod soak;
 mod stages;
 mod test;
+mod windows;
 mod wine;
 mod workspace;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// A command: its name, what it takes, what it does, and the function that does it.
+/// A command of `cargo xtask` with its line in the usage text.
 struct Command {
     name: &'static str,
     takes: &'static str,
@@ -101,6 +108,18 @@ const COMMANDS: &[Command] = &[
         takes: "",
         does: "whether every published crate can be published as it stands",
         run: packages::run,
+    },
+    Command {
+        name: "api",
+        takes: "[--accept]",
+        does: "compare the public interface with its snapshot, or renew that",
+        run: api::run,
+    },
+    Command {
+        name: "beside",
+        takes: "",
+        does: "the stages of test that only compile or compute",
+        run: beside::run,
     },
     Command {
         name: "guarantees",

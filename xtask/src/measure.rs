@@ -21,7 +21,7 @@ pub(crate) use source::rust_files;
 /// A file with more lines should be two.
 const LONGEST: usize = 600;
 
-/// What a number must keep to.
+/// The limit of a number.
 #[derive(Clone, Copy)]
 enum Limit {
     AtMost(f64),
@@ -184,7 +184,7 @@ fn table(sources: &[Source]) -> Result<Table, String> {
     Ok(table)
 }
 
-/// Fields, calls and imports: who can reach whom.
+/// Fields, calls and imports.
 fn walls(table: &mut Table, sources: &[Source], packages: &[&str]) {
     if let Some(fields) = engine::fields(sources) {
         table.add("fields of Engine", fields as f64, Vec::new());
@@ -227,7 +227,7 @@ fn walls(table: &mut Table, sources: &[Source], packages: &[&str]) {
     table.list("circles of imports, all crates", all);
 }
 
-/// What is documented, and how.
+/// Module heads, comments and documentation.
 fn documentation(table: &mut Table, sources: &[Source], packages: &[&str]) {
     let (heads, asking) = items::question_heads(sources);
     table.add("module heads", heads as f64, Vec::new());

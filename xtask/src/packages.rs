@@ -11,7 +11,7 @@ use crate::measure::rust_files;
 use crate::process::{self, Tally, command};
 use crate::stages::{Failure, Outcome};
 use crate::workspace::{self, Package};
-use crate::{arguments, wine};
+use crate::{arguments, windows};
 
 /// The registry takes no longer keyword, and no more of them.
 const LONGEST_KEYWORD: usize = 20;
@@ -47,8 +47,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
 
 pub(crate) fn stage() -> Result<Outcome, Failure> {
     let refused = |why| (Tally::default(), why);
-    let packages = workspace::packages().map_err(refused)?;
-    let published: Vec<&Package> = packages.iter().filter(|it| it.is_published).collect();
+    let published = workspace::published().map_err(refused)?;
     let mut mistakes = Vec::new();
     for package in &published {
         mistakes.extend(mistakes_of(package).map_err(refused)?);
@@ -65,7 +64,7 @@ pub(crate) fn stage() -> Result<Outcome, Failure> {
     // Files that only Windows compiles are in the packages as well. The command has none.
     let names = published.iter().map(|package| package.name.as_str());
     let names: Vec<&str> = names.filter(|name| *name != COMMAND).collect();
-    wine::package(&names, WITHOUT_DEBUG)?;
+    windows::package(&names, WITHOUT_DEBUG)?;
     Ok(Outcome::Done(Tally::default()))
 }
 

@@ -1,5 +1,6 @@
-//! Running other programs, and counting the tests they report.
+//! Running other programs with a time limit, and counting the tests that they report.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -7,17 +8,28 @@ use std::time::{Duration, Instant};
 
 use crate::descendants;
 
-/// A time that nothing reaches; stands for "no limit".
+/// A week: no limit in practice.
 const AGES: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// How many tests ran, by what they led to.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+/// Counts of tests by their result.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Tally {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
+    /// The names of tests that passed, without their modules.
+    pub(crate) names: BTreeSet<String>,
 }
 
-/// A command line, split at spaces, with the given variables set.
+impl Tally {
+    /// Adds the tests of another program.
+    pub(crate) fn add(&mut self, other: Tally) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.names.extend(other.names);
+    }
+}
+
+/// A command from a line that is split at spaces, with environment variables set.
 pub(crate) fn command(line: &str, variables: &[(&str, &str)]) -> Command {
     let mut words = line.split_ascii_whitespace();
     let mut command = Command::new(words.next().unwrap_or_default());
@@ -25,7 +37,7 @@ pub(crate) fn command(line: &str, variables: &[(&str, &str)]) -> Command {
     command
 }
 
-/// The command as a person would type it.
+/// The command as a shell takes it.
 fn spelled(command: &Command) -> String {
     let mut line = String::new();
     for (name, value) in command.get_envs() {
@@ -40,12 +52,12 @@ fn spelled(command: &Command) -> String {
     line
 }
 
-/// Runs a command and passes on what it prints. Returns the tests that it reported.
+/// Runs a command, copies its standard output to ours, and returns the tests that it reports.
 pub(crate) fn run(command: Command) -> Result<Tally, (Tally, String)> {
     run_within(command, AGES)
 }
 
-/// Like [`run`], but kills the command and all it started if it is not done by then.
+/// Like [`run`], but kills the command and its descendants after `limit`.
 pub(crate) fn run_within(mut command: Command, limit: Duration) -> Result<Tally, (Tally, String)> {
     let until = Instant::now() + limit;
     let line = spelled(&command);
@@ -71,8 +83,8 @@ pub(crate) fn run_within(mut command: Command, limit: Duration) -> Result<Tally,
     }
 }
 
-/// Runs a command that prepares something. What it prints goes to standard error, so that what
-/// the caller prints on standard output can be read by a program.
+/// Runs a command that prepares something. Its output goes to standard error: programs read the standard
+/// output of `cargo xtask wine env`.
 pub(crate) fn prepare(mut command: Command, limit: Duration) -> Result<(), String> {
     let line = spelled(&command);
     eprintln!("$ {line}");
@@ -91,7 +103,7 @@ pub(crate) fn prepare(mut command: Command, limit: Duration) -> Result<(), Strin
     }
 }
 
-/// Waits for a child to end, and kills it with all it started if that takes too long.
+/// Waits for a child. After `until` it kills the child with its descendants and returns None.
 pub(crate) fn wait_until(child: &mut Child, until: Instant) -> Result<Option<ExitStatus>, String> {
     const PAUSE: Duration = Duration::from_millis(10);
     let failed = |error| format!("cannot be waited for: {error}");
@@ -108,13 +120,13 @@ pub(crate) fn wait_until(child: &mut Child, until: Instant) -> Result<Option<Exi
     }
 }
 
-/// Like [`run`], for commands whose tests nobody counts.
+/// Like [`run`], for commands without tests.
 pub(crate) fn run_plain(command: Command) -> Result<(), String> {
     run(command).map(drop).map_err(|(_, message)| message)
 }
 
-/// What a child prints, line by line. Read by a thread of its own: a child may leave the pipe to
-/// somebody who never closes it, as programs under Wine do.
+/// The lines that a child prints. A thread reads them, because the pipe may stay open after the child has ended:
+/// programs under Wine leave it to the Wine server.
 fn lines(child: &mut Child) -> Receiver<Vec<u8>> {
     let (sender, lines) = channel();
     if let Some(output) = child.stdout.take() {
@@ -134,7 +146,8 @@ fn lines(child: &mut Child) -> Receiver<Vec<u8>> {
     lines
 }
 
-/// Passes on until the output ends, or time is over, or nothing more comes from a child that ended.
+/// Copies lines to standard output until the output ends, the time is over, or a child that has ended prints
+/// nothing for half a second.
 fn pass_on(lines: Receiver<Vec<u8>>, child: &mut Child, until: Instant, tally: &mut Tally) {
     const LAST_WORDS: Duration = Duration::from_millis(500);
     let mut stdout = std::io::stdout().lock();
@@ -143,11 +156,11 @@ fn pass_on(lines: Receiver<Vec<u8>>, child: &mut Child, until: Instant, tally: &
         let had_ended = matches!(child.try_wait(), Ok(Some(_)));
         match lines.recv_timeout(left.min(LAST_WORDS)) {
             Ok(line) => {
-                if let Some(found) = std::str::from_utf8(&line).ok().and_then(test_result) {
-                    tally.passed += found.passed;
-                    tally.failed += found.failed;
+                if let Ok(line) = std::str::from_utf8(&line) {
+                    tally.add(test_result(line).unwrap_or_default());
+                    tally.names.extend(passed(line).map(str::to_owned));
                 }
-                // Nobody reads any more: the command is still run to its end.
+                // A closed standard output does not end the command: its tests are still counted.
                 let _ = stdout.write_all(&line).and_then(|()| stdout.flush());
             }
             Err(RecvTimeoutError::Timeout) if left > LAST_WORDS && !had_ended => {}
@@ -156,7 +169,7 @@ fn pass_on(lines: Receiver<Vec<u8>>, child: &mut Child, until: Instant, tally: &
     }
 }
 
-/// Reads the line that a test program ends with.
+/// The counts in the last line of a test program.
 fn test_result(line: &str) -> Option<Tally> {
     let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
     let count = |what: &str| {
@@ -167,10 +180,20 @@ fn test_result(line: &str) -> Option<Tally> {
     Some(Tally {
         passed: count("passed")?,
         failed: count("failed")?,
+        names: BTreeSet::new(),
     })
 }
 
-/// What a program prints on standard output, or nothing if it fails.
+/// The name of the test that a line reports as passed. Documentation tests have the item's name.
+fn passed(line: &str) -> Option<&str> {
+    let line = line.strip_prefix("test ")?.trim_end();
+    let name = line.strip_suffix(" ... ok")?;
+    let name = name.split_once(" (line ").map_or(name, |(name, _)| name);
+    let name = name.strip_suffix(" - should panic").unwrap_or(name);
+    name.rsplit("::").next()
+}
+
+/// The standard output of a program, or None if it fails.
 pub(crate) fn output_of(line: &str) -> Option<String> {
     let output = command(line, &[]).stderr(Stdio::null()).output().ok()?;
     output
@@ -190,10 +213,23 @@ mod tests {
             test_result(line),
             Some(Tally {
                 passed: 3,
-                failed: 2
+                failed: 2,
+                names: BTreeSet::new(),
             })
         );
         assert_eq!(test_result("test a_name ... ok"), None);
+    }
+
+    #[test]
+    fn tests_that_passed_are_known_by_their_names() {
+        assert_eq!(passed("test port::it_holds ... ok\r\n"), Some("it_holds"));
+        assert_eq!(
+            passed("test it_holds - should panic ... ok"),
+            Some("it_holds")
+        );
+        assert_eq!(passed("test it_holds ... FAILED"), None);
+        let documentation = "test crates/a/src/b.rs - b::C::next (line 256) - compile fail ... ok";
+        assert_eq!(passed(documentation), Some("next"));
     }
 
     #[test]
@@ -229,7 +265,7 @@ mod tests {
         let sleeper = String::from_utf8(sleeper).expect("a number");
         let stat = format!("/proc/{}/stat", sleeper.trim());
         let until = Instant::now() + Duration::from_secs(10);
-        // Dead, and perhaps not yet reaped by whoever inherited it.
+        // A zombie counts as dead: init reaps it later.
         while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
             assert!(Instant::now() < until, "{stat} is still there");
             std::thread::yield_now();

@@ -7,7 +7,7 @@ use crate::process::{self, command, output_of};
 use crate::stages::{Outcome, Stages};
 use crate::test::check;
 use crate::workspace::{self, Package};
-use crate::{guarantees, requirements, wine};
+use crate::{guarantees, requirements, windows};
 
 /// Packages whose whole suite takes a few seconds: tested also when only what they stand on has changed.
 const CHEAP: &[&str] = &[
@@ -63,7 +63,7 @@ fn all(stages: &mut Stages, changed: &[&Package], standing_on: &[&Package]) -> R
         .iter()
         .map(|package| package.name.as_str())
         .collect();
-    stages.run("types on Windows", || wine::check(&names))
+    stages.run("types on Windows", || windows::check(&names))
 }
 
 fn is_in(packages: &[&Package], package: &Package) -> bool {

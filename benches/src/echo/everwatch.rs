@@ -1,4 +1,4 @@
-//! Everwatch's ends.
+//! The ends of a pipe on Everwatch's completion loop.
 
 use anyhow::{Result, ensure};
 use everwatch_proactor::{

@@ -1,43 +1,36 @@
-//! The two ends of a named pipe, each a process of its own, as the bench under Wine starts them.
+//! The ends of a named pipe: two processes that the bench under Wine starts.
 //!
-//! `pipe serve|call SUBJECT WORKLOAD COUNT NAME`. Each runs on one thread, in the way that its
-//! documentation shows. The client's end measures how long it took.
+//! The command line is `pipe serve|call SUBJECT WORKLOAD COUNT NAME`. Each end runs on one thread, in the
+//! way that the documentation of its library shows. The client measures the time.
 
 mod compio;
 mod everwatch;
 mod tokio;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
 
-use crate::service::say;
+use crate::service::{Called, say};
 
-/// Bytes of a message that comes back.
+/// Bytes of a message that is echoed.
 const MESSAGE: usize = 64;
 
 /// Bytes of one write of a stream.
 const BLOCK: usize = 64 * 1024;
 
-/// How often what is measured is done before, so that everything is there.
+/// Messages or blocks before the measurement, to warm up.
 const BEFORE: usize = 100;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Workload {
-    /// Messages that come back one by one.
+    /// Messages that are echoed one by one.
     PingPong,
-    /// Blocks in one direction, and one byte back when all are there.
+    /// Blocks in one direction, and one byte back after the last.
     Stream,
 }
 
-/// The client has measured.
-#[derive(Serialize, Deserialize, Debug)]
-pub(crate) struct Called {
-    pub(crate) took: Duration,
-}
-
-/// The end of a pipe that is about to do `count` of them.
+/// An end of a pipe, and its task.
 #[derive(Clone, Debug)]
 struct End {
     name: String,
@@ -46,7 +39,7 @@ struct End {
 }
 
 impl End {
-    /// The bytes of a whole stream, with what comes before.
+    /// The bytes of a whole stream, including the warm-up.
     fn bytes(&self) -> usize {
         (self.count + BEFORE) * BLOCK
     }
@@ -76,25 +69,26 @@ pub(crate) fn main(arguments: &[&str]) -> Result<()> {
     }
 }
 
-/// The server listens.
+/// Reports that the server listens.
 fn listens() -> Result<()> {
     say(&())
 }
 
-/// Everything that comes before is done: waits until the bench says that it looks.
+/// Reports the end of the warm-up, and waits until the bench starts the measurement.
 fn begin() -> Result<Instant> {
     say(&())?;
     heard()?;
     Ok(Instant::now())
 }
 
-/// Tells how long it took, and lives until the bench has looked at this process.
+/// Reports the time, and waits until the bench has read the run time of this process.
 fn end(begun: Instant) -> Result<()> {
     let took = begun.elapsed();
     say(&Called { took })?;
     heard()
 }
 
+/// Waits for a line of the bench.
 fn heard() -> Result<()> {
     std::io::stdin().read_line(&mut String::new())?;
     Ok(())

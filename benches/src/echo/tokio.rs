@@ -1,4 +1,4 @@
-//! tokio's ends, on its runtime of one thread.
+//! The ends of a pipe on tokio's runtime of one thread.
 
 use anyhow::Result;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use anyhow::{Result, anyhow};
 use everwatch::{Event, ResyncPhase, Watcher};
 
-use super::{Intake, Subject, Taken, Told};
+use super::{Intake, Reported, Subject, Taken};
 use crate::replica::Step;
 
 pub(super) struct Everwatch {
@@ -31,31 +31,31 @@ impl Everwatch {
 }
 
 impl Subject for Everwatch {
-    fn finish(self: Box<Self>) -> Result<Told> {
+    fn finish(self: Box<Self>) -> Result<Reported> {
         let Everwatch { watcher, consumer } = *self;
         watcher.finish();
         let taken = consumer
             .join()
             .map_err(|_| anyhow!("the consumer panicked"))?;
-        let mut told = Told {
+        let mut reported = Reported {
             events: taken.count,
-            ..Told::default()
+            ..Reported::default()
         };
         let mut steps = Vec::new();
         for (arrived, event) in taken.kept {
             match event {
                 Event::Change(change) => {
-                    told.arrivals.push((arrived, change.path.clone()));
+                    reported.arrivals.push((arrived, change.path.clone()));
                     steps.push(Step::Change(change));
                 }
                 Event::Resync(resync) if resync.phase == ResyncPhase::End => {
-                    told.repairs.push(arrived)
+                    reported.repairs.push(arrived)
                 }
-                Event::Resync(_) => told.losses += 1,
+                Event::Resync(_) => reported.losses += 1,
                 _ => {}
             }
         }
-        told.steps = Some(steps);
-        Ok(told)
+        reported.steps = Some(steps);
+        Ok(reported)
     }
 }

@@ -1,7 +1,7 @@
-//! What is compared: each subject arms itself on a tree and takes what it is told.
+//! The subjects: each arms itself on a tree and takes the events.
 //!
-//! A subject runs in a process of its own. While it runs it only counts or keeps what comes;
-//! everything else is worked out after its run time was read.
+//! A subject runs in a process of its own. While it runs, it only counts or keeps the events; everything
+//! else happens after its run time was read.
 
 mod everwatch;
 mod notify;
@@ -23,14 +23,14 @@ use serde::{Deserialize, Serialize};
 use crate::process;
 use crate::replica::Step;
 
-/// Who is measured.
+/// The names of the subjects.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, clap::ValueEnum)]
 pub(crate) enum Name {
     Everwatch,
-    /// Its reads of directories on Windows, without the engine.
+    /// The reads of directories of Everwatch on Windows, without the engine.
     Records,
     Notify8,
-    /// The same, but what comes is taken on notify's own thread.
+    /// notify 8, with the events taken on notify's own thread.
     Notify8Handler,
     Notify9,
     Raw,
@@ -48,7 +48,7 @@ impl Name {
         Name::Watchman,
     ];
 
-    /// As it stands in the tables.
+    /// The name in tables.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Name::Everwatch => "everwatch",
@@ -61,7 +61,7 @@ impl Name {
         }
     }
 
-    /// As it stands on the command line.
+    /// The name on the command line.
     pub(crate) fn argument(self) -> &'static str {
         match self {
             Name::Everwatch => "everwatch",
@@ -75,7 +75,7 @@ impl Name {
     }
 }
 
-/// What a subject does with what it is told.
+/// What a subject does with an event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
 pub(crate) enum Intake {
     /// Counts it.
@@ -97,12 +97,12 @@ impl Intake {
     }
 }
 
-/// What was taken.
+/// The events that were taken.
 #[derive(Debug)]
 pub(crate) struct Taken<E> {
     intake: Intake,
     pub(crate) count: u64,
-    /// With the time of arrival, 0 unless it was asked for.
+    /// The events with the time of their arrival, which is 0 unless the intake is [`Intake::Stamp`].
     pub(crate) kept: Vec<(u64, E)>,
 }
 
@@ -125,18 +125,18 @@ impl<E> Taken<E> {
     }
 }
 
-/// What a subject was told, in terms that all subjects share.
+/// The events of a subject, in terms that all subjects share.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
-    /// How many events there were.
+pub(crate) struct Reported {
+    /// Number of events.
     pub(crate) events: u64,
-    /// How often it said that something was lost.
+    /// Number of reported losses.
     pub(crate) losses: u64,
-    /// What the events do to a tree, for subjects that say so.
+    /// What the events do to a tree; `None` for a subject whose events do not say that.
     pub(crate) steps: Option<Vec<Step>>,
-    /// When each path was first spoken of.
+    /// The time of each event with its path.
     pub(crate) arrivals: Vec<(u64, PathBuf)>,
-    /// When each repair of the tree was finished.
+    /// The times at which repairs of the tree were complete.
     pub(crate) repairs: Vec<u64>,
 }
 
@@ -152,11 +152,11 @@ pub(crate) trait Subject {
         Ok(process::own_run_time())
     }
 
-    /// Ends it and tells what it was told.
-    fn finish(self: Box<Self>) -> Result<Told>;
+    /// Ends it and returns its events.
+    fn finish(self: Box<Self>) -> Result<Reported>;
 }
 
-/// Has a subject watch `root` with everything below it.
+/// Watches `root` recursively with a subject. Blocks until the subject is armed.
 pub(crate) fn arm(name: Name, root: &Path, intake: Intake) -> Result<Box<dyn Subject>> {
     Ok(match name {
         Name::Everwatch => Box::new(everwatch::Everwatch::arm(root, intake)?),
@@ -176,8 +176,8 @@ pub(crate) fn arm(name: Name, root: &Path, intake: Intake) -> Result<Box<dyn Sub
     })
 }
 
+/// Starts a subject on a tree and stops it at once.
 #[cfg(target_os = "linux")]
-/// Starts a subject on a tree and stops it again. Nothing is taken.
 pub(crate) fn cycle(name: Name, root: &Path) -> Result<()> {
     match name {
         Name::Everwatch => drop(::everwatch::watch(root)?),
@@ -190,12 +190,12 @@ pub(crate) fn cycle(name: Name, root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What the process reports when its subject is armed.
+/// The report of a process whose subject is armed.
 #[derive(Clone, Serialize, Deserialize, Debug)]
 pub(crate) struct Armed {
     pub(crate) wall: Duration,
     pub(crate) run_time: Duration,
     pub(crate) resident: u64,
-    /// All processes whose work is the subject's.
+    /// The ids of all processes that work for the subject, the most important one first.
     pub(crate) processes: Vec<u32>,
 }

@@ -1,5 +1,5 @@
-//! notify, both lines of versions, as its documentation uses it: events go into a channel of the
-//! standard library and are taken from there. They share their event type.
+//! notify 8 and 9, used as in their documentation: events go into a channel of the standard library and are
+//! taken from there. Both versions share the event type.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -10,10 +10,10 @@ use std::thread::JoinHandle;
 use anyhow::{Result, anyhow};
 use notify_types::event::{Event, EventKind, ModifyKind, RenameMode};
 
-use super::{Intake, Subject, Taken, Told};
+use super::{Intake, Reported, Subject, Taken};
 use crate::replica::Step;
 
-/// `W` is the watcher of the version in question.
+/// notify with a thread that takes the events. `W` is the watcher of either version.
 pub(super) struct Channelled<W> {
     watcher: W,
     consumer: JoinHandle<Taken<Event>>,
@@ -61,7 +61,7 @@ pub(super) fn cycle_9(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// An error is counted and holds nothing that could be applied.
+/// Takes events until the watcher is dropped. An error counts as an event that does nothing to the tree.
 fn consume<E>(receiver: &Receiver<Result<Event, E>>, intake: Intake) -> Taken<Event> {
     let mut taken = Taken::new(intake);
     for event in receiver {
@@ -74,17 +74,17 @@ fn consume<E>(receiver: &Receiver<Result<Event, E>>, intake: Intake) -> Taken<Ev
 }
 
 impl<W> Subject for Channelled<W> {
-    fn finish(self: Box<Self>) -> Result<Told> {
+    fn finish(self: Box<Self>) -> Result<Reported> {
         let Channelled { watcher, consumer } = *self;
         drop(watcher);
         let taken = consumer
             .join()
             .map_err(|_| anyhow!("the consumer panicked"))?;
-        Ok(told(taken))
+        Ok(reported(taken))
     }
 }
 
-/// notify 8 with a closure that takes the events where they are made.
+/// notify 8 with a closure that takes the events on its own thread.
 pub(super) struct Handled {
     watcher: notify8::RecommendedWatcher,
     taken: Arc<Mutex<Taken<Event>>>,
@@ -107,36 +107,37 @@ pub(super) fn arm_8_handler(root: &Path, intake: Intake) -> Result<Handled> {
 }
 
 impl Subject for Handled {
-    fn finish(self: Box<Self>) -> Result<Told> {
+    fn finish(self: Box<Self>) -> Result<Reported> {
         let Handled { watcher, taken } = *self;
         drop(watcher);
         let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(told(std::mem::replace(
+        Ok(reported(std::mem::replace(
             &mut taken,
             Taken::new(Intake::Count),
         )))
     }
 }
 
-/// Reads the events in the most favourable way: the halves of a rename that is also reported as a
-/// whole are passed over, so that what is below a renamed directory is not lost with its first half.
-fn told(taken: Taken<Event>) -> Told {
+/// Interprets the events in favour of notify: halves of a rename that is also reported as a whole are
+/// skipped, because the first half would drop everything below a renamed directory.
+fn reported(taken: Taken<Event>) -> Reported {
     let wholes: HashSet<usize> = taken
         .kept
         .iter()
         .filter(|(_, event)| is_rename(event, RenameMode::Both))
         .filter_map(|(_, event)| event.tracker())
         .collect();
-    let mut told = Told {
+    let mut reported = Reported {
         events: taken.count,
-        ..Told::default()
+        ..Reported::default()
     };
     let mut steps = Vec::new();
-    // On Windows halves have no tracker; those of one rename follow each other.
+    // On Windows, halves have no tracker; those of one rename are consecutive.
     let mut half = None;
     for (arrived, event) in taken.kept {
-        told.losses += u64::from(event.need_rescan());
-        told.arrivals
+        reported.losses += u64::from(event.need_rescan());
+        reported
+            .arrivals
             .extend(event.paths.iter().map(|path| (arrived, path.clone())));
         let is_half = is_rename(&event, RenameMode::From) || is_rename(&event, RenameMode::To);
         if is_half
@@ -172,8 +173,8 @@ fn told(taken: Taken<Event>) -> Told {
             (_, Err(paths)) => steps.extend(paths.into_iter().map(Step::Exists)),
         }
     }
-    told.steps = Some(steps);
-    told
+    reported.steps = Some(steps);
+    reported
 }
 
 fn is_rename(event: &Event, mode: RenameMode) -> bool {

@@ -1,8 +1,8 @@
-//! The floor: what the system calls alone cost.
+//! The raw loop: the cost of the system calls alone, a floor for every subject.
 //!
-//! Adds a watch by path, opens and lists each directory, then reads the queue and throws away what
-//! it reads, except that a new directory is watched and listed in turn. It has no mirror, believes
-//! everything, notices no overflow and knows no renames.
+//! It adds a watch by path, opens and lists each directory, reads the queue and drops the records, except
+//! that it watches and lists new directories. It has no mirror, verifies nothing, and ignores overflows and
+//! renames.
 
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
@@ -16,7 +16,7 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, StatxFlags, openat, statx};
 use rustix::io::Errno;
 
-use super::{Intake, Subject, Taken, Told};
+use super::{Intake, Reported, Subject, Taken};
 
 const BUFFER: usize = 64 * 1024;
 
@@ -32,9 +32,10 @@ const RECORDS: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::MODIFY)
     .union(WatchFlags::ATTRIB);
 
+/// The queue and the watches.
 struct Loop {
     inotify: OwnedFd,
-    /// The path of each watch, by its number.
+    /// The path of each watch. The index is the watch descriptor.
     paths: Vec<Box<[u8]>>,
     entries: Vec<MaybeUninit<u8>>,
 }
@@ -49,6 +50,7 @@ impl Loop {
         })
     }
 
+    /// Watches a directory and everything below it.
     fn watch(&mut self, top: Box<[u8]>) -> Result<()> {
         let mut pending = vec![top];
         while let Some(path) = pending.pop() {
@@ -75,6 +77,7 @@ impl Loop {
         Ok(())
     }
 
+    /// Reads the queue until the process ends.
     fn run(&mut self, taken: &Mutex<Taken<PathBuf>>) -> Result<()> {
         let mut buffer = vec![MaybeUninit::uninit(); BUFFER];
         let mut made = Vec::new();
@@ -139,13 +142,13 @@ impl Raw {
 }
 
 impl Subject for Raw {
-    fn finish(self: Box<Self>) -> Result<Told> {
+    fn finish(self: Box<Self>) -> Result<Reported> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let events = taken.count;
-        Ok(Told {
+        Ok(Reported {
             events,
             arrivals: std::mem::take(&mut taken.kept),
-            ..Told::default()
+            ..Reported::default()
         })
     }
 }
@@ -159,7 +162,7 @@ pub(crate) fn crawl(root: &Path) -> Result<u64> {
     crawl_with(root, |_, _| Ok(()))
 }
 
-/// The same, and looks at each file.
+/// Like [`crawl`], with a statx(2) of each file.
 pub(crate) fn crawl_and_look(root: &Path) -> Result<u64> {
     let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
     crawl_with(root, |dir, name| {

@@ -1,6 +1,6 @@
 //! The reads of `everwatch-directory-reads` alone, under their default model: records as they come, which is what
-//! notify makes its events of. Nobody looks at the disk, and what is lost stays lost. While records stream it
-//! pauses as Everwatch's engine does, so that many come with one read.
+//! notify makes its events of. It does not look at the disk and repairs no loss. While records stream, it
+//! pauses like Everwatch's engine, so that one read returns many.
 
 use std::os::windows::ffi::OsStringExt;
 use std::os::windows::fs::OpenOptionsExt;
@@ -15,17 +15,17 @@ use anyhow::{Result, anyhow};
 use everwatch_directory_reads::records::{Action, changes};
 use everwatch_directory_reads::{Completion, DirectoryReads, Model, Settings, Tag, Waker, reads};
 
-use super::{Intake, Subject, Taken, Told};
+use super::{Intake, Reported, Subject, Taken};
 use crate::replica::Step;
 
 /// FILE_LIST_DIRECTORY, and FILE_FLAG_BACKUP_SEMANTICS, without which no directory opens.
 const LIST: u32 = 1;
 const BACKUP_SEMANTICS: u32 = 0x0200_0000;
 
-/// Between two reads while records keep coming.
+/// The pause between two reads while records stream.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// A record with its whole path, or word of a loss.
+/// A record with its whole path, or the report of a loss.
 enum Record {
     Of(Action, PathBuf),
     Lost,
@@ -92,7 +92,7 @@ fn read(
 }
 
 impl Subject for Records {
-    fn finish(self: Box<Self>) -> Result<Told> {
+    fn finish(self: Box<Self>) -> Result<Reported> {
         let Records {
             is_over,
             waker,
@@ -101,18 +101,18 @@ impl Subject for Records {
         is_over.store(true, Ordering::Release);
         waker.ring();
         let taken = reader.join().map_err(|_| anyhow!("the reader panicked"))?;
-        let mut told = Told {
+        let mut reported = Reported {
             events: taken.count,
-            ..Told::default()
+            ..Reported::default()
         };
         let mut steps = Vec::new();
         let mut half = None;
         for (arrived, record) in taken.kept {
             let Record::Of(action, path) = record else {
-                told.losses += 1;
+                reported.losses += 1;
                 continue;
             };
-            told.arrivals.push((arrived, path.clone()));
+            reported.arrivals.push((arrived, path.clone()));
             match action {
                 Action::Removed => steps.push(Step::Gone(path)),
                 Action::OldName => half = Some(path),
@@ -123,7 +123,7 @@ impl Subject for Records {
                 _ => steps.push(Step::Exists(path)),
             }
         }
-        told.steps = Some(steps);
-        Ok(told)
+        reported.steps = Some(steps);
+        Ok(reported)
     }
 }

@@ -1,7 +1,7 @@
 //! Watchman: a daemon of its own, asked over its socket in JSON.
 //!
-//! The subject's work is the daemon's; this process only keeps what a subscription delivers. The
-//! daemon has its socket, state and log in a directory that goes with it, and ends with it.
+//! The daemon does the work; this process only keeps what a subscription delivers. The daemon has its
+//! socket, state and log in a scratch directory, and ends when the subject does.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -13,18 +13,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
 
-use super::{Intake, Subject, Taken, Told};
+use super::{Intake, Reported, Subject, Taken};
 use crate::process;
 use crate::replica::Step;
 
-/// How long a command may take.
+/// The longest time of a command.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 struct Connection(BufReader<UnixStream>);
 
 impl Connection {
     fn ask(&mut self, command: &Value) -> Result<Value> {
-        // In one piece: the daemon tells the encoding by what it reads first.
+        // In one write: the daemon derives the encoding from what it reads first.
         self.0
             .get_mut()
             .write_all(format!("{command}\n").as_bytes())?;
@@ -87,7 +87,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // It may have ended by itself; either way it is gone afterwards.
+        // It may have ended before; it has ended afterwards in any case.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -120,7 +120,7 @@ impl Watchman {
     }
 }
 
-/// Waits until the daemon has seen all that happened up to now, and returns its clock.
+/// Waits until the daemon has seen everything that happened before, and returns its clock.
 fn synchronise(commands: &mut Connection, root: &Path) -> Result<Value> {
     let patience = json!({ "sync_timeout": PATIENCE.as_millis() as u64 });
     Ok(commands.ask(&json!(["clock", root, patience]))?["clock"].take())
@@ -128,7 +128,7 @@ fn synchronise(commands: &mut Connection, root: &Path) -> Result<Value> {
 
 fn consume(mut subscription: Connection, intake: Intake) -> Result<Taken<Value>> {
     let mut taken = Taken::new(intake);
-    // An error means that the daemon was killed, which is how this ends.
+    // An error means that the daemon was killed, which ends the subscription.
     while let Ok(Some(delivery)) = subscription.next() {
         taken.take(delivery);
     }
@@ -144,7 +144,7 @@ impl Subject for Watchman {
         process::run_time_in_ticks(self.daemon.child.id())
     }
 
-    fn finish(self: Box<Self>) -> Result<Told> {
+    fn finish(self: Box<Self>) -> Result<Reported> {
         let Watchman {
             daemon,
             root,
@@ -156,26 +156,26 @@ impl Subject for Watchman {
         let taken = consumer
             .join()
             .map_err(|_| anyhow!("the consumer panicked"))??;
-        let mut told = Told::default();
+        let mut reported = Reported::default();
         let mut steps = Vec::new();
         for (arrived, delivery) in taken.kept {
-            told.losses += u64::from(delivery["is_fresh_instance"] == true);
+            reported.losses += u64::from(delivery["is_fresh_instance"] == true);
             for file in delivery["files"].as_array().into_iter().flatten() {
                 let Some(name) = file["name"].as_str() else {
                     continue;
                 };
                 let path = root.join(name);
-                told.events += 1;
-                told.arrivals.push((arrived, path.clone()));
+                reported.events += 1;
+                reported.arrivals.push((arrived, path.clone()));
                 steps.push(match file["exists"].as_bool() {
                     Some(false) => Step::Gone(path),
                     _ => Step::Exists(path),
                 });
             }
         }
-        // Directories come before what is in them, and what is gone comes in any order.
+        // Directories come before their entries, and removals in any order.
         steps.sort_by_key(|step| matches!(step, Step::Exists(_)));
-        told.steps = Some(steps);
-        Ok(told)
+        reported.steps = Some(steps);
+        Ok(reported)
     }
 }

@@ -13,7 +13,7 @@
 //! - `Host::wait(&mut self, timeout) -> Woken`: blocks until the kernel has records, a
 //!   `Bell` rang, mounts changed, or the time is over. It may wake for nothing; it must
 //!   not miss anything;
-//! - `Host::changed_mounts(&mut self)`: the mounts that the next wait would tell of, for a barrier;
+//! - `Host::changed_mounts(&mut self)`: the mounts that the next wait would report, for a barrier;
 //! - `Bell`: wakes the thread, from any thread, any number of times.
 //!
 //! A backend decides nothing. It may lose records if it says so, and it may answer late; it must not

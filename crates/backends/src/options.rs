@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Backend {
     /// The best there is: inotify on Linux, ReadDirectoryChangesW on Windows, polling where a
-    /// directory cannot be watched. Coverage tells which, and why.
+    /// directory cannot be watched. Coverage says which, and why.
     #[default]
     Auto,
     /// inotify, and an error if there is none.
@@ -32,7 +32,7 @@ impl Backend {
 
 /// How a watcher learns on Windows that a directory read is complete. Elsewhere it is of no effect.
 ///
-/// All of them tell the same changes; they differ in threads and in what they put up with.
+/// All of them report the same changes; they differ in threads and in what they put up with.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum CompletionModel {
@@ -46,7 +46,7 @@ pub enum CompletionModel {
     /// Blocking reads, on one thread for each directory.
     Blocking,
     /// Reads in a worker process, which can be ended when a redirector or a filter driver hangs in the
-    /// kernel for ever. Needs the `everwatch` command: see `Options::worker`.
+    /// kernel forever. Needs the `everwatch` command: see `Options::worker`.
     Isolated,
 }
 

@@ -65,7 +65,7 @@ mod event {
             if event.is_null() {
                 return Err(io::Error::last_os_error());
             }
-            // SAFETY: the handle is open, and nobody else has it.
+            // SAFETY: the handle is open, and has no other owner.
             Ok(Signal(unsafe { OwnedHandle::from_raw_handle(event) }))
         }
 

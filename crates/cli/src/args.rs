@@ -66,6 +66,7 @@ pub(crate) struct WatchArgs {
     pub(crate) settle: Option<Duration>,
 }
 
+// The path is all that `doctor` takes: it describes what the defaults of `watch` would do.
 // Like `WatchArgs`, without a comment of its own.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct DoctorArgs {
@@ -146,6 +147,7 @@ impl From<ModelName> for CompletionModel {
 /// Parses `250`, `250ms`, `2s` or `0.5s`; a bare number is milliseconds. Negative numbers, NaN and
 /// times that a [`Duration`] cannot hold are errors.
 fn duration(text: &str) -> Result<Duration, String> {
+    // `ms` ends in `s`, so it comes first.
     let (number, unit) = match text.strip_suffix("ms") {
         Some(number) => (number, 0.001),
         None => match text.strip_suffix('s') {

@@ -2,6 +2,14 @@
 //!
 //! Limits and the backend come from [`everwatch::inspect`]. The path is then watched for real, because a
 //! limit on paper does not show how much of it other programs use.
+//!
+//! ```text
+//!   path                /home/me
+//!   file system         ext4
+//!   backend             inotify
+//!   max_user_watches    65536      sysctl fs.inotify.max_user_watches
+//!   armed               61 entries, 31 watches, 12 KiB of memory for them
+//! ```
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -38,6 +46,7 @@ const MODELS: &[(CompletionModel, &str)] = &[
 /// Describes each path on standard output. An error is the sentence for standard error; a reader that
 /// has gone is none.
 pub(crate) fn run(paths: &[PathBuf]) -> Result<(), String> {
+    // Printed at once, and only if all paths could be described: an error has no report before it.
     let mut text = String::new();
     for path in paths {
         describe(path, &mut text).map_err(|error| error.to_string())?;
@@ -67,10 +76,12 @@ fn describe(path: &Path, text: &mut String) -> Result<(), Error> {
             Some(gap) => format!("poll, because of: {}. {}", gap.as_str(), gap.remedy()),
         },
     );
+    // Only Linux has limits that a person can raise.
     for (name, value) in &report.limits {
         let value = value.map_or_else(|| "unknown".to_owned(), |value| value.to_string());
         line(name, format!("{value:<10} sysctl fs.inotify.{name}"));
     }
+    // The backend that reads directories by ReadDirectoryChangesW, the only one with a choice.
     if report.backend == Backend::Windows {
         for (model, purpose) in MODELS {
             line(
@@ -91,6 +102,7 @@ fn describe(path: &Path, text: &mut String) -> Result<(), Error> {
             counters.mirror_bytes / 1024
         ),
     );
+    // Subtrees that are live need no line.
     for subtree in watcher.coverage()? {
         if let Some(gap) = subtree.gap.filter(|_| subtree.state != CoverageState::Live) {
             let path = style.show(&subtree.path);

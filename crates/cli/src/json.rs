@@ -2,6 +2,13 @@
 //!
 //! The names and meanings of fields are a contract with programs, described in the README: fields are
 //! added and never changed or removed. The order of the struct fields is the order on the line.
+//!
+//! ```json
+//! {"type":"ready","roots":["/d"],"backend":"inotify","cursor":"…"}
+//! {"type":"change","seq":3,"kind":"moved","from":"/d/a","path":"/d/b","file_type":"file","cause":"notified"}
+//! {"type":"resync","path":"/d","reason":"overflow","state":"begin"}
+//! {"type":"coverage","path":"/d/sub","state":"polled","reason":"watch-limit"}
+//! ```
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +19,9 @@ use serde::Serialize;
 /// A path as text, with U+FFFD for what is not UTF-8, and then its exact bytes in hex.
 #[derive(Serialize)]
 struct PathFields<'a> {
+    /// For people, and for programs that know their names to be UTF-8.
     path: std::borrow::Cow<'a, str>,
+    /// Only if `path` is not exact.
     #[serde(skip_serializing_if = "Option::is_none")]
     path_bytes: Option<String>,
 }
@@ -29,33 +38,43 @@ struct FromFields<'a> {
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum Line<'a> {
+    /// The first line.
     Ready {
         roots: Vec<std::borrow::Cow<'a, str>>,
+        /// Only if a root is not UTF-8; then `null` for those that are.
         #[serde(skip_serializing_if = "Option::is_none")]
         roots_bytes: Option<Vec<Option<String>>>,
         backend: &'a str,
+        /// A position in the feed: the watcher's identity and the number of the last change.
         cursor: &'a str,
     },
+    /// An entry changed.
     Change {
+        /// Rises from line to line, with gaps; 0 for the entries of a snapshot.
         seq: u64,
         kind: &'a str,
+        /// Only if `kind` is `moved`.
         #[serde(flatten)]
         from: Option<FromFields<'a>>,
         #[serde(flatten)]
         path: PathFields<'a>,
         file_type: &'a str,
+        /// `notified` by a record of the kernel, or `scanned` by listing a directory.
         cause: &'a str,
     },
+    /// The exact difference of a subtree lies between `begin` and `end`. Needs no action.
     Resync {
         #[serde(flatten)]
         path: PathFields<'a>,
         reason: &'a str,
         state: &'a str,
     },
+    /// A subtree is watched in another way. Needs no action, but `lost` means that changes are missed.
     Coverage {
         #[serde(flatten)]
         path: PathFields<'a>,
         state: &'a str,
+        /// Only if `state` is not `live`.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<&'a str>,
     },

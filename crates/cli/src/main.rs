@@ -46,6 +46,7 @@ use clap::error::ErrorKind;
 /// Exit code for something that the caller has to change: a path, a flag, a limit.
 const EXIT_USAGE: u8 = 2;
 
+/// Parses the command line and runs the subcommand. Writes any error to standard error, as one line.
 fn main() -> ExitCode {
     // The isolated completion model of the library starts this program again, as its worker process.
     #[cfg(windows)]

@@ -16,10 +16,12 @@ use crate::{json, text};
 /// Writes events to standard output, buffered until [`Output::flush`]. Errors are those of standard
 /// output: a failed write to standard error is ignored.
 pub(crate) struct Output {
+    /// Standard output, with 64 KiB of buffer: a burst takes few system calls.
     out: BufWriter<Box<dyn Write>>,
     format: Format,
     /// Kinds to print; empty means all.
     only: Vec<Kind>,
+    /// Of paths in lines for people, on both outputs.
     style: text::PathStyle,
     limit: LimitNotice,
     own_output: OwnOutput,
@@ -61,6 +63,7 @@ impl Output {
 
     /// Writes an event. `counters` are those at the time of the event, for the notice about the limit.
     pub(crate) fn event(&mut self, event: &Event, counters: everwatch::Counters) -> io::Result<()> {
+        // Counted before it is written: an event that blocks in its write is no progress.
         crate::shutdown::PRINTED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         if let Event::Coverage(subtree) = event {
             self.limit.note(subtree, counters);
@@ -69,6 +72,7 @@ impl Output {
             (_, Event::Change(change)) => self.change(change),
             (Format::Json, Event::Resync(resync)) => json::resync(&mut self.out, resync),
             (Format::Json, Event::Coverage(subtree)) => json::coverage(&mut self.out, subtree),
+            // Not changes: they would disturb a program that reads the lines of changes.
             (Format::Text, Event::Resync(resync)) => {
                 text::resync(&mut io::stderr(), &self.style, resync)
             }
@@ -90,6 +94,7 @@ impl Output {
         match self.format {
             Format::Text => text::change(&mut self.out, &self.style, change),
             Format::Json => json::change(&mut self.out, change),
+            // Three fields each, so that a reader needs no field to know how many follow.
             Format::Nul => {
                 let from = match &change.kind {
                     ChangeKind::Moved { from } => from,

@@ -12,6 +12,7 @@ pub(crate) fn shown<T>(watcher: &Watcher, work: impl FnOnce() -> T) -> T {
     if !std::io::stderr().is_terminal() {
         return work();
     }
+    // Nothing is sent: dropping the sender ends the thread at once, in the middle of its pause.
     let (done, is_done) = mpsc::channel::<()>();
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new();

@@ -28,6 +28,7 @@ pub(crate) fn on_signal(watcher: &Arc<Watcher>) -> Result<(), String> {
             crate::progress::clear();
             std::process::exit(0);
         }
+        // `finish` blocks until the feed is empty, which takes a reader, so that it needs a thread, too.
         let witness = Arc::clone(&watcher);
         let guarding = std::thread::Builder::new().spawn(move || exit_when_stuck(&witness));
         let finisher = Arc::clone(&watcher);

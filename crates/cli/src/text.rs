@@ -2,6 +2,12 @@
 //!
 //! Control characters and other bytes that a terminal may obey are escaped, so that each line stays a
 //! line and a name cannot write to the screen.
+//!
+//! ```text
+//! created   /d/new/
+//! moved     /d/a -> /d/b
+//! everwatch: /d is comparing with the disk (overflow)
+//! ```
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -38,6 +44,7 @@ fn style(kind: &ChangeKind) -> Style {
         ChangeKind::Removed => AnsiColor::Red,
         ChangeKind::Moved { .. } => AnsiColor::Cyan,
         ChangeKind::Modified => AnsiColor::Yellow,
+        // Permissions, owners and times interest few.
         _ => AnsiColor::BrightBlack,
     };
     colour.on_default()
@@ -46,6 +53,7 @@ fn style(kind: &ChangeKind) -> Style {
 /// A change. Directories end in a slash.
 pub(crate) fn change(out: &mut impl Write, paths: &PathStyle, change: &Change) -> io::Result<()> {
     let style = style(&change.kind);
+    // As `ls -F` does it.
     let slash = if change.file_type == everwatch::FileType::Dir {
         "/"
     } else {
@@ -79,6 +87,7 @@ pub(crate) fn coverage(
     subtree: &Coverage,
 ) -> io::Result<()> {
     let path = paths.show(&subtree.path);
+    // The remedy of a gap is a sentence: what to change so that the subtree is live.
     match subtree.gap {
         Some(gap) => writeln!(
             out,

@@ -2,6 +2,11 @@
 //!
 //! The parser's own message has several lines and repeats the typed words raw. The sentence here is
 //! made of the facts in the parser's error, and quotes typed words so that no terminal obeys them.
+//!
+//! ```text
+//! --format cannot be 'jsn'; did you mean 'json'? choose from: text, json, nul
+//! there is no command 'src'; to watch that path, run 'everwatch watch PATH'
+//! ```
 
 use std::error::Error as _;
 use std::path::Path;
@@ -16,6 +21,7 @@ pub(crate) fn sentence(error: &clap::Error, arguments: &[String]) -> String {
     let command = arguments
         .first()
         .filter(|command| ["watch", "doctor"].contains(&&***command));
+    // The end of most sentences. It names the help that lists the right spellings.
     let help = match command {
         Some(command) => format!("run 'everwatch {command} --help' to see what there is"),
         None => "run 'everwatch --help' to see what there is".to_owned(),
@@ -34,6 +40,7 @@ pub(crate) fn sentence(error: &clap::Error, arguments: &[String]) -> String {
         ErrorKind::InvalidUtf8 => {
             format!("only paths may be other than UTF-8, and a flag or its value is; {help}")
         }
+        // Kinds that the flags here do not lead to. The first line of the parser's message has the facts.
         _ => {
             let text = error.to_string();
             let first = text.lines().next().unwrap_or_default();
@@ -85,9 +92,11 @@ impl UsageError<'_> {
             Some(ContextValue::Strings(choices)) => choices.join(", "),
             _ => String::new(),
         };
+        // A path is no flag: its usage is the name of the argument.
         if flag == "[PATH]..." {
             return "a path is empty; name a directory or a file, or '.' for this one".to_owned();
         }
+        // The parser reports a missing value as an empty one.
         if typed.is_empty() && choices.is_empty() {
             return format!("{flag} needs a value behind it; {help}");
         }
@@ -130,6 +139,7 @@ impl UsageError<'_> {
 
     /// The spelling that the parser suggests, quoted.
     fn suggested(&self, kind: ContextKind) -> Option<String> {
+        // One suggestion is a string and several are a list, the best one first.
         match self.error.get(kind)? {
             ContextValue::String(meant) => Some(quoted(meant)),
             ContextValue::Strings(meant) => meant.first().map(|meant| quoted(meant)),

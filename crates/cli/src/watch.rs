@@ -1,4 +1,7 @@
 //! `everwatch watch`: arms the paths, prints what exists on request, and then the feed until it ends.
+//!
+//! The main thread arms and prints; it blocks in the feed and in writes to standard output. Everything else
+//! has threads of its own: the engine of the library, signals, the end of the reader, the running count.
 
 use std::io;
 use std::sync::Arc;
@@ -14,24 +17,11 @@ use crate::{progress, shutdown};
 /// standard error.
 pub(crate) fn run(args: &WatchArgs) -> Result<(), String> {
     let sentence = |error: Error| error.to_string();
-    let mut options = Options::new()
-        .backend(args.backend.into())
-        .completion(args.completion.into())
-        .recursive(!args.no_recursive)
-        .gitignore(args.gitignore)
-        .poll_interval(args.poll_interval);
-    for glob in &args.ignore {
-        options = options.ignore(glob);
-    }
-    if let Some(quiet) = args.settle {
-        options = options.settle(quiet);
-    }
-    if let Ok(program) = std::env::current_exe() {
-        options = options.worker(program);
-    }
-    let watcher = Arc::new(options.build().map_err(sentence)?);
+    let watcher = Arc::new(options(args).build().map_err(sentence)?);
+    // Before the first path is armed, which may take long: a signal ends that, too.
     shutdown::on_signal(&watcher)?;
     shutdown::on_closed_output();
+    // The feed is opened before the paths are armed, so that it has the coverage events of arming.
     let armed = watcher.feed().and_then(|feed| {
         progress::shown(&watcher, || {
             args.paths
@@ -48,6 +38,7 @@ pub(crate) fn run(args: &WatchArgs) -> Result<(), String> {
         Err(error) => return Err(sentence(error)),
     };
     let mut output = Output::new(args.format, args.only.clone());
+    // From here on, errors are those of standard output, or mean that the watcher was closed.
     let printed = (|| {
         if args.snapshot {
             feed = print_snapshot(&watcher, feed, &mut output)?;
@@ -63,6 +54,29 @@ pub(crate) fn run(args: &WatchArgs) -> Result<(), String> {
         Err(error) => Err(format!("cannot write to standard output: {error}")),
         Ok(()) => Ok(()),
     }
+}
+
+/// The options of the watcher for these arguments.
+fn options(args: &WatchArgs) -> Options {
+    let mut options = Options::new()
+        .backend(args.backend.into())
+        .completion(args.completion.into())
+        .recursive(!args.no_recursive)
+        .gitignore(args.gitignore)
+        .poll_interval(args.poll_interval);
+    for glob in &args.ignore {
+        options = options.ignore(glob);
+    }
+    // Without this option, each change is printed as soon as it is known.
+    if let Some(quiet) = args.settle {
+        options = options.settle(quiet);
+    }
+    // The isolated completion model starts this program as its worker, see `main`. Without a path, the
+    // library starts the `everwatch` of the search path, which may be another version.
+    if let Ok(program) = std::env::current_exe() {
+        options = options.worker(program);
+    }
+    options
 }
 
 /// Whether the error means that the reader of standard output has gone, or that the watcher was closed.

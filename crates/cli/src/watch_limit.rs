@@ -23,6 +23,7 @@ impl LimitNotice {
         if Self::is_about(subtree) && !self.is_reported {
             self.is_reported = true;
             let (have, name) = limit();
+            // Known exactly, because directories without a watch are polled and so counted.
             let need = counters.watches + counters.unwatched;
             crate::say!(
                 "everwatch: the limit of inotify watches is reached: have {have} ({name}, shared \
@@ -42,6 +43,7 @@ impl LimitNotice {
 /// The limit that applies, with its sysctl name: the smaller of the user's and that of the user
 /// namespace, namespaces(7). One that cannot be read does not count.
 fn limit() -> (u64, &'static str) {
+    // namespaces(7): a watch counts against both limits.
     let read = |name: &'static str| {
         let path = format!("/proc/sys/{}", name.replace('.', "/"));
         let text = std::fs::read_to_string(path).unwrap_or_default();

@@ -1,4 +1,7 @@
 //! Coverage: which parts of the tree are watched, and why some are not.
+//!
+//! What cannot be watched is no error. It is polled, or named as lost together with the reason, and the rest of
+//! the tree goes on. A consumer learns of it by [`Event::Coverage`](crate::event::Event::Coverage).
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,11 +12,11 @@ use std::path::PathBuf;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum CoverageState {
-    /// The kernel reports its changes.
+    /// The kernel reports its changes as they happen.
     Live,
-    /// It is listed again and again; changes arrive late but arrive.
+    /// It is listed again and again. Changes are delivered within a poll interval or, on large trees, later.
     Polled,
-    /// Its changes are not seen.
+    /// Its changes are not seen. They are delivered when it is no longer lost.
     Lost,
 }
 
@@ -28,7 +31,7 @@ impl CoverageState {
     }
 }
 
-/// Why a part of the tree is not live.
+/// Why a part of the tree is not live: a limit, a permission, the kind of its file system.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -38,25 +41,25 @@ pub enum Gap {
     WatchLimit,
     /// The user has no inotify instance left (`fs.inotify.max_user_instances`).
     InstanceLimit,
-    /// The directory may not be read.
+    /// The process has no permission to read the directory.
     Unreadable,
     /// The process has no file descriptor left.
     OpenFiles,
-    /// A file system whose changes made elsewhere are not notified (network, FUSE, 9p).
+    /// A file system that can be changed from elsewhere without notice (network, FUSE, 9p).
     RemoteFileSystem,
     /// A file system that the kernel makes up as it is read (`/proc`, `/sys`).
     PseudoFileSystem,
-    /// Such a file system, mounted somewhere below a root.
+    /// A file system that the kernel makes up, mounted somewhere below a root.
     PseudoMount,
     /// The caller chose the poll backend.
     Chosen,
     /// The kernel offers no notification at all.
     NoNotification,
-    /// The root does not exist at present.
+    /// The root does not exist at the moment.
     RootGone,
-    /// The mirror has no room for more names.
+    /// The mirror has no room for more names: 4 GiB of them, or four thousand million entries.
     MirrorFull,
-    /// An error of the file system.
+    /// The file system returns an error that is none of the others.
     Failing,
 }
 
@@ -79,7 +82,7 @@ impl Gap {
         }
     }
 
-    /// What a person can do about it, as a sentence.
+    /// What a person can do about it, as a sentence for a message.
     pub fn remedy(self) -> &'static str {
         match self {
             Gap::WatchLimit if cfg!(windows) => {
@@ -124,17 +127,19 @@ impl Gap {
     }
 }
 
-/// How one directory is watched, with all below it that has no `Coverage` of its own.
+/// How one directory is watched, with everything below it that has no `Coverage` of its own.
+///
+/// It holds for the path until the path is removed or moved away.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Coverage {
-    /// The directory.
+    /// The absolute path of the directory.
     #[cfg_attr(feature = "serde", serde(flatten, with = "crate::wire::path"))]
     pub path: PathBuf,
     /// How it is watched.
     pub state: CoverageState,
-    /// Why it is not live, if it is not.
+    /// Why it is not live; `None` exactly if it is.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "reason", default, skip_serializing_if = "Option::is_none")

@@ -8,8 +8,11 @@ use std::num::{NonZeroU32, NonZeroU64};
 
 use crate::time::{FileTime, may_be_since};
 
-/// What kind of thing a directory entry is. Symbolic links are entries of their own and are never
-/// followed below a root.
+/// The type of a directory entry, as lstat(2) returns it.
+///
+/// A symbolic link is an entry of its own. It is never followed below a root, so a link to a directory
+/// is a `Symlink`. On Windows, so is every reparse point that
+/// stands for another name, such as a junction; others, such as cloud files, are files or directories.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -19,7 +22,7 @@ pub enum FileType {
     File,
     /// A directory.
     Dir,
-    /// A symbolic link, whatever it points at.
+    /// A symbolic link.
     Symlink,
     /// A socket, a pipe or a device.
     Other,
@@ -43,7 +46,8 @@ impl fmt::Display for FileType {
     }
 }
 
-/// The kernel's name for a watched directory: inotify's watch descriptor.
+/// The kernel's name for a watched directory: the watch descriptor of inotify(7), which counts up, or a number
+/// that the backend gives out.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Watch(pub i32);
 
@@ -51,20 +55,20 @@ pub struct Watch(pub i32);
 /// that number nothing say 0.
 pub type InodeNumber = NonZeroU64;
 
-/// What tells an entry from a later one with the same number.
+/// What distinguishes an entry from a later one with the same number.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Birth {
     /// The entry was created at this time. Its number may be reused once it is gone.
     At(FileTime),
-    /// The file system uses no number twice, as NTFS does. The time of creation tells nothing more, and any
-    /// program can set it.
+    /// The file system uses no number twice, as NTFS does. The time of creation adds nothing to that, and
+    /// any program can set it.
     Unique,
     /// The file system reuses numbers and keeps no time of creation.
     Unknown,
 }
 
 impl Birth {
-    /// Whether an entry that has this number now surely had it before `moment`.
+    /// Whether an entry that has its number now certainly had it before `moment`.
     pub(crate) fn is_before(self, moment: FileTime) -> bool {
         match self {
             Birth::At(time) => !may_be_since(time, moment),
@@ -96,40 +100,44 @@ impl Birth {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct BirthHash(NonZeroU32);
 
-/// Which directory something is, whatever it is called.
+/// The identity of a directory, which stays the same when the directory is renamed.
+///
+/// Two directories that exist at the same time never have the same identity. A later directory may have that
+/// of an earlier one if its [`Birth`] is unknown.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Identity {
-    /// The file system.
+    /// The file system: its device number, or the serial number of a volume.
     pub device: u64,
-    /// The number on it.
+    /// The directory's number on it.
     pub inode: Option<InodeNumber>,
-    /// What tells it from an earlier or later directory with the same number.
+    /// What distinguishes it from an earlier or later directory with the same number.
     pub birth: Birth,
 }
 
-/// What looking at an entry shows.
+/// What stat(2) shows of an entry, or NtQueryInformationFile on Windows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stat {
-    /// What it is.
+    /// Its type.
     pub kind: FileType,
-    /// The file system that it is on.
+    /// The file system that it is on: of a mount point, the one that is mounted.
     pub device: u64,
     /// Its number there.
     pub inode: Option<InodeNumber>,
-    /// What tells it from an earlier or later entry with the same number.
+    /// What distinguishes it from an earlier or later entry with the same number.
     pub birth: Birth,
-    /// Time of the last change of content.
+    /// Time of the last change of content (`mtime`). Any program can set it.
     pub modified: FileTime,
-    /// Time of the last change of anything.
+    /// Time of the last change of content or metadata (`ctime`), which no call on Linux can set.
+    /// Where a file system does not keep it (FAT), the same as `modified`.
     pub changed: FileTime,
-    /// Length of the content.
+    /// Length of the content in bytes.
     pub size: u64,
     /// Number of names, if the file system counts them.
     pub links: Option<NonZeroU32>,
 }
 
 impl Stat {
-    /// The identity of the directory this is.
+    /// The identity of the directory that was looked at.
     pub fn identity(&self) -> Identity {
         Identity {
             device: self.device,

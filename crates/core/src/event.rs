@@ -29,7 +29,7 @@ use std::path::PathBuf;
 use crate::coverage::Coverage;
 use crate::entry::FileType;
 
-/// How a change became known.
+/// How a change became known. The change itself means the same either way.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -52,23 +52,27 @@ impl Cause {
 }
 
 /// What happened to the entry at [`Change::path`].
+///
+/// How to apply each kind to a tree of one's own is what [`Tree`](crate::tree::Tree) does and its head says.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(tag = "kind", rename_all = "kebab-case"))]
 pub enum ChangeKind {
-    /// The path exists now and did not before. A new directory's contents follow one by one.
+    /// The path exists now. The contents of a new directory follow one by one. A path that a consumer knows
+    /// may be created again if it was replaced unseen.
     Created,
-    /// The content may have changed. Reported at least once after the last change of content.
+    /// The content may have changed. Delivered at least once after the last change of content, and perhaps more
+    /// often than the file was written.
     Modified,
     /// Permissions, owner, times or extended attributes changed.
     Metadata,
     /// The path is gone, with everything below it.
     Removed,
-    /// The entry, with everything below it, is no longer at `from` but at the path. What was at
-    /// the path before is gone.
+    /// The entry, with everything below it, is no longer at `from` but at the path. What was at the path
+    /// before is gone, and no other change says so.
     Moved {
-        /// The path until now.
+        /// The absolute path until now.
         #[cfg_attr(feature = "serde", serde(flatten, with = "crate::wire::from"))]
         from: PathBuf,
     },
@@ -88,19 +92,22 @@ impl ChangeKind {
 }
 
 /// One difference between two versions of the tree.
+///
+/// Changes are delivered in an order in which each one applies to the tree that the ones before it made.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Change {
-    /// Position in the feed: strictly increasing, with gaps.
+    /// Position in the feed: strictly increasing, with gaps. Comparable between the feeds of one watcher. 0 for
+    /// an entry of a snapshot.
     pub seq: u64,
     /// What happened.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub kind: ChangeKind,
-    /// The absolute path, below the root as the caller spelled it.
+    /// The absolute path, which begins with the root as the caller spelled it.
     #[cfg_attr(feature = "serde", serde(flatten, with = "crate::wire::path"))]
     pub path: PathBuf,
-    /// What the entry is, or was if it is removed.
+    /// The type of the entry, or the last one that was known if it is removed.
     pub file_type: FileType,
     /// How the change became known.
     pub cause: Cause,
@@ -147,13 +154,13 @@ impl fmt::Display for Change {
     }
 }
 
-/// Why a part of the tree is compared with the disk again.
+/// Why a part of the tree is compared with the disk.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum ResyncReason {
-    /// The kernel's queue was full and records were lost.
+    /// The queue of the kernel, or of the engine, was full and records were lost.
     Overflow,
     /// The ignore rules changed.
     IgnoreRules,
@@ -180,7 +187,7 @@ impl ResyncReason {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum ResyncPhase {
-    /// The comparison begins. Changes that it finds follow, with others between them.
+    /// The comparison begins. The changes that it finds follow, with others between them.
     Begin,
     /// The comparison is complete: the whole difference has been delivered.
     End,
@@ -196,23 +203,26 @@ impl ResyncPhase {
     }
 }
 
-/// Marks the changes that repair a part of the tree. Nothing has to be done about it: the exact
-/// difference lies between `begin` and `end`.
+/// One end of a repair: a part of the tree is compared with the disk, because what is known of it may be wrong.
+///
+/// A consumer need do nothing. What the comparison finds is delivered as changes between
+/// [`ResyncPhase::Begin`] and [`ResyncPhase::End`], among others that happen meanwhile. A consumer that was
+/// behind when the comparison began gets neither of the two, and the changes as part of its difference.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Resync {
-    /// The top of the part that is compared.
+    /// The directory that is compared, with everything below it.
     #[cfg_attr(feature = "serde", serde(flatten, with = "crate::wire::path"))]
     pub path: PathBuf,
-    /// Why.
+    /// Why it is compared.
     pub reason: ResyncReason,
     /// Whether the comparison begins or is complete.
     #[cfg_attr(feature = "serde", serde(rename = "state"))]
     pub phase: ResyncPhase,
 }
 
-/// One item of a feed.
+/// One item of a feed. Only [`Event::Change`] changes the tree of a consumer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -222,8 +232,8 @@ pub enum Event {
     Change(Change),
     /// A repair begins or ends.
     Resync(Resync),
-    /// A part of the tree is now watched in another way. That holds for the path until it is removed
-    /// or moved away; of a directory that is not live and was moved it is said again at its new path.
+    /// A part of the tree is now watched in another way. That holds for the path until it is removed or
+    /// moved away; if a directory that is not live moves, its coverage is delivered again for its new path.
     Coverage(Coverage),
 }
 

@@ -1,8 +1,7 @@
-//! Decodes what `read(2)` returns from an inotify descriptor (inotify(7)).
+//! The decoder of inotify: from the bytes that read(2) returns to records (inotify(7)).
 //!
-//! The bytes are data, whoever wrote them: they are read with bounds checks and no cast, so that no
-//! alignment is assumed and nothing a kernel says can do harm. Bytes that are no sequence of whole
-//! records mean that records were lost, and say so.
+//! The bytes are untrusted. They are read with bounds checks and no cast, so that no alignment is assumed and no
+//! content can do harm. Bytes that are no sequence of whole records mean that records were lost.
 
 use crate::entry::Watch;
 use crate::queue::RecordQueue;
@@ -21,13 +20,14 @@ const IN_Q_OVERFLOW: u32 = 0x4000;
 const IN_IGNORED: u32 = 0x8000;
 const IN_ISDIR: u32 = 0x4000_0000;
 
-/// `struct inotify_event` without its name: descriptor, mask, cookie, length of the name.
+/// Size of `struct inotify_event` without its name, in bytes: four for each of the descriptor, the mask, the
+/// cookie and the length of the name.
 const HEADER: usize = 16;
 
 /// Appends the records in `bytes` to `records`.
 ///
-/// Records with a mask that was not asked for are skipped. A record that does not fit into `bytes`
-/// ends the decoding with an [`Action::Overflow`].
+/// Records whose mask has no known bit are skipped. A record that does not fit into `bytes` ends the decoding
+/// with an [`Action::Overflow`].
 pub fn decode(mut bytes: &[u8], records: &mut RecordQueue) {
     while !bytes.is_empty() {
         let Some((record, rest)) = split_record(bytes) else {
@@ -41,6 +41,7 @@ pub fn decode(mut bytes: &[u8], records: &mut RecordQueue) {
     }
 }
 
+/// The first record in `bytes`, if its mask is known, and the bytes behind it; `None` if it is not whole.
 fn split_record(bytes: &[u8]) -> Option<(Option<Record<'_>>, &[u8])> {
     let (header, rest) = bytes.split_at_checked(HEADER)?;
     let field = |at: usize| -> Option<[u8; 4]> { header.get(at..at + 4)?.try_into().ok() };
@@ -61,6 +62,7 @@ fn split_record(bytes: &[u8]) -> Option<(Option<Record<'_>>, &[u8])> {
     Some((record, rest))
 }
 
+/// What a mask reports. The kernel sets one of these bits, and flags such as `IN_ISDIR` beside it.
 fn action(mask: u32) -> Option<Action> {
     const ACTIONS: [(u32, Action); 11] = [
         (IN_MODIFY, Action::Modified),

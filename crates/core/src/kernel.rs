@@ -1,26 +1,37 @@
-//! The one arrow that points back: what the engine asks of an operating system.
+//! The trait of an operating system: all that the engine knows of one.
 //!
 //! A kernel hands out records ([`Kernel::drain`]) and answers questions about directories. It makes
 //! no decision: what to open, in which order and what to believe is the engine's business, so that
 //! the simulated kernel runs the very same decisions as the real one.
 //!
-//! Contract, which every backend keeps and the engine relies on:
+//! # Contract
+//!
+//! The engine relies on these rules. What a system cannot keep of them must become an
+//! [`Action::Overflow`](crate::record::Action), a [`Gap`] or a [`Fault`], never silence.
+//!
 //!
 //! 1. A directory handle is an identity. It keeps meaning the same directory when that is renamed,
 //!    and [`Kernel::open_dir`] opens an entry *of that directory*, never following a symbolic link.
 //! 2. After [`Kernel::watch`] returned, every change of the directory's entries leaves a record
 //!    that a later [`Kernel::drain`] returns, or an [`Action::Overflow`](crate::record::Action).
 //!    Records come in the order in which the changes of one directory happened.
-//!    A kernel says once that records were lost, and may lose more until that was drained.
+//!    A kernel that has lost records says so once, and may lose more until that record was drained.
 //! 3. The record of a change is on the queue before the call that made the change returns.
 //! 4. A listing that is read while the directory changes shows each entry as it was at some moment
 //!    during the listing.
 //! 5. Records may be merged, may be about directories that are no longer watched, and may name
-//!    anything: names are data.
+//!    anything, because names are data.
+//!
+//! # Kernels that watch trees
 //!
 //! A kernel may watch whole trees at once, as Windows does ([`Kernel::names_paths`]). Then one watch
 //! reports on all that is below its directory, in the order in which it happened, and its records name
 //! an entry by the path that led to it at that moment.
+//!
+//! # Threads and blocking
+//!
+//! The engine calls a kernel from one thread. A call may block as long as the file system takes to answer, and
+//! no longer: no call waits for a change to happen.
 
 use std::path::{Path, PathBuf};
 
@@ -31,7 +42,7 @@ use crate::listing::Listing;
 use crate::queue::RecordQueue;
 use crate::time::{FileTime, may_be_since};
 
-/// What the engine calls a file that is looked at later; it means nothing to a kernel.
+/// The engine's name for a file whose answer was deferred. It means nothing to a kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Token(pub u64);
 
@@ -57,18 +68,18 @@ impl ChangedSince {
     }
 }
 
-/// What adding a watch led to.
+/// The result of [`Kernel::watch`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Watched {
     /// The directory was not watched before.
     New(Watch),
-    /// The directory is watched already, by this name.
+    /// The directory is watched already, by this watch, perhaps under another path.
     Known(Watch),
-    /// This watch, of a directory above, reports on it.
+    /// This watch, of a directory above, reports on it as well.
     Above(Watch),
 }
 
-/// What draining the kernel's queue led to.
+/// The result of [`Kernel::drain`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Drained {
     /// The queue was empty.
@@ -79,44 +90,63 @@ pub enum Drained {
     Part,
 }
 
-/// Why a directory is watched. Decides what the kernel reports.
+/// Why a directory is watched, which decides what the kernel has to report of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Purpose {
     /// All that happens to its entries.
     Entries,
     /// The same, and that the directory itself is renamed: it is the directory of a root.
     Root,
-    /// That the entry of a root, in it, is renamed, removed or replaced.
+    /// That the entry of a root in it is renamed, removed or replaced: it is the parent of a root.
     Guard,
-    /// That the directory, an ancestor of a root, is renamed.
+    /// That the directory itself is renamed: it is further above a root.
     Ancestor,
-    /// All that happens to an entry above a root with ignore rules for it, and what
-    /// [`Purpose::Ancestor`] says.
+    /// What [`Purpose::Ancestor`] says, and all that happens to a file in it that has ignore rules for a root
+    /// below.
     Rules,
 }
 
-/// An operating system. See the module head for the contract.
+/// An operating system, as the engine sees it.
+///
+/// The methods without a body are what every system has. The others describe how systems differ, and their
+/// bodies are right for a kernel like Linux, where one watch reports on one directory.
+///
+/// Names are bytes: as Linux has them, or WTF-8 on Windows (see [`path`](crate::path)). Faults are mapped from
+/// the system's errors as [`FaultKind`](crate::fault::FaultKind) says.
 pub trait Kernel {
-    /// An open directory; dropping it closes it.
+    /// An open directory, which dropping closes. The engine keeps few of them, and none while it waits.
     type Dir;
 
-    /// Opens a root by its path. Roots are trusted names: symbolic links are followed.
+    /// Opens a root, or a directory above one, by its absolute path. Roots are trusted names, so symbolic links
+    /// are followed.
+    ///
+    /// # Errors
+    ///
+    /// [`FaultKind::NotFound`](crate::fault::FaultKind::NotFound) or
+    /// [`FaultKind::NotDirectory`](crate::fault::FaultKind::NotDirectory) prove that there is no such directory;
+    /// any other fault proves nothing.
     fn open_root(&mut self, path: &Path) -> Result<Self::Dir, Fault>;
 
-    /// Reads the symbolic link at `path`, a part of a root's path; `None` if it is something else.
+    /// Reads the symbolic link at `path`, which is a part of a root's path; `None` if there is no link or it
+    /// cannot be read.
     fn read_link(&mut self, path: &Path) -> Option<PathBuf>;
 
     /// Opens the directory `name` in `parent` without following a symbolic link.
+    ///
+    /// # Errors
+    ///
+    /// As [`Kernel::open_root`]; a symbolic link is
+    /// [`FaultKind::NotDirectory`](crate::fault::FaultKind::NotDirectory).
     fn open_dir(&mut self, parent: &Self::Dir, name: &[u8]) -> Result<Self::Dir, Fault>;
 
-    /// Tells which directory `dir` is.
+    /// The identity of `dir`: of a mount point, that of the directory that is mounted.
     fn identity(&mut self, dir: &Self::Dir) -> Result<Identity, Fault>;
 
-    /// Tells whether directories on the file system of `dir` can be watched, and if not, why.
-    /// Asked once for each device, and again in each poll while there are directories to poll.
+    /// Why directories on the file system of `dir` cannot be watched; `None` if they can. The engine asks
+    /// once for each device, and again in each poll while there are directories to poll.
     fn gap_of_volume(&mut self, dir: &Self::Dir) -> Option<Gap>;
 
-    /// Looks at the entry `name` of `dir` itself, not at what it points to.
+    /// Looks at the entry `name` of `dir` itself, without following a symbolic link.
     fn stat(&mut self, dir: &Self::Dir, name: &[u8]) -> Result<Stat, Fault>;
 
     /// Says whether the file `name` of `dir` may have been changed at `since` or later.
@@ -138,50 +168,64 @@ pub trait Kernel {
     /// those that may have been changed.
     fn finish_deferred_stats(&mut self, _changed: &mut Vec<Token>) {}
 
-    /// Lists `dir` into `listing`, without `.` and `..`.
+    /// Adds the entries of `dir` to `listing`, without `.` and `..`.
+    ///
+    /// # Errors
+    ///
+    /// What was added before the failure stays, and the engine ignores it.
     fn list(&mut self, dir: &Self::Dir, listing: &mut Listing) -> Result<(), Fault>;
 
-    /// Reads at most `limit` bytes of the regular file `name` in `dir`.
+    /// Reads at most `limit` bytes of the regular file `name` in `dir`. Never blocks on a pipe or a device,
+    /// which are faults.
     fn read_file(&mut self, dir: &Self::Dir, name: &[u8], limit: usize) -> Result<Vec<u8>, Fault>;
 
-    /// Watches `dir`.
+    /// Watches `dir`, or extends a watch of it to one more purpose.
+    ///
+    /// # Errors
+    ///
+    /// [`FaultKind::WatchLimit`](crate::fault::FaultKind::WatchLimit) and
+    /// [`FaultKind::Unsupported`](crate::fault::FaultKind::Unsupported) leave the directory to be polled.
     fn watch(&mut self, dir: &Self::Dir, purpose: Purpose) -> Result<Watched, Fault>;
 
-    /// Ends a watch. Records already queued still come.
+    /// Ends a watch. Records that are queued already may still be drained.
     fn unwatch(&mut self, watch: Watch);
 
-    /// Moves what the kernel has queued into `records`; never blocks.
+    /// Moves what the kernel has queued to the end of `records`; never blocks.
+    ///
+    /// # Errors
+    ///
+    /// The queue cannot be read. What it had counts as lost.
     fn drain(&mut self, records: &mut RecordQueue) -> Result<Drained, Fault>;
 
-    /// Makes sure that the next drain has whatever happened before this call. Nothing to do where
-    /// rule 3 holds for every record that [`Kernel::drain`] can take.
+    /// Makes sure that the next drain has a record of every change before this call. There is nothing to do
+    /// where rule 3 holds for every record that [`Kernel::drain`] can take, as on Linux.
     fn fence(&mut self) {}
 
-    /// By how much later, in nanoseconds, a drain may have a record than rule 3 says, if there was no
-    /// fence. What was lost so late is looked for from so much earlier on.
+    /// How much later than rule 3 says a drain may have a record, in nanoseconds, if there was no fence. When
+    /// records were lost, changes are looked for from that much earlier on.
     fn lateness(&self) -> FileTime {
         0
     }
 
     /// Whether records name entries by their paths below the watched directory, with `/` between the
-    /// names, and say nothing of what an entry is but by [`Described`](crate::record::Described).
+    /// names. Such records do not say what an entry is, except by [`Described`](crate::record::Described).
     fn names_paths(&self) -> bool {
         false
     }
 
-    /// Whether what is below a directory is still reported when the directory was moved. If not, the
-    /// engine watches and compares all of it anew.
+    /// Whether changes below a directory are still reported after the directory was moved. If not, the engine
+    /// watches and compares all of it again. Only a kernel that watches trees may say no.
     fn keeps_moved(&self) -> bool {
         true
     }
 
-    /// The name under which `dir` lists what it has under `name`, if that is another one: records may
-    /// name an entry by its short name. Asked only where the mirror knows no such name.
+    /// The name under which `dir` lists the entry that it has under `name`, if that is another one: records of
+    /// Windows may name an entry by its short name (`LONGNA~1`). Asked only where the mirror knows no such name.
     fn spelling(&mut self, _dir: &Self::Dir, _name: &[u8]) -> Option<Vec<u8>> {
         None
     }
 
-    /// The clock that files are stamped with.
+    /// The present time of the clock that files are stamped with.
     fn clock(&mut self) -> FileTime;
 
     /// The engine is about to wait. A kernel gives up what keeps a file system busy, such as a working

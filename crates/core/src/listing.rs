@@ -1,16 +1,21 @@
-//! A listing: the entries of one directory, as a kernel read them.
+//! Listings: the entries of one directory, as a kernel read them.
+//!
+//! Names are kept in one buffer, so that listing a tree of a million entries allocates for the largest
+//! directory alone.
 
 use crate::entry::{Birth, FileType, InodeNumber};
 
-/// The entries of one directory, in a buffer that is reused.
+/// The entries of one directory, in buffers that are reused.
 #[derive(Debug, Default)]
 pub struct Listing {
+    /// The names of all entries, one behind the other.
     names: Vec<u8>,
     entries: Vec<Slot>,
-    /// What all entries have in common; unknown in most listings.
+    /// What all entries have in common; `None` in most listings.
     birth: Option<Birth>,
 }
 
+/// An entry whose name is `names[start..start + len]`.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     start: usize,
@@ -22,11 +27,11 @@ struct Slot {
 /// One entry of a listing.
 #[derive(Clone, Copy, Debug)]
 pub struct DirEntry<'a> {
-    /// Its name.
+    /// Its name in the directory: the bytes that Linux has, WTF-8 on Windows.
     pub name: &'a [u8],
-    /// Its number on the file system.
+    /// Its number, as the listing shows it. Of a mount point, that of the directory that is covered.
     pub inode: Option<InodeNumber>,
-    /// What it is, if the listing says so.
+    /// Its type; `None` if the file system does not list types (`DT_UNKNOWN` of readdir(3)).
     pub kind: Option<FileType>,
 }
 
@@ -59,7 +64,7 @@ impl Listing {
         self.names.extend_from_slice(name);
     }
 
-    /// Number of entries.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()
     }

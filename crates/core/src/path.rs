@@ -1,8 +1,8 @@
-//! Between the core's byte names and the system's paths.
+//! Paths: conversion between the core's byte names and the system's paths.
 //!
 //! The core keeps names as bytes, which is what Linux has. On Windows a name is any sequence of
-//! 16-bit units; as bytes it is WTF-8, so that the core compares and stores both alike and nothing
-//! is lost in either direction.
+//! 16-bit units; as bytes it is WTF-8 (UTF-8 that may have unpaired surrogates), so that the core compares and
+//! stores both alike and nothing is lost in either direction. The separator is `/` on both.
 
 use std::path::{Path, PathBuf};
 
@@ -45,6 +45,7 @@ pub fn to_path(bytes: Vec<u8>) -> PathBuf {
     std::ffi::OsString::from_wide(&units).into()
 }
 
+/// The first code point of WTF-8 `bytes` and its length in bytes. A byte that begins none is U+FFFD.
 #[cfg(windows)]
 fn next_code_point(bytes: &[u8]) -> Option<(u32, usize)> {
     let &first = bytes.first()?;

@@ -1,4 +1,7 @@
 //! The record queue: records in the order in which they came, waiting to be applied.
+//!
+//! It stands between the kernel's queue, which is small and drops what does not fit, and the engine, which may
+//! take long over one record. Records are kept in a compact form, their names in one buffer.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,6 +10,7 @@ use crate::entry::{FileType, InodeNumber, Watch};
 use crate::record::{Action, Cookie, Described, Record};
 use crate::time::Moment;
 
+/// A record without its name, which is `names[start..start + len]`.
 #[derive(Clone, Copy, Debug)]
 struct Head {
     watch: Watch,
@@ -24,13 +28,15 @@ struct Head {
 
 /// Records in the order in which they came, waiting to be applied.
 ///
-/// The kernel's queue is small and drops what does not fit, so it is emptied into this one whenever
-/// the engine comes by. Past [`RecordQueue::LIMIT`] records this one drops as well, and says so in the
-/// same way, with an [`Action::Overflow`] at its end.
+/// The engine empties the kernel's queue into this one at the beginning of each step. Past
+/// [`RecordQueue::LIMIT`] records this one drops as well, and says so in the same way, with an
+/// [`Action::Overflow`] at its end.
 #[derive(Debug, Default)]
 pub struct RecordQueue {
+    /// The names of all records in `heads`, and of records that are gone, until those are worth freeing.
     names: Vec<u8>,
     heads: VecDeque<Head>,
+    /// How often records were lost: by the kernel, and here.
     overflows: u64,
     /// The limit was reached; nothing is taken before all that is held has been applied. Otherwise,
     /// while writers outrun the engine, there would always be another overflow behind the one in
@@ -52,7 +58,7 @@ impl RecordQueue {
 
     /// Most records that are held: four queues of the default length, some 8 MB with their names.
     ///
-    /// More would not lose less in the end: writers that outrun the engine for so long outrun it for
+    /// A higher limit would not lose less: writers that outrun the engine for that long outrun it for
     /// longer. And a comparison with the disk is cheaper than the records it makes up for: of a burst
     /// of 1.8 million records next to a tree of 180,000 entries, the command used 2.9 s of processor
     /// time and 61 MB at twice this limit, 6.6 s and 131 MB at sixteen times, with one overflow each.
@@ -61,11 +67,15 @@ impl RecordQueue {
     /// optimised, on two busy processors.
     pub const LIMIT: usize = 1 << 16;
 
-    /// Room that an empty queue keeps for the next records, in bytes of names and in records.
+    /// Room that an empty queue keeps for the names of later records, in bytes.
     const KEPT_NAMES: usize = 1 << 20;
+
+    /// Room that an empty queue keeps for later records, in records.
     const KEPT_HEADS: usize = 1 << 15;
 
-    /// Adds a record. Merges it into the one before it if that says the same.
+    /// Adds a record, or merges it into the one before if that reports the same modification.
+    ///
+    /// If the queue is full, the record is dropped, and an [`Action::Overflow`] stands in its place.
     pub fn push(&mut self, record: Record<'_>) {
         if record.name.len() > usize::from(u16::MAX) {
             // No system has such paths. If one does, what it meant to say is lost.
@@ -108,6 +118,7 @@ impl RecordQueue {
         }
     }
 
+    /// Adds a record without looking at the limit.
     fn push_head(&mut self, record: Record<'_>) {
         let len = record.name.len();
         self.overflows_held += usize::from(record.action == Action::Overflow);
@@ -125,11 +136,13 @@ impl RecordQueue {
         self.names.extend_from_slice(&record.name[..len]);
     }
 
+    /// The name of a record that is held.
     fn name(&self, head: &Head) -> &[u8] {
         let start = head.start as usize;
         &self.names[start..start + usize::from(head.len)]
     }
 
+    /// A record that is held, with its name.
     fn record<'a>(&'a self, head: &Head) -> Record<'a> {
         Record {
             watch: head.watch,
@@ -144,7 +157,7 @@ impl RecordQueue {
         }
     }
 
-    /// Number of records held.
+    /// The number of records held.
     pub fn len(&self) -> usize {
         self.heads.len()
     }
@@ -154,7 +167,7 @@ impl RecordQueue {
         self.heads.is_empty()
     }
 
-    /// How often records were lost, since the beginning.
+    /// How often records were lost since the queue was made, whether the kernel or this queue lost them.
     pub fn overflows(&self) -> u64 {
         self.overflows
     }
@@ -164,7 +177,7 @@ impl RecordQueue {
         self.heads.front().map(|head| self.record(head))
     }
 
-    /// Whether the oldest record was applied already, together with its other half.
+    /// Whether the oldest record was applied already, together with the first half of its move.
     pub(crate) fn front_is_spent(&self) -> bool {
         self.heads.front().is_some_and(|head| head.spent)
     }
@@ -237,7 +250,8 @@ impl RecordQueue {
         self.heads[position].spent = true;
     }
 
-    /// Whether the other half of the oldest record, if it had one, would have come by now.
+    /// Whether the other half of the oldest record, if there were one, would have come by now: after
+    /// `patience`, or once more records have come than [`RecordQueue::partner_of_front`] looks at.
     pub(crate) fn front_is_single(&self, now: Moment, patience: Duration) -> bool {
         let came = self.arrivals.front().map(|&(_, moment)| moment);
         self.heads.len() > Self::LOOKAHEAD
@@ -257,7 +271,7 @@ impl RecordQueue {
         }
     }
 
-    /// Whether records were lost somewhere behind the oldest record, whatever that says itself.
+    /// Whether records were lost somewhere behind the oldest record, not counting that itself.
     pub(crate) fn overflow_follows(&self) -> bool {
         let front = self.heads.front().map(|head| head.action);
         self.overflows_held > usize::from(front == Some(Action::Overflow))

@@ -11,7 +11,7 @@ pub(crate) mod path {
     use super::*;
 
     #[derive(Serialize, Deserialize)]
-    struct Fields<'a> {
+    struct PathFields<'a> {
         path: Cow<'a, str>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         path_bytes: Option<String>,
@@ -19,11 +19,11 @@ pub(crate) mod path {
 
     pub(crate) fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
         let (path, path_bytes) = (path.to_string_lossy(), bytes(path));
-        Fields { path, path_bytes }.serialize(serializer)
+        PathFields { path, path_bytes }.serialize(serializer)
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
-        let fields = Fields::deserialize(from)?;
+        let fields = PathFields::deserialize(from)?;
         restore(fields.path, fields.path_bytes)
     }
 }
@@ -33,7 +33,7 @@ pub(crate) mod from {
     use super::*;
 
     #[derive(Serialize, Deserialize)]
-    struct Fields<'a> {
+    struct FromFields<'a> {
         from: Cow<'a, str>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from_bytes: Option<String>,
@@ -41,11 +41,11 @@ pub(crate) mod from {
 
     pub(crate) fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
         let (from, from_bytes) = (path.to_string_lossy(), bytes(path));
-        Fields { from, from_bytes }.serialize(serializer)
+        FromFields { from, from_bytes }.serialize(serializer)
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
-        let fields = Fields::deserialize(from)?;
+        let fields = FromFields::deserialize(from)?;
         restore(fields.from, fields.from_bytes)
     }
 }

@@ -8,11 +8,11 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use everwatch_core::OutletId;
 use everwatch_core::engine::{Barrier, Engine, Progress, RootId, RootSpec};
 use everwatch_core::fault::Fault;
 use everwatch_core::ignore::Filter;
 use everwatch_core::time::Moment;
+use everwatch_core::{Delivery, OutletId};
 
 use crate::handover::{Backlog, Handover};
 use crate::options::Options;
@@ -179,8 +179,11 @@ impl EngineThread {
 
     /// Adds a consumer, which knows the tree as it is now.
     fn add_consumer(&mut self, handover: Arc<Handover>) {
-        let settles = self.settle.is_some();
-        let outlet = self.engine.open_outlet(handover.room(), settles);
+        let delivery = match self.settle {
+            Some(_) => Delivery::Settled,
+            None => Delivery::Prompt,
+        };
+        let outlet = self.engine.open_outlet(handover.room(), delivery);
         self.consumers.push(Consumer { outlet, handover });
     }
 

@@ -2,14 +2,15 @@
 //!
 //! One test alone in its binary: it counts what the whole process holds.
 
-mod common;
+#[path = "it/support/mod.rs"]
+mod support;
 
 use std::fs;
 use std::path::Path;
 
-use common::held::{held, resident_kibibytes};
-use common::{eventually, memory, structure, synced};
 use everwatch::Watcher;
+use support::held::{held, resident_kibibytes};
+use support::{eventually, memory, structure, synced};
 
 /// More with EVERWATCH_SOAK=1: the full count takes longer than a test should.
 fn rounds(full: usize, usual: usize) -> usize {

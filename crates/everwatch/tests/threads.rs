@@ -2,12 +2,13 @@
 //!
 //! One test alone in its binary: it counts the threads of the whole process.
 
-mod common;
+#[path = "it/support/mod.rs"]
+mod support;
 
 use std::fs;
 
-use common::{eventually, temp};
 use everwatch::Watcher;
+use support::{eventually, temp};
 
 #[cfg(target_os = "linux")]
 fn threads() -> usize {

@@ -19,7 +19,7 @@ use crate::endpoint::Endpoint;
 use crate::native::console::{self, Counts, Listener, Ticket};
 use crate::native::of_code;
 use crate::operation::{Cancelled, Ended, Operation};
-use crate::wait::tell;
+use crate::wait::post_end;
 
 /// An event of the console.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -132,8 +132,8 @@ unsafe impl Operation for Listen {
 
     unsafe fn issue(&mut self, overlapped: *mut OVERLAPPED) -> Result<u32, u32> {
         // SAFETY: it is called once, for this operation.
-        let tell = unsafe { tell(self.endpoint.remote(), self.endpoint.key(), overlapped) };
-        self.ticket = Some(Ticket::new(&self.seen, tell));
+        let post_end = unsafe { post_end(self.endpoint.remote(), self.endpoint.key(), overlapped) };
+        self.ticket = Some(Ticket::new(&self.seen, post_end));
         Err(ERROR_IO_PENDING)
     }
 

@@ -39,7 +39,7 @@ pub struct Endpoint {
 /// Whether operations that are complete when the call returns post a packet as well.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Packets {
-    /// Always: for handles whose calls do not tell a pending operation from a complete one, or end with
+    /// Always: for handles whose calls do not distinguish a pending operation from a complete one, or end with
     /// ERROR_MORE_DATA.
     Always,
     /// Only of what was pending, where the system can do that.

@@ -24,7 +24,7 @@ pub(crate) enum Kept {
         /// See [`Arrival::Bytes`].
         is_last: bool,
     },
-    /// The system may tell it once only.
+    /// The system may report it only once.
     Error(u32),
 }
 
@@ -131,7 +131,7 @@ impl Turn {
         });
     }
 
-    /// Keeps an error that the system may tell once only: that a connection was reset.
+    /// Keeps an error that the system may report only once: that a connection was reset.
     pub(crate) fn keep_error(&self, error: u32) {
         self.incoming.contents().kept.push_back(Kept::Error(error));
     }

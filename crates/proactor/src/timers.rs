@@ -65,7 +65,7 @@ impl Timers {
 #[must_use = "a future does nothing unless it is polled"]
 pub struct Sleep {
     remote: Remote,
-    /// None is later than the clock can tell.
+    /// None is later than the clock can represent.
     time: Option<Instant>,
     timer: Option<TimerId>,
 }

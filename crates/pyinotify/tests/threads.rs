@@ -1,5 +1,6 @@
 //! What watches cost. Alone in its process, because it counts threads and handles.
 
+#[path = "it/support.rs"]
 mod support;
 
 use std::collections::HashSet;

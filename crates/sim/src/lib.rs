@@ -4,7 +4,7 @@
 //! - `disk` is the file system, and `system` the calls of processes that are under way on it: what each
 //!   does to the disk, and the records that follow.
 //! - `linux` and `windows` are kernels on that disk, as the engine sees them. They do what the real ones do,
-//!   whatever the engine would like; `linux::fidelity` compares the two.
+//!   no matter what would suit the engine; `linux::fidelity` compares the two.
 //! - [`hostile`] is the simulated Linux driven by the bytes of a fuzzer, with records that need not be true.
 //! - `world` is all that happens around the engine: while a kernel is asked something, other processes run.
 //!   `workload` is those processes: the patterns of real programs, their frequency, the ignore files they

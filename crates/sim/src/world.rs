@@ -127,7 +127,7 @@ pub(crate) trait Stage: Kernel {
         Some(0)
     }
 
-    /// What is wrong with what the kernel holds while the engine rests and has so many watches.
+    /// What is wrong with what the kernel holds while the engine rests with `watches` watches.
     /// `is_certain` is whether records of the end of every watch can have come.
     fn check_what_is_held(&mut self, watches: u64, is_certain: bool) -> Vec<String>;
 }

@@ -6,12 +6,12 @@
 use everwatch_sim::{self as sim, Flavour};
 
 /// Schedules that failed, and why. What a number stands for changes with the simulator, so these
-/// are worth no more than any other once it does; bugs that can be told in a few calls are told in
+/// are worth no more than any other once it does; bugs that take a few calls to show are in
 /// the simulator's `scenarios`.
 const ONCE_FAILED: [(u64, &str); 7] = [
     (
         sim::WILD + 3934,
-        "a single-file root went while it was armed: the barrier waited for ever",
+        "a single-file root went while it was armed: the barrier waited without end",
     ),
     (
         sim::WILD + 871,
@@ -53,7 +53,7 @@ const ONCE_FAILED_ON_WINDOWS: [(u64, &str); 10] = [
     (8, "a name was looked at and found by another case"),
     (
         117,
-        "what was deleted by its short name was not told to be gone",
+        "what was deleted by its short name was not reported as gone",
     ),
     (463, "completions that wait were taken for none"),
     (
@@ -79,7 +79,7 @@ const ONCE_FAILED_ON_WINDOWS: [(u64, &str); 10] = [
     ),
     (
         348_230,
-        "a file that moved past a comparison after lost records was not told to be modified",
+        "a file that moved past a comparison after lost records was not reported as modified",
     ),
 ];
 

@@ -6,7 +6,8 @@
 //! - [`random`]: the one random generator, which one integer replays;
 //! - [`bytes`]: decisions made from the bytes of a fuzzer;
 //! - [`patience`]: waiting for a condition, with a deadline;
-//! - [`system`]: the system that the test runs on.
+//! - [`system`]: the system that the test runs on;
+//! - `role` (on Unix): the same test as another user, or with limits and mounts of its own.
 //!
 //! Functions panic where a test would: a test that cannot prepare its directory has failed.
 
@@ -15,6 +16,8 @@
 pub mod bytes;
 pub mod patience;
 pub mod random;
+#[cfg(unix)]
+pub mod role;
 pub mod scratch;
 pub mod system;
 pub mod walk;

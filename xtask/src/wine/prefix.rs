@@ -1,24 +1,23 @@
-//! A Windows installation that Wine runs programs in: a directory.
+//! Wine prefixes: directories that hold a Windows installation.
 //!
-//! Making one takes seconds and copying one nothing, because files are linked. So there is a template
-//! below `target/`, and each run has a copy of its own and with it a Wine server of its own: nothing
-//! that a run leaves behind is found by the next, and two runs at the same time do not meet.
+//! A new prefix takes seconds; a copy of hard links takes milliseconds. So each run copies a template below
+//! `target/` and starts its own Wine server: no run sees what another left, and two runs can run at once.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::machine;
+use crate::prerequisites::{self, target_directory};
 use crate::process::{self, output_of, prepare};
 
 const SERVER: &str = "wineserver";
 
-/// What both are in, on Debian.
+/// Debian's packages of loader and server.
 const PACKAGES: &[&str] = &["wine", "wine64"];
 
-/// Where the loader of 64-bit programs may be. The script that Debian has on the path complains that
-/// there is none for 32 bits.
+/// Candidates for the loader of 64-bit programs. Debian's script `wine` comes last: it prints a warning about a
+/// missing 32-bit loader.
 const LOADERS: &[&str] = &[
     "wine64",
     "/usr/lib/wine/wine64",
@@ -26,20 +25,19 @@ const LOADERS: &[&str] = &[
     "wine",
 ];
 
-/// What one step of the installation may take.
+/// The time limit of one step of the installation.
 const STEP: Duration = Duration::from_secs(120);
 
-/// For how many seconds the server stays when its last program has ended. Not for ever: whoever is
-/// killed cannot end it.
+/// Seconds that the server stays after its last program has ended. A run that is killed cannot end its server.
 const LINGERING: u32 = 120;
 
-/// The file of a prefix that says what it was made with.
+/// The file of a prefix that records what it was made from.
 const STAMP: &str = "stamp";
 
-/// What the compiler of the missing library reads.
+/// The source of a DLL that Wine 8 lacks and Rust's standard library imports.
 const LIBRARY: &str = "xtask/wine/process_prng.c";
 
-/// A prefix with its server. Ended, and with a run's prefix deleted, when it is dropped.
+/// A prefix with its server. Dropping it ends the server and deletes the prefix of a run.
 pub(super) struct Prefix {
     directory: PathBuf,
     loader: PathBuf,
@@ -47,7 +45,7 @@ pub(super) struct Prefix {
 }
 
 impl Prefix {
-    /// One for a single run.
+    /// A prefix for a single run.
     pub(super) fn for_a_run() -> Result<Prefix, String> {
         let loader = loader()?;
         let place = place()?;
@@ -64,7 +62,7 @@ impl Prefix {
         Ok(prefix)
     }
 
-    /// One for a person, that stays; without a server, which comes with the first program.
+    /// A prefix that stays, for work by hand. Its server starts with the first program.
     pub(super) fn to_keep() -> Result<Prefix, String> {
         let loader = loader()?;
         let place = place()?;
@@ -86,7 +84,7 @@ impl Prefix {
         })
     }
 
-    /// What runs Windows programs.
+    /// The path of the program that runs Windows programs.
     pub(super) fn loader(&self) -> &Path {
         &self.loader
     }
@@ -95,13 +93,13 @@ impl Prefix {
         variables(&self.directory)
     }
 
-    /// Starts the server without any of our descriptors: readers of our output would wait for it.
+    /// Starts the server without our descriptors: it would keep our output open for readers.
     fn serve(&self) {
         let mut server = in_prefix(Path::new(SERVER), &self.directory);
         server.arg(format!("-p{LINGERING}"));
-        // Without, the first program starts it.
+        // On failure the first program starts it.
         let _ = quiet(&mut server).status();
-        // The services come with the first program that asks for a volume, and keep its output.
+        // The services start with the first program that asks for a volume, and inherit its output.
         let mut first = in_prefix(&self.loader, &self.directory);
         let _ = quiet(first.args(["cmd", "/c", "vol", "Z:"])).status();
     }
@@ -113,18 +111,18 @@ impl Drop for Prefix {
             return;
         }
         kill_server(&self.directory);
-        // What is left is swept by the next run.
+        // The next run deletes what is left.
         let _ = fs::remove_dir_all(&self.directory);
     }
 }
 
 fn kill_server(prefix: &Path) {
     let mut server = in_prefix(Path::new(SERVER), prefix);
-    // That there is none is no failure.
+    // An error means that no server runs.
     let _ = quiet(server.arg("-k")).status();
 }
 
-/// Sets what every program under Wine is run with.
+/// A program with the environment of a prefix.
 fn in_prefix(program: &Path, prefix: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_remove("DISPLAY").envs(variables(prefix));
@@ -142,7 +140,7 @@ fn variables(prefix: &Path) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Where the repository is, which is where this runs.
+/// The top of the repository, which is the current directory.
 fn workspace() -> String {
     std::env::current_dir().map_or_else(
         |_| ".".to_owned(),
@@ -159,18 +157,11 @@ fn quiet(command: &mut Command) -> &mut Command {
 
 /// Finds or installs Wine.
 pub(super) fn loader() -> Result<PathBuf, String> {
-    let find = || LOADERS.iter().find_map(|name| machine::find(name));
-    if find().is_none() || machine::find(SERVER).is_none() {
-        machine::install(PACKAGES)?;
+    let find = || LOADERS.iter().find_map(|name| prerequisites::find(name));
+    if find().is_none() || prerequisites::find(SERVER).is_none() {
+        prerequisites::install(PACKAGES)?;
     }
     find().ok_or_else(|| "Wine is installed, but its loader is not found".to_owned())
-}
-
-/// Where cargo builds, as an absolute path.
-pub(super) fn target_directory() -> PathBuf {
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    std::path::absolute(&target).unwrap_or(target)
 }
 
 fn place() -> Result<PathBuf, String> {
@@ -180,7 +171,7 @@ fn place() -> Result<PathBuf, String> {
         .map_err(|error| format!("cannot make {}: {error}", place.display()))
 }
 
-/// Deletes what runs left that were killed.
+/// Deletes prefixes of runs that were killed.
 fn sweep(place: &Path) {
     for entry in fs::read_dir(place).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -189,13 +180,13 @@ fn sweep(place: &Path) {
         };
         if !Path::new("/proc").join(id).exists() {
             kill_server(&entry.path());
-            // Another run may be at it as well.
+            // Another run may delete it at the same time.
             let _ = fs::remove_dir_all(entry.path());
         }
     }
 }
 
-/// The template, made if there is none or if it was made with something else.
+/// The template. It is made again if its stamp differs.
 fn template(place: &Path, loader: &Path) -> Result<PathBuf, String> {
     let template = place.join("template");
     let stamp = stamp(loader)?;
@@ -215,7 +206,7 @@ fn template(place: &Path, loader: &Path) -> Result<PathBuf, String> {
     Ok(template)
 }
 
-/// What a template depends on.
+/// The stamp of a template: the versions that it depends on.
 fn stamp(loader: &Path) -> Result<String, String> {
     let version = output_of(&format!("{} --version", loader.display()))
         .ok_or_else(|| format!("{} does not run", loader.display()))?;
@@ -224,8 +215,7 @@ fn stamp(loader: &Path) -> Result<String, String> {
     Ok(format!("{version}{}\n{library}", temporary()))
 }
 
-/// The system's temporary directory by its Windows name, so that programs on both sides can use
-/// what the other makes in it.
+/// The Windows name of the system's temporary directory, which programs on both sides share.
 fn temporary() -> String {
     let directory = std::env::temp_dir();
     format!("Z:{}", directory.to_string_lossy().replace('/', "\\"))
@@ -253,7 +243,7 @@ fn make(prefix: &Path, loader: &Path) -> Result<(), String> {
     prepare(process::command(&line, &[]), STEP)
 }
 
-/// Copies by linking. What Wine writes it replaces, so the template is never changed.
+/// Copies by hard links. Wine replaces files when it writes, so the template does not change.
 fn copy(from: &Path, to: &Path) -> Result<(), String> {
     let mut copy = Command::new("cp");
     copy.arg("-al").args([from, to]);

@@ -1,18 +1,18 @@
-//! Which suites somebody wants to run, and with which words for cargo and for the tests.
+//! The arguments of `cargo xtask wine`: packages, arguments for cargo and arguments for the tests.
 
 use std::process::Command;
 
 use super::suites::{COMMAND, Kind, PENDING, SUITES, Suite};
-use super::toolchain::Toolchain;
 use crate::process;
+use crate::windows::Toolchain;
 
-/// More threads than this wait for each other: one Wine server serves them all, in one thread.
+/// More test threads gain nothing: one Wine server serves them all, in one thread.
 const THREADS: usize = 4;
 
-/// What stands behind `cargo xtask wine`.
+/// The arguments of one call.
 #[derive(PartialEq, Eq, Debug)]
 pub(super) struct Request {
-    /// All, if there is none.
+    /// Empty means all suites of every push.
     packages: Vec<String>,
     for_cargo: Vec<String>,
     for_tests: Vec<String>,
@@ -61,7 +61,7 @@ impl Request {
         Ok(all().filter(is_named).collect())
     }
 
-    /// What is built for one suite, and its tests last.
+    /// The builds that one suite needs, its tests last.
     pub(super) fn builds(&self, suite: &Suite, toolchain: Toolchain) -> Vec<Command> {
         let mut tests = self.cargo_test(suite, toolchain);
         tests.arg("--no-run");
@@ -85,8 +85,13 @@ impl Request {
         test
     }
 
-    pub(super) fn for_tests(&self) -> Vec<String> {
+    /// The words for the test programs of a suite. Names of tests that were asked for replace those of the
+    /// suite.
+    pub(super) fn for_tests(&self, suite: &Suite) -> Vec<String> {
         let mut words = self.for_tests.clone();
+        if !words.iter().any(|word| !word.starts_with('-')) {
+            words.extend(suite.tests.iter().map(|&name| name.to_owned()));
+        }
         if !words.iter().any(|word| word.starts_with("--test-threads")) {
             let threads = std::thread::available_parallelism().map_or(1, usize::from);
             words.push(format!("--test-threads={}", threads.min(THREADS)));
@@ -124,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_number_of_threads_that_was_asked_for_is_kept() {
-        let words = Request::of(&["--", "--test-threads=1"]).for_tests();
+        let words = Request::of(&["--", "--test-threads=1"]).for_tests(&SUITES[0]);
         assert_eq!(words, ["--test-threads=1"]);
     }
 }

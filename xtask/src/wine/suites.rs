@@ -1,86 +1,89 @@
-//! What is built for Windows and what of it runs under Wine: the one place to add a crate to.
+//! Suites that run under Wine: the list to extend for a new crate.
 
 use std::time::Duration;
 
-/// Which programs are run under Wine.
+/// The programs of a suite that run under Wine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
-    /// The tests themselves.
+    /// The test programs.
     Tests,
     /// The command and its writers, by tests on Linux, which are another writer beside them.
     Command,
 }
 
-/// Tests of a crate that run under Wine, or run something there.
+/// Tests of a crate that run under Wine, or start programs there.
 pub(super) struct Suite {
     pub(super) package: &'static str,
     pub(super) kind: Kind,
-    /// Further words for `cargo test`.
+    /// Further arguments of `cargo test`.
     pub(super) arguments: &'static [&'static str],
-    /// After this time the suite hangs. Several times what it takes on two slow cores.
+    /// The tests to run, by parts of their names; all if there are none.
+    pub(super) tests: &'static [&'static str],
+    /// The time limit: several times what the suite takes on two slow cores.
     pub(super) limit: Duration,
 }
 
-/// In the order in which they run: a failure below is found before what stands on it fails as well.
+/// The suites of every push, in the order in which they run: lower crates first.
 pub(super) const SUITES: &[Suite] = &[
     Suite {
         package: "everwatch-core",
         kind: Kind::Tests,
         arguments: &[],
+        tests: &[],
         limit: Duration::from_secs(180),
     },
     Suite {
         package: "everwatch-proactor",
         kind: Kind::Tests,
         arguments: &["--features", "seam,sockets,futures-io,tls-ring"],
+        tests: &[],
         limit: Duration::from_secs(600),
     },
     Suite {
         package: "everwatch-directory-reads",
         kind: Kind::Tests,
         arguments: &["--features", "seam"],
+        tests: &[],
         limit: Duration::from_secs(600),
     },
     Suite {
         package: "everwatch-backends",
         kind: Kind::Tests,
         arguments: &[],
+        tests: &[],
         limit: Duration::from_secs(120),
     },
     Suite {
         package: "everwatch",
         kind: Kind::Tests,
-        arguments: &[
-            "--lib",
-            "--test",
-            "awaiting",
-            "--test",
-            "requirements_s0",
-            "--test",
-            "requirements_s1",
-            "--test",
-            "requirements_s2",
-            "--test",
-            "requirements_s3",
-            "--test",
-            "requirements_bugs",
-            "--test",
-            "readiness",
-            "--test",
-            "filters",
-            "--test",
-            "names",
-            "--test",
-            "roots",
+        arguments: &["--all-features", "--lib", "--test", "it"],
+        tests: &[
+            "ancestor_rules::",
+            "awaiting::",
+            "backends::",
+            "commands::",
+            "delivery::",
+            "ending::",
+            "filters::",
+            "names::",
+            "readiness::",
+            "reading::",
+            "roots::",
+            "spellings::",
         ],
         limit: Duration::from_secs(600),
     },
     Suite {
         package: "everwatch-pyinotify",
         kind: Kind::Tests,
-        arguments: &[
-            "--lib", "--test", "bugs", "--test", "events", "--test", "manager", "--test", "moves",
-            "--test", "stop",
+        arguments: &["--lib", "--test", "it"],
+        tests: &[
+            "bugs::",
+            "events::",
+            "manager::",
+            "moves::",
+            "stop::",
+            "tests::",
         ],
         limit: Duration::from_secs(600),
     },
@@ -88,6 +91,7 @@ pub(super) const SUITES: &[Suite] = &[
         package: "everwatch-torture",
         kind: Kind::Command,
         arguments: &["--release", "--test", "wine"],
+        tests: &[],
         limit: Duration::from_secs(600),
     },
 ];
@@ -98,61 +102,43 @@ pub(super) const PENDING: &[Suite] = &[
     Suite {
         package: "everwatch",
         kind: Kind::Tests,
-        arguments: &[
-            "--test", "arming", "--test", "closing", "--test", "moves", "--test", "stalled",
-        ],
+        arguments: &["--test", "it"],
+        tests: &["arming::", "closing::", "moves::", "stalled::"],
         limit: Duration::from_secs(1200),
     },
     Suite {
         package: "everwatch",
         kind: Kind::Tests,
-        arguments: &["--test", "models"],
+        arguments: &["--test", "it"],
+        tests: &["completion_models::"],
         limit: Duration::from_secs(1200),
     },
     Suite {
         package: "everwatch-cli",
         kind: Kind::Tests,
         arguments: &["--test", "it"],
+        tests: &[],
         limit: Duration::from_secs(300),
     },
     Suite {
         package: "everwatch-pyinotify",
         kind: Kind::Tests,
         arguments: &["--tests"],
+        tests: &[],
         limit: Duration::from_secs(900),
     },
     Suite {
         package: "everwatch",
         kind: Kind::Tests,
         arguments: &["--tests"],
+        tests: &[],
         limit: Duration::from_secs(900),
     },
 ];
 
-/// What has to be there for suites of the command, as words for `cargo build`.
+/// Arguments of `cargo build` for the command and its writers.
 pub(super) const COMMAND: &str =
     "--release -p everwatch-cli -p everwatch-torture --bin everwatch --example workload";
 
-/// Where the command is then, below the directory of the target.
+/// The command, below the directory of the target.
 pub(super) const EXECUTABLE: &str = "release/everwatch.exe";
-
-/// The packages that build for Windows, all targets of them.
-pub(super) const ON_WINDOWS: &[&str] = &[
-    "everwatch-core",
-    "everwatch-proactor",
-    "everwatch-directory-reads",
-    "everwatch-backends",
-    "everwatch",
-    "everwatch-pyinotify",
-    "everwatch-cli",
-];
-
-/// All features but `tls-ring`, for a machine without Microsoft's compiler: ring has C in it.
-pub(super) const WITHOUT_C: &str =
-    "--features everwatch-proactor/seam,everwatch-directory-reads/seam,everwatch-proactor/tls";
-
-/// What else builds for Windows, as words for `cargo clippy`.
-pub(super) const WORKLOAD: &str = "-p everwatch-torture --example workload";
-
-/// How long a crate may take to be compiled.
-pub(super) const BUILDING: Duration = Duration::from_secs(600);

@@ -234,7 +234,7 @@ impl Kernel for Host {
                     if length < READ_BUFFER - LARGEST_RECORD {
                         return Ok(came);
                     }
-                    // Whoever writes faster than this reads must not keep it here for ever.
+                    // A writer that is faster than this reader must not keep it here without end.
                     let queued = match left {
                         Some(left) => left.saturating_sub(length),
                         None => {

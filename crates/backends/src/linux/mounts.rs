@@ -1,5 +1,5 @@
-//! Mount points. Mounting over a watched directory leaves no inotify record, but the kernel tells
-//! whoever polls `/proc/self/mountinfo` (proc(5)) that the table changed.
+//! Mount points. Mounting over a watched directory leaves no inotify record, but the kernel wakes
+//! a poll of `/proc/self/mountinfo` (proc(5)) when the table changes.
 
 use std::collections::BTreeSet;
 use std::fs::File;

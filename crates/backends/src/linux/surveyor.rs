@@ -20,10 +20,10 @@ use everwatch_core::time::FileTime;
 
 use super::directory;
 
-/// A batch is full with the files of so many directories,
+/// A batch is full with the files of this many directories,
 const MOST_DIRECTORIES: usize = 32;
 
-/// or with so many files.
+/// or with this many files.
 const MOST_FILES: usize = 512;
 
 /// Batches that wait for the second thread at most.

@@ -48,12 +48,12 @@ impl Host {
         self.wait_for(timeout, true)
     }
 
-    /// Blocks for `time` unless the bell rings, whatever the kernel queues meanwhile.
+    /// Blocks for `time` unless the bell rings, also while the kernel queues records.
     pub fn nap(&mut self, time: Duration) {
         self.wait_for(Some(time), false);
     }
 
-    /// Paths on which something was mounted, or from which it was unmounted, and no wait has told of.
+    /// Paths on which something was mounted, or from which it was unmounted, and no wait has reported.
     pub fn changed_mounts(&mut self) -> Vec<PathBuf> {
         let Some(mounts) = &mut self.mounts else {
             return Vec::new();

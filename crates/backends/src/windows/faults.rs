@@ -4,7 +4,7 @@
 //! what is merely failing it tries again and keeps. A server that is not found is one that cannot be reached
 //! just now; one that says that it has no such share says that there is no root. Where a code means one thing when a path is opened
 //! and another when a name from a record is, or when a read begins, there is a function for each. The
-//! ends of reads that are under way are told apart by `everwatch-directory-reads`, which knows which of them
+//! ends of reads that are under way are distinguished by `everwatch-directory-reads`, which knows which of them
 //! lost records.
 
 use everwatch_core::fault::{Fault, FaultKind};

@@ -54,7 +54,7 @@ pub struct Kernel32<S: System> {
 }
 
 impl<S: System> Kernel32<S> {
-    /// `gap` says why everything is to be polled.
+    /// `gap` says why everything is polled.
     pub fn new(system: S, gap: Option<Gap>) -> Kernel32<S> {
         Kernel32 {
             system,
@@ -76,8 +76,8 @@ impl<S: System> Kernel32<S> {
         self.gap.is_some()
     }
 
-    /// Blocks until there is something to drain, or somebody rings, or for `timeout`. What was taken
-    /// from a read that was replaced is there already, and nobody will be woken for it.
+    /// Blocks until there is something to drain, or the bell rings, or for `timeout`. What was taken
+    /// from a read that was replaced is there already, and nothing will wake for it.
     pub fn sleep(&mut self, timeout: Option<Duration>) {
         if self.early.is_empty() {
             self.system.wait(timeout);
@@ -122,7 +122,7 @@ impl<S: System> Kernel32<S> {
         known
     }
 
-    fn told(&mut self, dir: &S::Dir, mut stat: Stat) -> Stat {
+    fn with_birth(&mut self, dir: &S::Dir, mut stat: Stat) -> Stat {
         stat.birth = match self.volume(dir, stat.device).1.are_unique() {
             true => Birth::Unique,
             false => Birth::Unknown,
@@ -132,7 +132,7 @@ impl<S: System> Kernel32<S> {
 
     pub(super) fn identify(&mut self, dir: &S::Dir) -> Result<Identity, Fault> {
         let stat = self.system.look(dir).map_err(fault)?;
-        Ok(self.told(dir, stat).identity())
+        Ok(self.with_birth(dir, stat).identity())
     }
 
     /// Windows renames no directory below which one is open, and the root is. Others than Windows may.
@@ -198,7 +198,7 @@ impl<S: System> Kernel for Kernel32<S> {
 
     fn stat(&mut self, dir: &Self::Dir, name: &[u8]) -> Result<Stat, Fault> {
         let mut stat = self.system.stat(&dir.dir, name).map_err(fault_of_entry)?;
-        // Names are found whatever their case, and by short names as well, but to the engine those are
+        // Names are found in any case, and by short names as well, but to the engine those are
         // other names. Under Wine it takes as long as a listing to find out.
         if !self.system.quirks().keeps_old_paths {
             match self.system.spelling(&dir.dir, name) {
@@ -207,7 +207,7 @@ impl<S: System> Kernel for Kernel32<S> {
                 None => stat = self.system.stat(&dir.dir, name).map_err(fault_of_entry)?,
             }
         }
-        Ok(self.told(&dir.dir, stat))
+        Ok(self.with_birth(&dir.dir, stat))
     }
 
     fn list(&mut self, dir: &Self::Dir, listing: &mut Listing) -> Result<(), Fault> {

@@ -3,7 +3,7 @@
 //! Wine gives a directory its path when it first sees it, and names what is below it by that path for
 //! as long as it lives, also after the directory, or one above it, was renamed. It finds out the new
 //! path when it has forgotten the directory and sees it again, which `host` brings about. Until then,
-//! and wherever a directory was made at a path that another one had before, a path does not tell which
+//! and wherever a directory was made at a path that another one had before, a path does not say which
 //! directory is meant. Such a record says no more than that something happened there.
 //!
 //! On Windows none of this is in use.
@@ -29,7 +29,7 @@ impl Names {
             self.left.insert(path.into());
         }
         match action {
-            // A file that is taken for another one was told once too often, and the other is compared
+            // A file that is taken for another one was reported once too often, and the other is compared
             // when its directory is seen again.
             Action::Modified => action,
             _ if is_doubtful => Action::Created,

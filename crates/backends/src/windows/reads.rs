@@ -30,7 +30,7 @@ const LARGEST_BUFFER: u32 = 1024 * 1024;
 /// The buffer of a read that will not grow.
 const FINAL_BUFFER: u32 = 256 * 1024;
 
-/// The buffer of a read whose records nobody wants.
+/// The buffer of a read whose records are not wanted.
 const SMALLEST_BUFFER: u32 = 4096;
 
 /// A read that ends by itself so soon after it began is not begun again at once, in nanoseconds.
@@ -67,7 +67,7 @@ impl<S: System> Kernel32<S> {
                 code: code.0.cast_signed(),
             });
         }
-        // Paths that have to be translated must not be told twice, so such a read is never replaced.
+        // Paths that have to be translated must not be reported twice, so such a read is never replaced.
         let is_final = self.system.quirks().keeps_old_paths && purpose == Purpose::Root;
         let settings = Settings {
             deep: is_final,
@@ -112,7 +112,7 @@ impl<S: System> Kernel32<S> {
         };
         let next = self.tag();
         self.system.arm(next, &dir, settings).map_err(unarmed)?;
-        // Both report on what happens now. To tell a change twice does no harm.
+        // Both report on what happens now. Reporting a change twice does no harm.
         self.tags.insert(successor.identity, next);
         self.reads.insert(next, successor);
         self.fence();
@@ -121,7 +121,7 @@ impl<S: System> Kernel32<S> {
         Ok(())
     }
 
-    /// What is to be done about reads after their completions were taken.
+    /// The work on reads that is left after their completions were taken.
     pub(super) fn look_after_reads(&mut self, records: &mut RecordQueue) {
         // Among what was lost may be renames, without which no later path can be translated.
         let keeps_old_paths = self.system.quirks().keeps_old_paths;

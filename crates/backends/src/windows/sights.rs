@@ -6,7 +6,7 @@
 //! Wine and seen again, and when it is forgotten, so is that those below it are in it.
 //!
 //! Places are compared by the identity of the directory above and the name. Moves that were reported
-//! are told apart from what was seen after them by a count.
+//! are distinguished from what was seen after them by a count.
 
 use std::collections::{HashMap, HashSet};
 
@@ -78,7 +78,7 @@ impl Sights {
         self.is_moving
     }
 
-    /// Whether the directory, which is to be covered at this place, has to be forgotten and seen again.
+    /// Whether the directory, which will be covered at this place, has to be forgotten and seen again.
     pub(super) fn is_stale(&self, identity: Identity, place: &Place) -> bool {
         let above = self.seen.get(&place.dir);
         let arrival = match self.arrivals.get(&place.name) {

@@ -23,7 +23,7 @@ pub enum Numbers {
     Unique,
     /// The same, but numbers have 128 bits, and records have other ones: ReFS.
     UniqueAndWide,
-    /// A number may be used again when its entry is gone.
+    /// A number may be reused when its entry is gone.
     Reused,
 }
 
@@ -98,7 +98,7 @@ pub trait System {
     fn clock(&mut self) -> FileTime;
 
     /// Issues the first read of the directory before it returns. The rules are those of
-    /// [`everwatch_directory_reads::DirectoryReads`].
+    /// `everwatch_directory_reads::DirectoryReads`.
     fn arm(&mut self, tag: Tag, dir: &Self::Dir, settings: Settings) -> Result<(), Code>;
 
     /// Ends a read. Nothing of it is delivered afterwards.
@@ -107,7 +107,7 @@ pub trait System {
     /// Delivers what has been read; each read has been issued again before. Never blocks.
     fn collect(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) -> Collected;
 
-    /// Blocks until [`System::collect`] has something, or somebody rings, or for `timeout`. It may return
+    /// Blocks until [`System::collect`] has something, or the bell rings, or for `timeout`. It may return
     /// before.
     fn wait(&mut self, timeout: Option<Duration>);
 

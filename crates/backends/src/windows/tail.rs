@@ -2,9 +2,9 @@
 //!
 //! A buffer is data from outside: one that is malformed, or names nothing, means that records are lost.
 //! The halves of a rename come one after the other, in one buffer or at the end of one and the beginning
-//! of the next, and are tied together by a cookie that is never used again. A removal may be the first
-//! half of a move to another directory, so it is told as a departure. Extended records say what their entry
-//! is; where their numbers are those of listings, and never used again, nobody has to look at it.
+//! of the next, and are tied together by a cookie that is never reused. A removal may be the first
+//! half of a move to another directory, so it is reported as a departure. Extended records say what their entry
+//! is; where their numbers are those of listings, and never reused, no look is needed.
 
 use std::collections::HashMap;
 
@@ -47,7 +47,7 @@ impl Ledger {
 pub(super) struct Tail {
     watch: Watch,
     numbers: Numbers,
-    /// The cookie of a first half whose second half is to be the next record.
+    /// The cookie of a first half whose second half must be the next record.
     half: Option<Cookie>,
 }
 

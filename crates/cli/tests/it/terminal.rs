@@ -90,14 +90,21 @@ fn touch(root: &Path, name: &str) {
     fs::remove_file(root.join(name)).expect("removed");
 }
 
+/// The variable NO_COLOR of the command, <https://no-color.org>.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum NoColor {
+    Set,
+    Unset,
+}
+
 /// `everwatch watch` in `root` on a terminal, armed.
-fn watching(root: &Path, arguments: &[&str], colour: bool) -> Screen {
+fn watching(root: &Path, arguments: &[&str], no_color: NoColor) -> Screen {
     let mut command = everwatch(["watch"]);
     command
         .args(arguments)
         .current_dir(root)
         .env("TERM", "xterm-256color");
-    if colour {
+    if no_color == NoColor::Unset {
         command.env_remove("NO_COLOR");
     }
     let screen = Screen::of(&mut command);
@@ -108,7 +115,7 @@ fn watching(root: &Path, arguments: &[&str], colour: bool) -> Screen {
 #[test]
 fn lines_on_a_terminal_are_coloured_and_their_paths_short() {
     let dir = temp();
-    let screen = watching(dir.path(), &[], true);
+    let screen = watching(dir.path(), &[], NoColor::Unset);
     fs::create_dir(dir.path().join("d")).expect("a directory");
     screen.expect("created \x1b[0m  d/\r\n");
     fs::write(dir.path().join("d/\x1b[31mf"), "").expect("a file");
@@ -120,7 +127,7 @@ fn lines_on_a_terminal_are_coloured_and_their_paths_short() {
 #[test]
 fn no_color_means_no_colours() {
     let dir = temp();
-    let screen = watching(dir.path(), &[], false);
+    let screen = watching(dir.path(), &[], NoColor::Set);
     fs::create_dir(dir.path().join("d")).expect("a directory");
     screen.expect("created   d/\r\n");
     assert!(!screen.text().contains('\x1b'), "{:?}", screen.text());
@@ -140,7 +147,7 @@ fn paths_elsewhere_are_absolute_on_a_terminal_too() {
 #[test]
 fn json_lines_are_the_same_on_a_terminal() {
     let dir = temp();
-    let screen = watching(dir.path(), &["--format", "json"], true);
+    let screen = watching(dir.path(), &["--format", "json"], NoColor::Unset);
     fs::create_dir(dir.path().join("d")).expect("a directory");
     screen.expect(&format!(r#""path":"{}/d""#, dir.path().display()));
     assert!(!screen.text().contains('\x1b'), "{:?}", screen.text());
@@ -152,7 +159,7 @@ fn a_count_is_shown_while_a_large_tree_is_armed_and_wiped_after() {
     for at in 0..10_000 {
         fs::create_dir_all(dir.path().join(format!("{}/{at}", at % 100))).expect("directories");
     }
-    let screen = watching(dir.path(), &[], false);
+    let screen = watching(dir.path(), &[], NoColor::Set);
     let text = screen.text();
     if !text.contains(" entries") {
         eprintln!("SKIPPED: this machine armed 10,000 directories before a count was due");

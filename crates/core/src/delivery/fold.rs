@@ -1,14 +1,13 @@
-//! The backlog of a consumer that does not keep up, as a difference of states.
+//! Folds: the backlog of a consumer that does not keep up, as a difference of states.
 //!
 //! A consumer has seen some version of the tree; the mirror is at a later one. Keeping every change
 //! between the two costs memory without bound. A fold keeps, for each entry that differs, only
 //! where the consumer still sees it: what is created and removed meanwhile leaves nothing, and a
 //! thousand writes leave one bit. So a fold is never larger than the two versions together.
 //!
-//! [`Fold::step`] hands out the difference change by change. Each step leaves the fold true, so the
-//! mirror may change between two steps and a full consumer can stop anywhere. An entry is placed
-//! only after its parents are; what stands in its way is placed first, or removed if the two are in
-//! each other's way. That is the one case in which a move is told as removed and created.
+//! [`Fold::step`] delivers the difference change by change, in the order that `delivery/plan.rs` decides. Where
+//! two entries are in each other's way, one is delivered as removed and created: the one case in which a move
+//! is not delivered as such.
 
 use std::collections::VecDeque;
 
@@ -28,15 +27,20 @@ pub(super) struct Place {
     pub(super) name: Box<[u8]>,
 }
 
+/// An entry in which consumer and mirror may differ.
 #[derive(Debug)]
 pub(super) struct Touched {
     /// `None` if the consumer does not know of the entry.
     pub(super) seen: Option<Place>,
+    /// The type when the entry was first touched, which is the one that the consumer knows.
     pub(super) kind: FileType,
     /// Whether the mirror still has the entry. Its id is pinned as long as it is touched.
     pub(super) alive: bool,
+    /// Its content changed.
     pub(super) modified: bool,
+    /// Its metadata changed.
     pub(super) metadata: bool,
+    /// How the last of its changes became known.
     pub(super) cause: Cause,
 }
 
@@ -49,6 +53,7 @@ pub(crate) struct Step {
     pub(crate) cause: Cause,
 }
 
+/// What a [`Step`] does: as [`ChangeKind`](crate::event::ChangeKind), with paths as bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum StepKind {
     Created,
@@ -58,19 +63,24 @@ pub(crate) enum StepKind {
     Moved { from: Vec<u8> },
 }
 
-/// See the module head.
+/// The difference between the tree that a consumer sees and the mirror.
+///
+/// Invariant: of an entry that consumers know and that is not in `touched`, the consumer sees the parent, the
+/// name and the type that the mirror has. Ids in `touched` are pinned, so none is reused meanwhile.
 #[derive(Debug, Default)]
 pub(crate) struct Fold {
+    /// The entries that differ.
     pub(super) touched: HashMap<NodeId, Touched>,
-    /// Who is where in the consumer's tree, for touched entries: by parent, then by name.
+    /// Which touched entry is where in the consumer's tree: by parent, then by name.
     pub(super) places: HashMap<Option<NodeId>, HashMap<Box<[u8]>, NodeId>>,
-    /// Entries still to be told of, last first. May name entries that are settled meanwhile.
+    /// Entries still to be delivered, last first. May name entries that are resolved meanwhile.
     pub(super) plan: VecDeque<NodeId>,
-    /// Changes that are decided and not handed out yet, last first.
+    /// Changes that are decided and not delivered yet, last first.
     pub(super) ready: Vec<Step>,
 }
 
 impl Fold {
+    /// Whether consumer and mirror agree.
     pub(crate) fn is_empty(&self) -> bool {
         self.touched.is_empty() && self.ready.is_empty()
     }
@@ -90,8 +100,8 @@ impl Fold {
         self.touched.insert(id, fresh);
     }
 
-    /// An entry came into being that the consumer finds by itself. Below what it is still to be told
-    /// of, it cannot.
+    /// An entry came into being that the consumer finds by itself, unless it is below one that the consumer
+    /// does not know yet.
     pub(crate) fn found(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) {
         let above = mirror.parent(id).and_then(|dir| self.touched.get(&dir));
         if above.is_some_and(|dir| dir.seen.is_none()) {
@@ -99,11 +109,13 @@ impl Fold {
         }
     }
 
+    /// The content of an entry changed.
     pub(crate) fn modified(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) {
         let touched = self.touch(mirror, id, cause);
         touched.modified = true;
     }
 
+    /// The metadata of an entry changed.
     pub(crate) fn metadata(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) {
         let touched = self.touch(mirror, id, cause);
         touched.metadata = true;
@@ -119,7 +131,7 @@ impl Fold {
         let touched = self.touch(mirror, id, cause);
         touched.alive = false;
         if touched.seen.is_none() {
-            self.settle(mirror, id);
+            self.resolve(mirror, id);
         }
     }
 
@@ -138,7 +150,7 @@ impl Fold {
             let touched = self.touched.get_mut(&other).expect("it has a place");
             touched.seen = None;
             if !touched.alive {
-                self.settle(mirror, other);
+                self.resolve(mirror, other);
             }
         }
         let places = self.places.entry(to.parent).or_default();
@@ -194,7 +206,7 @@ impl Fold {
         }
     }
 
-    /// Makes sure that where the consumer sees the entry is written down.
+    /// Makes sure that the fold knows where the consumer sees the entry.
     pub(super) fn touch(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) -> &mut Touched {
         if !self.touched.contains_key(&id) {
             mirror.pin(id);
@@ -222,7 +234,7 @@ impl Fold {
     }
 
     /// The consumer now sees the entry as the mirror has it.
-    pub(super) fn settle(&mut self, mirror: &mut Mirror, id: NodeId) {
+    pub(super) fn resolve(&mut self, mirror: &mut Mirror, id: NodeId) {
         if let Some(touched) = self.touched.remove(&id) {
             if let Some(place) = touched.seen {
                 self.leave(&place);
@@ -231,6 +243,7 @@ impl Fold {
         }
     }
 
+    /// The consumer no longer sees a touched entry at this place.
     pub(super) fn leave(&mut self, place: &Place) {
         if let Some(names) = self.places.get_mut(&place.parent) {
             names.remove(&place.name);
@@ -240,6 +253,7 @@ impl Fold {
         }
     }
 
+    /// The touched entry that the consumer sees at this place.
     pub(super) fn occupant(&self, place: &Place) -> Option<NodeId> {
         self.places.get(&place.parent)?.get(&place.name).copied()
     }
@@ -251,7 +265,7 @@ impl Fold {
         while let Some(&id) = all.get(next) {
             next += 1;
             if let Some(names) = self.places.get(&Some(id)) {
-                // A map has no order, and the same history has to be told in the same way.
+                // A map has no order, and the same history must be delivered in the same way.
                 let start = all.len();
                 all.extend(names.values());
                 all[start..].sort_unstable();
@@ -267,9 +281,8 @@ impl Fold {
         all
     }
 
-    /// The tree at `top` is about to go without a word: the consumer no longer cares for it. What
-    /// the consumer sees there but is elsewhere now is new to it; what it sees elsewhere and is there
-    /// now is gone for it.
+    /// The tree at `top` is about to go unreported: the consumer no longer cares for it. What the consumer sees
+    /// there but is elsewhere now is new to it; what it sees elsewhere and is there now is gone for it.
     pub(crate) fn forget(&mut self, mirror: &mut Mirror, top: NodeId) {
         self.forget_seen(mirror, top);
         for id in mirror.subtree(top) {
@@ -280,12 +293,12 @@ impl Fold {
             let touched = self.touch(mirror, id, Cause::Scanned);
             touched.alive = false;
             if touched.seen.is_none() {
-                self.settle(mirror, id);
+                self.resolve(mirror, id);
             }
         }
     }
 
-    /// All in a directory but what has one of the names is about to go without a word.
+    /// Everything in a directory except what has one of the names is about to go unreported.
     pub(crate) fn forget_others(
         &mut self,
         mirror: &mut Mirror,
@@ -317,7 +330,7 @@ impl Fold {
                 continue;
             }
             if self.touched.get(&id).is_some_and(|touched| !touched.alive) {
-                self.settle(mirror, id);
+                self.resolve(mirror, id);
                 continue;
             }
             let touched = self.touch(mirror, id, Cause::Scanned);
@@ -328,12 +341,12 @@ impl Fold {
         }
     }
 
-    /// Ends the fold without telling the rest.
+    /// Ends the fold and delivers nothing of what is left.
     pub(crate) fn discard(mut self, mirror: &mut Mirror) {
         let mut touched: Vec<NodeId> = self.touched.keys().copied().collect();
         touched.sort_unstable();
         for id in touched {
-            self.settle(mirror, id);
+            self.resolve(mirror, id);
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Delivery: from changes of the mirror to the events of each consumer.
 //!
-//! An [`Outlet`](outlet::Outlets) writes each change out at once while its consumer has room, and keeps
-//! the difference of states in a [`Fold`](fold::Fold) while it has none. The [plan](plan) decides in
-//! which order a fold is written out, so that every prefix of it applies to the consumer's tree.
+//! Each consumer has an [outlet](outlet). It delivers every change at once while its consumer has room, and
+//! keeps the difference of states in a [fold] while there is none, so memory is bounded however long a
+//! consumer stalls. The [plan] decides in which order a fold is delivered, so that the consumer may stop after
+//! any change and has a tree to which the rest applies.
 
 pub(crate) mod fold;
 pub(crate) mod outlet;

@@ -1,19 +1,21 @@
-//! Whatever happens to the mirror, and however slowly a consumer takes the changes: applied in
-//! order, they turn the tree that it began with into the mirror's, and every file whose content
-//! changed was read after that.
+//! The oracle of deliveries: random changes of a mirror, and consumers that apply the feed to a [`Tree`].
+//!
+//! However slowly a consumer takes the changes, applied in order they turn the tree that it began with into
+//! the mirror's, and every file whose content changed was read after that.
 
 use std::collections::BTreeMap;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::outlet::{OutletId, Outlets};
+use super::outlet::{Delivery, OutletId, Outlets, Report};
 use crate::entry::FileType;
 use crate::event::{Cause, ChangeKind, Event};
 use crate::mirror::path::path_of;
 use crate::mirror::{Mirror, NodeId};
 use crate::tree::Tree;
 
+/// What is done. Numbers choose among what there is at that time.
 #[derive(Clone, Debug)]
 enum Deed {
     Create {
@@ -35,7 +37,7 @@ enum Deed {
         parent: usize,
         name: u8,
     },
-    /// The consumer gets room for so many events, takes what was folded, and then has its own room again.
+    /// The consumer gets room for `count` events, takes what was folded, and then has its own room again.
     Take {
         consumer: usize,
         count: usize,
@@ -64,7 +66,7 @@ fn deed() -> impl Strategy<Value = Deed> {
 struct Consumer {
     outlet: OutletId,
     room: usize,
-    settles: bool,
+    delivery: Delivery,
     /// The value is the number of the last write to any file when the entry was last read.
     tree: Tree<u64>,
     last_seq: u64,
@@ -86,18 +88,18 @@ impl World {
         let top = mirror.insert(None, b"/top", FileType::Dir, None);
         let mut outlets = Outlets::default();
         let kinds = [
-            (usize::MAX, false),
-            (3, false),
-            (1, false),
-            (0, false),
-            (usize::MAX, true),
+            (usize::MAX, Delivery::Prompt),
+            (3, Delivery::Prompt),
+            (1, Delivery::Prompt),
+            (0, Delivery::Prompt),
+            (usize::MAX, Delivery::Settled),
         ];
         let mut beginning = Tree::default();
         beginning.insert("/top", FileType::Dir);
-        let consumers = kinds.map(|(room, settles)| Consumer {
-            outlet: outlets.open(room, settles),
+        let consumers = kinds.map(|(room, delivery)| Consumer {
+            outlet: outlets.open(room, delivery),
             room,
-            settles,
+            delivery,
             tree: beginning.clone(),
             last_seq: 0,
         });
@@ -126,10 +128,10 @@ impl World {
         dirs[number % dirs.len()]
     }
 
-    fn remove(&mut self, id: NodeId, implied: bool) {
+    fn remove(&mut self, id: NodeId, report: Report) {
         let subtree = self.mirror.subtree(id);
         self.outlets
-            .removing(&mut self.mirror, id, &subtree, Cause::Notified, implied);
+            .removing(&mut self.mirror, id, &subtree, Cause::Notified, report);
         for &id in subtree.iter().rev() {
             self.mirror.remove(id);
             self.versions.remove(&id);
@@ -138,15 +140,15 @@ impl World {
 
     fn apply(&mut self, deed: &Deed) {
         self.happen(deed);
-        // Whoever has room hears of it at once, and reads what it hears of.
+        // A consumer that has room learns of it at once, and reads the file.
         for at in 0..self.consumers.len() {
-            self.hear(at);
+            self.take_events(at);
         }
     }
 
-    fn hear(&mut self, at: usize) {
+    fn take_events(&mut self, at: usize) {
         for event in self.outlets.take(self.consumers[at].outlet) {
-            self.tell(at, &event);
+            self.deliver(at, &event);
         }
     }
 
@@ -182,7 +184,7 @@ impl World {
             }
             Deed::Remove { entry } => {
                 if let Some(id) = self.pick(entry) {
-                    self.remove(id, false);
+                    self.remove(id, Report::Removed);
                 }
             }
             Deed::Move {
@@ -201,7 +203,7 @@ impl World {
                         .is_none_or(|victim| victim != id && !self.mirror.is_within(id, victim));
                 if is_possible {
                     if let Some(victim) = victim {
-                        self.remove(victim, true);
+                        self.remove(victim, Report::ImpliedByMove);
                     }
                     let from = self.outlets.moving(&mut self.mirror, id, Cause::Notified);
                     self.mirror.relocate(id, parent, &name);
@@ -210,7 +212,7 @@ impl World {
             }
             Deed::Take { consumer, count } => {
                 let at = consumer % self.consumers.len();
-                if !self.consumers[at].settles {
+                if self.consumers[at].delivery == Delivery::Prompt {
                     self.take(at, count);
                 }
             }
@@ -227,13 +229,13 @@ impl World {
         let outlet = self.consumers[at].outlet;
         self.outlets.set_room(outlet, count);
         self.outlets.flush(outlet, &mut self.mirror);
-        self.hear(at);
+        self.take_events(at);
         self.outlets.set_room(outlet, self.consumers[at].room);
     }
 
-    fn tell(&mut self, at: usize, event: &Event) {
+    fn deliver(&mut self, at: usize, event: &Event) {
         let Event::Change(change) = event else { return };
-        // Whoever hears of a file reads it: all that was written before is known then.
+        // A consumer that learns of a file reads it: all that was written before is known then.
         let read = self.next_version - 1;
         let consumer = &mut self.consumers[at];
         assert!(change.seq > consumer.last_seq, "{change}");

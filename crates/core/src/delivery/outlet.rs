@@ -2,8 +2,11 @@
 //!
 //! An outlet turns what happens to the mirror into numbered changes. As long as the consumer has
 //! room, each change is written out when it happens. Once the room is used up the outlet keeps a
-//! [`Fold`] instead, and hands out the difference when there is room again. An outlet that settles
-//! folds always, and hands out when its owner says that all is quiet.
+//! [`Fold`] instead, and delivers the difference when there is room again. An outlet whose delivery is
+//! [settled](Delivery::Settled) always folds, and delivers when its owner flushes it.
+//!
+//! The engine reports each change of the mirror here, some before and some after it is made, as the methods
+//! say. A change costs nothing if no consumer is there.
 
 use std::path::{Path, PathBuf};
 
@@ -12,28 +15,53 @@ use hashbrown::HashSet;
 use super::fold::{At, Fold, StepKind};
 use crate::coverage::{Coverage, CoverageState, Gap};
 use crate::event::{Cause, Change, ChangeKind, Event, Resync, ResyncPhase, ResyncReason};
+use crate::log;
 use crate::mirror::path::path_of;
 use crate::mirror::{Mirror, NodeId};
 use crate::path::to_path;
 
-/// Names an outlet of an engine.
+/// The id of an outlet, unique within its engine.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct OutletId(u32);
 
-/// Changes written out of a fold in one go. In between the kernel's queue is drained.
+/// When an outlet delivers what happens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Delivery {
+    /// At once, as long as the consumer has room.
+    Prompt,
+    /// When [`Engine::flush`](crate::Engine::flush) is called, which the owner does when the tree has been
+    /// quiet for a while. Until then the outlet folds.
+    Settled,
+}
+
+/// Whether consumers learn that an entry goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Report {
+    /// By a change of its own.
+    Removed,
+    /// By the move that takes its place; only folds need to know.
+    ImpliedByMove,
+    /// Not at all: it leaves what is watched.
+    Silent,
+}
+
+/// How many changes are written out of a fold at once. In between, the kernel's queue is drained.
 const FLUSH: usize = 2048;
 
+/// The outlet of one consumer.
 #[derive(Debug)]
 struct Outlet {
     id: OutletId,
     /// How many events the consumer takes before the outlet starts folding.
     room: usize,
-    settles: bool,
+    delivery: Delivery,
+    /// What the consumer can take.
     events: Vec<Event>,
+    /// What the consumer does not know yet; `None` while it knows all that is in `events` and before.
     fold: Option<Fold>,
-    /// Resyncs whose beginning was told.
+    /// Resyncs whose beginning was delivered.
     begun: Vec<PathBuf>,
-    /// Notes that wait for the fold to be told.
+    /// Notes that are delivered behind the fold.
     notes: Vec<Event>,
     /// How often the outlet had to start folding.
     folds: u64,
@@ -42,18 +70,20 @@ struct Outlet {
 impl Outlet {
     /// Starts folding if there is no room. The consumer's tree is the mirror's at this moment.
     fn fold(&mut self) -> Option<&mut Fold> {
-        if self.fold.is_none() && (self.settles || self.room == 0) {
+        if self.fold.is_none() && (self.delivery == Delivery::Settled || self.room == 0) {
             self.fold = Some(Fold::default());
-            self.folds += u64::from(!self.settles);
+            self.folds += u64::from(self.delivery == Delivery::Prompt);
         }
         self.fold.as_mut()
     }
 
+    /// Delivers an event.
     fn push(&mut self, event: Event) {
         self.room = self.room.saturating_sub(1);
         self.events.push(event);
     }
 
+    /// Delivers an event that is no change, behind all changes so far.
     fn note(&mut self, event: Event) {
         if self.fold().is_none() {
             self.push(event);
@@ -65,6 +95,7 @@ impl Outlet {
         self.notes.push(event);
     }
 
+    /// Drops what waits to be delivered of the coverage of a path.
     fn forget_coverage(&mut self, path: &Path) {
         self.notes
             .retain(|note| !matches!(note, Event::Coverage(other) if other.path == path));
@@ -76,19 +107,21 @@ impl Outlet {
 pub(crate) struct Outlets {
     outlets: Vec<Outlet>,
     next_id: u32,
+    /// The number of the last change that was delivered or counted.
     seq: u64,
     /// Changes of the mirror that consumers learn of, at once or later.
     changes: u64,
 }
 
 impl Outlets {
-    pub(crate) fn open(&mut self, room: usize, settles: bool) -> OutletId {
+    /// Opens an outlet for a consumer that has room for `room` events. Its tree is the mirror's at this moment.
+    pub(crate) fn open(&mut self, room: usize, delivery: Delivery) -> OutletId {
         let id = OutletId(self.next_id);
         self.next_id += 1;
         self.outlets.push(Outlet {
             id,
             room,
-            settles,
+            delivery,
             events: Vec::new(),
             fold: None,
             begun: Vec::new(),
@@ -98,6 +131,7 @@ impl Outlets {
         id
     }
 
+    /// Closes an outlet and drops what it holds.
     pub(crate) fn close(&mut self, id: OutletId, mirror: &mut Mirror) {
         if let Some(at) = self.outlets.iter().position(|outlet| outlet.id == id)
             && let Some(fold) = self.outlets.swap_remove(at).fold
@@ -111,26 +145,30 @@ impl Outlets {
         self.seq
     }
 
+    /// How often the mirror changed in a way that consumers learn of.
     pub(crate) fn changes(&self) -> u64 {
         self.changes
     }
 
-    /// A change happens: counts and numbers it.
+    /// Counts a change and gives it a number.
     fn count(&mut self) {
         self.seq += 1;
         self.changes += 1;
     }
 
+    /// The outlet of this id, unless it is closed.
     fn outlet(&mut self, id: OutletId) -> Option<&mut Outlet> {
         self.outlets.iter_mut().find(|outlet| outlet.id == id)
     }
 
+    /// Sets how many events the consumer can take, those included that wait for it.
     pub(crate) fn set_room(&mut self, id: OutletId, room: usize) {
         if let Some(outlet) = self.outlet(id) {
             outlet.room = room.saturating_sub(outlet.events.len());
         }
     }
 
+    /// Takes the events that were delivered.
     pub(crate) fn take(&mut self, id: OutletId) -> Vec<Event> {
         self.outlet(id)
             .map(|outlet| std::mem::take(&mut outlet.events))
@@ -148,7 +186,7 @@ impl Outlets {
             })
     }
 
-    /// Hands out what is folded, as far as there is room, and not too much at a time.
+    /// Delivers what is folded, as far as there is room and at most [`FLUSH`] changes at a time.
     pub(crate) fn flush(&mut self, id: OutletId, mirror: &mut Mirror) {
         let Outlets { outlets, seq, .. } = self;
         let Some(outlet) = outlets.iter_mut().find(|outlet| outlet.id == id) else {
@@ -186,11 +224,13 @@ impl Outlets {
         }
     }
 
+    /// An entry came into being.
     pub(crate) fn created(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) {
         self.each(mirror, id, cause, || ChangeKind::Created, Fold::created);
     }
 
-    /// An entry belongs to what a root begins with. Consumers are not told, as a rule.
+    /// An entry belongs to what a root begins with. It is delivered only to consumers that do not know the
+    /// directory that it is in yet.
     pub(crate) fn found(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) {
         let folds = self
             .outlets
@@ -199,14 +239,17 @@ impl Outlets {
         folds.for_each(|fold| fold.found(mirror, id, cause));
     }
 
+    /// The content of an entry changed.
     pub(crate) fn modified(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) {
         self.each(mirror, id, cause, || ChangeKind::Modified, Fold::modified);
     }
 
+    /// The metadata of an entry changed.
     pub(crate) fn metadata(&mut self, mirror: &mut Mirror, id: NodeId, cause: Cause) {
         self.each(mirror, id, cause, || ChangeKind::Metadata, Fold::metadata);
     }
 
+    /// Delivers one change to consumers that have room, and notes it in the folds of the others.
     fn each(
         &mut self,
         mirror: &mut Mirror,
@@ -227,16 +270,19 @@ impl Outlets {
         }
     }
 
-    /// An entry and all below it are about to be removed. Tells only of the entry, and not even of
-    /// that if a move onto its place says so already.
+    /// An entry and all below it, `subtree`, are about to be removed. Delivers one change for the entry, or none
+    /// if a move onto its place implies it.
     pub(crate) fn removing(
         &mut self,
         mirror: &mut Mirror,
         id: NodeId,
         subtree: &[NodeId],
         cause: Cause,
-        implied: bool,
+        report: Report,
     ) {
+        if report == Report::Silent {
+            return;
+        }
         self.count();
         for outlet in &mut self.outlets {
             match outlet.fold() {
@@ -247,7 +293,7 @@ impl Outlets {
                         }
                     }
                 }
-                None if implied => {}
+                None if report == Report::ImpliedByMove => {}
                 None => {
                     let change = describe(mirror, id, self.seq, ChangeKind::Removed, cause);
                     outlet.push(Event::Change(change));
@@ -266,6 +312,7 @@ impl Outlets {
         path_of(mirror, id)
     }
 
+    /// An entry has moved from the path that [`Outlets::moving`] returned. Folds know already.
     pub(crate) fn moved(&mut self, mirror: &Mirror, id: NodeId, from: &Path, cause: Cause) {
         self.count();
         for outlet in self
@@ -305,7 +352,7 @@ impl Outlets {
         folds.for_each(|fold| fold.uproot(mirror, top, below, path));
     }
 
-    /// All in a directory but what has one of the names goes without a word.
+    /// Everything in a directory except what has one of the names goes unreported.
     pub(crate) fn forget_others(
         &mut self,
         mirror: &mut Mirror,
@@ -319,7 +366,7 @@ impl Outlets {
         folds.for_each(|fold| fold.forget_others(mirror, dir, keep));
     }
 
-    /// The tree with this path is no longer watched, whatever became of it.
+    /// The tree with this path is no longer watched; it may be gone already.
     pub(crate) fn forget_path(&mut self, mirror: &mut Mirror, path: &[u8]) {
         let folds = self
             .outlets
@@ -328,7 +375,7 @@ impl Outlets {
         folds.for_each(|fold| fold.forget_path(mirror, path));
     }
 
-    /// A tree goes without a word: its root is no longer watched.
+    /// A tree goes unreported: its root is no longer watched.
     pub(crate) fn forget(&mut self, mirror: &mut Mirror, top: NodeId) {
         let folds = self
             .outlets
@@ -337,7 +384,9 @@ impl Outlets {
         folds.for_each(|fold| fold.forget(mirror, top));
     }
 
+    /// Delivers that a comparison begins, except to consumers that are behind.
     pub(crate) fn resync_begins(&mut self, path: PathBuf, reason: ResyncReason) {
+        log::resync_begins(&path, reason);
         for outlet in &mut self.outlets {
             if outlet.fold().is_none() {
                 outlet.begun.push(path.clone());
@@ -350,7 +399,9 @@ impl Outlets {
         }
     }
 
+    /// Delivers that a comparison is complete to those that know of its beginning.
     pub(crate) fn resync_ends(&mut self, path: &Path, reason: ResyncReason) {
+        log::resync_ends(path, reason);
         for outlet in &mut self.outlets {
             if let Some(at) = outlet.begun.iter().position(|begun| begun == path) {
                 outlet.begun.swap_remove(at);
@@ -363,14 +414,16 @@ impl Outlets {
         }
     }
 
-    /// Drops what waits to be told of the coverage of a path that is no more.
+    /// Drops what waits to be delivered of the coverage of a path that is gone.
     pub(crate) fn forget_coverage(&mut self, path: &Path) {
         for outlet in &mut self.outlets {
             outlet.forget_coverage(path);
         }
     }
 
+    /// Delivers how a part of the tree is watched from now on.
     pub(crate) fn coverage(&mut self, path: PathBuf, state: CoverageState, gap: Option<Gap>) {
+        log::coverage(&path, state, gap);
         for outlet in &mut self.outlets {
             outlet.note(Event::Coverage(Coverage {
                 path: path.clone(),
@@ -381,6 +434,7 @@ impl Outlets {
     }
 }
 
+/// The change of an entry, by its path in the mirror at this moment.
 fn describe(mirror: &Mirror, id: NodeId, seq: u64, kind: ChangeKind, cause: Cause) -> Change {
     Change {
         seq,

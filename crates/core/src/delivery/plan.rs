@@ -1,4 +1,9 @@
-//! Handing out the difference, change by change.
+//! The plan of a fold: in which order a difference is delivered, change by change.
+//!
+//! Moves come first, parents before children, then what is new, then what is gone. An entry is placed only after
+//! its parents are. What stands in its way is placed first, or removed if the two are in each other's way.
+//! Each step leaves the fold true, so a consumer may stop after any of them and the mirror may change between
+//! two; then the plan is made again from what is left.
 
 use hashbrown::HashSet;
 
@@ -28,8 +33,8 @@ impl Fold {
         }
     }
 
-    /// Tops of trees that are gone and lie where something is about to move: the consumer would take
-    /// them along.
+    /// Tops of trees that are gone and lie below something that is about to move. The consumer would move them
+    /// along, so they are removed first.
     fn strays(&self, mirror: &Mirror) -> HashSet<NodeId> {
         let is_top = |place: &Place| place.parent.is_none();
         let tops = self
@@ -59,7 +64,7 @@ impl Fold {
         strays
     }
 
-    /// Moves first, parents before children, then what is new, then what is gone.
+    /// Sorts all that differs by what comes first. Entries that are resolved meanwhile are skipped later.
     fn make_plan(&mut self, mirror: &Mirror) {
         let strays = self.strays(mirror);
         let mut keyed: Vec<_> = self
@@ -107,6 +112,7 @@ impl Fold {
         }
     }
 
+    /// Brings one entry, whose parents are in place, to where the mirror has it, and reports what changed.
     fn place_one(
         &mut self,
         mirror: &mut Mirror,
@@ -133,7 +139,7 @@ impl Fold {
         let modified = touched.modified || touched.kind != file_type;
         let mut path = Vec::new();
         mirror.write_path(id, &mut path);
-        let mut tell = |kind: StepKind, path: &[u8]| {
+        let mut report = |kind: StepKind, path: &[u8]| {
             steps.push(Step {
                 kind,
                 path: path.to_vec(),
@@ -143,8 +149,8 @@ impl Fold {
         };
         if !is_known {
             match replaced {
-                Some(kind) if kind == file_type => tell(StepKind::Modified, &path),
-                _ => tell(StepKind::Created, &path),
+                Some(kind) if kind == file_type => report(StepKind::Modified, &path),
+                _ => report(StepKind::Created, &path),
             }
         } else {
             if !stays {
@@ -152,16 +158,16 @@ impl Fold {
                 self.write_seen_path(mirror, id, &mut from);
                 // A tree that was joined to another has the same paths in it.
                 if from != path {
-                    tell(StepKind::Moved { from }, &path);
+                    report(StepKind::Moved { from }, &path);
                 }
             }
             if modified {
-                tell(StepKind::Modified, &path);
+                report(StepKind::Modified, &path);
             } else if metadata {
-                tell(StepKind::Metadata, &path);
+                report(StepKind::Metadata, &path);
             }
         }
-        self.settle(mirror, id);
+        self.resolve(mirror, id);
     }
 
     /// Frees the place that `other` has in the consumer's tree for `newcomer`. Returns the kind of
@@ -206,7 +212,7 @@ impl Fold {
                 .get(&newcomer)
                 .is_some_and(|new| new.seen.is_some());
             if is_move || newcomer_kind == kind {
-                self.settle(mirror, other);
+                self.resolve(mirror, other);
                 return Some(kind);
             }
         }
@@ -214,7 +220,7 @@ impl Fold {
         None
     }
 
-    /// Tells that a removed entry is gone, or the topmost removed one that it was in.
+    /// Reports that a removed entry is gone, or the topmost removed one that it was in.
     fn drop_topmost(&mut self, mirror: &mut Mirror, id: NodeId, steps: &mut Vec<Step>) {
         let mut top = id;
         let mut above = Some(id);
@@ -227,7 +233,7 @@ impl Fold {
         self.drop_seen(mirror, top, steps);
     }
 
-    /// Tells that what the consumer sees at and below `top` is gone. What the mirror still has of
+    /// Reports that what the consumer sees at and below `top` is gone. What the mirror still has of
     /// it is new to the consumer from then on.
     fn drop_seen(&mut self, mirror: &mut Mirror, top: NodeId, steps: &mut Vec<Step>) {
         let mut path = Vec::new();
@@ -245,6 +251,7 @@ impl Fold {
         self.forget_seen(mirror, top);
     }
 
+    /// The directory in which the consumer sees an entry.
     fn seen_parent(&self, mirror: &Mirror, id: NodeId) -> Option<NodeId> {
         match self.touched.get(&id) {
             Some(touched) => touched.seen.as_ref().and_then(|place| place.parent),
@@ -252,6 +259,7 @@ impl Fold {
         }
     }
 
+    /// Appends the path at which the consumer sees an entry.
     fn write_seen_path(&self, mirror: &Mirror, id: NodeId, path: &mut Vec<u8>) {
         let mut names: Vec<&[u8]> = Vec::new();
         let mut above = Some(id);

@@ -7,13 +7,15 @@
 use super::Engine;
 use super::root_table::RootId;
 use super::watches::Guard;
+use crate::entry::Watch;
 use crate::event::ResyncReason;
 use crate::kernel::{Kernel, Purpose, Watched};
 use crate::mirror::NodeId;
 
 impl<K: Kernel> Engine<K> {
-    /// Watches the directories that may have rules for the root. Returns whether all are watched.
-    pub(super) fn guard_rules(&mut self, id: RootId) -> bool {
+    /// Watches the directories that may have rules for the root, and adds these watches to `guards`.
+    /// Returns whether all are watched.
+    pub(super) fn guard_rules(&mut self, id: RootId, guards: &mut Vec<(Watch, Guard)>) -> bool {
         let Some(node) = self.roots.get(id).and_then(|root| root.node) else {
             return true;
         };
@@ -22,7 +24,7 @@ impl<K: Kernel> Engine<K> {
             match self.directories.guard(&file.dir, Purpose::Rules) {
                 Ok(Watched::New(watch) | Watched::Known(watch) | Watched::Above(watch)) => {
                     let name = Some(file.name.into_boxed_slice());
-                    self.coverage.watches.guard(watch, Guard { root: id, name });
+                    guards.push((watch, Guard { root: id, name }));
                 }
                 // Git makes this directory, or there is none for good.
                 Err(fault) if fault.kind.is_absence() => {}

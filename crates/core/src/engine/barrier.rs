@@ -29,9 +29,11 @@ impl Barrier {
 }
 
 impl<K: Kernel> Engine<K> {
-    /// Makes a barrier. What is polled is listed once more before it is passed.
+    /// Makes a barrier. What is polled is listed once more before it is passed, and roots that are
+    /// looked at from time to time, because not all of their path is watched, are looked at.
     pub fn barrier(&mut self) -> Barrier {
         self.directories.kernel.fence();
+        self.roots.hasten_checks();
         let has_polled = self.coverage.gaps.needs_any_polling(&self.world.mirror);
         let poll = match has_polled {
             true => self.polling.request(),

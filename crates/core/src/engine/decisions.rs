@@ -60,7 +60,7 @@ impl<K: Kernel> Engine<K> {
                         self.decide_place(from.0, &from.1);
                     }
                 }
-                Undecided::Mount(path) => self.compare_mount(&path),
+                Undecided::Mount { path, dirs } => self.compare_mount(&path, dirs),
                 Undecided::Departed(id) => self.decide_departed(id),
                 Undecided::Shifted(id) => {
                     self.work

@@ -30,6 +30,8 @@ struct Reported {
 pub(super) struct Gaps {
     of: HashMap<NodeId, Gap>,
     reported: HashMap<NodeId, Reported>,
+    /// Those of the directories that must not be opened, and that are the tops of other file systems.
+    closed_mounts: HashSet<NodeId>,
     /// A gap came, went or changed since the last report.
     have_changed: bool,
     /// [`Mirror::directory_moves`] at the last report.
@@ -85,8 +87,17 @@ impl Gaps {
         before
     }
 
+    /// Notes whether a directory that must not be opened is the top of another file system.
+    pub(super) fn note_mount(&mut self, id: NodeId, is_mount: bool) {
+        match is_mount {
+            true => self.closed_mounts.insert(id),
+            false => self.closed_mounts.remove(&id),
+        };
+    }
+
     /// Ends the gap of a directory and returns it.
     pub(super) fn remove(&mut self, id: NodeId) -> Option<Gap> {
+        self.closed_mounts.remove(&id);
         let gap = self.of.remove(&id)?;
         self.have_changed = true;
         self.count(None, Some(gap));
@@ -237,13 +248,14 @@ impl Gaps {
     }
 
     /// Whether a directory with this gap must be tried again and again. When something unreadable can
-    /// be read, a record nearly always says so, unless another file system is mounted there.
+    /// be read, a record nearly always says so, unless another file system is mounted there. Nothing
+    /// says so of a root: any directory above it may be the one that must not be searched.
     fn needs_polling(&self, mirror: &Mirror, id: NodeId, gap: Gap) -> bool {
         match gap {
             Gap::OpenFiles | Gap::Failing => true,
-            Gap::Unreadable => mirror
-                .parent(id)
-                .is_some_and(|parent| mirror.watch(parent).is_none() || is_mount(mirror, id)),
+            Gap::Unreadable => mirror.parent(id).is_none_or(|parent| {
+                mirror.watch(parent).is_none() || self.closed_mounts.contains(&id)
+            }),
             gap => gap.state() == CoverageState::Polled,
         }
     }
@@ -266,12 +278,6 @@ impl Gaps {
         polled.sort_unstable();
         polled
     }
-}
-
-/// Whether the directory is on another device than its parent.
-fn is_mount(mirror: &Mirror, id: NodeId) -> bool {
-    let device = |id| mirror.identity(id).map(|identity| identity.device);
-    device(id).is_some_and(|own| mirror.parent(id).and_then(device) != Some(own))
 }
 
 /// Whether nothing below a directory can be reached as long as it has this gap.

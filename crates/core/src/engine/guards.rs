@@ -32,9 +32,7 @@ impl<K: Kernel> Engine<K> {
             return;
         };
         let dir = root.dir.clone();
-        self.coverage
-            .watches
-            .unguard(&mut self.directories.kernel, id);
+        let mut guards = Vec::new();
         let (mut is_whole, mut is_stable) = (true, true);
         for (above, name) in self.ancestors_of(&dir).0 {
             let purpose = match name {
@@ -43,7 +41,7 @@ impl<K: Kernel> Engine<K> {
             };
             match self.directories.guard(&above, purpose) {
                 Ok(Watched::New(watch) | Watched::Known(watch) | Watched::Above(watch)) => {
-                    self.coverage.watches.guard(watch, Guard { root: id, name });
+                    guards.push((watch, Guard { root: id, name }));
                 }
                 Err(fault) => {
                     is_whole = false;
@@ -51,7 +49,10 @@ impl<K: Kernel> Engine<K> {
                 }
             }
         }
-        is_whole &= self.guard_rules(id);
+        is_whole &= self.guard_rules(id, &mut guards);
+        self.coverage
+            .watches
+            .set_guards(&mut self.directories.kernel, id, guards);
         // Only now: what is written from here on is reported.
         if let Some(node) = self.roots.get(id).and_then(|root| root.node) {
             self.read_ancestor_rules(node);

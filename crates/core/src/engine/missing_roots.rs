@@ -93,6 +93,18 @@ impl<K: Kernel> Engine<K> {
     /// The directory of a root for single entries was never reported as an entry. It stays in the mirror,
     /// without children, as the place where a consumer's folds keep what they have of it.
     pub(super) fn root_gone(&mut self, id: RootId, node: NodeId) {
+        let tops: Vec<NodeId> = match self.visibility.is_partial(node) {
+            true => self.world.mirror.children(node).collect(),
+            false => vec![node],
+        };
+        for top in tops {
+            self.clear_below(top);
+        }
+        self.stray_gone(id, node);
+    }
+
+    /// The same where no tree of another root is left below its path.
+    pub(super) fn stray_gone(&mut self, id: RootId, node: NodeId) {
         let Some(root) = self.roots.get_mut(id) else {
             return;
         };
@@ -102,7 +114,7 @@ impl<K: Kernel> Engine<K> {
         if self.visibility.is_partial(node) {
             let children: Vec<NodeId> = self.world.mirror.children(node).collect();
             for child in children {
-                self.remove(child, Cause::Notified, Report::Removed);
+                self.remove_alone(child, Cause::Notified, Report::Removed);
             }
             // Consumers never knew the directory, so what they saw in it keeps hanging on it.
             self.coverage.watches.release(
@@ -118,7 +130,7 @@ impl<K: Kernel> Engine<K> {
                 root.resting = Some(node);
             }
         } else {
-            self.remove(node, Cause::Notified, Report::Removed);
+            self.remove_alone(node, Cause::Notified, Report::Removed);
         }
         self.world
             .outlets

@@ -60,11 +60,12 @@ mod world;
 
 use std::path::PathBuf;
 
-use crate::delivery::outlet::OutletId;
+use crate::delivery::outlet::{Delivery, OutletId};
 use crate::entry::FileType;
 use crate::event::Event;
 use crate::ignore::Filter;
 use crate::kernel::{Drained, Kernel};
+use crate::log;
 use crate::record::Record;
 use crate::time::Moment;
 
@@ -268,6 +269,7 @@ impl<K: Kernel> Engine<K> {
                 Drained::All
             });
         if self.records.queue.overflows() != overflows {
+            log::overflow(self.records.queue.overflows());
             // While its record of a loss waits to be read, the kernel loses more without another.
             self.records.queue.push_lost_again();
         }
@@ -277,9 +279,10 @@ impl<K: Kernel> Engine<K> {
         drained != Drained::Nothing
     }
 
-    /// Opens an outlet. The consumer's tree is the mirror's at this moment.
-    pub fn open_outlet(&mut self, room: usize, settles: bool) -> OutletId {
-        self.world.outlets.open(room, settles)
+    /// Opens an outlet for a consumer that takes `room` events for now. The consumer's tree is the
+    /// mirror's at this moment.
+    pub fn open_outlet(&mut self, room: usize, delivery: Delivery) -> OutletId {
+        self.world.outlets.open(room, delivery)
     }
 
     /// Closes an outlet and forgets what it holds.

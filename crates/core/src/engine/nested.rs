@@ -77,14 +77,25 @@ impl<K: Kernel> Engine<K> {
         let (Some(top), Ok(below)) = (outer.node, root.dir.strip_prefix(&outer.dir)) else {
             return Shown::Hidden;
         };
-        let (mut path, only) = (outer.dir.clone(), root.only.clone());
+        let only = root.only.clone().filter(|_| self.roots.is_single(root));
+        let mut path = outer.dir.clone();
         let below: Vec<_> = below.iter().map(OsStr::to_owned).collect();
         let mut at = top;
+        let mut place: Option<(NodeId, Vec<u8>)> = None;
         for part in below {
             path.push(&part);
             let name = to_bytes(Path::new(&part));
             if lookup == Lookup::Disk {
                 self.scan(at);
+                if !self.world.mirror.contains(at)
+                    && let Some((dir, name)) = &place
+                    && let Some(known) = self.world.mirror.child(*dir, name)
+                    && self.world.mirror.is_dir(known)
+                {
+                    // It was a directory that the mirror had elsewhere, and stands here now.
+                    at = known;
+                    self.scan(at);
+                }
             }
             let is_shown = self.world.mirror.contains(at)
                 && self.coverage.gaps.get(at) != Some(Gap::PseudoMount)
@@ -102,13 +113,20 @@ impl<K: Kernel> Engine<K> {
                 return Shown::Hidden;
             }
             match self.world.mirror.child(at, &name) {
-                Some(child) if self.world.mirror.is_dir(child) => at = child,
+                Some(child) if self.world.mirror.is_dir(child) => {
+                    place = Some((at, name));
+                    at = child;
+                }
                 _ if self.coverage.gaps.get(at) == Some(Gap::Unreadable) => return Shown::Hidden,
                 _ => return Shown::Nothing,
             }
         }
+        // A tree that shows other single entries of the directory will show this one as well.
+        let is_whole = !self.visibility.is_partial(at);
         let is_hidden = self.coverage.gaps.get(at) == Some(Gap::PseudoMount)
-            || only.is_some_and(|only| self.visibility.hides(&self.world.mirror, at, &only, false));
+            || only
+                .filter(|_| is_whole)
+                .is_some_and(|only| self.visibility.hides(&self.world.mirror, at, &only, false));
         if is_hidden {
             Shown::Hidden
         } else {
@@ -129,7 +147,7 @@ impl<K: Kernel> Engine<K> {
         let Some(root) = self.roots.get(id) else {
             return;
         };
-        if self.roots.node_of(&self.world.mirror, root).is_some() {
+        if root.next_check.is_some() && self.roots.node_of(&self.world.mirror, root).is_some() {
             let path = root.asked_path();
             if let Some(root) = self.roots.get_mut(id) {
                 root.next_check = None;
@@ -146,28 +164,32 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         let path = self.world.path(id);
-        let is_link = self.world.mirror.kind(id) == FileType::Symlink;
-        let is_here = |root: &&Root| match self.roots.is_single(root) {
-            true => root.asked_path() == path,
-            false => root.dir == path,
+        let kind = self.world.mirror.kind(id);
+        let is_link = kind == FileType::Symlink;
+        let is_here = |root: &&Root| match (kind, self.roots.is_single(root)) {
+            (FileType::Dir, true) => root.asked_path() == path,
+            (FileType::Dir, false) => root.dir == path,
+            // Below what is no directory there is nothing.
+            _ => self.roots.is_below(root, &path),
         };
-        let others: Vec<(RootId, NodeId)> = self
-            .roots
-            .iter()
-            .filter(is_here)
-            .filter_map(|root| Some((root.id, root.node?)))
-            .filter(|&(_, node)| !self.world.mirror.is_within(id, node))
-            .collect();
+        let is_apart = |root: &Root| {
+            root.node
+                .is_some_and(|top| !self.world.mirror.is_within(id, top))
+        };
+        let is_taken = self.roots.iter().filter(is_here).any(is_apart);
         for root in self.roots.iter_mut().filter(|_| is_link) {
             if root.outer.is_some() && root.dir.starts_with(&path) {
                 root.outer = None;
                 root.next_check = Some(Moment::ZERO);
             }
         }
-        for (root, node) in others {
+        if !is_taken {
+            return;
+        }
+        for (root, top) in self.strays(id, &path) {
             match is_link {
                 true => self.check_root(root),
-                false => self.root_gone(root, node),
+                false => self.stray_gone(root, top),
             }
         }
     }
@@ -337,17 +359,25 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         let path = self.world.path(id);
-        let strays: Vec<(RootId, NodeId)> = self
+        for (root, top) in self.strays(id, &path) {
+            self.stray_gone(root, top);
+        }
+    }
+
+    /// The roots whose trees lie at or below a path and apart from the entry that has it, the innermost
+    /// first.
+    fn strays(&self, id: NodeId, path: &Path) -> Vec<(RootId, NodeId)> {
+        let mut strays: Vec<(usize, RootId, NodeId)> = self
             .roots
             .iter()
-            .filter(|root| self.roots.is_below(root, &path))
-            .filter_map(|root| Some((root.id, root.node?)))
-            .filter(|&(_, top)| {
+            .filter(|root| self.roots.is_below(root, path))
+            .filter_map(|root| Some((root.dir.components().count(), root.id, root.node?)))
+            .filter(|&(_, _, top)| {
                 !self.world.mirror.is_within(id, top) && !self.world.mirror.is_within(top, id)
             })
             .collect();
-        for (root, top) in strays {
-            self.root_gone(root, top);
-        }
+        strays.sort_unstable_by(|one, other| other.cmp(one));
+        let strays = strays.into_iter();
+        strays.map(|(_, root, top)| (root, top)).collect()
     }
 }

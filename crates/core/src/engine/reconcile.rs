@@ -372,6 +372,8 @@ impl<K: Kernel> Engine<K> {
             self.clear_below(id);
             let from = self.world.moving(id, cause);
             self.world.mirror.relocate(id, dir, name);
+            self.clear_below(id);
+            self.yield_path(id);
             let is_other = self.verify_moved(id, dir, name);
             self.world.moved(id, &from, cause);
             if is_other || was_passed_over {

@@ -9,7 +9,7 @@ use super::Engine;
 use super::reconcile::Seen;
 use super::world::Report;
 use crate::entry::{FileType, Watch};
-use crate::event::Cause;
+use crate::event::{Cause, ResyncReason};
 use crate::kernel::Kernel;
 use crate::mirror::NodeId;
 use crate::queue::RecordQueue;
@@ -176,11 +176,7 @@ impl<K: Kernel> Engine<K> {
                         self.world.metadata(dir, Cause::Notified);
                     }
                     if action == Action::Metadata && self.world.mirror.contains(dir) {
-                        self.coverage.gaps.retry_unreadable(
-                            &mut self.world.mirror,
-                            &mut self.work,
-                            dir,
-                        );
+                        self.on_permissions(dir);
                     }
                 }
             }
@@ -231,13 +227,17 @@ impl<K: Kernel> Engine<K> {
             name,
         );
         if self.visibility.hides(&self.world.mirror, dir, name, is_dir) {
-            // The mirror may have it nevertheless: it came with a directory from elsewhere.
+            // The mirror may have it nevertheless: it came with a directory from elsewhere. What is of
+            // another sort is another entry, which is not hidden.
             if matches!(
                 action,
                 Action::Removed | Action::Departed | Action::MovedFrom
             ) && let Some(child) = self.world.mirror.child(dir, name)
             {
-                self.remove(child, Cause::Notified, Report::Removed);
+                match self.world.mirror.is_dir(child) == is_dir {
+                    true => self.remove(child, Cause::Notified, Report::Removed),
+                    false => self.look(dir, name, Cause::Notified),
+                }
             }
             return;
         }
@@ -310,10 +310,23 @@ impl<K: Kernel> Engine<K> {
         } else {
             self.world.metadata(child, Cause::Notified);
             if self.world.mirror.is_dir(child) {
-                self.coverage
-                    .gaps
-                    .retry_unreadable(&mut self.world.mirror, &mut self.work, child);
+                self.on_permissions(child);
             }
+        }
+    }
+
+    /// The permissions of a directory may have changed: tries again what could not be read in it.
+    fn on_permissions(&mut self, dir: NodeId) {
+        self.coverage
+            .gaps
+            .retry_unreadable(&mut self.world.mirror, &mut self.work, dir);
+        if self.visibility.has_unread_rules(dir) {
+            self.resyncs.begin(
+                &mut self.world,
+                &mut self.work,
+                dir,
+                ResyncReason::IgnoreRules,
+            );
         }
     }
 

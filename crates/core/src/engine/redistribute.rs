@@ -3,7 +3,7 @@
 //! The roots nested in it are watched as before, so consumers see no difference: each gets the part of
 //! the tree that it stands for as a tree of its own, or is nested in another one. What is left goes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Engine;
 use super::root_table::{Root, RootId};
@@ -73,7 +73,7 @@ impl<K: Kernel> Engine<K> {
                 continue;
             }
             let (path, rules) = (root.dir.clone(), root.rules.clone());
-            let root_is_single = root.only.is_some();
+            let root_is_single = self.roots.is_single(root);
             let Ok(below) = path.strip_prefix(&dir) else {
                 continue;
             };
@@ -100,6 +100,19 @@ impl<K: Kernel> Engine<K> {
             if let Some(root) = self.roots.get_mut(id) {
                 root.node = top;
                 root.next_check = top.is_none().then_some(Moment::ZERO);
+            }
+        }
+        if let Some(top) = node {
+            // Nor is what the tree shows where roots that are not in it, and not there, would be.
+            let absent: Vec<PathBuf> = self
+                .roots
+                .iter()
+                .filter(|root| root.outer.is_none() && root.node.is_none())
+                .filter_map(|root| root.dir.strip_prefix(&dir).ok())
+                .map(Path::to_owned)
+                .collect();
+            for below in absent {
+                self.drop_stand_in(top, &below);
             }
         }
         // What is left belongs to no root.

@@ -19,18 +19,29 @@ impl<K: Kernel> Engine<K> {
     /// Removes an entry and all below it from the mirror. One change reports all of it; an entry that
     /// consumers do not know goes silently.
     pub(super) fn remove(&mut self, id: NodeId, cause: Cause, report: Report) {
-        let is_unknown =
-            self.world.mirror.is_withheld(id) || self.roots.is_beginning(&self.world.mirror, id);
-        let report = if is_unknown { Report::Silent } else { report };
-        if report != Report::Silent {
+        if report != Report::Silent && self.is_known(id) {
             self.clear_below(id);
         }
+        self.remove_alone(id, cause, report);
+    }
+
+    /// The same where no tree of another root is left below the entry's path.
+    pub(super) fn remove_alone(&mut self, id: NodeId, cause: Cause, report: Report) {
+        let report = match self.is_known(id) {
+            true => report,
+            false => Report::Silent,
+        };
         let subtree = self.world.mirror.subtree(id);
         self.world.removing(id, &subtree, cause, report);
         for &id in subtree.iter().rev() {
             self.release(id);
             self.world.mirror.remove(id);
         }
+    }
+
+    /// Whether consumers know of the entry.
+    fn is_known(&self, id: NodeId) -> bool {
+        !self.world.mirror.is_withheld(id) && !self.roots.is_beginning(&self.world.mirror, id)
     }
 
     /// Gives up what the engine holds for an entry that is about to go.
@@ -109,11 +120,14 @@ impl<K: Kernel> Engine<K> {
         let mut dirs = vec![top];
         while let Some(dir) = dirs.pop() {
             let is_listed = self.world.mirror.identity(dir).is_some();
-            match (self.roots.reaches(&self.world.mirror, dir), is_listed) {
-                (true, true) => {
-                    let children = self.world.mirror.children(dir);
-                    dirs.extend(children.filter(|&child| self.world.mirror.is_dir(child)));
-                }
+            let reaches = self.roots.reaches(&self.world.mirror, dir);
+            if reaches {
+                // The top of a new tree may have children before it is listed: those of an old tree.
+                let children = self.world.mirror.children(dir);
+                dirs.extend(children.filter(|&child| self.world.mirror.is_dir(child)));
+            }
+            match (reaches, is_listed) {
+                (true, true) => {}
                 (true, false) => self.work.queue(&mut self.world.mirror, dir),
                 (false, true) => self.drop_below(dir, report),
                 (false, false) => self

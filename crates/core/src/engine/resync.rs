@@ -27,6 +27,8 @@ impl<K: Kernel> Engine<K> {
             self.resync(top, ResyncReason::Overflow);
         }
         for root in self.roots.ids() {
+            // That a guard has ended may have been lost as well.
+            self.guard_root(root);
             self.check_root(root);
         }
     }
@@ -36,31 +38,49 @@ impl<K: Kernel> Engine<K> {
     pub fn mounts_changed(&mut self, paths: &[PathBuf]) {
         self.coverage.gaps.forget_volumes();
         for path in paths {
-            // A directory above may have been renamed before, by a record that is still queued.
+            // A directory above may have been renamed before, by a record that is still queued, and may be
+            // renamed before that is applied.
+            let dirs = self.directories_of_mount(path);
+            let path = path.clone();
             self.pending
-                .defer(self.time, Undecided::Mount(path.clone()));
+                .defer(self.time, Undecided::Mount { path, dirs });
         }
         for root in self.roots.ids() {
             self.check_root(root);
         }
     }
 
-    /// Compares the directory at a path where a file system came or went. The path is real, roots may
-    /// be spelled through symbolic links.
-    pub(super) fn compare_mount(&mut self, path: &Path) {
-        let roots: Vec<PathBuf> = self.roots.iter().map(|root| root.dir.clone()).collect();
-        for root in roots {
-            let (_, real) = self.ancestors_of(&root);
-            let Ok(below) = path.strip_prefix(&real) else {
-                continue;
-            };
-            let found = self
-                .directory_at(&root.join(below))
-                .filter(|&dir| self.roots.reaches(&self.world.mirror, dir));
-            if let Some(dir) = found {
+    /// Compares the directories where a file system came or went: those that had its path then, and those
+    /// that have it now.
+    pub(super) fn compare_mount(&mut self, path: &Path, mut dirs: Vec<NodeId>) {
+        let mirror = &self.world.mirror;
+        dirs.retain(|&dir| mirror.contains(dir) && mirror.is_dir(dir));
+        for dir in self.directories_of_mount(path) {
+            if !dirs.contains(&dir) {
+                dirs.push(dir);
+            }
+        }
+        for dir in dirs {
+            if self.roots.reaches(&self.world.mirror, dir) {
                 self.resync(dir, ResyncReason::Mounts);
             }
         }
+    }
+
+    /// The directories of the mirror at a real path; roots may be spelled through symbolic links.
+    fn directories_of_mount(&mut self, path: &Path) -> Vec<NodeId> {
+        let roots: Vec<PathBuf> = self.roots.iter().map(|root| root.dir.clone()).collect();
+        let mut dirs = Vec::new();
+        for root in roots {
+            let (_, real) = self.ancestors_of(&root);
+            if let Ok(below) = path.strip_prefix(&real)
+                && let Some(dir) = self.directory_at(&root.join(below))
+                && !dirs.contains(&dir)
+            {
+                dirs.push(dir);
+            }
+        }
+        dirs
     }
 
     /// The directory of the mirror at this path.

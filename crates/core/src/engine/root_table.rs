@@ -180,6 +180,13 @@ impl Roots {
         }
     }
 
+    /// Looks at the roots that are looked at from time to time in the next step.
+    pub(super) fn hasten_checks(&mut self) {
+        for root in &mut self.all {
+            root.next_check = root.next_check.map(|_| Moment::ZERO);
+        }
+    }
+
     /// When the first of the roots that are looked for has to be looked for.
     pub(super) fn next_check(&self) -> Option<Moment> {
         self.all.iter().filter_map(|root| root.next_check).min()
@@ -256,7 +263,10 @@ impl Roots {
     /// The directory of a root, if it is there.
     pub(super) fn node_of(&self, mirror: &Mirror, root: &Root) -> Option<NodeId> {
         match root.outer {
-            Some(outer) => self.place(mirror, root, outer),
+            // What consumers do not know yet is not there yet.
+            Some(outer) => self
+                .place(mirror, root, outer)
+                .filter(|&node| !mirror.is_withheld(node)),
             None => root.node,
         }
     }
@@ -279,7 +289,7 @@ impl Roots {
         let is_wanted = |other: &Root| match other.outer {
             Some(outer) => outer == root.id && other.follows(&path),
             // Another tree, which takes this place once it is listed.
-            None => other.only.is_none() && other.dir == path,
+            None => !self.is_single(other) && other.dir == path,
         };
         self.all.iter().any(is_wanted)
     }

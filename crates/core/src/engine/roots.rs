@@ -10,6 +10,7 @@ use crate::coverage::{Coverage, CoverageState, Gap};
 use crate::event::Cause;
 use crate::fault::Fault;
 use crate::kernel::Kernel;
+use crate::log;
 
 impl<K: Kernel> Engine<K> {
     /// Adds a root. It is armed once [`Engine::is_armed`] says so; what is found until then and was
@@ -38,6 +39,7 @@ impl<K: Kernel> Engine<K> {
         for root in missing {
             self.check_root(root);
         }
+        log::root_added(&spec.dir);
         let id = self.roots.add(spec);
         let outer = self.find_outer(id, Lookup::Disk);
         self.roots.begin_arming(id);
@@ -87,6 +89,7 @@ impl<K: Kernel> Engine<K> {
         let Some(root) = self.roots.remove(id) else {
             return;
         };
+        log::root_removed(&root.dir);
         self.coverage
             .watches
             .unguard(&mut self.directories.kernel, id);
@@ -113,8 +116,10 @@ impl<K: Kernel> Engine<K> {
                 Some(node) => std::iter::successors(Some(node), |&id| mirror.parent(id))
                     .find_map(|id| self.coverage.gaps.get(id)),
             };
-            all.entry(path.clone())
-                .or_insert_with(|| coverage_of(path, gap));
+            // Of an entry and a directory with one path, which are two roots, the one that is gone counts.
+            if gap == Some(Gap::RootGone) || !all.contains_key(&path) {
+                all.insert(path.clone(), coverage_of(path, gap));
+            }
         }
         all.into_values().collect()
     }

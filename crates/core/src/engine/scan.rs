@@ -311,17 +311,34 @@ impl<K: Kernel> Engine<K> {
                     self.directories.close_all();
                     self.work.queue(&mut self.world.mirror, id);
                 }
-                _ => {
+                kind => {
+                    if kind == FaultKind::Denied {
+                        self.look_for_closed_mount(id);
+                    }
                     self.announce(id);
                     self.coverage.set_gap(
                         &mut self.world.mirror,
                         &mut self.directories.kernel,
                         &mut self.resyncs,
                         id,
-                        fault.kind.gap(),
+                        kind.gap(),
                     );
                 }
             },
+        }
+    }
+
+    /// Looks from above at a directory that must not be opened, and notes whether another file system is
+    /// mounted there.
+    fn look_for_closed_mount(&mut self, id: NodeId) {
+        let Some(parent) = self.world.mirror.parent(id) else {
+            return;
+        };
+        self.counters.stats += 1;
+        let name = self.world.mirror.name(id).to_vec();
+        if let Ok(stat) = self.directories.stat(&self.world.mirror, parent, &name) {
+            let is_mount = self.is_mount_point(id, stat.identity());
+            self.coverage.gaps.note_mount(id, is_mount);
         }
     }
 
@@ -524,6 +541,8 @@ impl<K: Kernel> Engine<K> {
             let read = kernel.read_file(dir, RULES_FILE, RULES_LIMIT);
             text = read.ok().map(whole_lines);
         }
+        self.visibility
+            .note_unread_rules(dir, has_rules && text.is_none());
         self.visibility.filter.set_rules(dir, text.as_deref());
     }
 }

@@ -43,7 +43,12 @@ pub(super) enum Undecided {
         from: (NodeId, Box<[u8]>),
     },
     /// A file system was mounted here, or unmounted.
-    Mount(PathBuf),
+    Mount {
+        path: PathBuf,
+        /// The directories that had the path when that was reported. Their ids may be those of others by
+        /// now, which are compared to no harm.
+        dirs: Vec<NodeId>,
+    },
     /// A record said that the entry is gone, perhaps to another directory.
     Departed(NodeId),
     /// The directory was found elsewhere, and records named what is below it by other paths.

@@ -11,6 +11,8 @@ pub(super) struct Visibility {
     pub(super) filter: Filter,
     /// The directories of roots that stand for single entries, and the names of these.
     only: HashMap<NodeId, HashSet<Vec<u8>>>,
+    /// Directories whose ignore rules could not be read.
+    unread: HashSet<NodeId>,
 }
 
 impl Visibility {
@@ -19,6 +21,7 @@ impl Visibility {
         Visibility {
             filter,
             only: HashMap::new(),
+            unread: HashSet::new(),
         }
     }
 
@@ -30,6 +33,19 @@ impl Visibility {
             return !only.contains(name);
         }
         self.filter.hides(mirror, dir, name, is_dir)
+    }
+
+    /// Notes whether a directory has ignore rules that could not be read.
+    pub(super) fn note_unread_rules(&mut self, dir: NodeId, are_unread: bool) {
+        match are_unread {
+            true => self.unread.insert(dir),
+            false => self.unread.remove(&dir),
+        };
+    }
+
+    /// Whether the directory has ignore rules that could not be read.
+    pub(super) fn has_unread_rules(&self, dir: NodeId) -> bool {
+        self.unread.contains(&dir)
     }
 
     /// Whether only single entries of the directory are shown.
@@ -65,5 +81,6 @@ impl Visibility {
     pub(super) fn forget(&mut self, dir: NodeId) {
         self.filter.forget(dir);
         self.only.remove(&dir);
+        self.unread.remove(&dir);
     }
 }

@@ -98,20 +98,32 @@ impl Watches {
             .any(|twin| twin != dir && mirror.identity(twin) == identity && mirror.top(twin) == top)
     }
 
-    /// Adds what a watch guards.
-    pub(super) fn guard(&mut self, watch: Watch, guard: Guard) {
-        let guards = self.guards.entry(watch).or_default();
-        if !guards.contains(&guard) {
-            guards.push(guard);
-        }
-    }
-
     /// Gives up the guards of a root, and the watches that nothing else needs.
     pub(super) fn unguard<K: Kernel>(&mut self, kernel: &mut K, root: RootId) {
+        self.set_guards(kernel, root, Vec::new());
+    }
+
+    /// Makes these the guards of a root, and gives up the watches that nothing needs any more.
+    pub(super) fn set_guards<K: Kernel>(
+        &mut self,
+        kernel: &mut K,
+        root: RootId,
+        wanted: Vec<(Watch, Guard)>,
+    ) {
+        for (watch, guard) in &wanted {
+            let guards = self.guards.entry(*watch).or_default();
+            if !guards.contains(guard) {
+                guards.push(guard.clone());
+            }
+        }
         let mut unneeded = Vec::new();
         let first = &self.first;
         self.guards.retain(|watch, guards| {
-            guards.retain(|guard| guard.root != root);
+            let is_wanted = |guard: &Guard| {
+                let mut wanted = wanted.iter();
+                guard.root != root || wanted.any(|(on, wanted)| on == watch && wanted == guard)
+            };
+            guards.retain(is_wanted);
             if guards.is_empty() && !first.contains_key(watch) {
                 unneeded.push(*watch);
             }

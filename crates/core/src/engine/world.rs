@@ -9,21 +9,11 @@ use hashbrown::HashSet;
 
 use crate::delivery::fold::At;
 use crate::delivery::outlet::Outlets;
+pub(super) use crate::delivery::outlet::Report;
 use crate::entry::{BirthHash, FileType, InodeNumber};
 use crate::event::Cause;
 use crate::mirror::path::path_of;
 use crate::mirror::{Mirror, NodeId};
-
-/// Whether consumers learn that an entry goes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Report {
-    /// By a change of its own.
-    Removed,
-    /// By the move that takes its place; only folds need to know.
-    ImpliedByMove,
-    /// Not at all: it leaves what is watched.
-    Silent,
-}
 
 /// The mirror, and the outlets through which its changes are reported.
 #[derive(Debug, Default)]
@@ -83,13 +73,8 @@ impl World {
         cause: Cause,
         report: Report,
     ) {
-        let is_implied = match report {
-            Report::Silent => return,
-            Report::ImpliedByMove => true,
-            Report::Removed => false,
-        };
         self.outlets
-            .removing(&mut self.mirror, id, subtree, cause, is_implied);
+            .removing(&mut self.mirror, id, subtree, cause, report);
     }
 
     /// Notes that an entry is about to move and returns its path, for [`World::moved`].

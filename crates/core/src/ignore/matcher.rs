@@ -4,17 +4,20 @@
 //! feature `globs` there are no rules, and a type without values takes their place.
 
 #[cfg(feature = "globs")]
-pub(super) use self::git::Rules;
+pub(super) use self::git::GitRules as Rules;
+
+#[cfg(not(feature = "globs"))]
+pub(super) use self::NoRules as Rules;
 
 /// Rules, of which there are none without the feature `globs`.
 #[cfg(not(feature = "globs"))]
 #[derive(Clone, Debug)]
-pub(super) enum Rules {}
+pub(super) enum NoRules {}
 
 #[cfg(not(feature = "globs"))]
-impl Rules {
+impl NoRules {
     /// No text has rules.
-    pub(super) fn parse(_text: &[u8]) -> Option<Rules> {
+    pub(super) fn parse(_text: &[u8]) -> Option<NoRules> {
         None
     }
 
@@ -53,14 +56,14 @@ mod git {
 
     use super::BadGlob;
 
-    /// Rules in the syntax of gitignore(5), of which there is at least one.
+    /// GitRules in the syntax of gitignore(5), of which there is at least one.
     #[derive(Clone, Debug)]
-    pub(in super::super) struct Rules(Gitignore);
+    pub(in super::super) struct GitRules(Gitignore);
 
-    impl Rules {
+    impl GitRules {
         /// The rules in the text of an ignore file; `None` if it has none. A line that makes no sense hides
         /// nothing, as with git.
-        pub(in super::super) fn parse(text: &[u8]) -> Option<Rules> {
+        pub(in super::super) fn parse(text: &[u8]) -> Option<GitRules> {
             let mut builder = GitignoreBuilder::new("");
             let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
             for line in text.split(|&byte| byte == b'\n') {
@@ -70,13 +73,13 @@ mod git {
                 }
             }
             let rules = builder.build().ok().filter(|rules| !rules.is_empty())?;
-            Some(Rules(rules))
+            Some(GitRules(rules))
         }
 
         /// The rules that globs are; `None` if there is no glob.
         pub(in super::super) fn of_globs<S: AsRef<str>>(
             globs: &[S],
-        ) -> Result<Option<Rules>, BadGlob> {
+        ) -> Result<Option<GitRules>, BadGlob> {
             if globs.is_empty() {
                 return Ok(None);
             }
@@ -92,7 +95,7 @@ mod git {
                 glob: String::new(),
                 reason: error.to_string(),
             })?;
-            Ok(Some(Rules(rules)))
+            Ok(Some(GitRules(rules)))
         }
 
         /// Whether the rules hide the entry (`true`) or show it (`false`); `None` if they do not mention it.

@@ -1,4 +1,8 @@
 //! Finding entries of the mirror by name and by inode number.
+//!
+//! Two hash tables hold nothing but ids and hash what the ids point at, so an indexed entry costs five bytes in
+//! each. The table of names has the children of large directories; the table of inode numbers is made when it is
+//! first asked, which in most runs is never.
 
 use std::hash::BuildHasher;
 
@@ -7,6 +11,7 @@ use super::{Mirror, NodeId};
 use crate::entry::InodeNumber;
 
 impl Mirror {
+    /// Adds an entry, which has its parent already, to the table of names.
     pub(super) fn index_name(&mut self, id: NodeId) {
         let hash = self.name_hash(self.node(id).parent, self.name(id));
         let Mirror {
@@ -26,6 +31,7 @@ impl Mirror {
         });
     }
 
+    /// Removes an entry from the table of names, before it leaves `parent` or changes its name.
     pub(super) fn unindex_name(&mut self, id: NodeId, parent: NodeId) {
         let hash = self.name_hash(parent.0, self.name(id));
         if let Ok(entry) = self.by_name.find_entry(hash, |&other| other == id.0) {
@@ -33,10 +39,12 @@ impl Mirror {
         }
     }
 
+    /// The hash of a name in one directory.
     fn name_hash(&self, parent: u32, name: &[u8]) -> u64 {
         self.hasher.hash_one((parent, name))
     }
 
+    /// The child of a directory that has this name. In a small directory the names are compared one by one.
     pub(crate) fn child(&self, parent: NodeId, name: &[u8]) -> Option<NodeId> {
         if !self.directory(parent)?.is_indexed {
             return self
@@ -72,6 +80,7 @@ impl Mirror {
         found
     }
 
+    /// Adds an entry to the table of inode numbers, if there is one and the number is known.
     pub(super) fn index_inode(&mut self, id: NodeId) {
         let Some(inode) = self.node(id).inode.filter(|_| self.has_inodes) else {
             return;
@@ -89,6 +98,7 @@ impl Mirror {
         });
     }
 
+    /// Removes an entry from the table of inode numbers, before it goes or gets another number.
     pub(super) fn unindex_inode(&mut self, id: NodeId) {
         let Some(inode) = self.node(id).inode.filter(|_| self.has_inodes) else {
             return;

@@ -1,16 +1,19 @@
 //! The mirror: what is known of the tree on disk, in one arena.
 //!
-//! Entries have `u32` ids and parent links; a path is computed when somebody asks for it. So moving
-//! a directory is one pointer change however much is below it, and a record that names a directory
-//! by identity stays right while the directory travels. Directories have a second, smaller arena
+//! Entries have `u32` ids and parent links, and a path is computed when it is needed. So moving
+//! a directory is one pointer change however much is below it, and a watch that is bound to a directory
+//! stays right while the directory moves. Directories have a second, smaller arena
 //! for what only they need.
 //!
-//! Two hash tables hold nothing but ids. One finds a child by name, in directories with more than a
-//! handful of children; in the others, which are most, comparing the names one by one is as fast and
-//! costs nothing while a large tree is read in. The other finds entries by inode number, and is made
-//! when somebody asks for the first time.
+//! Two hash tables hold nothing but ids (`mirror/index.rs`). One finds a child by name, in directories with
+//! more than a handful of children; in the others, which are most, comparing the names one by one is as fast
+//! and costs nothing while a large tree is read in. The other finds entries by inode number, and is made when
+//! it is first needed.
 //!
-//! The mirror believes whatever it is told; judging records is the engine's work.
+//! An entry takes 40 bytes and its name, a directory some 60 more, and neither has a heap block of its own: a
+//! tree of a million entries must fit beside the program that watches it.
+//!
+//! The mirror checks nothing that it is given. Judging records is the engine's work.
 
 mod index;
 mod names;
@@ -23,16 +26,18 @@ use crate::entry::{BirthHash, FileType, Identity, InodeNumber, Watch};
 use names::{NameAt, Names};
 use state::NodeState;
 
+/// No entry: the links between entries are packed, and an `Option<u32>` takes eight bytes.
 const NONE: u32 = u32::MAX;
 
 /// Directories with more children than this have them in the hash table.
 const SMALL: u32 = 12;
 
-/// An entry of the mirror. Ids of removed entries are used again.
+/// The id of an entry of the mirror. Ids of removed entries are reused, unless they are pinned.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct NodeId(u32);
 
 impl NodeId {
+    /// The id as a number, for [`NodeId::from_bits`].
     pub(crate) fn to_bits(self) -> u32 {
         self.0
     }
@@ -43,6 +48,7 @@ impl NodeId {
     }
 }
 
+/// One entry, in the order of fields that leaves no gaps.
 #[derive(Debug)]
 struct Node {
     /// The number that the listing of the parent shows; `None` while it is unknown.
@@ -53,11 +59,13 @@ struct Node {
     /// listing. The first one's `previous` is the last one; the last one's `next` is `NONE`.
     previous: u32,
     next: u32,
+    /// Where the name begins in `names`.
     name_start: u32,
     /// Index into `directories`, or `NONE`.
     directory: u32,
-    /// Tells a file from a later one with the same number; `None` while it is unknown.
+    /// Distinguishes a file from a later one with the same number; `None` while it is unknown.
     birth: Option<BirthHash>,
+    /// Length of the name in bytes.
     name_len: u16,
     kind: FileType,
     state: NodeState,
@@ -80,22 +88,29 @@ struct Directory {
     identity: Option<Identity>,
 }
 
-/// A forest of watched trees. See the module head.
+/// The trees of all roots, as they are known: names with parent links, types and numbers.
+///
+/// A tree that is no other tree's part has a top without a parent, whose name is its whole path. Ids stay
+/// valid until their entry is removed, even if it moves.
 #[derive(Debug, Default)]
 pub struct Mirror {
     nodes: Vec<Node>,
+    /// Slots of `nodes` that are not in use and not pinned.
     free: Vec<u32>,
     directories: Vec<Directory>,
     /// Slots of `directories` that are not in use.
     free_directories: Vec<u32>,
     names: Names,
+    /// The children of directories that are indexed, by parent and name.
     by_name: HashTable<u32>,
+    /// All entries whose number is known, by that.
     by_inode: HashTable<u32>,
     /// `by_inode` has been made, and is kept up to date.
     has_inodes: bool,
     hasher: DefaultHashBuilder,
-    /// Removed entries whose id must not be used again yet, with the number of holders.
+    /// Entries whose id must not be reused, with the number of holders.
     pins: HashMap<u32, u32>,
+    /// Number of entries.
     len: usize,
     /// How often a directory was put elsewhere.
     directory_moves: u64,
@@ -121,10 +136,12 @@ impl Mirror {
             + (self.by_name.capacity() + self.by_inode.capacity()) * 8 / 7 * (size_of::<u32>() + 1)
     }
 
+    /// Whether no more entries can be added: there are ids and offsets for four thousand million.
     pub(crate) fn is_full(&self) -> bool {
         self.names.is_full() || self.nodes.len() >= (NONE - 1) as usize
     }
 
+    /// The slot of an entry.
     fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
     }
@@ -133,12 +150,14 @@ impl Mirror {
         &mut self.nodes[id.0 as usize]
     }
 
+    /// Whether there is an entry of this id.
     pub(crate) fn contains(&self, id: NodeId) -> bool {
         self.nodes
             .get(id.0 as usize)
             .is_some_and(|node| !node.state.is_free())
     }
 
+    /// The type of an entry, as it was seen last.
     pub(crate) fn kind(&self, id: NodeId) -> FileType {
         self.node(id).kind
     }
@@ -147,10 +166,12 @@ impl Mirror {
         self.node(id).kind == FileType::Dir
     }
 
+    /// The directory that an entry is in; `None` for the top of a tree.
     pub(crate) fn parent(&self, id: NodeId) -> Option<NodeId> {
         link(self.node(id).parent)
     }
 
+    /// The name of an entry in its directory; of the top of a tree, its whole path.
     pub(crate) fn name(&self, id: NodeId) -> &[u8] {
         let node = self.node(id);
         debug_assert!(!node.state.is_free(), "{id:?} was removed");
@@ -160,10 +181,12 @@ impl Mirror {
         })
     }
 
+    /// The number of an entry on its file system, as the listing of its parent shows it.
     pub(crate) fn inode(&self, id: NodeId) -> Option<InodeNumber> {
         self.node(id).inode
     }
 
+    /// What distinguishes an entry from an earlier or later one with the same number.
     pub(crate) fn birth(&self, id: NodeId) -> Option<BirthHash> {
         self.node(id).birth
     }
@@ -188,10 +211,12 @@ impl Mirror {
         node.birth = birth;
     }
 
+    /// The watch that reports on a directory.
     pub(crate) fn watch(&self, id: NodeId) -> Option<Watch> {
         self.directory(id).and_then(|directory| directory.watch)
     }
 
+    /// Binds a directory to a watch, or to none. What happened since its last listing may be unknown then.
     pub(crate) fn set_watch(&mut self, id: NodeId, watch: Option<Watch>) {
         if let Some(directory) = self.directory_mut(id) {
             directory.watch = watch;
@@ -212,22 +237,26 @@ impl Mirror {
         }
     }
 
+    /// The identity of a directory; `None` until it was opened and will be listed.
     pub(crate) fn identity(&self, id: NodeId) -> Option<Identity> {
         self.directory(id).and_then(|directory| directory.identity)
     }
 
+    /// Notes which directory was opened at this place.
     pub(crate) fn set_identity(&mut self, id: NodeId, identity: Identity) {
         if let Some(directory) = self.directory_mut(id) {
             directory.identity = Some(identity);
         }
     }
 
+    /// Forgets which directory was opened at this place.
     pub(crate) fn clear_identity(&mut self, id: NodeId) {
         if let Some(directory) = self.directory_mut(id) {
             directory.identity = None;
         }
     }
 
+    /// What only directories have.
     fn directory(&self, id: NodeId) -> Option<&Directory> {
         self.directories.get(self.node(id).directory as usize)
     }
@@ -282,6 +311,7 @@ impl Mirror {
         id
     }
 
+    /// A free slot of `directories`, emptied.
     fn new_directory(&mut self) -> u32 {
         let directory = Directory {
             first: NONE,
@@ -364,6 +394,7 @@ impl Mirror {
         node.name_len = at.len;
     }
 
+    /// Makes an entry the last child of a directory.
     fn attach(&mut self, id: NodeId, parent: NodeId) {
         let index = self.node(parent).directory as usize;
         let directory = &mut self.directories[index];
@@ -398,6 +429,7 @@ impl Mirror {
         }
     }
 
+    /// Takes an entry from its directory. It keeps its name and its children.
     fn detach(&mut self, id: NodeId) {
         let Some(parent) = self.parent(id) else {
             return;
@@ -425,15 +457,18 @@ impl Mirror {
         node.next = NONE;
     }
 
+    /// The child of a directory that came first.
     pub(crate) fn first_child(&self, id: NodeId) -> Option<NodeId> {
         self.directory(id)
             .and_then(|directory| link(directory.first))
     }
 
+    /// The child of the same directory that came next.
     pub(crate) fn next_sibling(&self, id: NodeId) -> Option<NodeId> {
         link(self.node(id).next)
     }
 
+    /// The children of a directory in the order in which they came.
     pub(crate) fn children(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
         std::iter::successors(self.first_child(id), |&child| self.next_sibling(child))
     }
@@ -469,7 +504,7 @@ impl Mirror {
         std::iter::successors(Some(id), |&id| self.parent(id)).any(|id| id == ancestor)
     }
 
-    /// Keeps the id of `id` from being used again until [`Mirror::unpin`], also after removal.
+    /// Keeps an id from being reused until [`Mirror::unpin`], also after its entry is removed.
     pub(crate) fn pin(&mut self, id: NodeId) {
         *self.pins.entry(id.0).or_insert(0) += 1;
     }
@@ -488,6 +523,7 @@ impl Mirror {
         }
     }
 
+    /// Moves the living names into a fresh buffer once most of the old one is garbage.
     fn compact_if_worthwhile(&mut self) {
         if !self.names.wants_compaction() {
             return;
@@ -504,6 +540,7 @@ impl Mirror {
     }
 }
 
+/// The entry that a packed link leads to.
 fn link(index: u32) -> Option<NodeId> {
     (index != NONE).then_some(NodeId(index))
 }

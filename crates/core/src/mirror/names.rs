@@ -1,4 +1,4 @@
-//! One byte buffer for all names of a mirror.
+//! The names of a mirror: one byte buffer for all of them.
 //!
 //! A name is stored once, without an allocation of its own: on the trees people watch the average
 //! name has about ten bytes, and a heap block for each would double what an entry costs. Names are
@@ -27,6 +27,7 @@ impl Names {
     /// Bytes a single buffer can address, less one longest name.
     const CAPACITY: usize = u32::MAX as usize - u16::MAX as usize;
 
+    /// Whether the buffer has no room for another name of any length.
     pub(crate) fn is_full(&self) -> bool {
         self.bytes.len() >= Self::CAPACITY
     }
@@ -39,11 +40,13 @@ impl Names {
         NameAt { start, len }
     }
 
+    /// The name that `push` returned this place for.
     pub(crate) fn get(&self, at: NameAt) -> &[u8] {
         let start = at.start as usize;
         &self.bytes[start..start + usize::from(at.len)]
     }
 
+    /// Notes that a name is no longer needed. Its bytes stay until the living names are moved elsewhere.
     pub(crate) fn release(&mut self, at: NameAt) {
         self.garbage += usize::from(at.len);
     }
@@ -53,6 +56,7 @@ impl Names {
         self.garbage > 64 * 1024 && self.garbage > self.bytes.len() / 2
     }
 
+    /// An empty buffer with room for the living names of `other`.
     pub(crate) fn with_capacity_for(other: &Names) -> Names {
         Names {
             bytes: Vec::with_capacity(other.bytes.len() - other.garbage.min(other.bytes.len())),
@@ -60,6 +64,7 @@ impl Names {
         }
     }
 
+    /// Bytes on the heap, as allocated.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.bytes.capacity()
     }

@@ -1,4 +1,4 @@
-//! The mirror against a map: whatever is done to both, both say the same.
+//! The oracle of the mirror: a map to which the same is done, and which must agree with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,7 +66,7 @@ struct Entry {
 }
 
 #[derive(Default)]
-struct Model {
+struct Pair {
     mirror: Mirror,
     entries: BTreeMap<NodeId, Entry>,
     pinned: Vec<NodeId>,
@@ -79,17 +79,17 @@ fn long_name(name: u8) -> Vec<u8> {
     bytes
 }
 
-impl Model {
-    fn new() -> Model {
-        let mut model = Model::default();
-        model.insert(None, b"/top", FileType::Dir, 1);
-        model
+impl Pair {
+    fn new() -> Pair {
+        let mut pair = Pair::default();
+        pair.insert(None, b"/top", FileType::Dir, 1);
+        pair
     }
 
     fn insert(&mut self, parent: Option<NodeId>, name: &[u8], kind: FileType, inode: u64) {
         let inode = InodeNumber::new(inode);
         let id = self.mirror.insert(parent, name, kind, inode);
-        assert!(!self.pinned.contains(&id), "a pinned id is not used again");
+        assert!(!self.pinned.contains(&id), "a pinned id is not reused");
         let name = name.to_vec();
         let before = self.entries.insert(
             id,
@@ -232,7 +232,7 @@ impl Model {
             assert_eq!(self.mirror.inode(id), entry.inode);
             if let Some(parent) = entry.parent {
                 assert_eq!(self.mirror.child(parent, &entry.name), Some(id));
-                assert_eq!(self.mirror.child(parent, b"nobody"), None);
+                assert_eq!(self.mirror.child(parent, b"missing"), None);
             }
             let mut path = Vec::new();
             self.mirror.write_path(id, &mut path);
@@ -277,14 +277,14 @@ proptest! {
 
     #[test]
     fn a_mirror_says_what_a_map_says(deeds in vec(deed(), 0..if cfg!(miri) { 40 } else { 400 })) {
-        let mut model = Model::new();
+        let mut pair = Pair::new();
         for (at, deed) in deeds.iter().enumerate() {
-            model.apply(deed);
+            pair.apply(deed);
             if at % 64 == 63 {
-                model.compare();
+                pair.compare();
             }
         }
-        model.compare();
+        pair.compare();
     }
 }
 

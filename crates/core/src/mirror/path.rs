@@ -1,4 +1,6 @@
 //! Paths of the mirror: from an entry to its path, and from a path to its entry.
+//!
+//! Paths are put together from the names on the way up, so none is stored and a move changes none.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +8,8 @@ use super::{Mirror, NodeId};
 use crate::path::{to_bytes, to_path};
 
 impl Mirror {
-    /// Appends the path of `id` to `path`. A root's name is its whole path.
+    /// Appends the path of `id`, whose top is named by its whole path, to `path`: first the length, then the names
+    /// from the last to the first.
     pub(crate) fn write_path(&self, id: NodeId, path: &mut Vec<u8>) {
         let start = path.len();
         let mut length = 0;
@@ -31,7 +34,7 @@ impl Mirror {
         path.drain(start..end);
     }
 
-    /// The directory at the path `below`, which is relative to `top`.
+    /// The directory at the path `below`, which is relative to `top`; `None` if the mirror has no directory there.
     pub(crate) fn find_below(&self, top: NodeId, below: &Path) -> Option<NodeId> {
         below
             .iter()

@@ -58,12 +58,12 @@ use crate::event::{Change, ChangeKind, Event};
 ///
 /// # Values
 ///
-/// `V` is whatever a consumer keeps for an entry, such as a hash of its content. It travels with the entry
+/// `V` is what a consumer keeps for an entry, such as a hash of its content. It travels with the entry
 /// when that moves, is dropped with it, and is `V::default()` in an entry that was just created.
 #[derive(Clone)]
 pub struct Tree<V = ()> {
     /// The first one is the place from which all paths start. Nodes that `free` names are not in use.
-    nodes: Vec<Node<V>>,
+    nodes: Vec<TreeNode<V>>,
     free: Vec<usize>,
     /// Number of nodes that have an entry.
     len: usize,
@@ -80,7 +80,7 @@ pub struct TreeEntry<V = ()> {
 }
 
 #[derive(Clone)]
-struct Node<V> {
+struct TreeNode<V> {
     /// `None` if the tree knows only that the path leads to something that it knows: `/home` in the tree of
     /// a consumer that watches `/home/me`.
     entry: Option<TreeEntry<V>>,
@@ -88,12 +88,20 @@ struct Node<V> {
     children: BTreeMap<Box<OsStr>, usize>,
 }
 
+impl<V> TreeNode<V> {
+    /// Whether the path is an entry, or leads to one: the directory of a root inside another root, which
+    /// need not have been inserted.
+    fn is_known(&self) -> bool {
+        self.entry.is_some() || !self.children.is_empty()
+    }
+}
+
 /// The index of the node from which all paths start.
 const START: usize = 0;
 
-impl<V> Default for Node<V> {
-    fn default() -> Node<V> {
-        Node {
+impl<V> Default for TreeNode<V> {
+    fn default() -> TreeNode<V> {
+        TreeNode {
             entry: None,
             children: BTreeMap::new(),
         }
@@ -101,7 +109,7 @@ impl<V> Default for Node<V> {
 }
 
 /// Where a path leads in a tree.
-struct Place {
+struct Position {
     /// The node at the path.
     node: Option<usize>,
     /// What is known of the directory that the path is in.
@@ -157,35 +165,35 @@ impl<V: Default> Tree<V> {
     /// As [`Tree::apply`].
     pub fn apply_change(&mut self, change: &Change) -> Result<(), Misfit> {
         let (path, file_type) = (&*change.path, change.file_type);
-        let place = self.place(path);
+        let position = self.locate(path);
         match &change.kind {
             ChangeKind::Created => {
-                place.check_parent(path)?;
-                self.check_childless(place.node, path, file_type)?;
+                position.check_parent(path)?;
+                self.check_childless(position.node, path, file_type)?;
                 self.insert(path, file_type);
             }
             ChangeKind::Modified | ChangeKind::Metadata => {
-                if !self.has_entry(&place, path)? {
+                if !self.has_entry(&position, path)? {
                     return Ok(());
                 }
-                self.check_childless(place.node, path, file_type)?;
-                let entry = place.node.and_then(|id| self.nodes[id].entry.as_mut());
+                self.check_childless(position.node, path, file_type)?;
+                let entry = position.node.and_then(|id| self.nodes[id].entry.as_mut());
                 if let Some(entry) = entry {
                     entry.file_type = file_type;
                 }
             }
             ChangeKind::Removed => {
-                self.has_entry(&place, path)?;
+                self.has_entry(&position, path)?;
                 self.remove(path);
             }
             ChangeKind::Moved { from } => {
-                let source = self.place(from);
+                let source = self.locate(from);
                 self.has_entry(&source, from)?;
                 self.check_childless(source.node, path, file_type)?;
                 if path != from && path.starts_with(from) {
                     return Err(Misfit::new(MisfitKind::IntoItself, path));
                 }
-                place.check_parent(path)?;
+                position.check_parent(path)?;
                 // In this order, because what moves may come from below what it replaces.
                 let moved = self.detach(from);
                 self.remove(path);
@@ -205,7 +213,7 @@ impl<V: Default> Tree<V> {
         self.len += usize::from(self.nodes[id].entry.replace(entry).is_none());
     }
 
-    /// Puts the node `moved`, which has been detached, at a place where nothing is.
+    /// Puts the node `moved`, which has been detached, at a path where nothing is.
     fn attach(&mut self, path: &Path, moved: Option<usize>, file_type: FileType) {
         let id = self.node(path);
         if let Some(moved) = moved {
@@ -232,13 +240,13 @@ impl<V> Tree<V> {
 
     /// The entry at a path.
     pub fn get(&self, path: impl AsRef<Path>) -> Option<&TreeEntry<V>> {
-        let id = self.place(path.as_ref()).node?;
+        let id = self.locate(path.as_ref()).node?;
         self.nodes[id].entry.as_ref()
     }
 
     /// The value at a path.
     pub fn value_mut(&mut self, path: impl AsRef<Path>) -> Option<&mut V> {
-        let id = self.place(path.as_ref()).node?;
+        let id = self.locate(path.as_ref()).node?;
         let entry = self.nodes[id].entry.as_mut()?;
         Some(&mut entry.value)
     }
@@ -264,7 +272,7 @@ impl<V> Tree<V> {
         &self,
         path: impl AsRef<Path>,
     ) -> impl Iterator<Item = (&OsStr, &TreeEntry<V>)> {
-        let node = self.place(path.as_ref()).node.map(|id| &self.nodes[id]);
+        let node = self.locate(path.as_ref()).node.map(|id| &self.nodes[id]);
         let children = node.into_iter().flat_map(|node| &node.children);
         children.filter_map(|(name, &id)| Some((&**name, self.nodes[id].entry.as_ref()?)))
     }
@@ -318,27 +326,27 @@ impl<V> Tree<V> {
     }
 
     /// Where `path` leads.
-    fn place(&self, path: &Path) -> Place {
-        let mut place = Place {
+    fn locate(&self, path: &Path) -> Position {
+        let mut position = Position {
             node: Some(START),
             parent: Parent::Unknown,
         };
         for name in path {
-            let node = place.node.map(|id| &self.nodes[id]);
-            place.parent = match node.and_then(|node| node.entry.as_ref()) {
+            let node = position.node.map(|id| &self.nodes[id]);
+            position.parent = match node.and_then(|node| node.entry.as_ref()) {
                 Some(entry) if entry.file_type == FileType::Dir => Parent::Dir,
-                None if place.parent == Parent::Unknown => Parent::Unknown,
+                None if position.parent == Parent::Unknown => Parent::Unknown,
                 _ => Parent::Missing,
             };
-            place.node = node.and_then(|node| node.children.get(name).copied());
+            position.node = node.and_then(|node| node.children.get(name).copied());
         }
-        place
+        position
     }
 
-    /// Whether there is something at the place, or below it: `false` if it is a top that was not inserted.
-    fn has_entry(&self, place: &Place, path: &Path) -> Result<bool, Misfit> {
-        match (place.node, place.parent) {
-            (Some(id), _) if self.nodes[id].entry.is_some() => Ok(true),
+    /// Whether there is something at the position, or below it: `false` if it is a top that was not inserted.
+    fn has_entry(&self, position: &Position, path: &Path) -> Result<bool, Misfit> {
+        match (position.node, position.parent) {
+            (Some(id), _) if self.nodes[id].is_known() => Ok(true),
             (_, Parent::Unknown) => Ok(false),
             _ => Err(Misfit::new(MisfitKind::Unknown, path)),
         }
@@ -367,7 +375,7 @@ impl<V> Tree<V> {
                 Some(&child) => child,
                 None => {
                     let child = self.free.pop().unwrap_or_else(|| {
-                        self.nodes.push(Node::default());
+                        self.nodes.push(TreeNode::default());
                         self.nodes.len() - 1
                     });
                     self.nodes[at].children.insert(name.into(), child);
@@ -381,13 +389,13 @@ impl<V> Tree<V> {
     /// Takes the node at `path` from its parent and leaves all below it as it is.
     fn detach(&mut self, path: &Path) -> Option<usize> {
         let (parent, name) = (path.parent()?, path.file_name()?);
-        let parent = self.place(parent).node?;
+        let parent = self.locate(parent).node?;
         self.nodes[parent].children.remove(name)
     }
 }
 
-impl Place {
-    /// The entry at this place must be in a directory.
+impl Position {
+    /// The entry at this position must be in a directory.
     fn check_parent(&self, path: &Path) -> Result<(), Misfit> {
         match self.parent {
             Parent::Unknown | Parent::Dir => Ok(()),
@@ -399,7 +407,7 @@ impl Place {
 impl<V> Default for Tree<V> {
     fn default() -> Tree<V> {
         Tree {
-            nodes: vec![Node::default()],
+            nodes: vec![TreeNode::default()],
             free: Vec::new(),
             len: 0,
         }

@@ -178,6 +178,15 @@ fn a_root_that_was_not_inserted_may_change_empty_or_not() {
 }
 
 #[test]
+fn a_root_inside_another_that_was_not_inserted_may_go() {
+    let mut tree = Tree::from_snapshot([("/r/in/a", File), ("/r", Dir)]);
+    tree.apply(&change(Metadata, "/r/in", Dir))
+        .expect("it fits");
+    tree.apply(&change(Removed, "/r/in", Dir)).expect("it fits");
+    assert_eq!(paths(&tree), ["/r"]);
+}
+
+#[test]
 fn a_root_may_move_into_another_one() {
     let mut tree = Tree::from_snapshot([("/r/a", File), ("/s", Dir)]);
     tree.apply(&moved("/r", "/s/r", Dir)).expect("it fits");

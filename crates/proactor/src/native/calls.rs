@@ -170,7 +170,7 @@ pub(crate) unsafe fn dequeue(
     }
 }
 
-/// Has operations on `handle` that are complete when their call returns post no packet.
+/// Suppresses packets for operations on `handle` that complete synchronously.
 ///
 /// # Safety
 /// `handle` must be open.

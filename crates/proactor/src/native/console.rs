@@ -12,7 +12,7 @@ use windows_sys::Win32::System::Console::SetConsoleCtrlHandler;
 use windows_sys::core::BOOL;
 
 use crate::native::calls::{Call, fault, noted, outcome};
-use crate::native::thread_pool_wait::{Tell, wake_surely};
+use crate::native::thread_pool_wait::{PostEnd, post_until_taken};
 
 /// How many kinds of events there are: their numbers are 0, 1, 2, 5 and 6.
 pub(crate) const KINDS: usize = 7;
@@ -29,7 +29,7 @@ struct Contents {
     listeners: usize,
     counts: Counts,
     next_ticket: u64,
-    waiting: Option<HashMap<u64, Tell>>,
+    waiting: Option<HashMap<u64, PostEnd>>,
 }
 
 static CONTENTS: Mutex<Contents> = Mutex::new(Contents {
@@ -85,18 +85,18 @@ pub(crate) fn counts() -> Counts {
 pub(crate) struct Ticket(u64);
 
 impl Ticket {
-    /// Has `tell` called once something happens that these counts do not have; perhaps before this returns.
-    pub(crate) fn new(seen: &Counts, tell: Tell) -> Ticket {
+    /// Calls `post_end` once something happens that these counts do not have; perhaps before this returns.
+    pub(crate) fn new(seen: &Counts, post_end: PostEnd) -> Ticket {
         let mut contents = contents();
         if contents.counts != *seen {
             drop(contents);
-            wake_surely(&*tell);
+            post_until_taken(&*post_end);
             return Ticket(0);
         }
         contents.next_ticket += 1;
         let number = contents.next_ticket;
         let waiting = contents.waiting.get_or_insert_default();
-        waiting.insert(number, tell);
+        waiting.insert(number, post_end);
         Ticket(number)
     }
 
@@ -122,7 +122,7 @@ pub(crate) fn happened(kind: u32) -> bool {
     contents.counts[kind] += 1;
     let wakes = contents.waiting.take().unwrap_or_default();
     drop(contents);
-    wakes.values().for_each(|wake| wake_surely(&**wake));
+    wakes.values().for_each(|wake| post_until_taken(&**wake));
     true
 }
 

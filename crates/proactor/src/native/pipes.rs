@@ -186,7 +186,7 @@ pub(crate) fn has_messages(pipe: &Handle) -> Result<bool, u32> {
     Ok(flags & PIPE_TYPE_MESSAGE != 0)
 }
 
-/// Has each read of this end get no more than one message.
+/// Limits each read of this end to one message.
 pub(crate) fn read_messages(pipe: &Handle) -> Result<(), u32> {
     if let Some(error) = fault(Call::SetNamedPipeHandleState) {
         return Err(error);

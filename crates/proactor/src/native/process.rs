@@ -12,7 +12,7 @@ use crate::native::waits::is_signalled;
 
 type Resume = unsafe extern "system" fn(HANDLE) -> NTSTATUS;
 
-/// Has a process that was created suspended run. std keeps the handle of its thread to itself, and a look
+/// Resumes a process that was created suspended. std keeps the handle of its thread to itself, and a look
 /// at all threads of the system would be the other way to one.
 pub(crate) fn resume(process: &Handle) -> Result<(), u32> {
     static FOUND: OnceLock<Option<Resume>> = OnceLock::new();

@@ -32,19 +32,19 @@ const TOLD: u8 = 1;
 const CANCELLED: u8 = 2;
 
 /// Posts the end of a wait; the error of one that could not be posted.
-pub(crate) type Tell = Box<dyn Fn() -> Result<(), u32> + Send + Sync>;
+pub(crate) type PostEnd = Box<dyn Fn() -> Result<(), u32> + Send + Sync>;
 
 /// Tells, however often it takes: a packet is refused where the system has no memory, and an end that is
 /// never posted is waited for without end.
-pub(crate) fn tell_surely(tell: &(dyn Fn() -> Result<(), u32> + Send + Sync)) {
-    while tell().is_err() {
+pub(crate) fn post_until_taken(post_end: &(dyn Fn() -> Result<(), u32> + Send + Sync)) {
+    while post_end().is_err() {
         std::thread::sleep(AFTER_A_FAILED_TELL);
     }
 }
 
 struct Notice {
     state: AtomicU8,
-    tell: Tell,
+    post_end: PostEnd,
 }
 
 impl Notice {
@@ -82,17 +82,17 @@ unsafe extern "system" fn signalled(
     if let Some(notice) = notice
         && notice.decide(TOLD)
     {
-        tell_surely(&*notice.tell);
+        post_until_taken(&*notice.post_end);
     }
 }
 
 impl ThreadPoolWait {
-    /// Has `tell` called by a thread of the pool, once, when `target` is signalled; perhaps before this
+    /// Calls `post_end` on a thread of the pool, once, when `target` is signalled; perhaps before this
     /// returns. It must not panic, nor take a lock under which a wait is cancelled or dropped.
     ///
     /// # Safety
     /// The target is open for as long as the wait exists.
-    pub(crate) unsafe fn start(target: HANDLE, tell: Tell) -> Result<ThreadPoolWait, u32> {
+    pub(crate) unsafe fn start(target: HANDLE, post_end: PostEnd) -> Result<ThreadPoolWait, u32> {
         static NEXT: AtomicUsize = AtomicUsize::new(1);
         if let Some(error) = fault(Call::CreateThreadpoolWait) {
             return Err(error);
@@ -100,7 +100,7 @@ impl ThreadPoolWait {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let notice = Arc::new(Notice {
             state: AtomicU8::new(WAITING),
-            tell,
+            post_end,
         });
         // SAFETY: the context is a number; the default environment is that of the process.
         let wait = unsafe { CreateThreadpoolWait(Some(signalled), number as *mut c_void, null()) };
@@ -171,12 +171,12 @@ mod tests {
         let event = unsafe { Handle::own(CreateEventW(null(), 1, 0, null())) };
         let posted = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&posted);
-        let tell: Tell = Box::new(move || {
+        let post_end: PostEnd = Box::new(move || {
             count.fetch_add(1, Ordering::SeqCst);
             Ok(())
         });
         // SAFETY: the event outlives the wait.
-        let wait = unsafe { ThreadPoolWait::start(event.raw(), tell) }.expect("a wait");
+        let wait = unsafe { ThreadPoolWait::start(event.raw(), post_end) }.expect("a wait");
         let number = wait.number as *mut c_void;
         drop(wait);
         assert_eq!(Arc::strong_count(&posted), 1, "the notice is gone");

@@ -75,7 +75,7 @@ pub(crate) struct WaitPacket {
 }
 
 impl WaitPacket {
-    /// Has a packet of this key and address put into `port` when `target` is signalled, which may be
+    /// Puts a packet of this key and address into `port` when `target` is signalled, which may be
     /// before this returns. It says that the wait was a success.
     ///
     /// # Safety

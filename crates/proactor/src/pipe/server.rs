@@ -265,7 +265,7 @@ impl Reception {
     }
 }
 
-/// Has the accept of an instance end, whichever operation it is.
+/// Ends the pending accept of an instance.
 fn cancel(endpoint: &Endpoint) {
     // An error says that it has ended.
     // SAFETY: the endpoint is open.

@@ -1,6 +1,6 @@
 //! TCP and UDP sockets whose operations are the proactor's.
 //!
-//! A socket is an [`Endpoint`](crate::Endpoint); what is bound by name is made by std, whose sockets are
+//! A socket is an [`Endpoint`]; what is bound by name is made by std, whose sockets are
 //! overlapped ones, and the plain questions (addresses, options) are asked through std's types as well.
 //! Errors are WinSock's, also where a completion has another code for them, so that
 //! [`std::io::ErrorKind`] is what people know from std.

@@ -28,7 +28,7 @@ use crate::native::waits::is_signalled;
 use crate::operation::Ended;
 use crate::{Remote, Sleep, Submission};
 use operation::Wait;
-pub(crate) use wait_method::tell;
+pub(crate) use wait_method::post_end;
 
 enum State {
     Waiting(Submission<Wait>),

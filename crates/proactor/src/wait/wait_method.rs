@@ -4,7 +4,7 @@ use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::System::IO::OVERLAPPED;
 
 use crate::Remote;
-use crate::native::thread_pool_wait::{Tell, ThreadPoolWait};
+use crate::native::thread_pool_wait::{PostEnd, ThreadPoolWait};
 use crate::native::wait_packets::{WaitPacket, WaitPackets};
 use crate::operation::Cancelled;
 
@@ -39,7 +39,7 @@ impl Way for ThreadPoolWait {
 ///
 /// # Safety
 /// Those of [`Remote::post_packet`]; called at most once with success.
-pub(crate) unsafe fn tell(remote: &Remote, key: usize, overlapped: *mut OVERLAPPED) -> Tell {
+pub(crate) unsafe fn post_end(remote: &Remote, key: usize, overlapped: *mut OVERLAPPED) -> PostEnd {
     let remote = remote.clone();
     let address = overlapped as usize;
     Box::new(move || {
@@ -67,7 +67,7 @@ pub(super) unsafe fn start(
             let packet = WaitPacket::start(functions, port, target, key, overlapped)?;
             return Ok(Box::new(packet));
         }
-        let wait = ThreadPoolWait::start(target, tell(remote, key, overlapped))?;
+        let wait = ThreadPoolWait::start(target, post_end(remote, key, overlapped))?;
         Ok(Box::new(wait))
     }
 }

@@ -1,7 +1,7 @@
 //! A file system in memory: inodes, names, mounts, times.
 //!
-//! Keys ([`Ino`]) are never used again, so the simulation itself cannot confuse two files. Inode
-//! *numbers* are used again at once, lowest first, as ext4 does; and births are stamped by a clock
+//! Keys ([`Ino`]) are never reused, so the simulation itself cannot confuse two files. Inode
+//! *numbers* are reused at once, lowest first, as ext4 does; and births are stamped by a clock
 //! that ticks slowly, so that two files can have both in common. All that a process can learn is
 //! made of names, numbers and times.
 //!
@@ -53,7 +53,7 @@ pub(crate) struct Habits {
     pub(crate) replaces_in_place: bool,
     /// How far apart two file times are at least.
     pub(crate) tick: FileTime,
-    /// Names are found whatever their case, and long ones by a short name as well.
+    /// Names are found in any case, and long ones by a short name as well.
     pub(crate) folds_names: bool,
 }
 

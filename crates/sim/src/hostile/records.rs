@@ -21,7 +21,7 @@ use everwatch_core::ignore::Filter;
 use everwatch_core::path::to_path;
 use everwatch_core::time::FileTime;
 use everwatch_core::tree::Tree;
-use everwatch_core::{Engine, OutletId};
+use everwatch_core::{Delivery, Engine, OutletId};
 use everwatch_testing::bytes::Bytes;
 
 use super::processes::{HostileProcesses, OPERATIONS};
@@ -74,8 +74,12 @@ pub fn run(data: &[u8]) {
         Trace::Off
     };
     let mut engine = Engine::new(kernel(data, trace), Filter::default(), Pace::default());
-    let consumers =
-        [usize::MAX, 0].map(|room| (engine.open_outlet(room, false), CheckedTree::default()));
+    let consumers = [usize::MAX, 0].map(|room| {
+        (
+            engine.open_outlet(room, Delivery::Prompt),
+            CheckedTree::default(),
+        )
+    });
     let mut run = Run {
         engine,
         roots: Vec::new(),
@@ -225,7 +229,7 @@ impl<'a> Run<'a> {
         let rooms = [usize::MAX, 0];
         for ((outlet, tree), room) in self.consumers.iter_mut().zip(rooms) {
             self.engine.close_outlet(*outlet);
-            *outlet = self.engine.open_outlet(room, false);
+            *outlet = self.engine.open_outlet(room, Delivery::Prompt);
             *tree = CheckedTree::default();
             let coverage = self.engine.coverage();
             let disk = &self.engine.kernel().world().system.disk;

@@ -47,7 +47,7 @@ struct Pair {
     /// Watches in the order of adding.
     real: HashMap<i32, usize>,
     simulated: HashMap<Watch, usize>,
-    /// Directories that somebody has open, on both sides.
+    /// Directories that are open, on both sides.
     open: Vec<(fs::File, Handle)>,
 }
 

@@ -141,9 +141,9 @@ impl Queue {
 
     /// The inode is no more, or its watch is not wanted.
     pub(crate) fn end(&mut self, ino: Ino) -> Option<String> {
-        let told = self.tell(ino, Action::WatchEnded, false, 0, b"");
+        let reported = self.record(ino, Action::WatchEnded, false, 0, b"");
         self.watches.remove(&ino);
-        told
+        reported
     }
 
     pub(crate) fn watched(&self) -> Vec<Ino> {
@@ -153,7 +153,7 @@ impl Queue {
     }
 
     /// Queues a record about a watched inode. Returns its text, for the trace, if it is watched.
-    pub(crate) fn tell(
+    pub(crate) fn record(
         &mut self,
         about: Ino,
         action: Action,

@@ -1,5 +1,6 @@
 //! Bugs that schedules on Linux found.
 
+use everwatch_core::coverage::Gap;
 use everwatch_core::entry::FileType;
 use everwatch_core::event::{ChangeKind, Event};
 
@@ -48,9 +49,9 @@ fn a_write_through_one_name_of_a_file_is_told_for_the_others() {
     scenario.link("/w/in/a", "/w/in/b");
     scenario.sync();
     scenario.write("/w/in/b");
-    let mut told = scenario.sync();
-    told.sort();
-    assert_eq!(told, ["modified /w/in/a", "modified /w/in/b"]);
+    let mut reported = scenario.sync();
+    reported.sort();
+    assert_eq!(reported, ["modified /w/in/a", "modified /w/in/b"]);
 }
 
 #[test]
@@ -126,7 +127,7 @@ fn after_lost_records_a_directory_with_a_used_again_number_is_watched() {
     for path in ["/w/in/1", "/w/in/2", "/w/in/3"] {
         scenario.create(path);
     }
-    // Nothing of this is told, and the new directory is the old one to all appearances.
+    // Nothing of this is reported, and the new directory is the old one to all appearances.
     scenario.rmdir("/w/in/a");
     scenario.mkdir("/w/in/b");
     scenario.sync();
@@ -151,8 +152,8 @@ fn a_renamed_directory_is_one_change_whatever_is_below() {
     scenario.create("/w/in/a/b/c");
     scenario.sync();
     scenario.rename("/w/in/a", "/w/in/d");
-    let told = scenario.sync();
-    assert_eq!(told, ["moved /w/in/a -> /w/in/d"]);
+    let reported = scenario.sync();
+    assert_eq!(reported, ["moved /w/in/a -> /w/in/d"]);
 }
 
 #[test]
@@ -180,4 +181,82 @@ fn a_consumer_that_hears_the_kind_hears_the_right_one() {
         }
     }
     assert_eq!(kinds, [FileType::Other]);
+}
+
+#[test]
+fn what_is_hidden_leaves_a_name_and_what_came_there_instead_stays() {
+    // Rules that hide all but directories named `f`: one is exchanged for a file named `f`.
+    let mut scenario = Scenario::obeying_rules();
+    scenario.create("/w/in/.gitignore");
+    while scenario.system().disk.version % 7 != 5 {
+        scenario.write("/w/in/.gitignore");
+    }
+    scenario.mkdir("/w/out/a");
+    scenario.create("/w/in/f");
+    scenario.sync();
+    scenario.exchange("/w/out/a", "/w/in/f");
+    scenario.sync();
+}
+
+#[test]
+fn a_directory_leaves_a_name_where_it_was_hidden_and_the_file_that_came_instead_stays() {
+    let mut scenario = Scenario::obeying_rules();
+    scenario.create("/w/in/.gitignore");
+    while scenario.system().disk.version % 7 != 2 {
+        scenario.write("/w/in/.gitignore");
+    }
+    scenario.create("/w/out/a");
+    scenario.mkdir("/w/in/b");
+    scenario.sync();
+    scenario.exchange("/w/out/a", "/w/in/b");
+    scenario.sync();
+}
+
+#[test]
+fn ignore_rules_that_could_not_be_read_are_read_once_they_can_be() {
+    let mut scenario = Scenario::obeying_rules();
+    scenario.mkdir("/w/in/d");
+    scenario.create("/w/in/d/a");
+    scenario.sync();
+    scenario.search("/w/in/d", false);
+    scenario.create("/w/in/d/.gitignore");
+    while scenario.system().disk.version % 7 != 1 {
+        scenario.write("/w/in/d/.gitignore");
+    }
+    scenario.sync();
+    scenario.search("/w/in/d", true);
+    scenario.sync();
+}
+
+#[test]
+fn what_is_mounted_and_cannot_be_read_is_found_once_it_can_be() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.mkdir("/w/in/a");
+    scenario.create("/w/in/a/b");
+    scenario.sync();
+    scenario.mount("/w/in/a");
+    scenario.create("/w/in/a/c");
+    scenario.permit("/w/in/a", false);
+    scenario.tell_mounts();
+    scenario.sync();
+    assert_eq!(scenario.gap("/w/in/a"), Some(Gap::Unreadable));
+    // No record says so: the directory that is covered is watched, and the mounted one was never opened.
+    scenario.permit("/w/in/a", true);
+    scenario.pass(2);
+    assert_eq!(scenario.gap("/w/in/a"), None);
+    scenario.sync();
+}
+
+#[test]
+fn a_mount_is_found_where_it_is_after_a_directory_above_was_renamed() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.mkdir("/w/in/a");
+    scenario.mkdir("/w/in/a/b");
+    scenario.create("/w/in/a/b/c");
+    scenario.sync();
+    scenario.mount("/w/in/a/b");
+    scenario.create("/w/in/a/b/d");
+    scenario.tell_mounts();
+    scenario.rename("/w/in/a", "/w/in/e");
+    scenario.sync();
 }

@@ -10,12 +10,13 @@ mod windows_roots;
 
 use std::time::Duration;
 
-use everwatch_core::OutletId;
+use everwatch_core::coverage::Gap;
 use everwatch_core::engine::{Engine, Pace, RootId, RootSpec};
 use everwatch_core::entry::FileType;
 use everwatch_core::event::Event;
-use everwatch_core::ignore::Filter;
+use everwatch_core::ignore::{Filter, IgnoreFiles};
 use everwatch_core::path::{to_bytes, to_path};
+use everwatch_core::{Delivery, OutletId};
 
 use crate::disk::{Disk, Errno, Habits, Ino};
 use crate::linux::kernel::LinuxKernel;
@@ -40,11 +41,34 @@ pub(crate) struct Scenario<K: Stage = LinuxKernel> {
 }
 
 impl Scenario {
-    /// A system with the directories `/w/in` and `/w/out` and room for so many records.
+    /// A system with the directories `/w/in` and `/w/out` and a queue of `room` records.
     pub(crate) fn new(room: usize) -> Scenario {
+        Scenario::over(Scenario::kernel(room, true))
+    }
+
+    /// The same on a file system that keeps no birth times.
+    pub(crate) fn without_births() -> Scenario {
+        Scenario::over(Scenario::kernel(100, false))
+    }
+
+    /// The same with ignore files that are obeyed, and all of `/w/in` watched.
+    pub(crate) fn obeying_rules() -> Scenario {
+        let filter = Filter::new::<&str>(&[], IgnoreFiles::Git).expect("no glob");
+        let mut scenario = Scenario::filtered(Scenario::kernel(100, true), filter);
+        scenario.add_scope(Scope {
+            dir: b"/w/in".to_vec(),
+            only: None,
+            recursive: true,
+            obeys_rules: true,
+        });
+        scenario.arm();
+        scenario
+    }
+
+    fn kernel(room: usize, has_births: bool) -> LinuxKernel {
         let habits = Habits {
             reuses_numbers: true,
-            has_births: true,
+            has_births,
             tells_kinds: true,
             lists_by_hash: false,
             replaces_in_place: true,
@@ -57,15 +81,19 @@ impl Scenario {
         let system = System::new(disk, queue, Trace::default(), timing.clone(), 0);
         let workload = Workload::new(Stream::Workload.random(0), Mix::Everything, 0);
         let world = World::new(0, system, workload, Temper::PATIENT, timing);
-        Scenario::over(LinuxKernel::new(world, Stream::Lateness.random(0)))
+        LinuxKernel::new(world, Stream::Lateness.random(0))
     }
 }
 
 impl<K: Stage> Scenario<K> {
     /// The same over a kernel.
     pub(crate) fn over(kernel: K) -> Scenario<K> {
+        Scenario::filtered(kernel, Filter::default())
+    }
+
+    fn filtered(kernel: K, filter: Filter) -> Scenario<K> {
         let mut scenario = Scenario {
-            engine: Engine::new(kernel, Filter::default(), Pace::default()),
+            engine: Engine::new(kernel, filter, Pace::default()),
             outlet: None,
             tree: CheckedTree::default(),
             scopes: Vec::new(),
@@ -106,38 +134,54 @@ impl<K: Stage> Scenario<K> {
 
     /// One consumer, and no root yet.
     pub(crate) fn watching(mut self) -> Scenario<K> {
-        self.outlet = Some(self.engine.open_outlet(usize::MAX, false));
+        self.outlet = Some(self.engine.open_outlet(usize::MAX, Delivery::Prompt));
         self
     }
 
     /// The same as `sync`, after a missing root would have been looked for.
     pub(crate) fn rest(&mut self) -> Vec<String> {
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for _ in 0..4 {
             let events = self.step();
             let changes = events.iter().filter_map(Event::change);
-            told.extend(changes.map(ToString::to_string));
+            reported.extend(changes.map(ToString::to_string));
         }
         self.system().disk.now += 200_000_000;
-        told.extend(self.sync());
-        told
+        reported.extend(self.sync());
+        reported
     }
 
     /// Adds a root to those that are watched. Whoever asks for it finds out what is in it.
     pub(crate) fn join(&mut self, dir: &str, recursive: bool) -> RootId {
-        let scope = Scope {
+        self.join_scope(Scope {
             dir: dir.as_bytes().to_vec(),
             only: None,
             recursive,
             obeys_rules: false,
-        };
+        })
+    }
+
+    /// Adds a root for one entry.
+    pub(crate) fn join_single(&mut self, dir: &str, name: &str) -> RootId {
+        self.join_scope(Scope {
+            dir: dir.as_bytes().to_vec(),
+            only: Some(name.as_bytes().to_vec()),
+            recursive: false,
+            obeys_rules: false,
+        })
+    }
+
+    fn join_scope(&mut self, scope: Scope) -> RootId {
         let known = self.scopes.clone();
         let root = self.add_scope(scope.clone());
         self.step();
         while !self.engine.is_armed() {
             self.step();
         }
-        let mut entries = vec![(to_path(scope.dir.clone()), FileType::Dir)];
+        let mut entries = Vec::new();
+        if scope.only.is_none() {
+            entries.push((to_path(scope.dir.clone()), FileType::Dir));
+        }
         self.engine.entries(|path, kind| entries.push((path, kind)));
         let disk = &self.engine.kernel().world().system.disk;
         for (path, kind) in entries {
@@ -165,7 +209,7 @@ impl<K: Stage> Scenario<K> {
         while !self.engine.is_armed() {
             self.step();
         }
-        self.outlet = Some(self.engine.open_outlet(usize::MAX, false));
+        self.outlet = Some(self.engine.open_outlet(usize::MAX, Delivery::Prompt));
         let mut entries = Vec::new();
         self.engine.entries(|path, kind| entries.push((path, kind)));
         let disk = &self.engine.kernel().world().system.disk;
@@ -223,6 +267,31 @@ impl<K: Stage> Scenario<K> {
             .expect("it can be renamed");
     }
 
+    /// Mounts an empty file system on a directory.
+    fn mount(&mut self, path: &str) {
+        let covered = self.system().disk.resolve(path.as_bytes(), false);
+        let covered = covered.expect("the directory is there");
+        self.system()
+            .mount(covered, None)
+            .expect("it can be mounted");
+    }
+
+    /// Tells the engine what was mounted and unmounted.
+    fn tell_mounts(&mut self) {
+        let paths = self.system().changed_mounts();
+        let paths: Vec<_> = paths.into_iter().map(to_path).collect();
+        self.engine.mounts_changed(&paths);
+    }
+
+    /// What the engine says of the coverage of a path.
+    fn gap(&self, path: &str) -> Option<Gap> {
+        let coverage = self.engine.coverage();
+        let named = coverage
+            .iter()
+            .find(|named| named.path.to_str() == Some(path));
+        named.and_then(|named| named.gap)
+    }
+
     fn exchange(&mut self, one: &str, other: &str) {
         let (one, other) = (self.at(one), self.at(other));
         self.system()
@@ -230,7 +299,7 @@ impl<K: Stage> Scenario<K> {
             .expect("they can be exchanged");
     }
 
-    /// Lets so many seconds pass, in which nothing happens.
+    /// Lets `seconds` pass, in which nothing happens.
     pub(crate) fn pass(&mut self, seconds: i64) {
         self.system().disk.now += seconds * 1_000_000_000;
         self.sync();
@@ -258,6 +327,13 @@ impl<K: Stage> Scenario<K> {
         permitted.expect("it is there");
     }
 
+    /// Changes whether a directory, which can be listed, can be searched.
+    fn search(&mut self, path: &str, permits: bool) {
+        let (dir, name) = self.at(path);
+        let permitted = self.system().chmod(dir, name, true, permits);
+        permitted.expect("it is there");
+    }
+
     pub(crate) fn step(&mut self) -> Vec<Event> {
         let now = self.system().disk.now - BEGAN;
         let progress = self.engine.step(Duration::from_nanos(now as u64));
@@ -277,30 +353,33 @@ impl<K: Stage> Scenario<K> {
     }
 
     /// Lets the engine find out what happened. The consumer's tree has to be the disk's then. Returns
-    /// the changes that were told.
+    /// the changes that were reported.
     pub(crate) fn sync(&mut self) -> Vec<String> {
-        let told = self.sync_kinds();
-        told.into_iter().map(|(change, _)| change).collect()
+        let reported = self.sync_kinds();
+        reported.into_iter().map(|(change, _)| change).collect()
     }
 
     /// The same, with whether each is about a directory.
     pub(crate) fn sync_kinds(&mut self) -> Vec<(String, bool)> {
         let mut barrier = self.engine.barrier();
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for _ in 0..1000 {
             let events = self.step();
             let changes = events.iter().filter_map(Event::change);
-            told.extend(
+            reported.extend(
                 changes.map(|change| (change.to_string(), change.file_type == FileType::Dir)),
             );
             if self.engine.is_passed(&mut barrier) {
                 self.system().reap();
                 let disk = &self.engine.kernel().world().system.disk;
                 let differences = self.tree.differences(disk, &self.scopes);
-                assert!(differences.is_empty(), "{differences:#?}\nafter {told:#?}");
-                return told;
+                assert!(
+                    differences.is_empty(),
+                    "{differences:#?}\nafter {reported:#?}"
+                );
+                return reported;
             }
         }
-        panic!("the barrier is not passed, after {told:#?}");
+        panic!("the barrier is not passed, after {reported:#?}");
     }
 }

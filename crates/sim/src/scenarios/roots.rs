@@ -1,5 +1,10 @@
 //! The same for several roots of one watcher: consumers have one tree, however many roots are in it.
 
+use std::cell::RefCell;
+use std::time::Duration;
+
+use everwatch_core::coverage::Gap;
+
 use crate::scenarios::Scenario;
 use crate::system::calls::Kind;
 
@@ -12,9 +17,9 @@ fn a_recursive_root_in_a_flat_one_is_told_once() {
     scenario.join("/w/in/a", true);
     scenario.create("/w/in/a/b");
     scenario.rename("/w/in/a", "/w/in/c");
-    let told = scenario.sync();
-    let moves = told.iter().filter(|change| change.starts_with("moved"));
-    assert_eq!(moves.count(), 1, "{told:?}");
+    let reported = scenario.sync();
+    let moves = reported.iter().filter(|change| change.starts_with("moved"));
+    assert_eq!(moves.count(), 1, "{reported:?}");
     scenario.mkdir("/w/in/a");
     scenario.create("/w/in/a/d");
     scenario.sync();
@@ -76,9 +81,11 @@ fn a_root_equal_to_one_that_is_back_unnoticed_is_told_once() {
     scenario.mkdir("/w/in");
     scenario.create("/w/in/a");
     scenario.join("/w/in", true);
-    let told = scenario.rest();
-    let creations = told.iter().filter(|change| *change == "created /w/in/a");
-    assert!(creations.count() <= 1, "{told:?}");
+    let reported = scenario.rest();
+    let creations = reported
+        .iter()
+        .filter(|change| *change == "created /w/in/a");
+    assert!(creations.count() <= 1, "{reported:?}");
 }
 
 #[test]
@@ -153,4 +160,204 @@ fn roots_in_each_other_are_removed_in_any_order() {
             scenario.sync();
         }
     }
+}
+
+#[test]
+fn a_link_above_a_root_that_is_not_guarded_is_looked_at_before_a_barrier_is_passed() {
+    let mut scenario = Scenario::new(100);
+    scenario.make("/w/l", Kind::Symlink(b"in"));
+    scenario.create("/w/in/a");
+    scenario.create("/w/out/b");
+    scenario.system().queue.set_watch_limit(0);
+    scenario.add_root("/w/l", None);
+    scenario.system().queue.set_watch_limit(usize::MAX);
+    scenario.arm();
+    scenario.make("/w/.l", Kind::Symlink(b"out"));
+    scenario.rename("/w/.l", "/w/l");
+    scenario.sync();
+}
+
+#[test]
+fn a_directory_that_moves_to_the_path_of_a_root_replaces_what_was_told_of_that() {
+    let mut scenario = Scenario::new(100).watched();
+    // The outer root begins with the directory under another name, and the inner one is not told.
+    scenario.rename("/w/in", "/w/x");
+    scenario.join("/w", false);
+    scenario.create("/w/x/c");
+    scenario.rename("/w/x", "/w/in");
+    scenario.rest();
+}
+
+#[test]
+fn of_two_roots_with_one_path_the_one_that_is_gone_is_named() {
+    let mut scenario = Scenario::new(100);
+    scenario.mkdir("/w/in/a");
+    let mut scenario = scenario.watching();
+    scenario.join_single("/w/in", "a");
+    scenario.join("/w/in/a", true);
+    scenario.sync();
+    assert_eq!(scenario.gap("/w/in/a"), None);
+    scenario.rmdir("/w/in/a");
+    scenario.sync();
+    assert_eq!(scenario.gap("/w/in/a"), Some(Gap::RootGone));
+}
+
+#[test]
+fn a_nested_root_of_which_consumers_were_not_told_yet_is_gone() {
+    let mut scenario = Scenario::new(100).watching();
+    scenario.mkdir("/w/in/a");
+    scenario.join("/w/in", true);
+    scenario.join("/w/in/a", true);
+    scenario.rmdir("/w/in/a");
+    scenario.sync();
+    scenario.mkdir("/w/in/a");
+    scenario.rmdir("/w/in/a");
+    // One record and one directory in each step: the directory is known, and could not be opened.
+    for steps in 1..20 {
+        let mut left = steps;
+        let moment = Duration::from_secs(10 + steps);
+        let goes_on = || {
+            left -= 1;
+            left > 0
+        };
+        let goes_on = RefCell::new(goes_on);
+        scenario
+            .engine
+            .step_while(moment, || goes_on.borrow_mut()());
+        let mut is_known = false;
+        scenario
+            .engine
+            .entries(|path, _| is_known |= path.ends_with("a"));
+        let gap = scenario.gap("/w/in/a");
+        assert_eq!(is_known, gap != Some(Gap::RootGone), "{gap:?}");
+    }
+}
+
+#[test]
+fn all_of_a_directory_is_left_to_the_roots_that_want_all_of_it() {
+    let mut scenario = Scenario::new(100).watching();
+    scenario.create("/w/in/a");
+    scenario.create("/w/in/b");
+    let outer = scenario.join("/w", true);
+    scenario.join_single("/w/in", "a");
+    scenario.join("/w/in", true);
+    scenario.leave(outer, "/w");
+    scenario.remove("/w/in/b");
+    scenario.remove("/w/in/a");
+    scenario.sync();
+}
+
+#[test]
+fn a_root_for_one_entry_takes_in_the_root_whose_directory_that_is() {
+    let mut scenario = Scenario::new(100);
+    scenario.mkdir("/w/in/a");
+    scenario.create("/w/in/a/b");
+    let mut scenario = scenario.watching();
+    scenario.join_single("/w/in/a", "b");
+    scenario.join("/w/in/a", true);
+    scenario.join_single("/w/in", "a");
+    scenario.remove("/w/in/a/b");
+    scenario.rmdir("/w/in/a");
+    scenario.sync();
+}
+
+#[test]
+fn guards_that_ended_unheard_are_not_held() {
+    let mut scenario = Scenario::new(3);
+    scenario.mkdir("/w/in/a");
+    let mut scenario = scenario.watching();
+    scenario.join("/w/in/a", true);
+    scenario.rmdir("/w/in/a");
+    scenario.step();
+    // While the root is gone, the directory above goes, and of that nothing is heard.
+    for _ in 0..4 {
+        scenario.create("/w/in/b");
+        scenario.remove("/w/in/b");
+        scenario.rename("/w/in", "/w/in2");
+        scenario.rename("/w/in2", "/w/in");
+    }
+    scenario.rmdir("/w/in");
+    scenario.rest();
+    let held = scenario.system().queue.watched().len() as u64;
+    assert_eq!(held, scenario.engine.counters().watches);
+}
+
+#[test]
+fn a_root_in_a_directory_that_is_found_to_have_come_back_is_nested_in_it() {
+    let mut scenario = Scenario::without_births();
+    scenario.mkdir("/w/in/a");
+    let mut scenario = scenario.watching();
+    scenario.join("/w", true);
+    scenario.rename("/w/in", "/w/out/x");
+    scenario.sync();
+    scenario.rename("/w/out/x", "/w/in");
+    scenario.join("/w/in/a", true);
+    scenario.rmdir("/w/in/a");
+    scenario.sync();
+}
+
+#[test]
+fn what_is_below_an_entry_goes_with_the_root_that_wanted_it() {
+    let mut scenario = Scenario::new(100);
+    scenario.mkdir("/w/in/a");
+    scenario.create("/w/in/a/b");
+    let mut scenario = scenario.watching();
+    let outer = scenario.join("/w", true);
+    scenario.join_single("/w/in", "a");
+    scenario.leave(outer, "/w");
+    scenario.step();
+    scenario.remove("/w/in/a/b");
+    scenario.create("/w/in/a/c");
+    let told = scenario.sync();
+    assert!(told.is_empty(), "{told:?}");
+}
+
+#[test]
+fn roots_for_entries_of_one_directory_and_for_all_of_it_are_told_once() {
+    let mut scenario = Scenario::new(100).watching();
+    scenario.create("/w/in/a");
+    scenario.create("/w/in/b");
+    scenario.join_single("/w/in", "a");
+    scenario.join_single("/w/in", "b");
+    assert_eq!(scenario.engine.counters().entries, 3, "one tree");
+    scenario.join("/w/in", false);
+    scenario.remove("/w/in/b");
+    scenario.remove("/w/in/a");
+    scenario.create("/w/in/b");
+    let told = scenario.sync();
+    assert_eq!(
+        told,
+        ["removed /w/in/b", "removed /w/in/a", "created /w/in/b"]
+    );
+}
+
+#[test]
+fn a_link_that_took_the_place_of_a_root_goes_with_the_root_around_it() {
+    let mut scenario = Scenario::new(100);
+    scenario.mkdir("/w/in/a");
+    let mut scenario = scenario.watching();
+    let outer = scenario.join("/w/in", true);
+    scenario.join("/w/in/a", true);
+    scenario.rmdir("/w/in/a");
+    scenario.make("/w/in/a", Kind::Symlink(b"nowhere"));
+    scenario.sync();
+    scenario.leave(outer, "/w/in");
+    scenario.rest();
+}
+
+#[test]
+fn a_root_behind_a_directory_that_cannot_be_searched_is_found_once_it_can_be() {
+    let mut scenario = Scenario::new(100);
+    scenario.mkdir("/w/in/a");
+    scenario.create("/w/in/a/b");
+    let mut scenario = scenario.watching();
+    // The directory above the root is not searchable any more when the root is opened.
+    scenario.add_root("/w/in/a", None);
+    scenario.search("/w/in", false);
+    scenario.arm();
+    assert_eq!(scenario.gap("/w/in/a"), Some(Gap::Unreadable));
+    scenario.search("/w/in", true);
+    scenario.pass(2);
+    assert_eq!(scenario.gap("/w/in/a"), None);
+    scenario.sync();
 }

@@ -1,4 +1,4 @@
-//! What is documented of Windows, behaviour by behaviour, told in a few calls. The numbers in the names
+//! What is documented of Windows, behaviour by behaviour, in a few calls each. The numbers in the names
 //! are those of the requirements.
 
 use std::path::Path;
@@ -42,7 +42,7 @@ pub(crate) const LOCAL: Model = Model {
 
 pub(crate) type Windows = Scenario<Kernel32<Machine>>;
 
-/// A patient machine with the directories `/w/in` and `/w/out`. Buffers are so many times smaller than
+/// A patient machine with the directories `/w/in` and `/w/out`. Buffers are this many times smaller than
 /// asked for, and reads complete in pieces so often.
 pub(crate) fn machine(habits: Habits, model: Model, shrink: u32, slices: u32) -> Windows {
     let disk_habits = DiskHabits {
@@ -84,9 +84,10 @@ fn shortening() -> Windows {
     machine(habits, LOCAL, 1, 0)
 }
 
-/// Without what is told of directories whose entries changed.
-pub(crate) fn of(told: Vec<String>, word: &str) -> Vec<String> {
-    told.into_iter()
+/// Without what is reported of directories whose entries changed.
+pub(crate) fn of(reported: Vec<String>, word: &str) -> Vec<String> {
+    reported
+        .into_iter()
         .filter(|change| change.starts_with(word))
         .collect()
 }
@@ -159,8 +160,12 @@ fn the_halves_of_a_rename_in_two_buffers_are_one_change() {
         nt.reads.reseed(seed);
         scenario.create("/w/in/x");
         scenario.rename("/w/in/a", "/w/in/b");
-        let told = scenario.sync();
-        assert_eq!(of(told, "moved"), ["moved /w/in/a -> /w/in/b"], "{seed}");
+        let reported = scenario.sync();
+        assert_eq!(
+            of(reported, "moved"),
+            ["moved /w/in/a -> /w/in/b"],
+            "{seed}"
+        );
     }
 }
 
@@ -219,8 +224,11 @@ fn a_change_of_case_whose_records_were_lost_is_found() {
         scenario.create(path);
     }
     scenario.rename("/w/in/a", "/w/in/A");
-    let told = scenario.sync();
-    assert!(told.contains(&"created /w/in/1".to_owned()), "{told:?}");
+    let reported = scenario.sync();
+    assert!(
+        reported.contains(&"created /w/in/1".to_owned()),
+        "{reported:?}"
+    );
 }
 
 // requirement: S3.12 (simulator)
@@ -237,10 +245,10 @@ fn short_names_in_records_are_those_of_their_entries() {
         ]
     );
     scenario.write("/w/in/long directory/long file.txt");
-    let told = scenario.sync();
+    let reported = scenario.sync();
     assert!(
-        told.contains(&"modified /w/in/long directory/long file.txt".to_owned()),
-        "{told:?}"
+        reported.contains(&"modified /w/in/long directory/long file.txt".to_owned()),
+        "{reported:?}"
     );
 }
 
@@ -266,10 +274,10 @@ fn a_short_name_that_was_given_on_is_not_taken_for_its_new_owner() {
     scenario.sync();
     scenario.remove("/w/in/long file 1.txt");
     scenario.create("/w/in/long file 2.txt");
-    let mut told = scenario.sync();
-    told.sort();
-    assert!(told.contains(&"removed /w/in/long file 1.txt".to_owned()));
-    assert!(told.contains(&"created /w/in/long file 2.txt".to_owned()));
+    let mut reported = scenario.sync();
+    reported.sort();
+    assert!(reported.contains(&"removed /w/in/long file 1.txt".to_owned()));
+    assert!(reported.contains(&"created /w/in/long file 2.txt".to_owned()));
 }
 
 // requirement: S2.7 (simulator)
@@ -282,8 +290,8 @@ fn no_bytes_are_lost_records_and_what_was_lost_is_found() {
         for name in 0..40 {
             scenario.create(&format!("/w/in/a/file {name}"));
         }
-        let told = scenario.sync();
-        assert_eq!(of(told, "created").len(), 40);
+        let reported = scenario.sync();
+        assert_eq!(of(reported, "created").len(), 40);
         let counters = scenario.engine.counters();
         assert!(counters.overflows > 0, "{counters:?}");
     }
@@ -323,15 +331,15 @@ fn a_deleted_directory_is_told_as_one() {
     scenario.rmdir("/w/in/c/b");
     scenario.remove("/w/in/c/f");
     scenario.rmdir("/w/in/c");
-    let mut told = scenario.sync_kinds();
-    told.retain(|(change, _)| change.starts_with("removed"));
-    let is_dir = |path: &str| told.iter().find(|(change, _)| change.ends_with(path));
+    let mut reported = scenario.sync_kinds();
+    reported.retain(|(change, _)| change.starts_with("removed"));
+    let is_dir = |path: &str| reported.iter().find(|(change, _)| change.ends_with(path));
     for (path, dir) in [("/w/in/c/b", true), ("/w/in/c/f", false), ("/w/in/c", true)] {
         if let Some(&(_, kind)) = is_dir(path) {
             assert_eq!(kind, dir, "{path}");
         }
     }
-    assert!(!told.is_empty());
+    assert!(!reported.is_empty());
 }
 
 // requirement: S1.17 (simulator)
@@ -342,10 +350,10 @@ fn what_happens_while_a_read_is_replaced_is_told() {
     scenario.mkdir("/w/in/a");
     scenario.create("/w/in/b");
     scenario.create("/w/in/a/c");
-    let mut told = scenario.sync();
-    told.sort();
+    let mut reported = scenario.sync();
+    reported.sort();
     assert_eq!(
-        told,
+        reported,
         ["created /w/in/a", "created /w/in/a/c", "created /w/in/b"]
     );
     let reads = scenario.system().nt().reads.len();
@@ -381,10 +389,16 @@ fn a_file_whose_number_is_used_again_is_not_taken_for_the_first() {
     scenario.sync();
     scenario.remove("/w/in/a");
     scenario.create("/w/in/d/b");
-    let mut told = scenario.sync();
-    told.sort();
-    assert!(told.contains(&"created /w/in/d/b".to_owned()), "{told:?}");
-    assert!(told.contains(&"removed /w/in/a".to_owned()), "{told:?}");
+    let mut reported = scenario.sync();
+    reported.sort();
+    assert!(
+        reported.contains(&"created /w/in/d/b".to_owned()),
+        "{reported:?}"
+    );
+    assert!(
+        reported.contains(&"removed /w/in/a".to_owned()),
+        "{reported:?}"
+    );
 }
 
 #[test]
@@ -420,7 +434,7 @@ fn both_layouts_of_records_tell_the_same() {
     assert_eq!(all[0], all[1]);
 }
 
-/// How many entries were looked at while ten files came into being, and how many of them were told.
+/// How many entries were looked at while ten files came into being, and how many of them were reported.
 fn looked_at(layout: Layout, numbers: Numbers) -> (u64, usize) {
     let volume = Volume {
         numbers,
@@ -437,8 +451,8 @@ fn looked_at(layout: Layout, numbers: Numbers) -> (u64, usize) {
     for number in 0..10 {
         scenario.create(&format!("/w/in/{number}"));
     }
-    let told = scenario.sync();
-    let created = told.iter().filter(|line| line.starts_with("created "));
+    let reported = scenario.sync();
+    let created = reported.iter().filter(|line| line.starts_with("created "));
     (scenario.engine.counters().stats - before, created.count())
 }
 
@@ -454,8 +468,8 @@ fn new_files_are_looked_at_where_records_do_not_say_what_they_are() {
         (Layout::Extended, Numbers::UniqueAndWide),
         (Layout::Extended, Numbers::Reused),
     ] {
-        let (looks, told) = looked_at(layout, numbers);
+        let (looks, reported) = looked_at(layout, numbers);
         assert!(looks >= 10, "{layout:?} {numbers:?}: {looks}");
-        assert_eq!(told, 10);
+        assert_eq!(reported, 10);
     }
 }

@@ -13,12 +13,18 @@ fn a_deleted_root_ends_its_read_and_is_found_again() {
         scenario.sync();
         scenario.remove("/w/in/a");
         scenario.rmdir("/w/in");
-        let told = scenario.rest();
-        assert!(told.contains(&"removed /w/in".to_owned()), "{told:?}");
+        let reported = scenario.rest();
+        assert!(
+            reported.contains(&"removed /w/in".to_owned()),
+            "{reported:?}"
+        );
         scenario.mkdir("/w/in");
         scenario.create("/w/in/b");
-        let told = scenario.rest();
-        assert!(told.contains(&"created /w/in/b".to_owned()), "{told:?}");
+        let reported = scenario.rest();
+        assert!(
+            reported.contains(&"created /w/in/b".to_owned()),
+            "{reported:?}"
+        );
     }
 }
 
@@ -48,10 +54,10 @@ fn a_renamed_root_tells_nothing_and_its_parent_does() {
     scenario.create("/w/else/b");
     assert_eq!(scenario.rest(), ["removed /w/in"]);
     scenario.rename("/w/else", "/w/in");
-    let mut told = scenario.rest();
-    told.sort();
+    let mut reported = scenario.rest();
+    reported.sort();
     assert_eq!(
-        told,
+        reported,
         ["created /w/in", "created /w/in/a", "created /w/in/b"]
     );
 }
@@ -84,10 +90,10 @@ fn reads_that_fail_are_begun_again_after_a_while() {
             scenario.system().nt_mut().reads.fail_all(dir, code);
         }
         scenario.create("/w/in/b");
-        let told = scenario.sync();
+        let reported = scenario.sync();
         assert!(
-            told.contains(&"created /w/in/b".to_owned()),
-            "{code}: {told:?}"
+            reported.contains(&"created /w/in/b".to_owned()),
+            "{code}: {reported:?}"
         );
         scenario.system().disk.now += 3_000_000_000;
         scenario.sync();

@@ -10,7 +10,7 @@ use crate::schedule::scope::Scope;
 use crate::system::System;
 use crate::world::Stage;
 
-/// How long an engine has to find out what no record tells: several polls.
+/// How long an engine has to find out what no record reports: several polls.
 const QUIET: i64 = 4_000_000_000;
 
 /// Steps after which an engine that has nothing to do must have come to rest.
@@ -105,7 +105,7 @@ impl<K: Stage> Schedule<K> {
                     let is_missing = |scope: &Scope| disk.resolve(&scope.dir, false).is_err();
                     self.armed.iter().any(is_missing)
                 };
-                // What went only after the barrier was made need not be told.
+                // What went only after the barrier was made need not be reported.
                 self.world().system.reap();
                 let has_settled = settled.is_some() && settled == self.engine.kernel().settled();
                 if !coverage.iter().any(is_gone) && !is_unguarded && has_settled {
@@ -228,7 +228,7 @@ fn permit_all(system: &mut System) {
     for found in system.disk.walk(top) {
         let inode = system.disk.inode(found.inode);
         if !inode.is_readable || !inode.is_searchable {
-            // What was found a moment ago is still there: nobody else is at work.
+            // What was found a moment ago is still there: nothing else is at work.
             let _ = system.chmod(found.dir, &found.name, true, true);
         }
     }

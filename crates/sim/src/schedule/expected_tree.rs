@@ -6,9 +6,16 @@ use everwatch_core::entry::FileType;
 use everwatch_core::path::to_path;
 use everwatch_core::tree::Tree;
 
-use crate::disk::{Disk, Ino};
+use crate::disk::{Disk, Errno, Ino};
 use crate::schedule::scope::Scope;
 use crate::workload::ignore_files;
+
+/// Whether the path of a root can be followed. Where it leads through a directory that must not be
+/// searched, the root cannot be opened (path_resolution(7)). On Windows everybody may go through every
+/// directory to what is named in it (SeChangeNotifyPrivilege, which all users have by default).
+fn is_reached(disk: &Disk, dir: &[u8]) -> bool {
+    disk.habits().folds_names || disk.resolve(dir, true) != Err(Errno::Denied)
+}
 
 /// What there is to know, computed from the disk alone.
 pub(crate) struct ExpectedTree {
@@ -30,6 +37,11 @@ impl ExpectedTree {
             optional: Vec::new(),
         };
         for scope in scopes {
+            if !is_reached(disk, &scope.dir) {
+                expected.optional.push(to_path(scope.dir.clone()));
+                expected.unreadable.push(to_path(scope.dir.clone()));
+                continue;
+            }
             let top = disk.resolve(&scope.dir, false);
             let Some(top) = top.ok().filter(|&top| disk.is_dir(top)) else {
                 continue;

@@ -16,13 +16,13 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use everwatch_core::OutletId;
 use everwatch_core::coverage::Gap;
 use everwatch_core::engine::{Engine, Progress, RootId, RootSpec};
 use everwatch_core::entry::FileType;
 use everwatch_core::event::Event;
 use everwatch_core::path::{to_bytes, to_path};
 use everwatch_core::time::{FileTime, Moment};
+use everwatch_core::{Delivery, OutletId};
 
 use crate::disk::Disk;
 use crate::random::Random;
@@ -57,7 +57,7 @@ pub(crate) fn is_nested(seed: u64) -> bool {
 #[derive(Debug)]
 pub(crate) struct Consumer {
     pub(crate) outlet: OutletId,
-    pub(crate) settles: bool,
+    pub(crate) delivery: Delivery,
     /// Events it holds until it gets round to them.
     pub(crate) held: VecDeque<Event>,
     pub(crate) capacity: usize,
@@ -206,16 +206,19 @@ impl<K: Stage> Schedule<K> {
     }
 
     fn open_outlet(&mut self) {
-        let mut settles = self.random.chance(200);
+        let mut delivery = match self.random.chance(200) {
+            true => Delivery::Settled,
+            false => Delivery::Prompt,
+        };
         let mut capacity = self.random.pick(&[1, 2, 5, 20, 1000, 1000]);
         if self.armed.iter().any(|scope| scope.only.is_some()) {
-            (settles, capacity) = (false, usize::MAX);
+            (delivery, capacity) = (Delivery::Prompt, usize::MAX);
         }
         let zeal = self.random.pick(&[1000, 900, 300, 20]);
-        let outlet = self.engine.open_outlet(capacity, settles);
+        let outlet = self.engine.open_outlet(capacity, delivery);
         let mut consumer = Consumer {
             outlet,
-            settles,
+            delivery,
             held: VecDeque::new(),
             capacity,
             zeal,
@@ -233,7 +236,7 @@ impl<K: Stage> Schedule<K> {
             .extend(inner.map(|scope| to_path(scope.root_path())));
         for scope in self.armed.iter().filter(|scope| scope.only.is_none()) {
             let is_known = match self.is_inner(scope) && !is_nested(self.seed) {
-                // It may be one of the entries; whoever asked for it looks whether it is there.
+                // It may be one of the entries; the caller who asked for it looks whether it is there.
                 true => disk
                     .resolve(&scope.dir, false)
                     .is_ok_and(|ino| disk.is_dir(ino)),
@@ -256,9 +259,7 @@ impl<K: Stage> Schedule<K> {
         }
         let (count, id) = (entries.len(), self.consumers.len());
         self.note(|| {
-            format!(
-                "outlet {id}: capacity {capacity} settles {settles} zeal {zeal}, {count} entries"
-            )
+            format!("outlet {id}: capacity {capacity} {delivery:?} zeal {zeal}, {count} entries")
         });
         self.consumers.push(consumer);
     }
@@ -270,10 +271,10 @@ impl<K: Stage> Schedule<K> {
         })
     }
 
-    /// What a new root began with is known to whoever asked for it.
+    /// What a new root began with is known to the caller who asked for it.
     fn take_over(&mut self, scope: &Scope) {
         if is_nested(self.seed) {
-            // What they were told before is older.
+            // What they heard before is older.
             self.drain_consumers();
         }
         let mut entries: Vec<(PathBuf, FileType)> = Vec::new();
@@ -307,7 +308,7 @@ impl<K: Stage> Schedule<K> {
 
     pub(crate) fn serve(&mut self, at: usize, is_quiet: bool) {
         let consumer = &mut self.consumers[at];
-        let may_flush = !consumer.settles || is_quiet || self.random.chance(30);
+        let may_flush = consumer.delivery == Delivery::Prompt || is_quiet || self.random.chance(30);
         let room = consumer.capacity.saturating_sub(consumer.held.len());
         self.engine.set_room(consumer.outlet, room);
         if may_flush && self.engine.folded(consumer.outlet).0 {

@@ -1,4 +1,4 @@
-//! The scope of a root: which paths its consumers are told of.
+//! The scope of a root: which paths are reported to its consumers.
 
 /// A root as its consumers know it. Paths are absolute, as bytes with `/` between the names.
 #[derive(Clone, Debug)]

@@ -72,7 +72,7 @@ fn carry_out<K: Stage>(mut schedule: Schedule<K>) -> Result<Report, Failure> {
 /// with the number of schedules that are done.
 ///
 /// Returns what all of them together were made of, and the failures with the smallest numbers, at
-/// most ten; after so many failures the search ends.
+/// most ten; the search ends after that many failures.
 pub fn search(
     from: u64,
     count: u64,

@@ -7,7 +7,7 @@ use everwatch_core::time::FileTime;
 use crate::disk::{Content, Directory, Errno, Ino};
 use crate::system::{Left, System};
 
-/// What a new entry is to be.
+/// What a new entry becomes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind<'a> {
     File,
@@ -40,7 +40,7 @@ impl System {
         let is_dir = matches!(kind, Kind::Dir);
         self.begin(
             &[dir],
-            vec![Self::tell(dir, Action::Created, is_dir, 0, name)],
+            vec![Self::record(dir, Action::Created, is_dir, 0, name)],
         );
         Ok(ino)
     }
@@ -65,7 +65,7 @@ impl System {
         self.disk.insert(dir, name, ino, None)?;
         self.begin(
             &[dir],
-            vec![Self::tell(dir, Action::Created, false, 0, name)],
+            vec![Self::record(dir, Action::Created, false, 0, name)],
         );
         Ok(())
     }
@@ -89,7 +89,7 @@ impl System {
         // The record is about the name that the file was opened by, and no other that it has.
         self.begin(
             &[ino],
-            vec![Self::tell(dir, Action::Modified, false, 0, name)],
+            vec![Self::record(dir, Action::Modified, false, 0, name)],
         );
         Ok(())
     }
@@ -109,7 +109,7 @@ impl System {
         (inode.modified, inode.changed) = (modified, stamp);
         self.begin(
             &[ino],
-            vec![Self::tell(dir, Action::Metadata, is_dir, 0, name)],
+            vec![Self::record(dir, Action::Metadata, is_dir, 0, name)],
         );
         Ok(())
     }
@@ -135,9 +135,9 @@ impl System {
         inode.changed = stamp;
         let mut left = Vec::new();
         if !is_mounted {
-            left.push(Self::tell(dir, Action::Metadata, is_dir, 0, name));
+            left.push(Self::record(dir, Action::Metadata, is_dir, 0, name));
         }
-        left.push(Self::tell(ino, Action::Metadata, is_dir, 0, b""));
+        left.push(Self::record(ino, Action::Metadata, is_dir, 0, b""));
         self.begin(&[ino], left);
         Ok(())
     }
@@ -156,7 +156,7 @@ impl System {
         let drop = self.hold(ino);
         self.begin(
             &[dir],
-            vec![Self::tell(dir, Action::Removed, false, 0, name), drop],
+            vec![Self::record(dir, Action::Removed, false, 0, name), drop],
         );
         Ok(())
     }
@@ -176,10 +176,10 @@ impl System {
         self.lock(&[dir, ino]);
         self.disk.take(dir, name)?;
         self.disk.inode_mut(ino).links = 0;
-        // `d_delete_notify`: the watches end first, then the parent is told, then the inode goes.
+        // `d_delete_notify`: the watches end first, then the parent's record is queued, then the inode goes.
         let drop = self.hold(ino);
-        let told = Self::tell(dir, Action::Removed, true, 0, name);
-        let left = vec![Left::Unwatch(ino), told, drop];
+        let reported = Self::record(dir, Action::Removed, true, 0, name);
+        let left = vec![Left::Unwatch(ino), reported, drop];
         self.begin(&[dir, ino], left);
         Ok(())
     }
@@ -214,8 +214,8 @@ impl System {
         let (_, position) = self.disk.take(from, name)?;
         let mut left = Vec::new();
         let cookie = self.new_cookie();
-        left.push(Self::tell(from, Action::MovedFrom, is_dir, cookie, name));
-        left.push(Self::tell(to, Action::MovedTo, is_dir, cookie, to_name));
+        left.push(Self::record(from, Action::MovedFrom, is_dir, cookie, name));
+        left.push(Self::record(to, Action::MovedTo, is_dir, cookie, to_name));
         match target {
             Some(target) if exchange => {
                 let (_, to_position) = self.disk.take(to, to_name)?;
@@ -223,10 +223,16 @@ impl System {
                 self.disk.insert(from, name, target, Some(position))?;
                 let is_dir_too = self.disk.is_dir(target);
                 let back = self.new_cookie();
-                left.push(Self::tell(source, Action::DirectoryMoved, is_dir, 0, b""));
-                left.push(Self::tell(to, Action::MovedFrom, is_dir_too, back, to_name));
-                left.push(Self::tell(from, Action::MovedTo, is_dir_too, back, name));
-                left.push(Self::tell(
+                left.push(Self::record(source, Action::DirectoryMoved, is_dir, 0, b""));
+                left.push(Self::record(
+                    to,
+                    Action::MovedFrom,
+                    is_dir_too,
+                    back,
+                    to_name,
+                ));
+                left.push(Self::record(from, Action::MovedTo, is_dir_too, back, name));
+                left.push(Self::record(
                     target,
                     Action::DirectoryMoved,
                     is_dir_too,
@@ -241,13 +247,13 @@ impl System {
                     .insert(to, to_name, source, in_place.then_some(to_position))?;
                 let links = &mut self.disk.inode_mut(target).links;
                 *links = if is_dir { 0 } else { *links - 1 };
-                left.push(Self::tell(target, Action::Metadata, is_dir, 0, b""));
-                left.push(Self::tell(source, Action::DirectoryMoved, is_dir, 0, b""));
+                left.push(Self::record(target, Action::Metadata, is_dir, 0, b""));
+                left.push(Self::record(source, Action::DirectoryMoved, is_dir, 0, b""));
                 left.push(self.hold(target));
             }
             None => {
                 self.disk.insert(to, to_name, source, None)?;
-                left.push(Self::tell(source, Action::DirectoryMoved, is_dir, 0, b""));
+                left.push(Self::record(source, Action::DirectoryMoved, is_dir, 0, b""));
             }
         }
         // The file itself is unlocked before the records are queued, so a write to it could come

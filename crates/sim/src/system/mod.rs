@@ -36,7 +36,7 @@ pub(crate) enum Left {
         cookie: u32,
         name: Box<[u8]>,
     },
-    /// Ends the watch of an inode that has lost its last name, if nobody has it open.
+    /// Ends the watch of an inode that has lost its last name, if it is not open.
     Unwatch(Ino),
     /// Lets go of the inode itself.
     Drop(Ino),
@@ -60,7 +60,7 @@ pub(crate) struct System {
     /// Windows has this in place of the queue.
     pub(crate) nt: Option<Nt>,
     pub(crate) trace: Trace,
-    /// The mount points as they were when the engine was last told.
+    /// The mount points as they were when the engine last heard of them.
     pub(crate) told_mounts: Vec<(Ino, Option<Vec<u8>>)>,
     calls: Vec<Call>,
     /// Handles that were dropped.
@@ -134,8 +134,8 @@ impl System {
     }
 
     pub(crate) fn end_watch(&mut self, ino: Ino) {
-        if let Some(told) = self.queue.end(ino) {
-            self.trace.note(|| format!("        queued {told}"));
+        if let Some(reported) = self.queue.end(ino) {
+            self.trace.note(|| format!("        queued {reported}"));
         }
     }
 
@@ -156,9 +156,9 @@ impl System {
                 cookie,
                 name,
             }) => {
-                let told = self.queue.tell(about, action, is_dir, cookie, &name);
-                if let Some(told) = told {
-                    self.trace.note(|| format!("        queued {told}"));
+                let reported = self.queue.record(about, action, is_dir, cookie, &name);
+                if let Some(reported) = reported {
+                    self.trace.note(|| format!("        queued {reported}"));
                 }
             }
             Some(Left::Unwatch(ino))
@@ -185,7 +185,7 @@ impl System {
         }
     }
 
-    /// Waits for whoever has locked the directory.
+    /// Waits for the call that has locked the directory.
     pub(crate) fn wait_for(&mut self, dir: Ino) {
         self.finish(|call| call.locks.contains(&dir));
     }
@@ -211,7 +211,13 @@ impl System {
         }
     }
 
-    pub(crate) fn tell(about: Ino, action: Action, is_dir: bool, cookie: u32, name: &[u8]) -> Left {
+    pub(crate) fn record(
+        about: Ino,
+        action: Action,
+        is_dir: bool,
+        cookie: u32,
+        name: &[u8],
+    ) -> Left {
         Left::Tell {
             about,
             action,

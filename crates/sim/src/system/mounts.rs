@@ -1,4 +1,4 @@
-//! Mounting and unmounting. Neither leaves a record for whoever watches the directory that is covered;
+//! Mounting and unmounting. Neither leaves a record for a watch of the directory that is covered;
 //! that something changed shows in `/proc/self/mountinfo`.
 
 use everwatch_core::coverage::Gap;
@@ -18,7 +18,7 @@ impl System {
         Ok(top)
     }
 
-    /// Unmounts the file system, now or, `lazily`, as soon as nobody has anything open on it.
+    /// Unmounts the file system, now or, `lazily`, as soon as nothing on it is open.
     pub(crate) fn unmount(&mut self, covered: Ino, lazily: bool) -> Result<(), Errno> {
         let at = self
             .disk
@@ -41,7 +41,7 @@ impl System {
         Ok(())
     }
 
-    /// Whether anything was mounted or unmounted since the engine was last told.
+    /// Whether anything was mounted or unmounted since the engine last heard of it.
     pub(crate) fn have_mounts_changed(&self) -> bool {
         !self
             .told_mounts
@@ -75,8 +75,8 @@ impl System {
         }
         for ino in self.queue.watched() {
             if self.disk.inode(ino).device == device {
-                if let Some(told) = self.queue.tell(ino, Action::Unmounted, true, 0, b"") {
-                    self.trace.note(|| format!("        queued {told}"));
+                if let Some(reported) = self.queue.record(ino, Action::Unmounted, true, 0, b"") {
+                    self.trace.note(|| format!("        queued {reported}"));
                 }
                 self.end_watch(ino);
             }

@@ -2,11 +2,11 @@
 //!
 //! - What moves to another directory is reported as removed there and added here, what it replaces as
 //!   removed before, and of a directory nothing that is below it.
-//! - Directories are told of as modified when their entries change, now or later.
+//! - Directories are reported as modified when their entries change, now or later.
 //! - A directory is not renamed while anything below it is open. What is deleted while it is open goes
 //!   at once, or stays under its name until it is closed and cannot be opened any more; the reads of a
 //!   directory end then.
-//! - A call holds its directories until its records are written, and waits for whoever holds one on its
+//! - A call holds its directories until its records are written, and waits for the call that holds one on its
 //!   way; the rename of a directory holds everything.
 
 use std::collections::BTreeSet;
@@ -44,7 +44,7 @@ pub(crate) struct Habits {
     pub(crate) dooms: u32,
     /// That a record has a short name where there is one.
     pub(crate) shortens: u32,
-    /// That a directory is told of when its entries change.
+    /// That a directory is reported when its entries change.
     pub(crate) touches: u32,
     /// That an extended record says what its entry is.
     pub(crate) describes: u32,
@@ -84,7 +84,7 @@ impl System {
         nt.is_some_and(|nt| nt.doomed.iter().any(|&(_, doomed)| doomed == ino))
     }
 
-    /// Waits for whoever holds one of these, or a directory above one.
+    /// Waits for the call that holds one of these, or a directory above one.
     fn nt_lock(&mut self, inodes: &[Ino]) {
         let above = |&ino: &Ino| self.disk.directory(ino)?.parent;
         let mut locks: BTreeSet<Ino> = inodes
@@ -192,7 +192,7 @@ impl System {
         Ok(())
     }
 
-    /// Changes permissions. Whoever may not read a directory may not look for names in it either.
+    /// Changes permissions. Without the right to read a directory there is no right to look for names in it either.
     pub(crate) fn nt_permit(&mut self, dir: Ino, name: &[u8], permits: bool) -> Result<(), Errno> {
         let ino = self.disk.entry(dir, name).ok_or(Errno::NoEntry)?;
         self.nt_lock(&[dir, ino]);
@@ -341,8 +341,9 @@ impl System {
                     entry: self.described(named.ino),
                 };
                 let text = format!("{} {action} {}", tag.0, note.path.escape_ascii());
-                let fate = self.nt_mut().reads.tell(tag, note);
-                self.trace.note(|| format!("        told {text} {fate}"));
+                let fate = self.nt_mut().reads.note(tag, note);
+                self.trace
+                    .note(|| format!("        reported {text} {fate}"));
             }
         }
     }

@@ -39,7 +39,7 @@ const NO_SYSTEM_RESOURCES: Code = Code(1450);
 /// ERROR_INVALID_FUNCTION.
 const READ_ENDS: [u32; 3] = [64, 59, 1];
 
-/// How long a completion may wait where there are threads between the kernel and whoever collects.
+/// How long a completion may wait where there are threads between the kernel and the code that collects.
 const LATENESS: FileTime = 100_000_000;
 
 /// How a machine differs from others. All chances are out of a thousand.
@@ -418,7 +418,7 @@ impl Seam for Machine {
         self.pass();
         match timeout {
             Some(timeout) => self.world.system.disk.now += timeout.as_nanos() as FileTime,
-            None => assert!(!self.reads().is_idle(), "this waits for ever"),
+            None => assert!(!self.reads().is_idle(), "this waits without end"),
         }
     }
 

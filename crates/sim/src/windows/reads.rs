@@ -80,7 +80,7 @@ impl Reads {
         self.limit < 1000
     }
 
-    /// From now on there may be so many.
+    /// Sets how many there can be from now on.
     pub(crate) fn limit(&mut self, limit: usize) {
         self.limit = limit;
     }
@@ -119,10 +119,10 @@ impl Reads {
     }
 
     /// Gives a record to one of them. Returns its fate.
-    pub(crate) fn tell(&mut self, tag: Tag, note: Note) -> &'static str {
+    pub(crate) fn note(&mut self, tag: Tag, note: Note) -> &'static str {
         let Reads { reads, random, .. } = self;
         let Some(read) = reads.get_mut(&tag.0) else {
-            return "for nobody";
+            return "for no read";
         };
         if read.end.is_some() || matches!(read.done, Some(Done::Failed(_))) {
             return "ended";

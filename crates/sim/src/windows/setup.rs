@@ -117,7 +117,7 @@ impl Schedule<Kernel32<Machine>> {
             workload.names = names;
             workload.makes_rules = obeys_rules;
             workload.mounts = false;
-            // Windows has no such call; of what Linux processes do it is the one that Wine cannot tell.
+            // Windows has no such call; of what Linux processes do, it is the one that Wine cannot report.
             workload.exchanges = false;
             workload.links_lead_nowhere = has_inner;
         };
@@ -139,7 +139,7 @@ impl Schedule<Kernel32<Machine>> {
         let kernel = Kernel32::new(Machine::new(world, model, server), gap);
         let sync_rate = setup.pick(&[0, 0, 20, 100]);
         let mut schedule = Schedule::over(kernel, filter, (seed, calls), scopes, sync_rate);
-        // Under Wine nothing keeps what is above a root from being renamed, and nobody tells.
+        // Under Wine nothing keeps what is above a root from being renamed, and no record reports it.
         schedule.fails |= is_wine;
         schedule
     }

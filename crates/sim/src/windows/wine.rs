@@ -40,7 +40,7 @@ pub(crate) struct Server {
 }
 
 /// A record of inotify.
-struct Told {
+struct Reported {
     watch: Watch,
     action: Action,
     is_dir: bool,
@@ -147,7 +147,7 @@ impl Server {
         let mut records = RecordQueue::default();
         system.queue.read(usize::MAX, &mut records);
         while let Some(record) = records.front() {
-            let told = Told {
+            let reported = Reported {
                 watch: record.watch,
                 action: record.action,
                 is_dir: record.is_dir,
@@ -155,45 +155,45 @@ impl Server {
                 name: record.name.into(),
             };
             records.pop();
-            self.pass_on(system, told);
+            self.pass_on(system, reported);
         }
     }
 
-    fn pass_on(&mut self, system: &mut System, told: Told) {
-        let Some(&about) = self.watches.get(&told.watch) else {
+    fn pass_on(&mut self, system: &mut System, reported: Reported) {
+        let Some(&about) = self.watches.get(&reported.watch) else {
             return;
         };
-        let action = match told.action {
+        let action = match reported.action {
             Action::WatchEnded => {
-                self.watches.remove(&told.watch);
+                self.watches.remove(&reported.watch);
                 return self.forget(system, about);
             }
-            _ if told.name.is_empty() => return,
+            _ if reported.name.is_empty() => return,
             Action::Created => Note::ADDED,
             Action::Removed => Note::REMOVED,
             Action::MovedFrom => Note::OLD_NAME,
             Action::MovedTo => Note::NEW_NAME,
             _ => Note::MODIFIED,
         };
-        if action == Note::ADDED && told.is_dir {
-            self.look_at_new(system, about, &told.name);
+        if action == Note::ADDED && reported.is_dir {
+            self.look_at_new(system, about, &reported.name);
         }
         let reads = self.reads.dirs();
-        let (mut at, mut path) = (Some(about), told.name.to_vec());
+        let (mut at, mut path) = (Some(about), reported.name.to_vec());
         while let Some(ino) = at {
             for &(tag, _, is_deep) in reads.iter().filter(|read| read.1 == ino) {
                 if ino == about || is_deep {
                     let note = Note {
                         action,
-                        cookie: told.cookie,
+                        cookie: reported.cookie,
                         path: path.clone(),
                         entry: Entry::default(),
                     };
-                    let fate = self.reads.tell(tag, note);
+                    let fate = self.reads.note(tag, note);
                     let text = path.escape_ascii();
                     system
                         .trace
-                        .note(|| format!("        told {} {action} {text} {fate}", tag.0));
+                        .note(|| format!("        reported {} {action} {text} {fate}", tag.0));
                 }
             }
             let seen = self.seen.get(&ino);

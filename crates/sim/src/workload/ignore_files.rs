@@ -1,4 +1,4 @@
-//! Ignore files, understood a second time: what a consumer may not be told of.
+//! Ignore files, understood a second time: what must not be reported to a consumer.
 //!
 //! The files have one of a few texts, depending on the version of the file, in which every line is
 //! a plain name. That is enough to test when rules are read and what they govern; how lines are to
@@ -30,7 +30,7 @@ pub(crate) fn hide(disk: &Disk, way: &[(Ino, &[u8])], name: &[u8], is_dir: bool)
         return true;
     }
     for (at, &(dir, _)) in way.iter().enumerate().rev() {
-        // Rules that may not be read are none.
+        // Rules that cannot be read are none.
         let file = disk.entry(dir, FILE).map(|ino| disk.inode(ino));
         let Some(file) = file.filter(|file| file.is_readable) else {
             continue;

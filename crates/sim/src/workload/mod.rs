@@ -43,7 +43,7 @@ pub(crate) struct Workload {
     pub(crate) mounts: bool,
     /// Two names are swapped by one call.
     pub(crate) exchanges: bool,
-    /// A root may not turn into a link in another root: to one it is a directory, to the other not.
+    /// A root must not turn into a link in another root: to one it is a directory, to the other not.
     pub(crate) links_lead_nowhere: bool,
     /// Calls made.
     pub(crate) done: usize,

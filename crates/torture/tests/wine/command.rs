@@ -18,7 +18,7 @@ const SILENCE: Duration = Duration::from_secs(20);
 
 /// A running command. Dropping it kills it, also a stopped one.
 #[derive(Debug)]
-pub(crate) struct Everwatch {
+pub(crate) struct WineCommand {
     child: Child,
     pub(crate) reading: Reading,
     has_worker: bool,
@@ -26,9 +26,9 @@ pub(crate) struct Everwatch {
     pub(crate) lines: PathBuf,
 }
 
-impl Everwatch {
+impl WineCommand {
     /// Starts the command on the roots and waits until it is ready. The replica begins with what is on disk.
-    pub(crate) fn start(wine: &Wine, roots: &[&Path], arguments: &[&str]) -> Everwatch {
+    pub(crate) fn start(wine: &Wine, roots: &[&Path], arguments: &[&str]) -> WineCommand {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let replica = Replica::new(&walk(roots));
         let mut command = wine.everwatch();
@@ -42,7 +42,7 @@ impl Everwatch {
         let name = format!("everwatch-wine-{}-{number}.jsonl", std::process::id());
         let lines = std::env::temp_dir().join(name);
         let copy = File::create(&lines).expect("make a file for the lines");
-        let everwatch = Everwatch {
+        let everwatch = WineCommand {
             reading: Reading::of(&mut child, replica, parse, Some(copy)),
             child,
             has_worker: arguments.contains(&"isolated"),
@@ -134,7 +134,7 @@ fn is_stopped(process: Pid) -> bool {
     })
 }
 
-impl Drop for Everwatch {
+impl Drop for WineCommand {
     fn drop(&mut self) {
         // Both fail only where there is nothing left to end.
         let _ = self.child.kill();

@@ -4,11 +4,11 @@
 
 use everwatch_torture::workload::Plan;
 
-use crate::run::{Run, Writer};
+use crate::run::{WineRun, WrittenBy};
 use crate::wine::Wine;
 
 /// As fast as Wine keeps up with.
-const PACED: Writer = Writer::Native { pace: 2_000 };
+const PACED: WrittenBy = WrittenBy::Native { pace: 2_000 };
 
 /// Whether the full matrix is asked for.
 pub(crate) fn is_soak() -> bool {
@@ -16,11 +16,11 @@ pub(crate) fn is_soak() -> bool {
 }
 
 /// Runs the plan with each seed.
-fn converges(plan: Plan, writer: Writer) {
+fn converges(plan: Plan, writer: WrittenBy) {
     let Some(wine) = Wine::here() else { return };
     let (seeds, scale) = if is_soak() { (5, 100) } else { (1, 10) };
     for seed in 1..=seeds {
-        Run::of(plan, seed, writer, scale).check(&wine);
+        WineRun::of(plan, seed, writer, scale).check(&wine);
     }
 }
 
@@ -41,17 +41,17 @@ fn everything_at_once_by_a_native_writer_converges() {
 
 #[test]
 fn a_burst_by_a_windows_writer_converges() {
-    converges(Plan::Burst, Writer::Windows);
+    converges(Plan::Burst, WrittenBy::Windows);
 }
 
 #[test]
 fn chains_of_new_directories_by_a_windows_writer_converge() {
-    converges(Plan::Deep, Writer::Windows);
+    converges(Plan::Deep, WrittenBy::Windows);
 }
 
 #[test]
 fn everything_at_once_by_a_windows_writer_converges() {
-    converges(Plan::Mix, Writer::Windows);
+    converges(Plan::Mix, WrittenBy::Windows);
 }
 
 #[test]
@@ -61,13 +61,13 @@ fn a_storm_of_renames_and_files_that_come_and_go_converge() {
     for seed in 1..=seeds {
         for (plan, writer) in [
             (Plan::RenameStorm, PACED),
-            (Plan::RenameStorm, Writer::Windows),
+            (Plan::RenameStorm, WrittenBy::Windows),
             (Plan::Churn, PACED),
-            (Plan::Churn, Writer::Windows),
+            (Plan::Churn, WrittenBy::Windows),
         ] {
-            let run = Run {
+            let run = WineRun {
                 writers: 2,
-                ..Run::of(plan, seed, writer, scale)
+                ..WineRun::of(plan, seed, writer, scale)
             };
             run.check(&wine);
         }
@@ -78,5 +78,5 @@ fn a_storm_of_renames_and_files_that_come_and_go_converge() {
 fn a_run_described_by_the_environment_converges() {
     let Some(wine) = Wine::here() else { return };
     let words = std::env::var("EVERWATCH_RUN").unwrap_or_else(|_| "operations=200".to_owned());
-    Run::described(&words).check(&wine);
+    WineRun::described(&words).check(&wine);
 }

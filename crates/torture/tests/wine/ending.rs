@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use everwatch_torture::scratch::{Place, Scratch};
 
-use crate::command::Everwatch;
+use crate::command::WineCommand;
 use crate::run::check;
 use crate::wine::{Wine, outside};
 
@@ -19,7 +19,7 @@ fn ctrl_c_prints_what_happened_and_ends_well() {
     let Some(wine) = Wine::here() else { return };
     let scratch = Scratch::new(Place::Memory);
     let root = scratch.dir("root");
-    let everwatch = Everwatch::start(&wine, &[&root], &[]);
+    let everwatch = WineCommand::start(&wine, &[&root], &[]);
     fs::write(root.join("file"), "").expect("write");
     check(everwatch, &[&root]);
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 
 use everwatch_torture::scratch::{Place, Scratch};
 
-use crate::command::Everwatch;
+use crate::command::WineCommand;
 use crate::run::check;
 use crate::wine::Wine;
 
@@ -21,7 +21,7 @@ fn links_to_directories_are_not_followed() {
     fs::create_dir(root.join("dir")).expect("make a directory");
     symlink(&elsewhere, root.join("before")).expect("link");
     symlink("..", root.join("dir/up")).expect("link");
-    let everwatch = Everwatch::start(&wine, &[&root], &[]);
+    let everwatch = WineCommand::start(&wine, &[&root], &[]);
     symlink(&elsewhere, root.join("after")).expect("link");
     symlink(".", root.join("dir/itself")).expect("link");
     fs::write(elsewhere.join("a/b/unseen"), "").expect("write");
@@ -39,7 +39,7 @@ fn two_names_that_differ_in_case_are_two() {
     let root = scratch.dir("root");
     fs::write(root.join("Before"), "").expect("write");
     fs::write(root.join("before"), "").expect("write");
-    let everwatch = Everwatch::start(&wine, &[&root], &[]);
+    let everwatch = WineCommand::start(&wine, &[&root], &[]);
     for name in ["name", "Name", "NAME"] {
         fs::write(root.join(name), name).expect("write");
     }
@@ -73,7 +73,7 @@ fn entries_with_names_that_windows_does_not_allow_are_reported() {
     let scratch = Scratch::new(Place::Memory);
     let root = scratch.dir("root");
     fs::write(root.join("bad:before?"), "").expect("write");
-    let everwatch = Everwatch::start(&wine, &[&root], &[]);
+    let everwatch = WineCommand::start(&wine, &[&root], &[]);
     for name in ODD.map(OsStr::from_bytes) {
         let dir = root.join("d").join(name);
         fs::create_dir_all(&dir).expect("make directories");
@@ -90,7 +90,7 @@ fn entries_beside_names_that_windows_cannot_spell_are_reported() {
     let scratch = Scratch::new(Place::Memory);
     let root = scratch.dir("root");
     let names: [&[u8]; 3] = [b"invalid \xff\xfe", b"back\\slash", b"\xed\xa0\x80"];
-    let everwatch = Everwatch::start(&wine, &[&root], &[]);
+    let everwatch = WineCommand::start(&wine, &[&root], &[]);
     for name in names {
         let name = OsStr::from_bytes(name);
         fs::write(root.join(name), "").expect("write");
@@ -123,7 +123,7 @@ fn paths_longer_than_max_path_are_reported() {
         deep.push(&long);
     }
     fs::create_dir_all(&deep).expect("make directories");
-    let everwatch = Everwatch::start(&wine, &[&root], &[]);
+    let everwatch = WineCommand::start(&wine, &[&root], &[]);
     fs::write(deep.join("leaf"), "").expect("write");
     let mut fresh = root.join("after");
     for _ in 0..20 {
@@ -144,7 +144,7 @@ fn a_directory_of_two_thousand_entries_is_reported() {
     for number in 0..2_000 {
         fs::write(old.join(format!("file-{number}")), "").expect("write");
     }
-    let everwatch = Everwatch::start(&wine, &[&root], &[]);
+    let everwatch = WineCommand::start(&wine, &[&root], &[]);
     fs::create_dir(&new).expect("make a directory");
     for number in 0..2_000 {
         fs::write(new.join(format!("file-{number}")), "").expect("write");

@@ -21,10 +21,10 @@
 #![forbid(unsafe_code)]
 
 mod command;
+mod completion_models;
 mod convergence;
 mod ending;
 mod entries;
-mod models;
 mod roots;
 mod run;
 mod wine;

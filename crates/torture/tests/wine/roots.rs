@@ -5,7 +5,7 @@ use std::path::Path;
 
 use everwatch_torture::scratch::{Place, Scratch};
 
-use crate::command::Everwatch;
+use crate::command::WineCommand;
 use crate::run::check;
 use crate::wine::Wine;
 
@@ -19,7 +19,7 @@ fn a_root_that_is_removed_and_made_again_is_watched_again() {
     let scratch = Scratch::new(Place::Memory);
     let root = scratch.dir("root");
     write(&root.join("old"));
-    let everwatch = Everwatch::start(&wine, &[&root], &[]);
+    let everwatch = WineCommand::start(&wine, &[&root], &[]);
     fs::remove_dir_all(&root).expect("remove the root");
     everwatch
         .reading
@@ -42,7 +42,7 @@ fn a_root_that_is_renamed_is_gone_and_one_that_comes_back_is_watched_again() {
     let scratch = Scratch::new(Place::Memory);
     let (root, away) = (scratch.dir("root"), scratch.path().join("away"));
     write(&root.join("file"));
-    let everwatch = Everwatch::start(&wine, &[&root], &[]);
+    let everwatch = WineCommand::start(&wine, &[&root], &[]);
     fs::rename(&root, &away).expect("rename the root");
     everwatch
         .reading
@@ -68,7 +68,7 @@ fn another_directory_in_the_place_of_the_root_is_watched() {
     write(&root.join("old"));
     fs::create_dir_all(other.join("a/b")).expect("make directories");
     write(&other.join("a/b/new"));
-    let everwatch = Everwatch::start(&wine, &[&root], &[]);
+    let everwatch = WineCommand::start(&wine, &[&root], &[]);
     fs::rename(&root, scratch.path().join("away")).expect("rename the root");
     fs::rename(&other, &root).expect("rename the other");
     everwatch

@@ -10,12 +10,12 @@ use everwatch_torture::scratch::{Place, Scratch};
 use everwatch_torture::walk::walk;
 use everwatch_torture::workload::{Plan, Workload};
 
-use crate::command::Everwatch;
+use crate::command::WineCommand;
 use crate::wine::{Wine, outside};
 
 /// The writer of a workload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Writer {
+pub(crate) enum WrittenBy {
     /// Threads of this test, `pace` operations per second.
     Native { pace: u32 },
     /// A program under the same Wine, at full speed.
@@ -24,11 +24,11 @@ pub(crate) enum Writer {
 
 /// A run, determined by its fields but for the order in which the machine runs processes.
 #[derive(Clone, Debug)]
-pub(crate) struct Run {
+pub(crate) struct WineRun {
     pub(crate) plan: Plan,
     pub(crate) seed: u64,
     pub(crate) operations: usize,
-    pub(crate) writer: Writer,
+    pub(crate) writer: WrittenBy,
     /// Threads that write.
     pub(crate) writers: usize,
     /// Directories in the root that exist before and that the workload fills. With none, it fills the root.
@@ -44,7 +44,7 @@ pub(crate) const MODELS: [&str; 5] = ["port", "apc", "event", "blocking", "isola
 
 /// The outcome of a run.
 #[derive(Debug)]
-pub(crate) struct Outcome {
+pub(crate) struct WineOutcome {
     pub(crate) operations: usize,
     pub(crate) entries: usize,
     pub(crate) replica: Replica,
@@ -60,16 +60,16 @@ pub(crate) struct Outcome {
     lines: PathBuf,
 }
 
-impl Run {
+impl WineRun {
     /// The usual run of a plan. `scale` is the share of it that is done, in percent.
-    pub(crate) fn of(plan: Plan, seed: u64, writer: Writer, scale: usize) -> Run {
+    pub(crate) fn of(plan: Plan, seed: u64, writer: WrittenBy, scale: usize) -> WineRun {
         // A directory under Wine has at most 1,000 entries: it looks names up one by one.
         let (operations, directories) = match plan {
             Plan::Burst => (50_000, 100),
             Plan::Deep => (2_000, 4),
             _ => (5_000, 4),
         };
-        Run {
+        WineRun {
             plan,
             seed,
             operations: operations * scale / 100,
@@ -89,8 +89,8 @@ impl Run {
             operations: self.operations,
             writers: self.writers,
             pace: match self.writer {
-                Writer::Native { pace } => Some(pace),
-                Writer::Windows => None,
+                WrittenBy::Native { pace } => Some(pace),
+                WrittenBy::Windows => None,
             },
             is_portable: true,
         }
@@ -98,7 +98,7 @@ impl Run {
 
     /// Runs the workload, and returns the number of operations that succeeded.
     fn write(&self, wine: &Wine, areas: &[PathBuf]) -> usize {
-        if let Writer::Native { .. } = self.writer {
+        if let WrittenBy::Native { .. } = self.writer {
             return self.workload().run(areas);
         }
         let numbers = [self.seed, self.operations as u64, self.writers as u64, 0];
@@ -117,7 +117,7 @@ impl Run {
     }
 
     /// Runs it.
-    pub(crate) fn run(&self, wine: &Wine) -> Outcome {
+    pub(crate) fn run(&self, wine: &Wine) -> WineOutcome {
         let scratch = Scratch::new(Place::Memory);
         let root = scratch.dir("root");
         // With long paths, few records fill the buffer of a stopped command.
@@ -136,7 +136,7 @@ impl Run {
             None => Vec::new(),
             Some(model) => vec!["--completion", model],
         };
-        let everwatch = Everwatch::start(wine, &[&root], &arguments);
+        let everwatch = WineCommand::start(wine, &[&root], &arguments);
         if self.is_stopped {
             everwatch.stop();
         }
@@ -153,7 +153,7 @@ impl Run {
         let asked = Instant::now();
         let replica = everwatch.finish();
         let disk = walk(&[&root]);
-        Outcome {
+        WineOutcome {
             operations,
             entries: disk.len(),
             difference: replica.difference(&disk),
@@ -167,7 +167,7 @@ impl Run {
     }
 
     /// Runs it and makes sure that nothing is wrong.
-    pub(crate) fn check(&self, wine: &Wine) -> Outcome {
+    pub(crate) fn check(&self, wine: &Wine) -> WineOutcome {
         let outcome = self.run(wine);
         println!("{}: {}", self.words(), outcome.report());
         assert!(outcome.is_right(), "{}", self.complaint(&outcome));
@@ -187,8 +187,8 @@ impl Run {
         let mut words = vec![
             self.plan.name().to_owned(),
             match self.writer {
-                Writer::Native { pace } => format!("pace={pace}"),
-                Writer::Windows => "windows".to_owned(),
+                WrittenBy::Native { pace } => format!("pace={pace}"),
+                WrittenBy::Windows => "windows".to_owned(),
             },
             format!("seed={}", self.seed),
             format!("operations={}", self.operations),
@@ -201,7 +201,7 @@ impl Run {
     }
 
     /// What went wrong, and the command that runs it again.
-    fn complaint(&self, outcome: &Outcome) -> String {
+    fn complaint(&self, outcome: &WineOutcome) -> String {
         format!(
             "{}\n{}\nits lines: {}\nto run it again:\nEVERWATCH_RUN='{}' cargo test --release -p \
              everwatch-torture --test wine -- --exact \
@@ -214,18 +214,18 @@ impl Run {
     }
 
     /// Parses the words that describe a run.
-    pub(crate) fn described(words: &str) -> Run {
-        let mut run = Run::of(Plan::Mix, 1, Writer::Windows, 100);
+    pub(crate) fn described(words: &str) -> WineRun {
+        let mut run = WineRun::of(Plan::Mix, 1, WrittenBy::Windows, 100);
         for word in words.split_whitespace() {
             if let Some(plan) = Plan::ALL.into_iter().find(|plan| plan.name() == word) {
-                run = Run { plan, ..run };
+                run = WineRun { plan, ..run };
             } else if let Some(model) = MODELS.into_iter().find(|&model| model == word) {
                 run.model = Some(model);
             } else if let Some((name, number)) = word.split_once('=') {
                 let number: usize = number.parse().expect("a number");
                 match name {
                     "pace" => {
-                        run.writer = Writer::Native {
+                        run.writer = WrittenBy::Native {
                             pace: number as u32,
                         }
                     }
@@ -250,14 +250,14 @@ impl Run {
 ///
 /// The disk is walked for each comparison: a file that a program for Windows deletes goes when its last
 /// handle is closed, and the command has had some open.
-fn await_equality(everwatch: &Everwatch, roots: &[&Path]) -> Option<Difference> {
+fn await_equality(everwatch: &WineCommand, roots: &[&Path]) -> Option<Difference> {
     let difference = |replica: &Replica| replica.difference(&walk(roots));
     let is_equal = everwatch.wait_while_lines_come(|replica| difference(replica).is_none());
     (!is_equal).then(|| everwatch.reading.replica(|replica| difference(replica)))
 }
 
 /// Ends the command and makes sure that its feed has led to what is on disk.
-pub(crate) fn check(everwatch: Everwatch, roots: &[&Path]) -> Replica {
+pub(crate) fn check(everwatch: WineCommand, roots: &[&Path]) -> Replica {
     let before_end = await_equality(&everwatch, roots);
     let lines = everwatch.lines.clone();
     let replica = everwatch.finish();
@@ -272,7 +272,7 @@ pub(crate) fn check(everwatch: Everwatch, roots: &[&Path]) -> Replica {
     replica
 }
 
-impl Outcome {
+impl WineOutcome {
     pub(crate) fn is_right(&self) -> bool {
         self.difference.is_none() && self.before_end.is_none() && self.replica.misfits == 0
     }

@@ -80,7 +80,7 @@ fn check_status(status: NTSTATUS) -> Result<(), Code> {
     }
 }
 
-/// Opens a directory by its path, CreateFileW. The path is to be verbatim.
+/// Opens a directory by its path, CreateFileW. The path must be verbatim.
 pub(super) fn open_path(path: &Path) -> Result<OwnedHandle, Code> {
     let mut wide: Vec<u16> = path.as_os_str().encode_wide().collect();
     if wide.contains(&0) {
@@ -103,7 +103,7 @@ pub(super) fn open_path(path: &Path) -> Result<OwnedHandle, Code> {
     handle.try_into().map_err(|_| last_error())
 }
 
-/// Opens the entry `name` of a directory itself, whatever it is, NtCreateFile. An empty name opens the
+/// Opens the entry `name` of a directory itself, of any kind, NtCreateFile. An empty name opens the
 /// directory once more. The handle is synchronous.
 pub(super) fn open_entry(
     dir: &OwnedHandle,
@@ -136,7 +136,7 @@ pub(super) fn open_entry(
         )
     };
     check_status(result)?;
-    // SAFETY: the call succeeded, so this is a handle, and nobody else has it.
+    // SAFETY: the call succeeded, so this is a handle, and it has no other owner.
     Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
 }
 
@@ -373,7 +373,7 @@ pub(super) fn find_entry(
     let name = Name::new(name)?;
     let mut status = IO_STATUS_BLOCK::default();
     // SAFETY: the handle is open and synchronous, the name and the status block live until the call
-    // returns, and it writes no more into the buffer than it is told that there is room.
+    // returns, and it writes no more into the buffer than the length that it was given.
     check_status(unsafe {
         NtQueryDirectoryFile(
             handle.as_raw_handle(),

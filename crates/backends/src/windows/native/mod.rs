@@ -1,5 +1,5 @@
 //! Windows itself: `calls` has the system calls, `directory` opens, looks and lists, `entries` reads
-//! listings, `opened` knows Wine, `volume` tells file systems apart, `wait` blocks. Reads are `everwatch-directory-reads`'s.
+//! listings, `opened` knows Wine, `volume` distinguishes file systems, `wait` blocks. Reads are `everwatch-directory-reads`'s.
 
 mod calls;
 mod directory;

@@ -1,7 +1,7 @@
 //! What Wine opens for a name.
 //!
 //! Wine follows the symbolic links of the system below, and where nothing has a name in these letters it
-//! takes one in others. The path that it has for what is open tells: of links it is the one that they
+//! takes one in others. The path that it has for an open handle decides: of links it is the one that they
 //! lead to.
 
 /// See the module head.

@@ -1,6 +1,6 @@
-//! What completions tell, by the names that everybody knows.
+//! Errors of completions, by the codes of WinSock.
 //!
-//! They tell an NTSTATUS and so, by the table of the system, Win32 errors that no call of WinSock returns and
+//! Completions carry an NTSTATUS and so, by the table of the system, Win32 errors that no call of WinSock returns and
 //! that std takes for errors of no kind.
 
 use windows_sys::Win32::Foundation::{

@@ -106,7 +106,7 @@ pub(crate) fn has_system_handles(socket: SOCKET) -> bool {
     result == 0 && protocol.dwServiceFlags1 & XP1_IFS_HANDLES != 0
 }
 
-/// Has a socket for datagrams not fail because of what came back for one that it sent.
+/// Disables WSAECONNRESET on UDP sockets: a reply to a sent datagram must not fail the next receive.
 pub(crate) fn ignore_unreachable(socket: SOCKET) {
     for code in [SIO_UDP_CONNRESET, SIO_UDP_NETRESET] {
         let is_on: BOOL = 0;
