@@ -8,6 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use everwatch_testing::random::Random;
+
 #[test]
 fn inotify_records_hold_whatever_the_bytes() {
     exercise("inotify_records", everwatch_fuzz::inotify_records::run);
@@ -46,14 +48,14 @@ fn exercise(target: &str, body: fn(&[u8])) {
         .collect();
     assert!(!inputs.is_empty(), "{} has no seeds", seeds.display());
     inputs.sort();
-    let mut random = Random(number("EVERWATCH_FUZZ_SEED", 1).wrapping_mul(2) | 1);
+    let mut random = Random::new(number("EVERWATCH_FUZZ_SEED", 1));
     let end = Instant::now() + Duration::from_secs(number("EVERWATCH_FUZZ_SECONDS", 1));
     for input in &inputs {
         attempt(here, target, body, input);
     }
     let mut rounds = 0_u64;
     while Instant::now() < end {
-        let input = random.input(&inputs);
+        let input = input(&mut random, &inputs);
         attempt(here, target, body, &input);
         rounds += 1;
     }
@@ -116,35 +118,19 @@ fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |value| value.parse().expect("a whole number"))
 }
 
-/// Xorshift; never 0.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit.max(1) as u64) as usize
-    }
-
-    /// Fresh bytes, or a seed with some bytes changed and some more at its end.
-    fn input(&mut self, seeds: &[Vec<u8>]) -> Vec<u8> {
-        let mut input = match self.next() % 3 {
-            0 => Vec::new(),
-            _ => seeds[self.below(seeds.len())].clone(),
-        };
-        for _ in 0..self.below(8) {
-            let at = self.below(input.len());
-            if let Some(byte) = input.get_mut(at) {
-                *byte = self.next() as u8;
-            }
+/// Fresh bytes, or a seed with some bytes changed and some more at its end.
+fn input(random: &mut Random, seeds: &[Vec<u8>]) -> Vec<u8> {
+    let mut input = match random.below(3) {
+        0 => Vec::new(),
+        _ => random.pick(seeds),
+    };
+    for _ in 0..random.below(8) {
+        let at = random.below(input.len());
+        if let Some(byte) = input.get_mut(at) {
+            *byte = random.bits() as u8;
         }
-        let more = self.below(300);
-        input.extend((0..more).map(|_| self.next() as u8));
-        input
     }
+    let more = random.below(300);
+    input.extend((0..more).map(|_| random.bits() as u8));
+    input
 }

@@ -5,6 +5,7 @@
 //!   does to the disk, and the records that follow.
 //! - `linux` and `windows` are kernels on that disk, as the engine sees them. They do what the real ones do,
 //!   no matter what would suit the engine; `linux::fidelity` compares the two.
+//! - [`hostile`] is the simulated Linux driven by the bytes of a fuzzer, with records that need not be true.
 //! - `world` is all that happens around the engine: while a kernel is asked something, other processes run.
 //!   `workload` is those processes: the patterns of real programs, their frequency, the ignore files they
 //!   write.
@@ -17,6 +18,7 @@
 //! ```
 
 mod disk;
+pub mod hostile;
 mod linux;
 mod random;
 #[cfg(test)]

@@ -36,25 +36,34 @@ impl Temper {
     };
 }
 
-/// A simulated system, the engine on it, its consumers, and the work of other processes.
+/// The processes beside the engine's.
+pub(crate) trait Processes {
+    /// Makes one system call, if there is one to be made now. Returns whether there was.
+    fn step(&mut self, system: &mut System) -> bool;
+
+    /// What a file of this version contains.
+    fn text(&self, version: u64) -> &[u8];
+}
+
+/// The simulated system and all that happens on it.
 #[derive(Debug)]
-pub(crate) struct World {
+pub(crate) struct World<P = Workload> {
     pub(crate) system: System,
-    pub(crate) workload: Workload,
+    pub(crate) workload: P,
     pub(crate) temper: Temper,
     pub(crate) timing: Random,
     faults: Random,
 }
 
-impl World {
+impl<P: Processes> World<P> {
     /// `timing` decides when things happen.
     pub(crate) fn new(
         seed: u64,
         system: System,
-        workload: Workload,
+        workload: P,
         temper: Temper,
         timing: Random,
-    ) -> World {
+    ) -> World<P> {
         World {
             system,
             workload,

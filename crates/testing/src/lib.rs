@@ -4,6 +4,7 @@
 //! - [`writers`]: changes to a tree that succeed on Windows as well, and threads that repeat them;
 //! - [`walk`]: the tree on disk, to compare a consumer's [`Tree`](everwatch_core::tree::Tree) with;
 //! - [`random`]: the one random generator, which one integer replays;
+//! - [`bytes`]: decisions made from the bytes of a fuzzer;
 //! - [`patience`]: waiting for a condition, with a deadline;
 //! - [`system`]: the system that the test runs on;
 //! - `role` (on Unix): the same test as another user, or with limits and mounts of its own.
@@ -12,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bytes;
 pub mod patience;
 pub mod random;
 #[cfg(unix)]

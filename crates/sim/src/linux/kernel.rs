@@ -17,12 +17,12 @@ use everwatch_core::time::FileTime;
 use crate::disk::{Content, Errno, Ino};
 use crate::random::Random;
 use crate::system::Handle;
-use crate::workload::ignore_files as rules;
-use crate::world::{Stage, World};
+use crate::workload::Workload;
+use crate::world::{Processes, Stage, World};
 
 #[derive(Debug)]
-pub(crate) struct Simulated {
-    world: World,
+pub(crate) struct LinuxKernel<P = Workload> {
+    world: World<P>,
     /// Where the engine's thread is: it goes into directories to watch them.
     place: Option<Handle>,
     /// Files that are looked at later.
@@ -70,15 +70,32 @@ const BROKEN: Fault = Fault {
     code: 5,
 };
 
-impl Simulated {
-    pub(crate) fn new(world: World, mut lateness: Random) -> Simulated {
-        Simulated {
+impl<P: Processes> LinuxKernel<P> {
+    pub(crate) fn new(world: World<P>, mut lateness: Random) -> LinuxKernel<P> {
+        LinuxKernel {
             world,
             deferred: Vec::new(),
             found: Vec::new(),
             defers_stats: lateness.chance(500),
             lateness,
             place: None,
+        }
+    }
+
+    pub(crate) fn world(&self) -> &World<P> {
+        &self.world
+    }
+
+    pub(crate) fn world_mut(&mut self) -> &mut World<P> {
+        &mut self.world
+    }
+
+    /// What happens while the engine does not look.
+    fn others_run(&mut self) {
+        self.world.others_run();
+        while !self.deferred.is_empty() && self.lateness.chance(100) {
+            let at = self.lateness.below(self.deferred.len());
+            self.look_at_deferred(at);
         }
     }
 
@@ -125,7 +142,7 @@ impl Simulated {
     }
 }
 
-impl Stage for Simulated {
+impl Stage for LinuxKernel {
     fn world(&self) -> &World {
         &self.world
     }
@@ -135,11 +152,7 @@ impl Stage for Simulated {
     }
 
     fn others_run(&mut self) {
-        self.world.others_run();
-        while !self.deferred.is_empty() && self.lateness.chance(100) {
-            let at = self.lateness.below(self.deferred.len());
-            self.look_at_deferred(at);
-        }
+        LinuxKernel::others_run(self);
     }
 
     fn is_idle(&self) -> bool {
@@ -170,7 +183,7 @@ impl Stage for Simulated {
     }
 }
 
-impl Kernel for Simulated {
+impl<P: Processes> Kernel for LinuxKernel<P> {
     type Dir = Handle;
 
     fn open_root(&mut self, path: &Path) -> Result<Handle, Fault> {
@@ -321,10 +334,11 @@ impl Kernel for Simulated {
         if !self.world.system.disk.inode(ino).is_readable {
             return Err(fault(Errno::Denied));
         }
-        let text = rules::text(version).as_bytes();
+        let mut text = self.world.workload.text(version).to_vec();
+        text.truncate(limit);
         self.world
             .note(|_| format!("read {} = {version}", name.escape_ascii()));
-        Ok(text[..text.len().min(limit)].to_vec())
+        Ok(text)
     }
 
     fn watch(&mut self, dir: &Handle, purpose: Purpose) -> Result<Watched, Fault> {

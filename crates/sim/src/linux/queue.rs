@@ -81,6 +81,8 @@ pub(crate) struct Queue {
     room: usize,
     /// An overflow record is among `records`.
     has_overflowed: bool,
+    /// Whatever comes is lost until the queue has been read to its end.
+    is_full: bool,
     watch_limit: usize,
 }
 
@@ -92,6 +94,7 @@ impl Queue {
             records: VecDeque::new(),
             room,
             has_overflowed: false,
+            is_full: false,
             watch_limit,
         }
     }
@@ -179,18 +182,11 @@ impl Queue {
     }
 
     fn push(&mut self, queued: Queued) -> &'static str {
-        if self.records.len() >= self.room {
+        if self.is_full || self.records.len() >= self.room {
             if self.has_overflowed {
                 return "dropped";
             }
-            self.has_overflowed = true;
-            self.records.push_back(Queued {
-                watch: Watch(-1),
-                action: Action::Overflow,
-                is_dir: false,
-                cookie: 0,
-                name: Box::default(),
-            });
+            self.overflow_now();
             return "overflow";
         }
         if self
@@ -202,6 +198,43 @@ impl Queue {
         }
         self.records.push_back(queued);
         ""
+    }
+
+    fn overflow_now(&mut self) {
+        self.has_overflowed = true;
+        self.records.push_back(Queued {
+            watch: Watch(-1),
+            action: Action::Overflow,
+            is_dir: false,
+            cookie: 0,
+            name: Box::default(),
+        });
+    }
+
+    /// Loses whatever comes from now on until the queue has been read to its end, and says so.
+    pub(crate) fn overflow(&mut self) {
+        if !self.is_full {
+            self.overflow_now();
+            self.is_full = true;
+        }
+    }
+
+    /// Queues a record that need not be true, if there is room.
+    pub(crate) fn lie(&mut self, record: &Record<'_>) {
+        if !self.is_full {
+            self.records.push_back(Queued {
+                watch: record.watch,
+                action: record.action,
+                is_dir: record.is_dir,
+                cookie: record.cookie.map_or(0, |cookie| cookie.get()),
+                name: record.name.into(),
+            });
+        }
+    }
+
+    /// The number of the last watch that was added.
+    pub(crate) fn last_watch(&self) -> i32 {
+        self.last_watch
     }
 
     /// Moves the oldest records into `drained`: `count` of them, but never only some of those
@@ -230,6 +263,7 @@ impl Queue {
         if queued.action == Action::Overflow {
             self.has_overflowed = false;
         }
+        self.is_full &= !self.records.is_empty();
         drained.push(Record {
             watch: queued.watch,
             action: queued.action,

@@ -19,7 +19,7 @@ use everwatch_core::path::{to_bytes, to_path};
 use everwatch_core::{Delivery, OutletId};
 
 use crate::disk::{Disk, Errno, Habits, Ino};
-use crate::linux::kernel::Simulated;
+use crate::linux::kernel::LinuxKernel;
 use crate::linux::queue::Queue;
 use crate::random::Stream;
 use crate::schedule::checked_tree::CheckedTree;
@@ -33,7 +33,7 @@ use crate::workload::mix::Mix;
 use crate::world::{Stage, Temper, World};
 
 /// A patient kernel, one consumer, and calls by path.
-pub(crate) struct Scenario<K: Stage = Simulated> {
+pub(crate) struct Scenario<K: Stage = LinuxKernel> {
     pub(crate) engine: Engine<K>,
     outlet: Option<OutletId>,
     tree: CheckedTree,
@@ -65,7 +65,7 @@ impl Scenario {
         scenario
     }
 
-    fn kernel(room: usize, has_births: bool) -> Simulated {
+    fn kernel(room: usize, has_births: bool) -> LinuxKernel {
         let habits = Habits {
             reuses_numbers: true,
             has_births,
@@ -81,7 +81,7 @@ impl Scenario {
         let system = System::new(disk, queue, Trace::default(), timing.clone(), 0);
         let workload = Workload::new(Stream::Workload.random(0), Mix::Everything, 0);
         let world = World::new(0, system, workload, Temper::PATIENT, timing);
-        Simulated::new(world, Stream::Lateness.random(0))
+        LinuxKernel::new(world, Stream::Lateness.random(0))
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use everwatch_core::entry::FileType;
 use everwatch_core::event::{ChangeKind, Event};
 use everwatch_core::path::to_bytes;
-use everwatch_core::tree::{MisfitKind, Tree};
+use everwatch_core::tree::{Difference, MisfitKind, Tree};
 
 use crate::disk::{Content, Disk};
 use crate::schedule::expected_tree::ExpectedTree;
@@ -121,9 +121,25 @@ impl CheckedTree {
         }
     }
 
+    /// Where the consumer's tree differs from another one, such as the one that the engine has.
+    pub(crate) fn differences_from(&self, other: &Tree) -> Vec<Difference> {
+        self.tree.diff(other)
+    }
+
     /// What is wrong with the consumer's tree, now that all is quiet.
     pub(crate) fn differences(&self, disk: &Disk, scopes: &[Scope]) -> Vec<String> {
         let expected = ExpectedTree::of(disk, scopes);
+        let mut differences = self.wrong_structure(&expected);
+        differences.extend(self.wrong_contents(&expected, disk));
+        differences
+    }
+
+    /// The same without what is wrong with contents: for when records were not true.
+    pub(crate) fn structure_differences(&self, disk: &Disk, scopes: &[Scope]) -> Vec<String> {
+        self.wrong_structure(&ExpectedTree::of(disk, scopes))
+    }
+
+    fn wrong_structure(&self, expected: &ExpectedTree) -> Vec<String> {
         let mut differences = self.complaints.clone();
         for difference in self.tree.diff(&expected.tree) {
             let shown = to_bytes(&difference.path).escape_ascii().to_string();
@@ -136,6 +152,11 @@ impl CheckedTree {
                 _ => differences.push(format!("ghost: {shown}")),
             }
         }
+        differences
+    }
+
+    fn wrong_contents(&self, expected: &ExpectedTree, disk: &Disk) -> Vec<String> {
+        let mut differences = Vec::new();
         for (path, entry) in expected.tree.iter() {
             let Some((ino, known)) = entry.value.zip(self.tree.get(&path)) else {
                 continue;

@@ -5,7 +5,7 @@
 
 pub(crate) mod checked_tree;
 mod convergence_check;
-mod expected_tree;
+pub(crate) mod expected_tree;
 pub(crate) mod outcome;
 pub(crate) mod platform;
 pub(crate) mod scope;

@@ -6,7 +6,7 @@ use everwatch_core::engine::{Engine, Pace};
 use everwatch_core::ignore::{Filter, IgnoreFiles};
 
 use crate::disk::{Disk, Habits};
-use crate::linux::kernel::Simulated;
+use crate::linux::kernel::LinuxKernel;
 use crate::linux::queue::Queue;
 use crate::random::{Random, Stream};
 use crate::schedule::outcome::Report;
@@ -25,8 +25,8 @@ pub(crate) const BEGAN: i64 = 1_700_000_000_000_000_000;
 /// No schedule has more operations.
 pub(crate) const MOST_CALLS: usize = 160;
 
-impl Schedule<Simulated> {
-    pub(crate) fn linux(seed: u64, calls: usize, traces: bool) -> Schedule<Simulated> {
+impl Schedule<LinuxKernel> {
+    pub(crate) fn linux(seed: u64, calls: usize, traces: bool) -> Schedule<LinuxKernel> {
         let mut setup = Stream::Setup.random(seed);
         let habits = Habits {
             reuses_numbers: setup.chance(700),
@@ -90,7 +90,7 @@ impl Schedule<Simulated> {
         };
         let lateness = Stream::Lateness.random(seed);
         let world = World::new(seed, system, workload, temper, timing);
-        let kernel = Simulated::new(world, lateness);
+        let kernel = LinuxKernel::new(world, lateness);
         let sync_rate = setup.pick(&[0, 0, 20, 100]);
         Schedule::over(kernel, filter, (seed, calls), scopes, sync_rate)
     }

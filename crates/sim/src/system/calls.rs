@@ -2,6 +2,7 @@
 //! it leaves, in the order of fs/namei.c and `fsnotify.h`. On Windows they are those of `windows::calls`.
 
 use everwatch_core::record::Action;
+use everwatch_core::time::FileTime;
 
 use crate::disk::{Content, Directory, Errno, Ino};
 use crate::system::{Left, System};
@@ -89,6 +90,26 @@ impl System {
         self.begin(
             &[ino],
             vec![Self::record(dir, Action::Modified, false, 0, name)],
+        );
+        Ok(())
+    }
+
+    /// `utimensat`: sets the time of the last write, as archivers do.
+    pub(crate) fn set_modified(
+        &mut self,
+        dir: Ino,
+        name: &[u8],
+        modified: FileTime,
+    ) -> Result<(), Errno> {
+        let ino = self.disk.entry(dir, name).ok_or(Errno::NoEntry)?;
+        self.lock(&[ino]);
+        let stamp = self.disk.stamp();
+        let is_dir = self.disk.is_dir(ino);
+        let inode = self.disk.inode_mut(ino);
+        (inode.modified, inode.changed) = (modified, stamp);
+        self.begin(
+            &[ino],
+            vec![Self::record(dir, Action::Metadata, is_dir, 0, name)],
         );
         Ok(())
     }

@@ -19,7 +19,7 @@ use crate::system::Handle;
 use crate::windows::reads::{Done, Reads};
 use crate::windows::records::encode;
 use crate::windows::wine::{Server, pair};
-use crate::workload::ignore_files as rules;
+use crate::workload::ignore_files;
 use crate::world::World;
 use everwatch_backends::windows::{Code, Quirks, System as Seam, Volume};
 
@@ -323,7 +323,7 @@ impl Seam for Machine {
         match inode.content {
             Content::File(_) if !inode.is_readable => Err(ACCESS_DENIED),
             Content::File(version) => {
-                let text = rules::text(version).as_bytes();
+                let text = ignore_files::text(version).as_bytes();
                 Ok(text[..text.len().min(limit)].to_vec())
             }
             _ => Err(IO_DEVICE),

@@ -13,9 +13,9 @@ use crate::disk::paths::Found;
 use crate::random::Random;
 use crate::system::System;
 use crate::system::calls::Kind;
-use crate::workload::ignore_files as rules;
 use crate::workload::mix::{DEEDS, Deed, Mix};
 use crate::workload::scripts::Script;
+use crate::world::Processes;
 
 /// Where everything happens. Its entries are the roots and what is outside of them.
 pub(crate) const GROUND: &[u8] = b"/w";
@@ -93,7 +93,7 @@ impl Workload {
 
     pub(crate) fn name(&mut self) -> &'static [u8] {
         if self.makes_rules && self.random.chance(100) {
-            return rules::FILE;
+            return ignore_files::FILE;
         }
         self.random.pick(self.names)
     }
@@ -364,6 +364,16 @@ impl Workload {
             in_calls: self.random.below(10),
         });
         Some(())
+    }
+}
+
+impl Processes for Workload {
+    fn step(&mut self, system: &mut System) -> bool {
+        Workload::step(self, system)
+    }
+
+    fn text(&self, version: u64) -> &[u8] {
+        ignore_files::text(version).as_bytes()
     }
 }
 
