@@ -25,15 +25,15 @@
 #[cfg(target_os = "linux")]
 mod linux;
 mod options;
-mod signal;
 pub mod windows;
 
 #[cfg(target_os = "linux")]
-pub use linux::{Bell, Host, describe_volume, limits};
+pub use linux::{Bell, Host, Signal, describe_volume, limits};
 pub use options::{Backend, CompletionModel, StartOptions, Woken};
-pub use signal::Signal;
 #[cfg(windows)]
-pub use windows::{Bell, Host, describe_volume, limits};
+pub use windows::{
+    EventSignal as Signal, NativeKernel as Host, PortBell as Bell, describe_volume, limits,
+};
 
 /// Serves as the worker process of [`CompletionModel::Isolated`], and never returns.
 #[cfg(windows)]

@@ -1,4 +1,4 @@
-//! What a caller chooses of a backend, and why a wait of it ended.
+//! Options of a backend, and the reasons for which a wait of it ends.
 
 use std::path::PathBuf;
 

@@ -16,9 +16,9 @@ use everwatch_core::time::FileTime;
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
 
+use super::bell::Bell;
 use super::mounts::Mounts;
 use super::surveyor::Surveyor;
-use super::wait::Waiter;
 use super::{directory, fault, volume};
 use crate::options::{Backend, StartOptions};
 
@@ -43,7 +43,7 @@ const GUARD: WatchFlags = WatchFlags::DELETE
     .union(WatchFlags::MOVED_TO)
     .union(WatchFlags::MOVE_SELF);
 
-/// Linux. See the module head of `sys::linux`.
+/// The kernel of Linux: an inotify instance and what its thread waits for. One thread uses it.
 pub struct Host {
     /// `None` if everything is polled, because of `gap`.
     inotify: Option<OwnedFd>,
@@ -55,7 +55,7 @@ pub struct Host {
     /// The thread's working directory is not the root directory.
     is_away: bool,
     surveyor: Surveyor,
-    pub(super) waiter: Waiter,
+    pub(super) bell: Bell,
     pub(super) mounts: Option<Mounts>,
 }
 
@@ -82,7 +82,7 @@ impl Host {
             has_own_directory: false,
             is_away: false,
             surveyor: Surveyor::default(),
-            waiter: Waiter::new().map_err(fault)?,
+            bell: Bell::new().map_err(fault)?,
             mounts: Mounts::open(),
         })
     }

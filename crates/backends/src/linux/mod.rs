@@ -9,16 +9,19 @@
 //!   (`surveyor`). It lives no longer than that takes.
 //! - `IN_EXCL_UNLINK` keeps writes to a file that has no name any more from being reported.
 
+mod bell;
 mod directory;
 mod inotify;
 mod mounts;
+mod signal;
 mod surveyor;
 mod volume;
 mod wait;
 
+pub use bell::Bell;
 pub use inotify::Host;
+pub use signal::Signal;
 pub use volume::{describe as describe_volume, limits};
-pub use wait::Bell;
 
 use everwatch_core::fault::{Fault, FaultKind};
 use rustix::io::Errno;

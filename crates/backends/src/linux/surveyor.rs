@@ -109,7 +109,8 @@ fn look_at_all(batches: &Receiver<Batch>) -> Vec<Token> {
     changed
 }
 
-/// See the module head.
+/// The second thread that looks at files after an overflow, and what it has found. It ends before the
+/// engine decides anything.
 #[derive(Debug, Default)]
 pub(super) struct Surveyor {
     /// What has been deferred and is not under way.

@@ -1,4 +1,4 @@
-//! What a file system is good for, by its type (statfs(2)), and the limits of inotify.
+//! File systems by their type (statfs(2)): which of them notify. With them the limits of inotify.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;

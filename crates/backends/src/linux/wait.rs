@@ -1,46 +1,18 @@
 //! Waiting for the kernel, for a command, or for mounts to change. No timer runs while idle.
 
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
-use rustix::io::Errno;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::bell::Bell;
 use super::inotify::Host;
 use crate::options::Woken;
-
-/// Wakes the thread that waits. Any thread may ring it, at any time; many rings count as one.
-#[derive(Clone, Debug)]
-pub struct Bell(Arc<OwnedFd>);
-
-impl Bell {
-    /// Wakes the thread, now or when it next waits.
-    pub fn ring(&self) {
-        // The counter is full only if it was never read, and then the thread wakes anyway.
-        let _ = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
-    }
-}
-
-#[derive(Debug)]
-pub(super) struct Waiter {
-    bell: Bell,
-}
-
-impl Waiter {
-    pub(super) fn new() -> Result<Waiter, Errno> {
-        let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Waiter {
-            bell: Bell(Arc::new(fd)),
-        })
-    }
-}
 
 impl Host {
     /// The bell of this kernel.
     pub fn bell(&self) -> Bell {
-        self.waiter.bell.clone()
+        self.bell.clone()
     }
 
     /// Blocks until there is something to do, or for `timeout`.
@@ -74,7 +46,7 @@ impl Host {
         let mut mounts_changed = false;
         let mut rang = false;
         {
-            let mut fds = vec![PollFd::new(&*self.waiter.bell.0, PollFlags::IN)];
+            let mut fds = vec![PollFd::new(self.bell.fd(), PollFlags::IN)];
             if hears_kernel {
                 fds.extend(
                     self.inotify()
@@ -93,7 +65,7 @@ impl Host {
             }
         }
         if rang {
-            let _ = rustix::io::read(&*self.waiter.bell.0, &mut [0; 8]);
+            let _ = rustix::io::read(self.bell.fd(), &mut [0; 8]);
         }
         match &mut self.mounts {
             Some(mounts) if mounts_changed => Woken {

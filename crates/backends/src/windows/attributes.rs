@@ -1,4 +1,4 @@
-//! What the attributes of an entry say that it is. They are in listings, in records and behind handles.
+//! Attributes of entries, and the kinds that they stand for. They are in listings, in records and behind handles.
 
 use everwatch_core::entry::FileType;
 

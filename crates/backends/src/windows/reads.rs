@@ -4,21 +4,20 @@
 //! handle. So a read that is to reach further, or that lost records, is replaced: the new one is armed,
 //! what the old one has is taken, and only then is the old one retired.
 
-use std::collections::BTreeMap;
-
 use everwatch_core::entry::{Identity, Watch};
 use everwatch_core::fault::{Fault, FaultKind};
 use everwatch_core::kernel::{Kernel, Purpose};
 use everwatch_core::queue::RecordQueue;
 use everwatch_core::record::{Action, Record};
 use everwatch_core::time::FileTime;
-use everwatch_directory_reads::{Completion, Filter, Settings, Tag};
+use everwatch_directory_reads::{Filter, Settings, Tag};
 
-use super::faults::{fault, unarmed};
-use super::host::Kernel32;
-use super::sights::Place;
-use super::system::{Code, System};
-use super::tail::{Ledger, Tail};
+use super::decode::Tail;
+use super::errors::{fault, unarmed};
+use super::kernel::WindowsKernel;
+use super::read::Read;
+use super::system::System;
+use super::wine::seen_dirs::Place;
 
 /// The size of the first buffer, and the largest that works over a network.
 const FIRST_BUFFER: u32 = 64 * 1024;
@@ -36,21 +35,7 @@ const SMALLEST_BUFFER: u32 = 4096;
 /// A read that ends by itself so soon after it began is not begun again at once, in nanoseconds.
 const TOO_SOON: FileTime = 1_000_000_000;
 
-/// The read of one directory.
-#[derive(Debug)]
-pub(super) struct Read<D> {
-    pub(super) tail: Tail,
-    dir: D,
-    identity: Identity,
-    pub(super) settings: Settings,
-    is_remote: bool,
-    /// A buffer was not enough since the last drain.
-    is_short: bool,
-    /// The read ended with this code.
-    ended: Option<Code>,
-}
-
-impl<S: System> Kernel32<S> {
+impl<S: System> WindowsKernel<S> {
     /// Arms the first read of a directory.
     pub(super) fn begin(
         &mut self,
@@ -77,7 +62,7 @@ impl<S: System> Kernel32<S> {
         let (tag, watch) = (self.tag(), self.watch_number());
         self.system.arm(tag, dir, settings).map_err(unarmed)?;
         if is_final {
-            self.ledger.keep_paths(watch);
+            self.state.keep_paths(watch);
         }
         let (is_remote, numbers) = self.volume(dir, identity.device);
         self.tags.insert(identity, tag);
@@ -165,7 +150,7 @@ impl<S: System> Kernel32<S> {
     /// elsewhere, or forgotten that it is in the directory above, it has to forget it first.
     pub(super) fn sight(&mut self, dir: &S::Dir, place: Place) -> Result<(), Fault> {
         let identity = self.identify(dir)?;
-        let is_stale = self.ledger.sights.is_stale(identity, &place);
+        let is_stale = self.state.seen_dirs.is_stale(identity, &place);
         if is_stale {
             let tag = self.tag();
             let settings = Settings {
@@ -177,50 +162,29 @@ impl<S: System> Kernel32<S> {
             self.system.retire(tag);
             self.system.reopen(dir).map_err(fault)?;
         }
-        self.ledger.sights.saw(identity, place, is_stale);
+        self.state.seen_dirs.saw(identity, place, is_stale);
         Ok(())
     }
 
     pub(super) fn end(&mut self, tag: Tag) {
         self.system.retire(tag);
         if let Some(read) = self.reads.remove(&tag) {
-            self.ledger.forget(read.tail.watch());
+            self.state.forget(read.tail.watch());
             if self.tags.get(&read.identity) == Some(&tag) {
                 self.tags.remove(&read.identity);
             }
             if !self.system.quirks().keeps_old_paths {
                 return;
             }
-            let is_below = self.ledger.sights.contains(read.identity);
+            let is_below = self.state.seen_dirs.contains(read.identity);
             let is_deep = |read: &Read<S::Dir>| read.settings.deep;
             if is_below || is_deep(&read) || !self.reads.values().any(is_deep) {
-                self.ledger.sights.lost();
+                self.state.seen_dirs.lost();
             }
             if is_below && !self.reads.is_empty() {
                 // To reads of what is above it, all below it is lost now.
                 self.early.push(Record::LOST);
             }
-        }
-    }
-}
-
-/// Turns a completion into records.
-pub(super) fn deliver<D>(
-    reads: &mut BTreeMap<Tag, Read<D>>,
-    ledger: &mut Ledger,
-    tag: Tag,
-    completion: &Completion<'_>,
-    records: &mut RecordQueue,
-) {
-    let Some(read) = reads.get_mut(&tag) else {
-        return;
-    };
-    match *completion {
-        Completion::Changes { bytes, layout } => read.tail.decode(bytes, layout, ledger, records),
-        Completion::Failed { code } => read.ended = Some(Code(code)),
-        _ => {
-            read.is_short = true;
-            read.tail.lose(records);
         }
     }
 }

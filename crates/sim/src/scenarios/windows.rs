@@ -20,7 +20,7 @@ use crate::windows::reads::Reads;
 use crate::workload::Workload;
 use crate::workload::mix::Mix;
 use crate::world::{Stage, Temper, World};
-use everwatch_backends::windows::{Kernel32, Numbers, Volume};
+use everwatch_backends::windows::{Numbers, Volume, WindowsKernel};
 
 /// Never shortened, never doomed, every directory touched.
 pub(crate) const PLAIN: Habits = Habits {
@@ -40,7 +40,7 @@ pub(crate) const LOCAL: Model = Model {
     shortness: 0,
 };
 
-pub(crate) type Windows = Scenario<Kernel32<Machine>>;
+pub(crate) type Windows = Scenario<WindowsKernel<Machine>>;
 
 /// A patient machine with the directories `/w/in` and `/w/out`. Buffers are this many times smaller than
 /// asked for, and reads complete in pieces so often.
@@ -69,7 +69,7 @@ pub(crate) fn machine(habits: Habits, model: Model, shrink: u32, slices: u32) ->
     });
     let workload = Workload::new(Stream::Workload.random(0), Mix::Everything, 0);
     let world = World::new(0, system, workload, Temper::PATIENT, timing);
-    Scenario::over(Kernel32::new(Machine::new(world, model, None), None))
+    Scenario::over(WindowsKernel::new(Machine::new(world, model, None), None))
 }
 
 pub(crate) fn plain() -> Windows {

@@ -20,10 +20,14 @@ use crate::windows::wine::Server;
 use crate::workload::Workload;
 use crate::workload::mix::Mix;
 use crate::world::{Temper, World};
-use everwatch_backends::windows::{Kernel32, Numbers, Volume};
+use everwatch_backends::windows::{Numbers, Volume, WindowsKernel};
 
-impl Schedule<Kernel32<Machine>> {
-    pub(crate) fn windows(seed: u64, calls: usize, traces: bool) -> Schedule<Kernel32<Machine>> {
+impl Schedule<WindowsKernel<Machine>> {
+    pub(crate) fn windows(
+        seed: u64,
+        calls: usize,
+        traces: bool,
+    ) -> Schedule<WindowsKernel<Machine>> {
         let mut setup = Stream::Setup.random(seed);
         let is_wine = Flavour::of(seed).0 == Flavour::Wine;
         let is_unique = setup.chance(700) && !is_wine;
@@ -136,7 +140,7 @@ impl Schedule<Kernel32<Machine>> {
             false => Filter::default(),
         };
         let world = World::new(seed, system, workload, temper, timing);
-        let kernel = Kernel32::new(Machine::new(world, model, server), gap);
+        let kernel = WindowsKernel::new(Machine::new(world, model, server), gap);
         let sync_rate = setup.pick(&[0, 0, 20, 100]);
         let mut schedule = Schedule::over(kernel, filter, (seed, calls), scopes, sync_rate);
         // Under Wine nothing keeps what is above a root from being renamed, and no record reports it.

@@ -2,9 +2,9 @@
 
 use crate::windows::machine::Machine;
 use crate::world::{Stage, World};
-use everwatch_backends::windows::Kernel32;
+use everwatch_backends::windows::WindowsKernel;
 
-impl Stage for Kernel32<Machine> {
+impl Stage for WindowsKernel<Machine> {
     fn world(&self) -> &World {
         &self.system().world
     }

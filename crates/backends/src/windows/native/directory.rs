@@ -23,7 +23,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 
 use super::calls::{self, StandardInformation, TO_LIST};
 use super::entries::{Layout, entries};
-use super::opened::Opened;
+use super::resolved_name::Resolved;
 use crate::windows::attributes::{is_reparse_point, kind_of};
 use crate::windows::system::Code;
 
@@ -47,7 +47,7 @@ pub struct Directory {
     pub(super) path: PathBuf,
     /// What was seen when it was opened. Which directory it is does not change.
     pub(super) seen: Stat,
-    pub(super) volume: Volume,
+    pub(super) volume: RootVolume,
     /// What Wine calls it, once that was asked.
     alias: OnceLock<Vec<u8>>,
     /// The handle was used for a listing.
@@ -55,7 +55,7 @@ pub struct Directory {
 }
 
 impl Directory {
-    fn new(handle: OwnedHandle, path: PathBuf, seen: Stat, volume: Volume) -> Directory {
+    fn new(handle: OwnedHandle, path: PathBuf, seen: Stat, volume: RootVolume) -> Directory {
         Directory {
             handle,
             path,
@@ -69,7 +69,7 @@ impl Directory {
 
 /// The volume that a root and all below it are on: no link is followed below a root.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Volume {
+pub(super) struct RootVolume {
     number: u64,
     /// Its numbers of entries do not fit into 64 bits, as those of ReFS.
     pub(super) is_wide: bool,
@@ -81,11 +81,11 @@ pub(super) fn open_root(path: &Path) -> Result<Directory, Code> {
     let handle = calls::open_path(&path)?;
     // One call where the file system knows its wide numbers, as most do.
     let volume = match calls::query::<FILE_ID_INFORMATION>(&handle) {
-        Ok(wide) => Volume {
+        Ok(wide) => RootVolume {
             number: wide.VolumeSerialNumber,
             is_wide: halves(wide.FileId.Identifier).1 != 0,
         },
-        Err(_) => Volume {
+        Err(_) => RootVolume {
             number: u64::from(calls::volume_number(&handle)?),
             is_wide: false,
         },
@@ -109,10 +109,10 @@ pub(super) fn open_below(
         return Err(NOT_A_DIRECTORY);
     }
     if hides_links {
-        match opened(parent, name, &handle)? {
-            Opened::TheEntry => {}
-            Opened::Elsewhere => return Err(NOT_A_DIRECTORY),
-            Opened::Other => return Err(NOT_FOUND),
+        match resolved(parent, name, &handle)? {
+            Resolved::TheEntry => {}
+            Resolved::Elsewhere => return Err(NOT_A_DIRECTORY),
+            Resolved::Other => return Err(NOT_FOUND),
         }
     }
     let path = path_below(&parent.path, name);
@@ -141,7 +141,7 @@ pub(super) fn reopen(dir: &Directory) -> Result<Directory, Code> {
 }
 
 /// Looks at what is open.
-fn look(handle: &OwnedHandle, volume: Volume) -> Result<Stat, Code> {
+fn look(handle: &OwnedHandle, volume: RootVolume) -> Result<Stat, Code> {
     let basic: FILE_BASIC_INFORMATION = calls::query(handle)?;
     let standard: StandardInformation = calls::query(handle)?;
     let number = if volume.is_wide {
@@ -173,10 +173,10 @@ pub(super) fn stat(dir: &Directory, name: &[u8], hides_links: bool) -> Result<St
     let handle = calls::open_entry(&dir.handle, name, FILE_READ_ATTRIBUTES, 0)?;
     let mut stat = look(&handle, dir.volume)?;
     if hides_links {
-        match opened(dir, name, &handle)? {
+        match resolved(dir, name, &handle)? {
             // Listings show a link to a file as that.
-            Opened::Elsewhere if stat.kind == FileType::Dir => stat.kind = FileType::Symlink,
-            Opened::Other => return Err(NOT_FOUND),
+            Resolved::Elsewhere if stat.kind == FileType::Dir => stat.kind = FileType::Symlink,
+            Resolved::Other => return Err(NOT_FOUND),
             _ => {}
         }
     }
@@ -184,7 +184,7 @@ pub(super) fn stat(dir: &Directory, name: &[u8], hides_links: bool) -> Result<St
 }
 
 /// What Wine has opened for a name.
-fn opened(dir: &Directory, name: &[u8], handle: &OwnedHandle) -> Result<Opened, Code> {
+fn resolved(dir: &Directory, name: &[u8], handle: &OwnedHandle) -> Result<Resolved, Code> {
     let above = match dir.alias.get() {
         Some(above) => above,
         None => {
@@ -192,7 +192,7 @@ fn opened(dir: &Directory, name: &[u8], handle: &OwnedHandle) -> Result<Opened, 
             dir.alias.get_or_init(|| above)
         }
     };
-    Ok(Opened::of(above, name, &calls::name(handle)?))
+    Ok(Resolved::of(above, name, &calls::name(handle)?))
 }
 
 fn kind(handle: &OwnedHandle, attributes: u32) -> Result<FileType, Code> {

@@ -1,10 +1,11 @@
-//! Windows itself: `calls` has the system calls, `directory` opens, looks and lists, `entries` reads
-//! listings, `opened` knows Wine, `volume` distinguishes file systems, `wait` blocks. Reads are `everwatch-directory-reads`'s.
+//! Windows itself, and all of its unsafe code: `calls` has the system calls, `directory` opens, looks and lists, `entries` reads
+//! listings, `resolved_name` knows Wine, `volume` distinguishes file systems, `wait` blocks. Reads are `everwatch-directory-reads`'s.
 
 mod calls;
 mod directory;
 mod entries;
-mod opened;
+mod resolved_name;
+mod signal;
 mod volume;
 mod wait;
 
@@ -21,8 +22,9 @@ use everwatch_directory_reads::{Collected, Completion, DirectoryReads, Settings,
 
 use super::system::{Code, Quirks, System, Volume};
 use directory::Directory;
+pub use signal::EventSignal;
 pub use volume::{describe as describe_volume, limits};
-pub use wait::{Bell, Host};
+pub use wait::{NativeKernel, PortBell};
 
 /// Room for some hundreds of entries, in units of eight bytes.
 const LIST_BUFFER: usize = 64 * 1024 / 8;
@@ -31,7 +33,7 @@ const LIST_BUFFER: usize = 64 * 1024 / 8;
 /// when records are lost, and nothing else.
 const LATENESS: FileTime = 1_000_000_000;
 
-/// See the module head.
+/// The real system, with the reads of its directories. One thread uses it.
 pub struct Native {
     reads: Box<dyn DirectoryReads>,
     entries: Vec<u64>,

@@ -1,4 +1,4 @@
-//! What a volume is good for.
+//! Volumes: whether they notify, and what their numbers are worth.
 
 use std::path::Path;
 

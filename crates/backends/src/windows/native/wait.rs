@@ -9,27 +9,27 @@ use everwatch_directory_reads::{Model, Waker, reads};
 
 use super::Native;
 use crate::options::{Backend, CompletionModel, StartOptions, Woken};
-use crate::windows::faults::fault;
-use crate::windows::host::Kernel32;
+use crate::windows::errors::fault;
+use crate::windows::kernel::WindowsKernel;
 use crate::windows::system::Code;
 
 /// Windows, as the engine sees it.
-pub type Host = Kernel32<Native>;
+pub type NativeKernel = WindowsKernel<Native>;
 
 /// Wakes the thread that waits. Any thread may ring it, at any time; many rings count as one.
 #[derive(Clone, Debug)]
-pub struct Bell(Waker);
+pub struct PortBell(Waker);
 
-impl Bell {
+impl PortBell {
     /// Wakes the thread, now or when it next waits.
     pub fn ring(&self) {
         self.0.ring();
     }
 }
 
-impl Host {
+impl NativeKernel {
     /// Starts the completion model that the options name. Nothing is read yet.
-    pub fn start(options: &StartOptions) -> Result<Host, Fault> {
+    pub fn start(options: &StartOptions) -> Result<NativeKernel, Fault> {
         if options.backend == Backend::Inotify {
             return Err(Fault {
                 kind: FaultKind::Unsupported,
@@ -38,7 +38,7 @@ impl Host {
         }
         let reads = reads(model(options)).map_err(|error| fault(Code(error.code())))?;
         let gap = (options.backend == Backend::Poll).then_some(Gap::Chosen);
-        Ok(Kernel32::new(Native::new(reads), gap))
+        Ok(WindowsKernel::new(Native::new(reads), gap))
     }
 
     /// The backend in use.
@@ -53,8 +53,8 @@ impl Host {
     pub fn settle_in(&mut self) {}
 
     /// The bell of this kernel.
-    pub fn bell(&self) -> Bell {
-        Bell(self.system.reads.waker())
+    pub fn bell(&self) -> PortBell {
+        PortBell(self.system.reads.waker())
     }
 
     /// Blocks until there is something to do, or for `timeout`.

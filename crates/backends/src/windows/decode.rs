@@ -1,4 +1,4 @@
-//! From the buffers of a read to records.
+//! Decoding: from the buffers of a read to records.
 //!
 //! A buffer is data from outside: one that is malformed, or names nothing, means that records are lost.
 //! The halves of a rename come one after the other, in one buffer or at the end of one and the beginning
@@ -15,25 +15,25 @@ use everwatch_directory_reads::Layout;
 use everwatch_directory_reads::records::{self, Action as Notified, Extended};
 
 use super::attributes::{is_reparse_point, kind_of};
-use super::names::Names;
-use super::sights::Sights;
 use super::system::Numbers;
+use super::wine::seen_dirs::SeenDirs;
+use super::wine::stale_paths::StalePaths;
 
 /// What all reads of one kernel share.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(super) struct DecodeState {
     /// The last cookie.
     cookies: u32,
     /// By watch, where the system keeps old paths.
-    names: HashMap<Watch, Names>,
+    names: HashMap<Watch, StalePaths>,
     /// In use where the system keeps old paths.
-    pub(super) sights: Sights,
+    pub(super) seen_dirs: SeenDirs,
 }
 
-impl Ledger {
+impl DecodeState {
     /// The watch is new, on a system that keeps old paths.
     pub(super) fn keep_paths(&mut self, watch: Watch) {
-        self.names.insert(watch, Names::default());
+        self.names.insert(watch, StalePaths::default());
     }
 
     /// The watch is no more.
@@ -74,7 +74,7 @@ impl Tail {
         &mut self,
         bytes: &[u8],
         layout: Layout,
-        ledger: &mut Ledger,
+        state: &mut DecodeState,
         records: &mut RecordQueue,
     ) {
         let mut path = Vec::new();
@@ -91,8 +91,8 @@ impl Tail {
                 Notified::Modified => (Action::Modified, None),
                 Notified::OldName => {
                     // 0 is no cookie.
-                    ledger.cookies = ledger.cookies.wrapping_add(1).max(1);
-                    self.half = Cookie::new(ledger.cookies);
+                    state.cookies = state.cookies.wrapping_add(1).max(1);
+                    self.half = Cookie::new(state.cookies);
                     (Action::MovedFrom, self.half)
                 }
                 Notified::NewName => match half {
@@ -102,11 +102,11 @@ impl Tail {
                 // Streams, and what is yet to be invented: the entry is not what it was.
                 _ => (Action::Modified, None),
             };
-            let reviewed = match ledger.names.get_mut(&self.watch) {
+            let reviewed = match state.names.get_mut(&self.watch) {
                 Some(names) => {
                     match change.action {
-                        Notified::NewName => ledger.sights.arrived(&path),
-                        Notified::OldName | Notified::Removed => ledger.sights.left(&path),
+                        Notified::NewName => state.seen_dirs.arrived(&path),
+                        Notified::OldName | Notified::Removed => state.seen_dirs.left(&path),
                         _ => {}
                     }
                     names.review(action, &path)

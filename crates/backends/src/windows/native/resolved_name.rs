@@ -1,12 +1,12 @@
-//! What Wine opens for a name.
+//! Names as Wine resolves them: it ignores case and trailing dots, and follows links.
 //!
 //! Wine follows the symbolic links of the system below, and where nothing has a name in these letters it
 //! takes one in others. The path that it has for an open handle decides: of links it is the one that they
 //! lead to.
 
-/// See the module head.
+/// What an open of a name in a directory led to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Opened {
+pub(super) enum Resolved {
     TheEntry,
     /// What a link leads to.
     Elsewhere,
@@ -14,16 +14,16 @@ pub(super) enum Opened {
     Other,
 }
 
-impl Opened {
+impl Resolved {
     /// Compares the path of what was opened as `name` with that of the directory that it was opened in.
-    pub(super) fn of(above: &[u8], name: &[u8], path: &[u8]) -> Opened {
+    pub(super) fn of(above: &[u8], name: &[u8], path: &[u8]) -> Resolved {
         let last = path
             .strip_prefix(above)
             .and_then(|rest| rest.strip_prefix(b"/"));
         match last.map(trimmed) {
-            Some(last) if last == trimmed(name) => Opened::TheEntry,
-            Some(last) if lower(last) == lower(trimmed(name)) => Opened::Other,
-            _ => Opened::Elsewhere,
+            Some(last) if last == trimmed(name) => Resolved::TheEntry,
+            Some(last) if lower(last) == lower(trimmed(name)) => Resolved::Other,
+            _ => Resolved::Elsewhere,
         }
     }
 }
@@ -47,16 +47,16 @@ mod tests {
     #[test]
     fn the_path_of_what_is_open_tells_what_it_is() {
         for (name, path, opened) in [
-            ("f", "/a/f", Opened::TheEntry),
-            ("f.", "/a/f", Opened::TheEntry),
-            ("f", "/a/F", Opened::Other),
-            ("\u{e9}", "/a/\u{c9}", Opened::Other),
-            ("f", "/a/g", Opened::Elsewhere),
-            ("f", "/ab/f", Opened::Elsewhere),
-            ("f", "/a", Opened::Elsewhere),
-            ("f", "/a/b/f", Opened::Elsewhere),
+            ("f", "/a/f", Resolved::TheEntry),
+            ("f.", "/a/f", Resolved::TheEntry),
+            ("f", "/a/F", Resolved::Other),
+            ("\u{e9}", "/a/\u{c9}", Resolved::Other),
+            ("f", "/a/g", Resolved::Elsewhere),
+            ("f", "/ab/f", Resolved::Elsewhere),
+            ("f", "/a", Resolved::Elsewhere),
+            ("f", "/a/b/f", Resolved::Elsewhere),
         ] {
-            let found = Opened::of(b"/a", name.as_bytes(), path.as_bytes());
+            let found = Resolved::of(b"/a", name.as_bytes(), path.as_bytes());
             assert_eq!(found, opened, "{name} {path}");
         }
     }

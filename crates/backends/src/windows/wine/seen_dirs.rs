@@ -1,4 +1,4 @@
-//! Where Wine has seen directories.
+//! The directories that Wine has seen, and their places then.
 //!
 //! Wine sees a directory when it is made or opened while a read of one above it is pending, and keeps
 //! the place that it had then. What is moved afterwards is reported by its old path, or not at all once
@@ -14,23 +14,24 @@ use everwatch_core::entry::Identity;
 
 /// A name in a directory.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Place {
-    pub(super) dir: Identity,
-    pub(super) name: Box<[u8]>,
+pub(in crate::windows) struct Place {
+    pub(in crate::windows) dir: Identity,
+    pub(in crate::windows) name: Box<[u8]>,
 }
 
+/// A directory as Wine saw it.
 #[derive(Debug)]
-struct Sight {
+struct SeenDir {
     place: Place,
     at: u64,
     /// Wine forgot the directory before it saw it this time, and with it what is in it.
     was_forgotten: bool,
 }
 
-/// See the module head.
+/// The directories that Wine has seen, by identity. In use where the system keeps old paths.
 #[derive(Debug, Default)]
-pub(super) struct Sights {
-    seen: HashMap<Identity, Sight>,
+pub(in crate::windows) struct SeenDirs {
+    seen: HashMap<Identity, SeenDir>,
     /// When something was last renamed to this name, in whichever directory.
     arrivals: HashMap<Box<[u8]>, u64>,
     /// Names that directories had when they were seen.
@@ -43,9 +44,9 @@ pub(super) struct Sights {
 /// Names of arrivals that are kept; with more of them, everything may have moved.
 const MOST_ARRIVALS: usize = 100_000;
 
-impl Sights {
+impl SeenDirs {
     /// Something left its name.
-    pub(super) fn left(&mut self, path: &[u8]) {
+    pub(in crate::windows) fn left(&mut self, path: &[u8]) {
         self.is_moving = true;
         // If it was a directory, the next one with the name may have its number, too.
         if self.names.contains(last_name(path)) {
@@ -54,7 +55,7 @@ impl Sights {
     }
 
     /// Something was renamed to this path.
-    pub(super) fn arrived(&mut self, path: &[u8]) {
+    pub(in crate::windows) fn arrived(&mut self, path: &[u8]) {
         self.count += 1;
         if self.arrivals.len() < MOST_ARRIVALS {
             self.arrivals.insert(last_name(path).into(), self.count);
@@ -62,24 +63,24 @@ impl Sights {
     }
 
     /// Whether the directory was seen below another one.
-    pub(super) fn contains(&self, identity: Identity) -> bool {
+    pub(in crate::windows) fn contains(&self, identity: Identity) -> bool {
         self.seen.contains_key(&identity)
     }
 
     /// A read was retired: nothing is known to be below its directory any more.
-    pub(super) fn lost(&mut self) {
+    pub(in crate::windows) fn lost(&mut self) {
         self.seen.clear();
         self.names.clear();
         self.is_moving = true;
     }
 
     /// Whether anything may have moved at all.
-    pub(super) fn is_moving(&self) -> bool {
+    pub(in crate::windows) fn is_moving(&self) -> bool {
         self.is_moving
     }
 
     /// Whether the directory, which will be covered at this place, has to be forgotten and seen again.
-    pub(super) fn is_stale(&self, identity: Identity, place: &Place) -> bool {
+    pub(in crate::windows) fn is_stale(&self, identity: Identity, place: &Place) -> bool {
         let above = self.seen.get(&place.dir);
         let arrival = match self.arrivals.get(&place.name) {
             _ if self.arrivals.len() >= MOST_ARRIVALS => return true,
@@ -98,7 +99,12 @@ impl Sights {
     }
 
     /// The directory was seen at this place.
-    pub(super) fn saw(&mut self, identity: Identity, place: Place, was_forgotten: bool) {
+    pub(in crate::windows) fn saw(
+        &mut self,
+        identity: Identity,
+        place: Place,
+        was_forgotten: bool,
+    ) {
         self.count += 1;
         if !self.names.contains(&place.name) {
             self.names.insert(place.name.clone());
@@ -108,7 +114,7 @@ impl Sights {
         let at = self.count;
         self.seen.insert(
             identity,
-            Sight {
+            SeenDir {
                 place,
                 at,
                 was_forgotten,
@@ -144,33 +150,33 @@ mod tests {
 
     #[test]
     fn a_directory_that_moved_since_it_was_seen_is_stale() {
-        let mut sights = Sights::default();
-        assert!(sights.is_stale(identity(2), &place(1, "a")));
-        sights.saw(identity(2), place(1, "a"), false);
-        assert!(!sights.is_stale(identity(2), &place(1, "a")));
-        assert!(sights.is_stale(identity(2), &place(1, "b")));
-        sights.arrived(b"x/a");
-        assert!(sights.is_stale(identity(2), &place(1, "a")));
+        let mut seen_dirs = SeenDirs::default();
+        assert!(seen_dirs.is_stale(identity(2), &place(1, "a")));
+        seen_dirs.saw(identity(2), place(1, "a"), false);
+        assert!(!seen_dirs.is_stale(identity(2), &place(1, "a")));
+        assert!(seen_dirs.is_stale(identity(2), &place(1, "b")));
+        seen_dirs.arrived(b"x/a");
+        assert!(seen_dirs.is_stale(identity(2), &place(1, "a")));
     }
 
     #[test]
     fn a_directory_with_the_number_and_the_name_of_one_that_is_gone_is_stale() {
-        let mut sights = Sights::default();
-        sights.saw(identity(2), place(1, "a"), false);
-        sights.left(b"b");
-        assert!(!sights.is_stale(identity(2), &place(1, "a")));
-        sights.left(b"a");
-        assert!(sights.is_stale(identity(2), &place(1, "a")));
+        let mut seen_dirs = SeenDirs::default();
+        seen_dirs.saw(identity(2), place(1, "a"), false);
+        seen_dirs.left(b"b");
+        assert!(!seen_dirs.is_stale(identity(2), &place(1, "a")));
+        seen_dirs.left(b"a");
+        assert!(seen_dirs.is_stale(identity(2), &place(1, "a")));
     }
 
     #[test]
     fn what_is_below_a_forgotten_directory_is_stale() {
-        let mut sights = Sights::default();
-        sights.saw(identity(2), place(1, "a"), false);
-        sights.saw(identity(3), place(2, "s"), false);
-        sights.saw(identity(2), place(1, "b"), true);
-        assert!(sights.is_stale(identity(3), &place(2, "s")));
-        sights.saw(identity(3), place(2, "s"), true);
-        assert!(!sights.is_stale(identity(3), &place(2, "s")));
+        let mut seen_dirs = SeenDirs::default();
+        seen_dirs.saw(identity(2), place(1, "a"), false);
+        seen_dirs.saw(identity(3), place(2, "s"), false);
+        seen_dirs.saw(identity(2), place(1, "b"), true);
+        assert!(seen_dirs.is_stale(identity(3), &place(2, "s")));
+        seen_dirs.saw(identity(3), place(2, "s"), true);
+        assert!(!seen_dirs.is_stale(identity(3), &place(2, "s")));
     }
 }

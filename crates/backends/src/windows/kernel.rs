@@ -17,11 +17,11 @@ use everwatch_core::queue::RecordQueue;
 use everwatch_core::time::FileTime;
 use everwatch_directory_reads::{Settings, Tag};
 
-use super::faults::{fault, fault_of_entry};
-use super::reads::{Read, deliver};
-use super::sights::Place;
+use super::decode::DecodeState;
+use super::errors::{fault, fault_of_entry};
+use super::read::{Read, deliver};
 use super::system::{Code, Numbers, System};
-use super::tail::Ledger;
+use super::wine::seen_dirs::Place;
 
 const FILE_NOT_FOUND: Code = Code(2);
 const NOT_SUPPORTED: Code = Code(50);
@@ -35,8 +35,8 @@ pub struct Dir<D> {
     place: Option<Place>,
 }
 
-/// See the module head.
-pub struct Kernel32<S: System> {
+/// The kernel of Windows, over a [`System`]: the real one or a simulated one. One thread uses it.
+pub struct WindowsKernel<S: System> {
     pub(super) system: S,
     /// Why everything is polled, if it is.
     gap: Option<Gap>,
@@ -45,7 +45,7 @@ pub struct Kernel32<S: System> {
     pub(super) tags: HashMap<Identity, Tag>,
     pub(super) next_tag: u64,
     next_watch: i32,
-    pub(super) ledger: Ledger,
+    pub(super) state: DecodeState,
     /// What was taken from reads between two drains.
     pub(super) early: RecordQueue,
     /// Directories whose reads ended, when, and with what.
@@ -53,17 +53,17 @@ pub struct Kernel32<S: System> {
     volumes: HashMap<u64, (bool, Numbers)>,
 }
 
-impl<S: System> Kernel32<S> {
+impl<S: System> WindowsKernel<S> {
     /// `gap` says why everything is polled.
-    pub fn new(system: S, gap: Option<Gap>) -> Kernel32<S> {
-        Kernel32 {
+    pub fn new(system: S, gap: Option<Gap>) -> WindowsKernel<S> {
+        WindowsKernel {
             system,
             gap,
             reads: BTreeMap::new(),
             tags: HashMap::new(),
             next_tag: 0,
             next_watch: 0,
-            ledger: Ledger::default(),
+            state: DecodeState::default(),
             early: RecordQueue::default(),
             failures: HashMap::new(),
             volumes: HashMap::new(),
@@ -154,7 +154,7 @@ impl<S: System> Kernel32<S> {
     }
 }
 
-impl<S: System> Kernel for Kernel32<S> {
+impl<S: System> Kernel for WindowsKernel<S> {
     type Dir = Dir<S::Dir>;
 
     fn open_root(&mut self, path: &Path) -> Result<Self::Dir, Fault> {
@@ -273,9 +273,9 @@ impl<S: System> Kernel for Kernel32<S> {
 
     fn drain(&mut self, records: &mut RecordQueue) -> Result<Drained, Fault> {
         let before = self.take_early(records);
-        let (reads, ledger) = (&mut self.reads, &mut self.ledger);
+        let (reads, state) = (&mut self.reads, &mut self.state);
         let collected = self.system.collect(&mut |tag, completion| {
-            deliver(reads, ledger, tag, &completion, records);
+            deliver(reads, state, tag, &completion, records);
         });
         self.look_after_reads(records);
         Ok(match (before || collected.delivered > 0, collected.more) {
@@ -287,9 +287,9 @@ impl<S: System> Kernel for Kernel32<S> {
 
     fn fence(&mut self) {
         let mut early = std::mem::take(&mut self.early);
-        let (reads, ledger) = (&mut self.reads, &mut self.ledger);
+        let (reads, state) = (&mut self.reads, &mut self.state);
         self.system.fence(&mut |tag, completion| {
-            deliver(reads, ledger, tag, &completion, &mut early);
+            deliver(reads, state, tag, &completion, &mut early);
         });
         self.early = early;
     }
@@ -303,7 +303,7 @@ impl<S: System> Kernel for Kernel32<S> {
     }
 
     fn keeps_moved(&self) -> bool {
-        !self.system.quirks().keeps_old_paths || !self.ledger.sights.is_moving()
+        !self.system.quirks().keeps_old_paths || !self.state.seen_dirs.is_moving()
     }
 
     fn spelling(&mut self, dir: &Self::Dir, name: &[u8]) -> Option<Vec<u8>> {

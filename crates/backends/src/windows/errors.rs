@@ -1,4 +1,4 @@
-//! What Win32 errors mean to the engine.
+//! Win32 errors, and what each of them means to the engine.
 //!
 //! Only what proves that an entry is gone is called that: the engine removes what is not found, and
 //! what is merely failing it tries again and keeps. A server that is not found is one that cannot be reached

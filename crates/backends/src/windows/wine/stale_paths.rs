@@ -1,8 +1,8 @@
-//! Paths under Wine.
+//! Stale paths under Wine.
 //!
 //! Wine gives a directory its path when it first sees it, and names what is below it by that path for
 //! as long as it lives, also after the directory, or one above it, was renamed. It finds out the new
-//! path when it has forgotten the directory and sees it again, which `host` brings about. Until then,
+//! path when it has forgotten the directory and sees it again, which `kernel` brings about. Until then,
 //! and wherever a directory was made at a path that another one had before, a path does not say which
 //! directory is meant. Such a record says no more than that something happened there.
 //!
@@ -17,13 +17,13 @@ const MOST_PATHS: usize = 100_000;
 
 /// The paths that more than one directory may be reported by.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(in crate::windows) struct StalePaths {
     left: HashSet<Box<[u8]>>,
 }
 
-impl Names {
+impl StalePaths {
     /// What the record says, if it cannot be believed as it is: the action to look at the path for.
-    pub(super) fn review(&mut self, action: Action, path: &[u8]) -> Action {
+    pub(in crate::windows) fn review(&mut self, action: Action, path: &[u8]) -> Action {
         let is_doubtful = self.is_doubtful(path);
         if matches!(action, Action::MovedFrom | Action::Departed) && self.left.len() < MOST_PATHS {
             self.left.insert(path.into());
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_path_through_a_name_that_was_left_is_only_looked_at() {
-        let mut names = Names::default();
+        let mut names = StalePaths::default();
         let mut review = |action, path: &str| names.review(action, path.as_bytes());
         assert_eq!(review(Action::Departed, "a/f"), Action::Departed);
         assert_eq!(review(Action::MovedFrom, "a"), Action::MovedFrom);

@@ -1,0 +1,45 @@
+//! The read of one directory, and what its completions become.
+
+use std::collections::BTreeMap;
+
+use everwatch_core::entry::Identity;
+use everwatch_core::queue::RecordQueue;
+use everwatch_directory_reads::{Completion, Settings, Tag};
+
+use super::decode::{DecodeState, Tail};
+use super::system::Code;
+
+/// The read of one directory.
+#[derive(Debug)]
+pub(super) struct Read<D> {
+    pub(super) tail: Tail,
+    pub(super) dir: D,
+    pub(super) identity: Identity,
+    pub(super) settings: Settings,
+    pub(super) is_remote: bool,
+    /// A buffer was not enough since the last drain.
+    pub(super) is_short: bool,
+    /// The read ended with this code.
+    pub(super) ended: Option<Code>,
+}
+
+/// Turns a completion into records.
+pub(super) fn deliver<D>(
+    reads: &mut BTreeMap<Tag, Read<D>>,
+    state: &mut DecodeState,
+    tag: Tag,
+    completion: &Completion<'_>,
+    records: &mut RecordQueue,
+) {
+    let Some(read) = reads.get_mut(&tag) else {
+        return;
+    };
+    match *completion {
+        Completion::Changes { bytes, layout } => read.tail.decode(bytes, layout, state, records),
+        Completion::Failed { code } => read.ended = Some(Code(code)),
+        _ => {
+            read.is_short = true;
+            read.tail.lose(records);
+        }
+    }
+}
