@@ -11,7 +11,7 @@ use everwatch_testing::bytes::Bytes;
 
 use crate::disk::{Disk, Ino};
 use crate::system::System;
-use crate::system::calls::Kind;
+use crate::system::calls::{Kind, Permissions};
 use crate::world::Processes;
 
 /// The names that entries are given.
@@ -155,7 +155,11 @@ impl<'a> HostileProcesses<'a> {
         self.has_denied = true;
         let is_readable = !system.disk.inode(ino).is_readable;
         note(system, &format!("readable: {is_readable}"), dir, name);
-        system.chmod(dir, name, is_readable, true).ok()
+        let permissions = Permissions {
+            readable: is_readable,
+            searchable: true,
+        };
+        system.chmod(dir, name, permissions).ok()
     }
 
     /// Gives a file another name.

@@ -26,7 +26,7 @@ use crate::schedule::checked_tree::CheckedTree;
 use crate::schedule::scope::Scope;
 use crate::schedule::setup::BEGAN;
 use crate::system::System;
-use crate::system::calls::Kind;
+use crate::system::calls::{Kind, Permissions};
 use crate::trace::Trace;
 use crate::workload::Workload;
 use crate::workload::mix::Mix;
@@ -323,14 +323,28 @@ impl<K: Stage> Scenario<K> {
 
     pub(crate) fn permit(&mut self, path: &str, permits: bool) {
         let (dir, name) = self.at(path);
-        let permitted = self.system().chmod(dir, name, permits, permits);
+        let permitted = self.system().chmod(
+            dir,
+            name,
+            Permissions {
+                readable: permits,
+                searchable: permits,
+            },
+        );
         permitted.expect("it is there");
     }
 
     /// Changes whether a directory, which can be listed, can be searched.
     fn search(&mut self, path: &str, permits: bool) {
         let (dir, name) = self.at(path);
-        let permitted = self.system().chmod(dir, name, true, permits);
+        let permitted = self.system().chmod(
+            dir,
+            name,
+            Permissions {
+                readable: true,
+                searchable: permits,
+            },
+        );
         permitted.expect("it is there");
     }
 

@@ -8,6 +8,7 @@ use crate::schedule::Schedule;
 use crate::schedule::outcome::{Failure, Report};
 use crate::schedule::scope::Scope;
 use crate::system::System;
+use crate::system::calls::Permissions;
 use crate::world::Stage;
 
 /// How long an engine has to find out what no record reports: several polls.
@@ -229,7 +230,7 @@ fn permit_all(system: &mut System) {
         let inode = system.disk.inode(found.inode);
         if !inode.is_readable || !inode.is_searchable {
             // What was found a moment ago is still there: nothing else is at work.
-            let _ = system.chmod(found.dir, &found.name, true, true);
+            let _ = system.chmod(found.dir, &found.name, Permissions::ALL);
         }
     }
 }

@@ -56,7 +56,7 @@ impl Schedule<LinuxKernel> {
         }
         let scopes = match is_nested(seed) {
             true => nested_scopes(&mut setup, obeys_rules),
-            false => scopes(&mut setup, obeys_rules, is_wild(seed)),
+            false => scopes(&mut setup, obeys_rules, seed),
         };
         let has_inner = is_nested(seed) || scopes.iter().any(|scope| scope.dir.ends_with(b"/a"));
 
@@ -126,7 +126,8 @@ impl<K: Stage> Schedule<K> {
 }
 
 /// Where the roots are, last first.
-pub(crate) fn scopes(setup: &mut Random, obeys_rules: bool, is_wild: bool) -> Vec<Scope> {
+pub(crate) fn scopes(setup: &mut Random, obeys_rules: bool, seed: u64) -> Vec<Scope> {
+    let is_wild = is_wild(seed);
     let scope = |dir: &[u8]| Scope {
         dir: dir.to_vec(),
         only: None,

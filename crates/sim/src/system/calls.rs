@@ -7,6 +7,21 @@ use everwatch_core::time::FileTime;
 use crate::disk::{Content, Directory, Errno, Ino};
 use crate::system::{Left, System};
 
+/// The permissions of an entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Permissions {
+    pub(crate) readable: bool,
+    pub(crate) searchable: bool,
+}
+
+impl Permissions {
+    /// Everything is permitted.
+    pub(crate) const ALL: Permissions = Permissions {
+        readable: true,
+        searchable: true,
+    };
+}
+
 /// What a new entry becomes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind<'a> {
@@ -119,9 +134,12 @@ impl System {
         &mut self,
         dir: Ino,
         name: &[u8],
-        readable: bool,
-        searchable: bool,
+        permissions: Permissions,
     ) -> Result<(), Errno> {
+        let Permissions {
+            readable,
+            searchable,
+        } = permissions;
         if self.nt.is_some() {
             return self.nt_permit(dir, name, readable && searchable);
         }

@@ -83,7 +83,7 @@ impl Schedule<WindowsKernel<Machine>> {
         }
         let scopes = match is_nested(seed) {
             true => nested_scopes(&mut setup, obeys_rules),
-            false => scopes(&mut setup, obeys_rules, is_wild(seed)),
+            false => scopes(&mut setup, obeys_rules, seed),
         };
         let has_inner = is_nested(seed) || scopes.iter().any(|scope| scope.dir.ends_with(b"/a"));
         // A root is the entry of its name. Which one that is must not depend on the way to it.

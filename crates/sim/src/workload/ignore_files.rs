@@ -38,11 +38,15 @@ pub(crate) fn hide(disk: &Disk, way: &[(Ino, &[u8])], name: &[u8], is_dir: bool)
         let Content::File(version) = &file.content else {
             continue;
         };
-        let is_own = at + 1 == way.len();
+        let candidate = Candidate {
+            name,
+            is_dir,
+            is_own: at + 1 == way.len(),
+        };
         let verdict = text(*version)
             .lines()
             .rev()
-            .find_map(|line| verdict(line, name, is_dir, is_own));
+            .find_map(|line| verdict(line, candidate));
         if let Some(verdict) = verdict {
             return verdict;
         }
@@ -50,7 +54,22 @@ pub(crate) fn hide(disk: &Disk, way: &[(Ino, &[u8])], name: &[u8], is_dir: bool)
     false
 }
 
-fn verdict(line: &str, name: &[u8], is_dir: bool, is_own: bool) -> Option<bool> {
+/// An entry that a line may match.
+#[derive(Clone, Copy)]
+struct Candidate<'a> {
+    name: &'a [u8],
+    is_dir: bool,
+    /// It is directly in the directory of the ignore file.
+    is_own: bool,
+}
+
+/// Whether the line hides the entry, or shows it; `None` if it does not match.
+fn verdict(line: &str, candidate: Candidate<'_>) -> Option<bool> {
+    let Candidate {
+        name,
+        is_dir,
+        is_own,
+    } = candidate;
     if line.is_empty() || line.starts_with('#') {
         return None;
     }

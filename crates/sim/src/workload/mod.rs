@@ -12,7 +12,7 @@ use crate::disk::Ino;
 use crate::disk::paths::Found;
 use crate::random::Random;
 use crate::system::System;
-use crate::system::calls::Kind;
+use crate::system::calls::{Kind, Permissions};
 use crate::workload::mix::{DEEDS, Deed, Mix};
 use crate::workload::scripts::Script;
 use crate::world::Processes;
@@ -219,7 +219,14 @@ impl Workload {
                 let mode = format!("{readable} {searchable}");
                 self.note(system, "chmod", found.dir, &found.name, &mode);
                 system
-                    .chmod(found.dir, &found.name, readable, searchable)
+                    .chmod(
+                        found.dir,
+                        &found.name,
+                        Permissions {
+                            readable,
+                            searchable,
+                        },
+                    )
                     .ok()
             }
             Deed::RemakeRoot => {
