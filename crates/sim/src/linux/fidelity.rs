@@ -20,7 +20,7 @@ use rustix::fs::{CWD, FileType, Mode, RenameFlags, mknodat, renameat_with};
 use crate::disk::{Disk, Habits, Ino};
 use crate::linux::queue::Queue;
 use crate::random::{Random, Stream};
-use crate::system::calls::{Kind, Permissions as Mode};
+use crate::system::calls::{Kind, Permissions as Permitted};
 use crate::system::{Handle, System};
 use crate::trace::Trace;
 
@@ -180,7 +180,7 @@ impl Pair {
                 (
                     "chmod",
                     fs::set_permissions(real, mode),
-                    system.chmod(parent, &name, Mode::ALL),
+                    system.chmod(parent, &name, Permitted::ALL),
                 )
             }
             9 => (
