@@ -44,7 +44,7 @@ struct Slot {
     state: SlotState,
 }
 
-/// The operations of one loop. See the head of this file for who owns what.
+/// All operations of one proactor: each slot owns its operation until the packet was dequeued.
 #[derive(Default)]
 pub(crate) struct Table {
     slots: Vec<Slot>,

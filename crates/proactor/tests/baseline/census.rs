@@ -17,7 +17,7 @@ use windows_sys::Win32::System::Threading::{
 /// What an allocator may keep of many cycles.
 const SLACK: usize = 2 * 1024 * 1024;
 
-/// See the head of the module.
+/// The counts of one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Census {
     pub(crate) handles: u32,

@@ -26,7 +26,7 @@ struct Ring {
     bytes: usize,
 }
 
-/// See the head of the module.
+/// The blocks that were given back and are watched.
 pub(crate) struct Quarantine {
     is_locked: AtomicBool,
     ring: UnsafeCell<Ring>,
