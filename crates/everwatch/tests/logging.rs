@@ -82,15 +82,17 @@ fn roots_coverage_and_comparisons_are_logged_without_a_feed() {
         lines.has(&["INFO coverage", "state=\"live\""])
     });
     assert!(lines.has(&["INFO resync begins", "reason=\"root-returned\""]));
-    assert!(lines.has(&["DEBUG resync ends", "reason=\"root-returned\""]));
+    eventually("the resync is over", || {
+        lines.has(&["DEBUG resync ends", "reason=\"root-returned\""])
+    });
     watcher.unwatch(watched).expect("unwatched");
     assert!(lines.has(&["DEBUG root removed"]));
 
     let polling = Options::new().backend(Backend::Poll).build();
     let polling = polling.expect("a watcher");
     polling.watch(&root).expect("watched");
-    assert!(
-        lines.has(&["INFO coverage", "state=\"polled\""]),
-        "the caller chose it"
-    );
+    // The thread reports the coverage after the root is armed.
+    eventually("the root is polled, as the caller chose", || {
+        lines.has(&["INFO coverage", "state=\"polled\""])
+    });
 }
