@@ -247,7 +247,6 @@ impl Feed {
         }
     }
 
-    // requirement: S0.12
     /// Waits for the next event without blocking the thread; `None` once the watcher is closed. Needs
     /// no particular runtime.
     ///
