@@ -74,14 +74,13 @@ fn look(dir: &OwnedFd, name: impl Arg + Copy, flags: AtFlags) -> Result<Stat, Fa
         Ok(found) => Ok(from_statx(&found)),
         Err(Errno::NOSYS) => {
             let found = statat(dir, name, flags).map_err(fault)?;
-            let time = |seconds: i64, nanos: u64| seconds * 1_000_000_000 + nanos as i64;
             Ok(Stat {
                 kind: kind(UnixType::from_raw_mode(found.st_mode)).unwrap_or(FileType::Other),
                 device: found.st_dev,
                 inode: InodeNumber::new(found.st_ino),
                 birth: Birth::Unknown,
-                modified: time(found.st_mtime, found.st_mtime_nsec),
-                changed: time(found.st_ctime, found.st_ctime_nsec),
+                modified: file_time(found.st_mtime, found.st_mtime_nsec),
+                changed: file_time(found.st_ctime, found.st_ctime_nsec),
                 size: found.st_size as u64,
                 links: NonZeroU32::new(u32::try_from(found.st_nlink).unwrap_or(u32::MAX)),
             })
@@ -137,4 +136,9 @@ pub(super) fn list(
         }
     }
     Ok(())
+}
+
+/// A time of a file in nanoseconds. Whether the fraction is signed depends on what rustix stands on.
+fn file_time(seconds: i64, nanos: impl TryInto<i64>) -> i64 {
+    seconds * 1_000_000_000 + nanos.try_into().unwrap_or(0)
 }
