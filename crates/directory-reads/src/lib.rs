@@ -1,7 +1,7 @@
 //! Reads of any number of directories, under five completion models, and the total parser of their records.
 //!
 //! [`reads`] starts a [`Model`]; [`DirectoryReads::arm`] starts to read a directory; what happens in it comes
-//! out of [`DirectoryReads::collect`] as bytes for [`records::changes`]. What can be lost is told as
+//! out of [`DirectoryReads::collect`] as bytes for [`records::changes`]. What is lost is reported as
 //! [`Completion::Lost`], what ends as [`Completion::Failed`], and nothing is ever left out silently.
 //!
 //! ```no_run
@@ -43,11 +43,11 @@
 //!
 //! All keep the same promises, and one suite of tests holds them to it:
 //!
-//! - `arm` returns after the read has been issued. What happens afterwards is told.
-//! - One read is outstanding per handle. It is issued again before its records are told; a thread that
+//! - `arm` returns after the read has been issued. What happens afterwards is reported.
+//! - One read is outstanding per handle. It is issued again before its records are reported; a thread that
 //!   blocks goes back at once, and the kernel keeps what happens in between with the handle.
-//! - An overflow is told as lost, and the read goes on.
-//! - After `retire` nothing of the tag is told, and the directory is not open: it can be removed and
+//! - An overflow is reported as lost, and the read goes on.
+//! - After `retire` nothing of the tag is reported, and the directory is not open: it can be removed and
 //!   made again at once.
 //! - `close` ends in bounded time, whatever the kernel does.
 //! - Memory is bounded: two buffers to a directory, however slowly records are collected (`isolated`:

@@ -25,7 +25,7 @@ pub struct ReadEnd {
 /// What this side wants of the read that has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Intent {
-    /// It should have gone on: nobody on this side cancelled it.
+    /// It should have gone on: this side did not cancel it.
     Continue,
     /// This side cancelled it, to stop reading or to issue another read.
     Cancel,

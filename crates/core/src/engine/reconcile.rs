@@ -183,14 +183,7 @@ impl<K: Kernel> Engine<K> {
             self.introduce_dir(dir, name, seen.inode, cause);
             return;
         }
-        if self.world.mirror.is_full() {
-            self.coverage.set_gap(
-                &mut self.world.mirror,
-                &mut self.directories.kernel,
-                &mut self.resyncs,
-                dir,
-                Gap::MirrorFull,
-            );
+        if !self.has_room(dir) {
             return;
         }
         self.doubt_namesakes(dir, seen);
@@ -232,6 +225,21 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
+    /// Whether the mirror has room for an entry of `dir`. If not, the directory gets the gap that says so.
+    fn has_room(&mut self, dir: NodeId) -> bool {
+        let is_full = self.world.mirror.is_full();
+        if is_full {
+            self.coverage.set_gap(
+                &mut self.world.mirror,
+                &mut self.directories.kernel,
+                &mut self.resyncs,
+                dir,
+                Gap::MirrorFull,
+            );
+        }
+        !is_full
+    }
+
     /// Adds a directory. It is announced once it has been opened: it may turn out to be one that the
     /// mirror has elsewhere.
     pub(super) fn introduce_dir(
@@ -241,14 +249,7 @@ impl<K: Kernel> Engine<K> {
         inode: Option<InodeNumber>,
         cause: Cause,
     ) {
-        if self.world.mirror.is_full() {
-            self.coverage.set_gap(
-                &mut self.world.mirror,
-                &mut self.directories.kernel,
-                &mut self.resyncs,
-                dir,
-                Gap::MirrorFull,
-            );
+        if !self.has_room(dir) {
             return;
         }
         let id = self
@@ -271,14 +272,7 @@ impl<K: Kernel> Engine<K> {
         kind: FileType,
         cause: Cause,
     ) {
-        if self.world.mirror.is_full() {
-            self.coverage.set_gap(
-                &mut self.world.mirror,
-                &mut self.directories.kernel,
-                &mut self.resyncs,
-                dir,
-                Gap::MirrorFull,
-            );
+        if !self.has_room(dir) {
             return;
         }
         let id = self.world.mirror.insert(Some(dir), name, kind, None);

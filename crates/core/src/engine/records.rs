@@ -248,7 +248,7 @@ impl<K: Kernel> Engine<K> {
             && mirror.is_dir(child) == is_dir
             && (mirror.has_vanished(child) || mirror.is_doubted(child))
         {
-            // That one was about to go. What came may look like it: numbers are used again.
+            // That one was about to go. What came may look like it: numbers are reused.
             return self.on_moved_in(dir, name, is_dir);
         }
         let does_not_fit = match (action, child) {

@@ -13,7 +13,7 @@ pub(crate) const RULES_LIMIT: usize = 1 << 20;
 /// Whose ignore files hide entries.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum IgnoreFiles {
-    /// Nobody's: only globs hide entries.
+    /// No ignore files: only globs hide entries.
     #[default]
     None,
     /// Those of git: `.gitignore` in each directory. `.git` itself is hidden as well.

@@ -23,6 +23,7 @@
 //! | vanished, both | seen, doubted | it moved, or its name has a successor ([`reappear`](Mirror::reappear)) | the record or listing that showed it |
 //! | any | seen | it was looked at and found ([`confirm`](Mirror::confirm)) | nothing is open |
 //! | vanished, both | removed | the decision is due and nothing has found it elsewhere | – |
+//! | any | removed | a record proves that it is gone, or what it was in goes | – |
 
 use super::{Mirror, NodeId};
 use crate::entry::FileType;

@@ -130,7 +130,7 @@ pub struct Changes<'a> {
     /// From the next record on; `None` when there is none.
     rest: Option<&'a [u8]>,
     layout: Layout,
-    /// What is to be told before the end.
+    /// What is reported before the end.
     malformed: Option<Malformed>,
 }
 

@@ -1,7 +1,7 @@
 //! Events of the console: Ctrl-C, Ctrl-Break, and its close.
 //!
 //! The system calls one handler of this process, on a thread of its own. It counts the event and posts the
-//! packets of those who wait for one. While nobody listens it does nothing, and the system goes on with what
+//! packets of those who wait for one. While nothing listens it does nothing, and the system goes on with what
 //! is usual: it ends the process.
 
 use std::ptr::null_mut;
@@ -97,7 +97,7 @@ pub(crate) fn forget(packet: &Arc<OwnPacket>) {
         .retain(|other| !Arc::ptr_eq(other, packet));
 }
 
-/// Counts an event, and posts the packets of those who wait. Returns false if nobody listens.
+/// Counts an event, and posts the packets of those who wait. Returns false if nothing listens.
 pub(crate) fn happened(kind: u32) -> bool {
     let kind = kind as usize;
     let mut listeners = listeners();

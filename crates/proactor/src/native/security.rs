@@ -75,7 +75,7 @@ fn current_user() -> Result<String, u32> {
     let mut user = [0_u64; 16];
     let (size, mut length) = (size_of_val(&user) as u32, 0);
     let (memory, length) = (user.as_mut_ptr().cast(), &raw mut length);
-    // SAFETY: the memory is as long as the call is told.
+    // SAFETY: the memory has the length that is passed.
     result_of(unsafe { GetTokenInformation(token.raw(), TokenUser, memory, size, length) })?;
     let mut text = null_mut();
     // SAFETY: the call has filled the memory with a TOKEN_USER, behind which its identifier lies. The text must

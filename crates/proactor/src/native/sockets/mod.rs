@@ -131,7 +131,7 @@ unsafe fn control<I, O>(
     attempt_on(Call::WsaIoctl, socket, arguments, |socket| {
         let mut written = 0;
         let written = &raw mut written;
-        // SAFETY: input and output are as long as the call is told; it is no overlapped one.
+        // SAFETY: input and output have the lengths that are passed; it is no overlapped one.
         result_of_winsock(unsafe {
             WSAIoctl(
                 socket, code, input, input_size, output, size, written, none, None,
@@ -145,7 +145,7 @@ fn set_option(socket: BorrowedSocket<'_>, option: i32, value: &[u8]) -> Result<(
     let arguments = [option as usize, 0, 0, 0, 0];
     attempt_on(Call::SetSocketOption, socket, arguments, |socket| {
         let (value, length) = (value.as_ptr(), value.len() as i32);
-        // SAFETY: the value is as long as the call is told.
+        // SAFETY: the value has the length that is passed.
         result_of_winsock(unsafe { setsockopt(socket, SOL_SOCKET, option, value, length) })
     })
 }
