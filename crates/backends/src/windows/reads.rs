@@ -102,7 +102,12 @@ impl<S: System> WindowsKernel<S> {
         self.reads.insert(next, successor);
         self.fence();
         self.system.retire(tag);
-        self.reads.remove(&tag);
+        if let Some(read) = self.reads.remove(&tag)
+            && read.ended.is_some()
+        {
+            // It ended before it could give all it had.
+            self.early.push(Record::LOST);
+        }
         Ok(())
     }
 
