@@ -5,7 +5,7 @@
 //! Each step leaves the fold true, so a consumer may stop after any of them and the mirror may change between
 //! two; then the plan is made again from what is left.
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 
 use super::fold::{Fold, Place, Step, StepKind};
 use crate::entry::FileType;
@@ -33,35 +33,55 @@ impl Fold {
         }
     }
 
-    /// Tops of trees that are gone and lie below something that is about to move. The consumer would move them
-    /// along, so they are removed first.
+    /// Entries that are gone and lie below something of another tree that is about to move or to go. The
+    /// consumer would move or drop them along, so they are removed first.
     fn strays(&self, mirror: &Mirror) -> HashSet<NodeId> {
-        let is_top = |place: &Place| place.parent.is_none();
-        let tops = self
+        let mut tops: HashMap<NodeId, NodeId> = HashMap::new();
+        let mut trees: HashSet<NodeId> = HashSet::new();
+        let seen = self
             .touched
             .iter()
-            .filter(|(_, touched)| !touched.alive && touched.seen.as_ref().is_some_and(is_top));
-        let mut strays: HashSet<NodeId> = tops.map(|(&id, _)| id).collect();
-        if strays.is_empty() {
-            return strays;
+            .filter(|(_, touched)| touched.seen.is_some());
+        let seen: Vec<(NodeId, bool)> = seen.map(|(&id, touched)| (id, touched.alive)).collect();
+        for &(id, _) in &seen {
+            trees.insert(self.seen_top(mirror, id, &mut tops));
         }
-        let path_of = |id: NodeId| {
+        if trees.len() < 2 {
+            return HashSet::new();
+        }
+        let mut above: HashMap<Vec<u8>, NodeId> = HashMap::new();
+        for &(id, _) in &seen {
             let mut path = Vec::new();
             self.write_seen_path(mirror, id, &mut path);
-            path
+            above.insert(path, tops[&id]);
+        }
+        let is_stray = |id: NodeId| {
+            let mut path = Vec::new();
+            self.write_seen_path(mirror, id, &mut path);
+            let ends = path.iter().enumerate().filter(|&(_, &byte)| byte == b'/');
+            let mut ends = ends.map(|(end, _)| end);
+            ends.any(|end| above.get(&path[..end]).is_some_and(|top| *top != tops[&id]))
         };
-        let moving = self
-            .touched
-            .iter()
-            .filter(|(_, touched)| touched.alive && touched.seen.is_some());
-        let moving: Vec<Vec<u8>> = moving
-            .map(|(&id, _)| [&*path_of(id), b"/"].concat())
-            .collect();
-        strays.retain(|&id| {
-            let path = path_of(id);
-            moving.iter().any(|above| path.starts_with(above))
-        });
-        strays
+        let gone = seen.iter().filter(|(_, is_alive)| !is_alive);
+        gone.map(|&(id, _)| id).filter(|&id| is_stray(id)).collect()
+    }
+
+    /// The top of the tree in which the consumer sees an entry. `known` has those that were found before.
+    fn seen_top(&self, mirror: &Mirror, id: NodeId, known: &mut HashMap<NodeId, NodeId>) -> NodeId {
+        let mut way = vec![id];
+        let mut at = id;
+        let top = loop {
+            if let Some(&top) = known.get(&at) {
+                break top;
+            }
+            match self.seen_parent(mirror, at) {
+                Some(parent) => at = parent,
+                None => break at,
+            }
+            way.push(at);
+        };
+        known.extend(way.into_iter().map(|id| (id, top)));
+        top
     }
 
     /// Sorts all that differs by what comes first. Entries that are resolved meanwhile are skipped later.
