@@ -67,7 +67,16 @@ impl<K: Kernel> Engine<K> {
         }
         let stat = match self.directories.stat(&self.world.mirror, dir, name) {
             Ok(stat) => stat,
-            Err(error) if error.is_absence() => return Ok(()),
+            Err(error) if error.is_absence() => {
+                // A record says where it is now. If it is the first one of a directory that was polled
+                // until now, nothing says whether it was written before.
+                if self.world.mirror.watch(dir).is_some()
+                    && !self.roots.is_beginning(&self.world.mirror, child)
+                {
+                    self.world.modified(child, Cause::Scanned);
+                }
+                return Ok(());
+            }
             Err(error) => {
                 self.coverage.stamps.insert(child, Stamp::UNKNOWN);
                 return Err(error.gap());
@@ -81,7 +90,10 @@ impl<K: Kernel> Engine<K> {
         }
         if is_news {
             // Reported as moved here; the stamps say whether it was written as well.
-            if before.is_some_and(|b| b.modified != stamp.modified || b.size != stamp.size) {
+            let may_differ = |before: Stamp| {
+                (before.modified, before.size) != (stamp.modified, stamp.size) || before.is_racy
+            };
+            if before.is_some_and(may_differ) {
                 self.world.modified(child, Cause::Scanned);
             }
             return Ok(());
