@@ -181,6 +181,10 @@ impl<K: Kernel> Engine<K> {
             .gaps
             .block_above(&self.world.mirror, parent_now);
         match (why, block) {
+            // No root wants what is in it any more.
+            (Unreachable::Above, _) if !self.roots.reaches(&self.world.mirror, node) => {
+                self.announce(node);
+            }
             // It is there, a record or a listing said so, and is tried again with the one above.
             (Unreachable::Above, Some(gap)) => {
                 self.announce_with_gap(node, gap);
