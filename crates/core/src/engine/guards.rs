@@ -34,7 +34,8 @@ impl<K: Kernel> Engine<K> {
         let dir = root.dir.clone();
         let mut guards = Vec::new();
         let (mut is_whole, mut is_stable) = (true, true);
-        for (above, name) in self.ancestors_of(&dir).0 {
+        let ancestors = self.ancestors_of(&dir).0;
+        for (above, name) in ancestors.clone() {
             let purpose = match name {
                 Some(_) => Purpose::Guard,
                 None => Purpose::Ancestor,
@@ -48,6 +49,10 @@ impl<K: Kernel> Engine<K> {
                     is_stable &= !fault.kind.is_absence();
                 }
             }
+        }
+        if self.ancestors_of(&dir).0 != ancestors {
+            // A link on the path was pointed elsewhere before it was guarded.
+            (is_whole, is_stable) = (false, false);
         }
         let node = self.roots.get(id).and_then(|root| root.node);
         if let Some(node) = node {

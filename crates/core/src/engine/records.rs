@@ -117,8 +117,8 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         if self.coverage.watches.has_guards() {
-            self.check_guarded(from, Some(name));
-            self.check_guarded(to, Some(to_name));
+            self.check_guarded(from, Some((name, Action::MovedFrom)));
+            self.check_guarded(to, Some((to_name, Action::MovedTo)));
         }
         if self.directories.kernel.names_paths() {
             return self.apply_move_below(from, name, to, to_name);
@@ -133,19 +133,25 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// Checks the roots that a record may concern: one about an entry of a directory above them or, without
-    /// a name, about the watched directory itself.
-    fn check_guarded(&mut self, watch: Watch, name: Option<&[u8]>) {
-        let roots = match name {
-            Some(name) => {
+    /// one, about the watched directory itself. The path of a root may lead through other directories now,
+    /// also if it leads to the same one.
+    fn check_guarded(&mut self, watch: Watch, entry: Option<(&[u8], Action)>) {
+        let roots = match entry {
+            Some((name, _)) => {
                 let folds = self.directories.kernel.names_paths();
                 self.coverage.watches.guarded_entry(watch, name, folds)
             }
             None => self.coverage.watches.guarded(watch),
         };
+        let is_path_kept =
+            entry.is_some_and(|(_, action)| matches!(action, Action::Modified | Action::Metadata));
         for id in roots {
+            if !is_path_kept {
+                self.guard_root(id);
+            }
             self.check_root(id);
         }
-        if name.is_none() {
+        if entry.is_none() {
             for node in self.coverage.watches.nodes(watch) {
                 self.check_top(node);
             }
@@ -184,7 +190,7 @@ impl<K: Kernel> Engine<K> {
             _ if !self.is_record_name(name) => self.on_overflow(),
             _ => {
                 if self.coverage.watches.has_guards() {
-                    self.check_guarded(watch, Some(name));
+                    self.check_guarded(watch, Some((name, action)));
                 }
                 if self.directories.kernel.names_paths() {
                     return self.apply_below(watch, action, described, name);
