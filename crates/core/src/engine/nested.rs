@@ -52,15 +52,17 @@ pub(super) enum Lookup {
 }
 
 impl<K: Kernel> Engine<K> {
-    /// The root in whose tree the root belongs, if there is one.
+    /// The root in whose tree the root belongs, if there is one. The outermost comes first: an inner tree
+    /// that shows no more than single entries may, with this root, have to be absorbed itself.
     pub(super) fn find_outer(&mut self, id: RootId, lookup: Lookup) -> Option<RootId> {
-        let outers: Vec<RootId> = self
+        let mut outers: Vec<(usize, RootId)> = self
             .roots
             .iter()
             .filter(|outer| outer.id != id && outer.node.is_some())
-            .map(|outer| outer.id)
+            .map(|outer| (outer.dir.components().count(), outer.id))
             .collect();
-        outers.into_iter().find(|&outer| {
+        outers.sort_unstable();
+        outers.into_iter().map(|(_, outer)| outer).find(|&outer| {
             self.roots.is_reached(outer, id) && self.shown_in(outer, id, lookup) != Shown::Hidden
         })
     }
@@ -340,15 +342,16 @@ impl<K: Kernel> Engine<K> {
             None => {
                 self.world.mirror.uproot(node, name);
                 self.world.mirror.make_root(node);
-                if self.directories.kernel.names_paths() {
-                    self.coverage.lose_watch_above(
-                        &mut self.world.mirror,
-                        &mut self.directories.kernel,
-                        &mut self.work,
-                        node,
-                    );
-                }
             }
+        }
+        if self.directories.kernel.names_paths() {
+            // One watch reports on all of a tree: its records have an order, and paths from one top.
+            self.coverage.lose_watch_above(
+                &mut self.world.mirror,
+                &mut self.directories.kernel,
+                &mut self.work,
+                node,
+            );
         }
     }
 

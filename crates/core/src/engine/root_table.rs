@@ -209,10 +209,22 @@ impl Roots {
             return is_own;
         }
         let path = path_of(mirror, id);
-        // What has a tree of its own inside another root is what that one cannot show.
-        let shows =
-            |other: &Root| other.covers(&path) && (!is_own || other.dir.starts_with(&new.dir));
+        // What has a tree of its own inside another root is what that one cannot show, unless that is
+        // missing: then consumers were told that all of it is gone.
+        let shows = |other: &Root| {
+            other.covers(&path)
+                && (!is_own || other.dir.starts_with(&new.dir) || self.is_missing(other))
+        };
         new.covers(&path) && !others.any(shows)
+    }
+
+    /// Whether the tree that the root is in has no top at present.
+    fn is_missing(&self, root: &Root) -> bool {
+        let owner = match root.outer {
+            Some(outer) => self.get(outer),
+            None => Some(root),
+        };
+        owner.is_none_or(|owner| owner.node.is_none())
     }
 
     /// Whether consumers know nothing but single entries of the root's directory, for the sake of it or
