@@ -123,8 +123,9 @@ impl<K: Kernel> Engine<K> {
                     self.world
                         .mirror
                         .identify(child, seen.kind, seen.inode, birth);
-                    // It may be another one than the one that was reported.
-                    if was_mistaken || (is_doubtful && seen.kind == FileType::File) {
+                    // It may be another one than the one that was reported, or have been away.
+                    let is_other = is_doubtful || had_vanished;
+                    if was_mistaken || (is_other && seen.kind == FileType::File) {
                         self.report_modified(child, cause);
                     }
                 }

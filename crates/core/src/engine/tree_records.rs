@@ -194,8 +194,13 @@ impl<K: Kernel> Engine<K> {
             }
             Err(error) => match self.world.mirror.child(dir, name) {
                 Some(child) => {
-                    // The entry that departed from the name has a successor.
-                    self.world.mirror.reappear(child);
+                    // The entry that departed from the name has a successor, of which only the name is
+                    // known.
+                    if self.world.mirror.reappear(child) && !self.world.mirror.is_dir(child) {
+                        let kind = self.world.mirror.kind(child);
+                        self.world.mirror.identify(child, kind, None, None);
+                        self.world.modified(child, Cause::Notified);
+                    }
                     self.pending.doubt(&mut self.world.mirror, self.time, child);
                     self.work
                         .compare_again(&self.roots, &mut self.world.mirror, child);
