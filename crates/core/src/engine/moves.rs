@@ -24,13 +24,7 @@ impl<K: Kernel> Engine<K> {
         is_dir: bool,
     ) {
         for (dir, name) in [source, target].into_iter().flatten() {
-            self.resyncs.note_rules(
-                &self.visibility.filter,
-                &mut self.world,
-                &mut self.work,
-                dir,
-                name,
-            );
+            self.note_rules(dir, name);
         }
         let source = source.filter(|&(dir, _)| self.world.mirror.contains(dir));
         let target = target

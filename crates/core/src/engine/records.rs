@@ -225,13 +225,7 @@ impl<K: Kernel> Engine<K> {
         if !self.world.mirror.contains(dir) {
             return;
         }
-        self.resyncs.note_rules(
-            &self.visibility.filter,
-            &mut self.world,
-            &mut self.work,
-            dir,
-            name,
-        );
+        self.note_rules(dir, name);
         if self.visibility.hides(&self.world.mirror, dir, name, is_dir) {
             // The mirror may have it nevertheless: it came with a directory from elsewhere. What is of
             // another sort is another entry, which is not hidden.
@@ -287,6 +281,17 @@ impl<K: Kernel> Engine<K> {
             }
             _ => {}
         }
+    }
+
+    /// Compares a directory whose ignore rules a record names.
+    pub(super) fn note_rules(&mut self, dir: NodeId, name: &[u8]) {
+        self.resyncs.note_rules(
+            &self.visibility.filter,
+            &mut self.world,
+            &mut self.work,
+            dir,
+            name,
+        );
     }
 
     /// A record says that an entry came into being which the mirror does not have.

@@ -71,13 +71,7 @@ impl<K: Kernel> Engine<K> {
         if !self.world.mirror.contains(dir) || self.world.mirror.child(dir, name).is_some() {
             return false;
         }
-        self.resyncs.note_rules(
-            &self.visibility.filter,
-            &mut self.world,
-            &mut self.work,
-            dir,
-            name,
-        );
+        self.note_rules(dir, name);
         let seen = Seen::listed(described.kind, Some(described.inode), Birth::Unique);
         self.reconcile(dir, name, seen, Cause::Notified);
         self.coverage.note_unlisted(&self.world.mirror, dir, name);
@@ -119,7 +113,10 @@ impl<K: Kernel> Engine<K> {
                     );
                 }
                 // Where it went is hidden, or to be listed: then it is recognised there.
-                (Some(child), _, None) => self.depart(child),
+                (Some(child), Some((dir, name)), None) => {
+                    self.note_rules(dir, &name);
+                    self.depart(child);
+                }
                 (None, _, Some((dir, name))) => self.apply_at(dir, &name, Action::MovedTo),
                 _ => {}
             }
@@ -135,13 +132,7 @@ impl<K: Kernel> Engine<K> {
         let is_dir = child.is_some_and(|child| self.world.mirror.is_dir(child));
         match (action, child) {
             (Action::Created | Action::MovedTo, _) => {
-                self.resyncs.note_rules(
-                    &self.visibility.filter,
-                    &mut self.world,
-                    &mut self.work,
-                    dir,
-                    name,
-                );
+                self.note_rules(dir, name);
                 self.arrive(dir, name, action == Action::MovedTo);
                 self.records.note_arrival(dir, name);
             }
@@ -228,6 +219,7 @@ impl<K: Kernel> Engine<K> {
         let Some(child) = self.world.mirror.child(dir, name) else {
             return;
         };
+        self.note_rules(dir, name);
         self.counters.stats += 1;
         match self.directories.stat(&self.world.mirror, dir, name) {
             Ok(stat) => {
