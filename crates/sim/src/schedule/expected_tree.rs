@@ -12,9 +12,15 @@ use crate::workload::ignore_files;
 
 /// Whether the path of a root can be followed. Where it leads through a directory that must not be
 /// searched, the root cannot be opened (path_resolution(7)). On Windows everybody may go through every
-/// directory to what is named in it (SeChangeNotifyPrivilege, which all users have by default).
-fn is_reached(disk: &Disk, dir: &[u8]) -> bool {
-    disk.habits().folds_names || disk.resolve(dir, true) != Err(Errno::Denied)
+/// directory to what is named in it (SeChangeNotifyPrivilege, which all users have by default); there it
+/// matters for a root in the tree of another one, which is named as lost with what is above it.
+fn is_reached(disk: &Disk, scope: &Scope, scopes: &[Scope]) -> bool {
+    let is_around = |other: &Scope| {
+        let below = scope.dir.strip_prefix(&*other.dir);
+        other.only.is_none() && below.is_some_and(|below| below.starts_with(b"/"))
+    };
+    let asks = !disk.habits().folds_names || scopes.iter().any(is_around);
+    !asks || disk.resolve(&scope.dir, true) != Err(Errno::Denied)
 }
 
 /// What there is to know, computed from the disk alone.
@@ -37,7 +43,7 @@ impl ExpectedTree {
             optional: Vec::new(),
         };
         for scope in scopes {
-            if !is_reached(disk, &scope.dir) {
+            if !is_reached(disk, scope, scopes) {
                 expected.optional.push(to_path(scope.dir.clone()));
                 expected.unreadable.push(to_path(scope.dir.clone()));
                 continue;

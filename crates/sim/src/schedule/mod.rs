@@ -162,6 +162,7 @@ impl<K: Stage> Schedule<K> {
             self.note(|| format!("  armed {}", scope.dir.escape_ascii()));
             self.take_over(&scope);
             self.armed.push(scope);
+            self.note_inner_roots();
             self.roots.push(root);
         }
         progress
@@ -265,6 +266,19 @@ impl<K: Stage> Schedule<K> {
         })
     }
 
+    /// Notes which roots lie in the trees of others. A root may come to do so after it was added.
+    fn note_inner_roots(&mut self) {
+        let inner = self.armed.iter().filter(|scope| self.is_inner(scope));
+        let inner: Vec<PathBuf> = inner.map(|scope| to_path(scope.root_path())).collect();
+        for consumer in &mut self.consumers {
+            for path in &inner {
+                if !consumer.tree.inner_roots.contains(path) {
+                    consumer.tree.inner_roots.push(path.clone());
+                }
+            }
+        }
+    }
+
     /// What a new root began with is known to the caller who asked for it.
     fn take_over(&mut self, scope: &Scope) {
         if is_nested(self.seed) {
@@ -283,11 +297,7 @@ impl<K: Stage> Schedule<K> {
             scope.covers(&path) && !others.iter().any(|other| other.covers(&path))
         });
         let disk = &self.engine.kernel().world().system.disk;
-        let is_inner = self.is_inner(scope);
         for consumer in &mut self.consumers {
-            if is_inner {
-                consumer.tree.inner_roots.push(to_path(scope.root_path()));
-            }
             for (path, kind) in &entries {
                 consumer.tree.begin(path, *kind, disk);
             }
