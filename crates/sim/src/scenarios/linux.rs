@@ -296,3 +296,26 @@ fn what_came_to_a_name_that_a_listing_missed_stays_though_nobody_can_look() {
     scenario.search("/w/in/d", true);
     scenario.sync();
 }
+
+#[test]
+fn a_polled_file_that_is_written_and_renamed_within_a_tick_is_new_content() {
+    const SECOND: i64 = 1_000_000_000;
+    let mut scenario = Scenario::new(100);
+    scenario.create("/w/in/a");
+    scenario.system().queue.set_watch_limit(0);
+    let mut scenario = scenario.watched();
+    scenario.sync();
+    // A whole second may be the time of a file system that keeps even seconds only.
+    let second = scenario.system().disk.now / SECOND * SECOND + 2 * SECOND;
+    scenario.system().disk.now = second;
+    scenario.write("/w/in/a");
+    scenario.sync();
+    scenario.system().disk.now = second + 1_300_000_000;
+    scenario.sync();
+    scenario.write_unseen("/w/in/a");
+    // No poll is due, and all records from before have come.
+    scenario.system().disk.now = second + 2_250_000_000;
+    scenario.step();
+    scenario.rename("/w/in/a", "/w/in/b");
+    scenario.sync();
+}

@@ -53,16 +53,7 @@ impl Scenario {
 
     /// The same with ignore files that are obeyed, and all of `/w/in` watched.
     pub(crate) fn obeying_rules() -> Scenario {
-        let filter = Filter::new::<&str>(&[], IgnoreFiles::Git).expect("no glob");
-        let mut scenario = Scenario::filtered(Scenario::kernel(100, true), filter);
-        scenario.add_scope(Scope {
-            dir: b"/w/in".to_vec(),
-            only: None,
-            recursive: true,
-            obeys_rules: true,
-        });
-        scenario.arm();
-        scenario
+        Scenario::obeying_rules_over(Scenario::kernel(100, true))
     }
 
     fn kernel(room: usize, has_births: bool) -> LinuxKernel {
@@ -89,6 +80,19 @@ impl<K: Stage> Scenario<K> {
     /// The same over a kernel.
     pub(crate) fn over(kernel: K) -> Scenario<K> {
         Scenario::filtered(kernel, Filter::default())
+    }
+
+    pub(crate) fn obeying_rules_over(kernel: K) -> Scenario<K> {
+        let filter = Filter::new::<&str>(&[], IgnoreFiles::Git).expect("no glob");
+        let mut scenario = Scenario::filtered(kernel, filter);
+        scenario.add_scope(Scope {
+            dir: b"/w/in".to_vec(),
+            only: None,
+            recursive: true,
+            obeys_rules: true,
+        });
+        scenario.arm();
+        scenario
     }
 
     fn filtered(kernel: K, filter: Filter) -> Scenario<K> {
@@ -194,12 +198,13 @@ impl<K: Stage> Scenario<K> {
     }
 
     /// Ends the watching of a root.
-    pub(crate) fn leave(&mut self, root: RootId, dir: &str) {
+    pub(crate) fn leave(&mut self, root: RootId) {
+        let path = self.engine.root_path(root);
         self.engine.remove_root(root);
         let at = self
             .scopes
             .iter()
-            .rposition(|scope| scope.dir == dir.as_bytes());
+            .rposition(|scope| Some(to_path(scope.root_path())) == path);
         let scope = self.scopes.remove(at.expect("it is watched"));
         self.tree.end(&scope, &self.scopes);
     }
@@ -249,6 +254,17 @@ impl<K: Stage> Scenario<K> {
     pub(crate) fn write(&mut self, path: &str) {
         let (dir, name) = self.at(path);
         self.system().write(dir, name).expect("it can be written");
+    }
+
+    /// Writes to a file so that nothing shows it: its size and its times stay, as they do within a tick.
+    fn write_unseen(&mut self, path: &str) {
+        let (dir, name) = self.at(path);
+        let ino = self.system().disk.lookup(dir, name).expect("it is there");
+        let before = self.system().disk.inode(ino).clone();
+        self.write(path);
+        let inode = self.system().disk.inode_mut(ino);
+        (inode.modified, inode.changed) = (before.modified, before.changed);
+        inode.size = before.size;
     }
 
     pub(crate) fn link(&mut self, path: &str, other: &str) {

@@ -67,7 +67,7 @@ fn a_second_root_of_a_path_outlives_the_first_that_is_removed_while_gone() {
     scenario.join("/w/in", true);
     scenario.rename("/w/in", "/w/away");
     scenario.sync();
-    scenario.leave(first, "/w/in");
+    scenario.leave(first);
     scenario.rename("/w/away", "/w/in");
     scenario.create("/w/in/a");
     scenario.rest();
@@ -153,7 +153,7 @@ fn roots_in_each_other_are_removed_in_any_order() {
         let dirs = ["/w/in/a", "/w/in", "/w/in/a/b"];
         let roots = dirs.map(|dir| scenario.join(dir, true));
         for (round, at) in order.into_iter().enumerate() {
-            scenario.leave(roots[at], dirs[at]);
+            scenario.leave(roots[at]);
             scenario.create(&format!("/w/in/a/b/c/{round}"));
             scenario.rename("/w/in/a/b/c", "/w/in/a/b/d");
             scenario.rename("/w/in/a/b/d", "/w/in/a/b/c");
@@ -241,7 +241,7 @@ fn all_of_a_directory_is_left_to_the_roots_that_want_all_of_it() {
     let outer = scenario.join("/w", true);
     scenario.join_single("/w/in", "a");
     scenario.join("/w/in", true);
-    scenario.leave(outer, "/w");
+    scenario.leave(outer);
     scenario.remove("/w/in/b");
     scenario.remove("/w/in/a");
     scenario.sync();
@@ -304,7 +304,7 @@ fn what_is_below_an_entry_goes_with_the_root_that_wanted_it() {
     let mut scenario = scenario.watching();
     let outer = scenario.join("/w", true);
     scenario.join_single("/w/in", "a");
-    scenario.leave(outer, "/w");
+    scenario.leave(outer);
     scenario.step();
     scenario.remove("/w/in/a/b");
     scenario.create("/w/in/a/c");
@@ -341,7 +341,7 @@ fn a_link_that_took_the_place_of_a_root_goes_with_the_root_around_it() {
     scenario.rmdir("/w/in/a");
     scenario.make("/w/in/a", Kind::Symlink(b"nowhere"));
     scenario.sync();
-    scenario.leave(outer, "/w/in");
+    scenario.leave(outer);
     scenario.rest();
 }
 
@@ -373,7 +373,7 @@ fn what_stands_where_the_directory_of_a_single_entry_was_is_not_that_root() {
     scenario.create("/w/in/a");
     let single = scenario.join_single("/w/in", "a");
     scenario.sync();
-    scenario.leave(single, "/w/in");
+    scenario.leave(single);
     let told = scenario.sync();
     assert!(told.is_empty(), "{told:?}");
 }
@@ -389,6 +389,57 @@ fn a_move_is_told_to_who_has_no_room_left_once_the_way_is_clear() {
     scenario.engine.set_room(outlet, 1);
     for _ in 0..4 {
         scenario.step();
+    }
+    scenario.engine.set_room(outlet, usize::MAX);
+    scenario.engine.flush(outlet);
+    scenario.rest();
+}
+
+#[test]
+fn a_root_joins_the_outermost_tree_that_shows_it() {
+    let mut scenario = Scenario::new(100).watching();
+    scenario.create("/w/in/a");
+    scenario.join_single("/w/in", "a");
+    scenario.join("/w", false);
+    scenario.join("/w/in", false);
+    scenario.rename("/w/in", "/w/b");
+    scenario.rest();
+}
+
+#[test]
+fn a_path_that_leads_through_another_link_to_the_same_directory_is_guarded_anew() {
+    let mut scenario = Scenario::new(100);
+    scenario.make("/w/l", Kind::Symlink(b"in"));
+    scenario.make("/w/m", Kind::Symlink(b"in"));
+    scenario.create("/w/in/a");
+    scenario.add_root("/w/l", None);
+    scenario.arm();
+    scenario.make("/w/.l", Kind::Symlink(b"m"));
+    scenario.rename("/w/.l", "/w/l");
+    scenario.sync();
+    scenario.make("/w/.m", Kind::Symlink(b"out"));
+    scenario.rename("/w/.m", "/w/m");
+    scenario.rest();
+}
+
+#[test]
+fn an_entry_of_an_inner_tree_goes_before_the_directory_around_it_is_told_to_go() {
+    let mut scenario = Scenario::new(100);
+    scenario.create("/w/in/a");
+    let mut scenario = scenario.watching();
+    scenario.join("/w", false);
+    scenario.join_single("/w/in", "a");
+    let outlet = scenario.outlet.expect("a consumer");
+    // A consumer without room: all of this becomes one difference.
+    scenario.engine.set_room(outlet, 0);
+    scenario.remove("/w/in/a");
+    scenario.rmdir("/w/in");
+    scenario.mkdir("/w/in");
+    scenario.create("/w/in/a");
+    for _ in 0..4 {
+        scenario.step();
+        scenario.engine.set_room(outlet, 0);
+        scenario.system().disk.now += 200_000_000;
     }
     scenario.engine.set_room(outlet, usize::MAX);
     scenario.engine.flush(outlet);

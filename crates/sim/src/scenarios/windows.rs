@@ -45,6 +45,10 @@ pub(crate) type Windows = Scenario<WindowsKernel<Machine>>;
 /// A patient machine with the directories `/w/in` and `/w/out`. Buffers are this many times smaller than
 /// asked for, and reads complete in pieces so often.
 pub(crate) fn machine(habits: Habits, model: Model, shrink: u32, slices: u32) -> Windows {
+    Scenario::over(kernel(habits, model, shrink, slices))
+}
+
+fn kernel(habits: Habits, model: Model, shrink: u32, slices: u32) -> WindowsKernel<Machine> {
     let disk_habits = DiskHabits {
         reuses_numbers: model.volume.numbers == Numbers::Reused,
         has_births: true,
@@ -69,7 +73,7 @@ pub(crate) fn machine(habits: Habits, model: Model, shrink: u32, slices: u32) ->
     });
     let workload = Workload::new(Stream::Workload.random(0), Mix::Everything, 0);
     let world = World::new(0, system, workload, Temper::PATIENT, timing);
-    Scenario::over(WindowsKernel::new(Machine::new(world, model, None), None))
+    WindowsKernel::new(Machine::new(world, model, None), None)
 }
 
 pub(crate) fn plain() -> Windows {
@@ -472,4 +476,36 @@ fn new_files_are_looked_at_where_records_do_not_say_what_they_are() {
         assert!(looks >= 10, "{layout:?} {numbers:?}: {looks}");
         assert_eq!(reported, 10);
     }
+}
+
+#[test]
+fn a_file_that_was_away_for_a_moment_may_have_been_written_there() {
+    let mut scenario = plain().watched();
+    scenario.create("/w/in/a");
+    scenario.sync();
+    scenario.rename("/w/in/a", "/w/out/a");
+    // That it departed is known, and that it came back is not, when somebody looks.
+    scenario.step();
+    scenario.write("/w/out/a");
+    scenario.rename("/w/out/a", "/w/in/a");
+    scenario.rename("/w/in/a", "/w/in/b");
+    scenario.sync();
+}
+
+#[test]
+fn rules_that_are_removed_by_a_short_name_hide_nothing_any_more() {
+    let habits = Habits {
+        shortens: 1000,
+        ..PLAIN
+    };
+    let mut scenario = Scenario::obeying_rules_over(kernel(habits, LOCAL, 1, 0));
+    scenario.mkdir("/w/in/a long name");
+    scenario.create("/w/in/a long name/.gitignore");
+    while scenario.system().disk.version % 7 != 1 {
+        scenario.write("/w/in/a long name/.gitignore");
+    }
+    scenario.create("/w/in/a long name/a");
+    scenario.sync();
+    scenario.remove("/w/in/a long name/.gitignore");
+    scenario.sync();
 }

@@ -125,3 +125,14 @@ fn a_machine_that_gives_no_read_is_polled_and_says_so() {
     let coverage = scenario.engine.coverage();
     assert!(coverage.iter().any(|subtree| subtree.gap.is_some()));
 }
+
+#[test]
+fn what_the_guards_of_a_removed_root_saw_is_not_lost_to_its_heir() {
+    let mut scenario = plain().watching();
+    scenario.create("/w/in/a");
+    let single = scenario.join_single("/w/in", "a");
+    scenario.join("/w/in", false);
+    scenario.rename("/w/in", "/w/away");
+    scenario.leave(single);
+    scenario.rest();
+}
