@@ -57,7 +57,9 @@ impl<K: Kernel> Engine<K> {
             tracking,
             is_news,
         } = comparison;
-        if !by_stamp && (is_news || self.world.mirror.kind(child) != FileType::File) {
+        let is_file = self.world.mirror.kind(child) == FileType::File;
+        if !by_stamp && (is_news || !is_file || self.roots.is_beginning(&self.world.mirror, child))
+        {
             return Ok(());
         }
         self.counters.stats += 1;
@@ -70,10 +72,8 @@ impl<K: Kernel> Engine<K> {
             Err(error) if error.is_absence() => {
                 // A record says where it is now. If it is the first one of a directory that was polled
                 // until now, nothing says whether it was written before.
-                if self.world.mirror.watch(dir).is_some()
-                    && !self.roots.is_beginning(&self.world.mirror, child)
-                {
-                    self.world.modified(child, Cause::Scanned);
+                if self.world.mirror.watch(dir).is_some() {
+                    self.report_modified(child, Cause::Scanned);
                 }
                 return Ok(());
             }
@@ -100,7 +100,6 @@ impl<K: Kernel> Engine<K> {
         }
         let Some(before) = before else {
             // Without a stamp it was watched until now, or nothing is known.
-            let is_file = self.world.mirror.kind(child) == FileType::File;
             if is_file
                 && (tracking == Tracking::Gaps
                     || may_be_since(stat.changed, self.resyncs.complete()))
@@ -113,12 +112,12 @@ impl<K: Kernel> Engine<K> {
             self.world.modified(child, Cause::Scanned);
         } else if before.changed != stamp.changed {
             // Content may have been written and its time set back, so this is not metadata alone.
-            if self.world.mirror.kind(child) == FileType::File {
+            if is_file {
                 self.world.modified(child, Cause::Scanned);
             } else {
                 self.world.metadata(child, Cause::Scanned);
             }
-        } else if before.is_racy && self.world.mirror.kind(child) == FileType::File {
+        } else if before.is_racy && is_file {
             self.world.modified(child, Cause::Scanned);
         }
         Ok(())
@@ -163,7 +162,7 @@ impl<K: Kernel> Engine<K> {
             Err(error) => !error.is_absence(),
         };
         if is_suspect {
-            self.world.modified(id, cause);
+            self.report_modified(id, cause);
         }
     }
 }

@@ -140,7 +140,7 @@ impl<K: Kernel> Engine<K> {
             self.infer_move(known, dir, name, cause);
             if child.is_some() && seen.kind == FileType::File {
                 // Writes to it may have been reported of the one that was thought to be here.
-                self.world.modified(known, cause);
+                self.report_modified(known, cause);
             } else {
                 self.report_if_recent(known, tracking, cause);
             }
@@ -301,7 +301,7 @@ impl<K: Kernel> Engine<K> {
 
     /// Reports that the content of an entry may have changed, unless it belongs to the beginning of a root:
     /// consumers do not know it then.
-    fn report_modified(&mut self, id: NodeId, cause: Cause) {
+    pub(super) fn report_modified(&mut self, id: NodeId, cause: Cause) {
         if !self.roots.is_beginning(&self.world.mirror, id) {
             self.world.modified(id, cause);
         }

@@ -136,3 +136,13 @@ fn what_the_guards_of_a_removed_root_saw_is_not_lost_to_its_heir() {
     scenario.leave(single);
     scenario.rest();
 }
+
+#[test]
+fn what_a_wider_root_finds_fresh_belongs_to_its_beginning() {
+    let mut scenario = plain().watching();
+    scenario.mkdir("/w/in/a");
+    scenario.create("/w/in/a/b");
+    scenario.join("/w/in", false);
+    scenario.join("/w", true);
+    assert!(scenario.rest().is_empty());
+}
