@@ -16,7 +16,7 @@ use crate::event::Cause;
 use crate::fault::{Fault, FaultKind};
 use crate::ignore::{RULES_FILE, RULES_LIMIT, whole_lines};
 use crate::kernel::{Kernel, Purpose, Watched};
-use crate::listing::Listing;
+use crate::listing::{DirEntry, Listing};
 use crate::mirror::NodeId;
 
 /// How a listing is merged into the mirror.
@@ -358,14 +358,27 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// What an entry of a listing is, where the listing does not say. If it cannot be looked at now,
-    /// `missed` says why.
-    pub(super) fn kind_of(
+    /// What an entry of a listing is; `None` if it is hidden, or gone by now.
+    fn shown_kind(
         &mut self,
         dir: NodeId,
-        name: &[u8],
+        entry: &DirEntry<'_>,
         missed: &mut Option<Gap>,
     ) -> Option<FileType> {
+        let kind = match entry.kind {
+            Some(kind) => kind,
+            None => self.kind_of(dir, entry.name, missed)?,
+        };
+        let is_dir = kind == FileType::Dir;
+        let is_hidden = self
+            .visibility
+            .hides(&self.world.mirror, dir, entry.name, is_dir);
+        (!is_hidden).then_some(kind)
+    }
+
+    /// What an entry of a listing is, where the listing does not say. If it cannot be looked at now,
+    /// `missed` says why.
+    fn kind_of(&mut self, dir: NodeId, name: &[u8], missed: &mut Option<Gap>) -> Option<FileType> {
         self.counters.stats += 1;
         match self.directories.stat(&self.world.mirror, dir, name) {
             Ok(stat) => return Some(stat.kind),
@@ -402,18 +415,9 @@ impl<K: Kernel> Engine<K> {
         // A listing mostly has the order of the one before it, which the children are in.
         let mut expected = self.world.mirror.first_child(dir);
         for entry in listing.iter() {
-            let Some(kind) = entry
-                .kind
-                .or_else(|| self.kind_of(dir, entry.name, &mut missed))
-            else {
+            let Some(kind) = self.shown_kind(dir, &entry, &mut missed) else {
                 continue;
             };
-            if self
-                .visibility
-                .hides(&self.world.mirror, dir, entry.name, kind == FileType::Dir)
-            {
-                continue;
-            }
             let before = expected
                 .filter(|&child| self.world.mirror.name(child) == entry.name)
                 .or_else(|| self.world.mirror.child(dir, entry.name));
@@ -487,18 +491,9 @@ impl<K: Kernel> Engine<K> {
     fn merge_into_empty(&mut self, dir: NodeId, listing: &Listing, how: Merging) -> Option<Gap> {
         let mut missed = None;
         for entry in listing.iter() {
-            let Some(kind) = entry
-                .kind
-                .or_else(|| self.kind_of(dir, entry.name, &mut missed))
-            else {
+            let Some(kind) = self.shown_kind(dir, &entry, &mut missed) else {
                 continue;
             };
-            if self
-                .visibility
-                .hides(&self.world.mirror, dir, entry.name, kind == FileType::Dir)
-            {
-                continue;
-            }
             let seen = Seen::listed(kind, entry.inode, listing.birth());
             match self.claim(dir, entry.name, seen) {
                 Some(_) => self.reconcile(dir, entry.name, seen, Cause::Scanned),
