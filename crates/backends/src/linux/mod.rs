@@ -11,12 +11,12 @@
 
 mod bell;
 mod directory;
+mod host;
 mod inotify;
 mod mounts;
 mod signal;
 mod surveyor;
 mod volume;
-mod wait;
 
 pub use bell::Bell;
 pub use inotify::Host;

@@ -15,7 +15,7 @@ use everwatch_directory_reads::Layout;
 use everwatch_directory_reads::records::{self, Action as Notified, Extended};
 
 use super::attributes::{is_reparse_point, kind_of};
-use super::system::Numbers;
+use super::system_calls::Numbers;
 use super::wine::seen_dirs::SeenDirs;
 use super::wine::stale_paths::StalePaths;
 

@@ -9,7 +9,7 @@
 
 use everwatch_core::fault::{Fault, FaultKind};
 
-use super::system::Code;
+use super::system_calls::Code;
 
 /// What a Win32 error means to the engine.
 pub(super) fn fault(code: Code) -> Fault {

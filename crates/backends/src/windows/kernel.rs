@@ -20,7 +20,7 @@ use everwatch_directory_reads::{Settings, Tag};
 use super::decode::DecodeState;
 use super::errors::{fault, fault_of_entry};
 use super::read::{Read, deliver};
-use super::system::{Code, Numbers, System};
+use super::system_calls::{Code, Numbers, System};
 use super::wine::seen_dirs::Place;
 
 const FILE_NOT_FOUND: Code = Code(2);

@@ -9,7 +9,7 @@
 //!   Wine cannot do.
 //! - `native` is Windows itself, and the only part that makes system calls; the reads are
 //!   `everwatch-directory-reads`'s.
-//! - Wine differs, and `system::Quirks` names how: `wine` makes up for paths that it reports
+//! - Wine differs, and `system_calls::Quirks` names how: `wine` makes up for paths that it reports
 //!   wrongly.
 
 mod attributes;
@@ -20,12 +20,12 @@ mod kernel;
 mod native;
 mod read;
 mod reads;
-mod system;
+mod system_calls;
 mod wine;
 
 pub use attributes::{DIRECTORY, REPARSE_POINT};
 pub use kernel::{Dir, WindowsKernel};
-pub use system::{Code, Numbers, Quirks, System, Volume};
+pub use system_calls::{Code, Numbers, Quirks, System, Volume};
 
 #[cfg(windows)]
 pub use native::{EventSignal, NativeKernel, PortBell, describe_volume, limits};

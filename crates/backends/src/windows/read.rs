@@ -7,7 +7,7 @@ use everwatch_core::queue::RecordQueue;
 use everwatch_directory_reads::{Completion, Settings, Tag};
 
 use super::decode::{DecodeState, Tail};
-use super::system::Code;
+use super::system_calls::Code;
 
 /// The read of one directory.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use super::decode::Tail;
 use super::errors::{fault, unarmed};
 use super::kernel::WindowsKernel;
 use super::read::Read;
-use super::system::System;
+use super::system_calls::System;
 use super::wine::seen_dirs::Place;
 
 /// The size of the first buffer, and the largest that works over a network.

@@ -15,7 +15,7 @@ pub(crate) mod machine;
 pub(crate) mod reads;
 pub(crate) mod records;
 mod setup;
-mod stage;
+mod simulated_kernel;
 pub(crate) mod wine;
 
 pub(crate) use calls::{Named, Nt};

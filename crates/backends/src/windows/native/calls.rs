@@ -33,7 +33,7 @@ use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress};
 use windows_sys::Win32::System::SystemInformation::GetSystemTimeAsFileTime;
 
-use crate::windows::system::Code;
+use crate::windows::system_calls::Code;
 
 /// What a directory is opened for: to be listed, to open what is in it, and to be looked at.
 pub(super) const TO_LIST: u32 = FILE_LIST_DIRECTORY | FILE_READ_ATTRIBUTES | SYNCHRONIZE;

@@ -25,7 +25,7 @@ use super::calls::{self, StandardInformation, TO_LIST};
 use super::entries::{Layout, entries};
 use super::resolved_name::Resolved;
 use crate::windows::attributes::{is_reparse_point, kind_of};
-use crate::windows::system::Code;
+use crate::windows::system_calls::Code;
 
 /// ERROR_FILE_NOT_FOUND.
 const NOT_FOUND: Code = Code(2);

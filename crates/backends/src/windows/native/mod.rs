@@ -4,10 +4,10 @@
 mod calls;
 mod directory;
 mod entries;
+mod host;
 mod resolved_name;
 mod signal;
 mod volume;
-mod wait;
 
 use std::ffi::OsString;
 use std::os::windows::io::AsHandle;
@@ -20,11 +20,11 @@ use everwatch_core::listing::Listing;
 use everwatch_core::time::FileTime;
 use everwatch_directory_reads::{Collected, Completion, DirectoryReads, Settings, Tag};
 
-use super::system::{Code, Quirks, System, Volume};
+use super::system_calls::{Code, Quirks, System, Volume};
 use directory::Directory;
+pub use host::{NativeKernel, PortBell};
 pub use signal::EventSignal;
 pub use volume::{describe as describe_volume, limits};
-pub use wait::{NativeKernel, PortBell};
 
 /// Room for some hundreds of entries, in units of eight bytes.
 const LIST_BUFFER: usize = 64 * 1024 / 8;

@@ -6,7 +6,7 @@ use everwatch_core::coverage::Gap;
 
 use super::calls;
 use super::directory::{self, Directory};
-use crate::windows::system::{Code, Numbers, Volume};
+use crate::windows::system_calls::{Code, Numbers, Volume};
 
 /// The volume that a directory is on.
 pub(super) fn of(dir: &Directory, is_wine: bool) -> Result<Volume, Code> {

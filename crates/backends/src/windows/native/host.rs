@@ -11,7 +11,7 @@ use super::Native;
 use crate::options::{Backend, CompletionModel, StartOptions, Woken};
 use crate::windows::errors::fault;
 use crate::windows::kernel::WindowsKernel;
-use crate::windows::system::Code;
+use crate::windows::system_calls::Code;
 
 /// Windows, as the engine sees it.
 pub type NativeKernel = WindowsKernel<Native>;
