@@ -1,8 +1,8 @@
 //! Decoding what `read(2)` returned from an inotify descriptor.
 //!
-//! Checked against a decoder that is written from inotify(7) in the plainest way: the same records
+//! Checked against a decoder that is written from inotify(7) as plainly as possible: the same records
 //! come out in the same order, no name holds a NUL, and no byte is read twice or left out. What
-//! is left over at the end is told as lost records.
+//! is left over at the end is reported as lost records.
 
 use everwatch_core::inotify::decode;
 use everwatch_core::queue::RecordQueue;

@@ -1,8 +1,8 @@
 //! Decoding what a directory read left in its buffer on Windows.
 //!
 //! The first byte chooses the layout. Checked against a decoder that is written from the
-//! documentation of the two structures in the plainest way: the same records come out in the same
-//! order, what is wrong is told once and last, and the path in WTF-8 is the name that was there.
+//! documentation of the two structures as plainly as possible: the same records come out in the same
+//! order, a malformed record is reported once and last, and the path in WTF-8 is the name that was there.
 
 use everwatch_directory_reads::Layout;
 use everwatch_directory_reads::records::{Action, changes};

@@ -31,6 +31,6 @@ mod workload;
 mod world;
 
 pub use schedule::outcome::{Failure, Report};
-pub use schedule::platform::Flavour;
+pub use schedule::platform::Platform;
 pub use schedule::search::{run, search};
 pub use schedule::{NESTED, WILD};

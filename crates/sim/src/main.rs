@@ -4,16 +4,16 @@
 
 use std::process::ExitCode;
 
-use everwatch_sim::{self as sim, Flavour};
+use everwatch_sim::{self as sim, Platform};
 
 fn main() -> ExitCode {
     let (mut seed, mut count, mut from, mut traces) = (None, 10_000, 0, false);
-    let mut flavour = Flavour::Linux;
+    let mut platform = Platform::Linux;
     let mut arguments = std::env::args().skip(1);
     while let Some(flag) = arguments.next() {
         let value = arguments.next().unwrap_or_default();
         if let ("--kernel", Ok(named)) = (&*flag, value.parse()) {
-            flavour = named;
+            platform = named;
             continue;
         }
         let Ok(value) = value.parse() else {
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     }
     std::panic::set_hook(Box::new(|_| {}));
     if let Some(seed) = seed {
-        return match sim::run(flavour.first() + seed) {
+        return match sim::run(platform.first() + seed) {
             Ok(report) => {
                 println!("seed {seed}: {report:?}");
                 ExitCode::SUCCESS
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         };
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let (report, failures) = sim::search(flavour.first() + from, count, threads, |done| {
+    let (report, failures) = sim::search(platform.first() + from, count, threads, |done| {
         if done % 8192 == 0 {
             eprintln!("{done} of {count}");
         }
@@ -61,7 +61,7 @@ fn main() -> ExitCode {
     println!("{report:?}");
     let seeds: Vec<u64> = failures
         .iter()
-        .map(|failure| Flavour::of(failure.seed).1)
+        .map(|failure| Platform::of(failure.seed).1)
         .collect();
     println!("{} failures: {seeds:?}", seeds.len());
     ExitCode::from(u8::from(!seeds.is_empty()))

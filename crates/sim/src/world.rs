@@ -94,6 +94,7 @@ impl<P: Processes> World<P> {
         self.faults.pick(reasons)
     }
 
+    /// Adds a line to the trace, if one is kept.
     pub(crate) fn note(&mut self, line: impl FnOnce(&System) -> String) {
         let mut trace = std::mem::take(&mut self.system.trace);
         trace.note(|| format!("    {}", line(&self.system)));
@@ -101,10 +102,12 @@ impl<P: Processes> World<P> {
     }
 }
 
-/// A kernel of the simulator.
-pub(crate) trait Stage: Kernel {
+/// A simulated kernel, as schedules and scenarios need it.
+pub(crate) trait SimulatedKernel: Kernel {
+    /// The world that the kernel is in.
     fn world(&self) -> &World;
 
+    /// The same, to be changed.
     fn world_mut(&mut self) -> &mut World;
 
     /// What happens while the engine does not look.
@@ -118,12 +121,12 @@ pub(crate) trait Stage: Kernel {
     /// Whether the kernel has few watches to give.
     fn is_limited(&self) -> bool;
 
-    /// From now on there are watches for everybody.
+    /// Ends the limit of watches.
     fn lift_limit(&mut self);
 
-    /// `None` while something that was asked for has not happened yet; otherwise how often such a
-    /// thing has happened.
-    fn settled(&self) -> Option<u64> {
+    /// How many deferred deletes are finished; `None` while one is pending. Two equal answers mean that
+    /// nothing was deleted late in between.
+    fn finished_deletes(&self) -> Option<u64> {
         Some(0)
     }
 

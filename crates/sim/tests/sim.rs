@@ -3,7 +3,7 @@
 // Its paths are those of Unix.
 #![cfg(not(windows))]
 
-use everwatch_sim::{self as sim, Flavour};
+use everwatch_sim::{self as sim, Platform};
 
 /// Schedules that failed, and why. What a number stands for changes with the simulator, so these
 /// are worth no more than any other once it does; bugs that take a few calls to show are in
@@ -86,7 +86,7 @@ const ONCE_FAILED_ON_WINDOWS: [(u64, &str); 10] = [
 #[test]
 fn schedules_that_once_failed_on_windows_succeed() {
     for (seed, bug) in ONCE_FAILED_ON_WINDOWS {
-        if let Err(failure) = sim::run(Flavour::Windows.first() + seed) {
+        if let Err(failure) = sim::run(Platform::Windows.first() + seed) {
             panic!("{bug}:\n{failure}");
         }
     }
@@ -95,7 +95,7 @@ fn schedules_that_once_failed_on_windows_succeed() {
 #[test]
 fn two_thousand_random_schedules_of_windows_end_with_equal_trees() {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let from = Flavour::Windows.first() + 1_000_000;
+    let from = Platform::Windows.first() + 1_000_000;
     let (report, failures) = sim::search(from, 2_000, threads, |_| ());
     if let Some(failure) = failures.first() {
         panic!("{failure}");

@@ -38,15 +38,15 @@ pub(crate) enum Errno {
     Denied,
 }
 
-/// Habits in which file systems differ.
+/// The traits in which file systems differ.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Habits {
+pub(crate) struct FileSystemTraits {
     /// A freed inode number goes to the next new file.
     pub(crate) reuses_numbers: bool,
     /// Birth times are kept.
     pub(crate) has_births: bool,
     /// Listings say what the entries are.
-    pub(crate) tells_kinds: bool,
+    pub(crate) lists_kinds: bool,
     /// Listings come in the order of a hash of the names, not of their making.
     pub(crate) lists_by_hash: bool,
     /// A file that replaces another takes over its position in the listing.
@@ -121,7 +121,7 @@ pub(crate) struct Mount {
 
 #[derive(Debug)]
 pub(crate) struct Disk {
-    habits: Habits,
+    traits: FileSystemTraits,
     inodes: Vec<Inode>,
     devices: Vec<Device>,
     pub(crate) mounts: Vec<Mount>,
@@ -134,9 +134,9 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    pub(crate) fn new(habits: Habits, now: FileTime, gap: Option<Gap>) -> Disk {
+    pub(crate) fn new(traits: FileSystemTraits, now: FileTime, gap: Option<Gap>) -> Disk {
         let mut disk = Disk {
-            habits,
+            traits,
             inodes: Vec::new(),
             devices: Vec::new(),
             mounts: Vec::new(),
@@ -174,8 +174,8 @@ impl Disk {
         self.top
     }
 
-    pub(crate) fn habits(&self) -> Habits {
-        self.habits
+    pub(crate) fn traits(&self) -> FileSystemTraits {
+        self.traits
     }
 
     pub(crate) fn inode(&self, ino: Ino) -> &Inode {
@@ -215,7 +215,7 @@ impl Disk {
 
     /// The time as files carry it.
     pub(crate) fn stamp(&self) -> FileTime {
-        self.now - self.now % self.habits.tick
+        self.now - self.now % self.traits.tick
     }
 
     pub(crate) fn next_version(&mut self) -> u64 {
@@ -225,7 +225,7 @@ impl Disk {
 
     pub(crate) fn new_inode(&mut self, device: usize, content: Content) -> Ino {
         let stamp = self.stamp();
-        let reuses = self.habits.reuses_numbers;
+        let reuses = self.traits.reuses_numbers;
         let table = &mut self.devices[device];
         let number = match table.free.pop_first().filter(|_| reuses) {
             Some(number) => number,
@@ -237,7 +237,7 @@ impl Disk {
         self.inodes.push(Inode {
             device,
             number,
-            created_at: self.habits.has_births.then_some(stamp),
+            created_at: self.traits.has_births.then_some(stamp),
             modified: stamp,
             changed: stamp,
             size: 0,
@@ -292,7 +292,7 @@ impl Disk {
 
     /// The position behind which nothing was when the listing began.
     pub(crate) fn end_of_listing(&self) -> u64 {
-        if self.habits.lists_by_hash {
+        if self.traits.lists_by_hash {
             u64::MAX
         } else {
             self.next_position
@@ -310,10 +310,10 @@ impl Disk {
         self.next_position += 1;
         let position = match position {
             Some(position) => position,
-            None if self.habits.lists_by_hash => hash(name),
+            None if self.traits.lists_by_hash => hash(name),
             None => self.next_position,
         };
-        let folds_names = self.habits.folds_names;
+        let folds_names = self.traits.folds_names;
         let directory = self.directory_mut(dir)?;
         let alias = folds_names.then(|| short_name(name, &directory.entries));
         let at = directory
@@ -340,7 +340,7 @@ impl Disk {
 
     /// Takes a name away. Returns what had it and its position in listings.
     pub(crate) fn take(&mut self, dir: Ino, name: &[u8]) -> Result<(Ino, u64), Errno> {
-        let folds_names = self.habits.folds_names;
+        let folds_names = self.traits.folds_names;
         let directory = self.directory_mut(dir)?;
         let at = directory
             .entries

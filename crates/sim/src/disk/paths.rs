@@ -21,7 +21,7 @@ impl Disk {
 
     /// What the directory lists for the name.
     pub(crate) fn dirent(&self, dir: Ino, name: &[u8]) -> Option<&Dirent> {
-        let folds_names = self.habits().folds_names;
+        let folds_names = self.traits().folds_names;
         let entries = &self.directory(dir)?.entries;
         entries
             .iter()

@@ -25,7 +25,7 @@ use everwatch_core::{Delivery, Engine, OutletId};
 use everwatch_testing::bytes::Bytes;
 
 use super::processes::{HostileProcesses, OPERATIONS};
-use crate::disk::{Disk, Habits};
+use crate::disk::{Disk, FileSystemTraits};
 use crate::linux::kernel::LinuxKernel;
 use crate::linux::queue::Queue;
 use crate::random::Stream;
@@ -119,10 +119,10 @@ pub(super) fn kernel(data: &[u8], trace: Trace) -> LinuxKernel<HostileProcesses<
     let mut bytes = Bytes::new(data);
     let kind = bytes.byte();
     let has = |bit: u8| kind & (1 << bit) != 0;
-    let habits = Habits {
+    let traits = FileSystemTraits {
         reuses_numbers: has(0),
         has_births: !has(1),
-        tells_kinds: !has(2),
+        lists_kinds: !has(2),
         lists_by_hash: has(3),
         replaces_in_place: has(4),
         tick: if has(5) { 10_000_000 } else { 1 },
@@ -141,7 +141,7 @@ pub(super) fn kernel(data: &[u8], trace: Trace) -> LinuxKernel<HostileProcesses<
     let timing = Stream::Timing.random(seed);
     let queue = Queue::new(usize::MAX, usize::MAX);
     let mut system = System::new(
-        Disk::new(habits, BEGAN, None),
+        Disk::new(traits, BEGAN, None),
         queue,
         trace,
         timing.clone(),
@@ -345,7 +345,7 @@ impl<'a> Run<'a> {
             differences.retain(|difference| !is_root(&difference.path));
             assert!(
                 differences.is_empty(),
-                "consumer {at} was told (here) of another tree than is known (there): {differences:#?}"
+                "consumer {at} has another tree (here) than the engine (there): {differences:#?}"
             );
             let differences = match checks_contents {
                 true => tree.differences(self.disk(), &scopes),

@@ -17,7 +17,7 @@ use everwatch_core::record::{Action, Cookie};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::fs::{CWD, FileType, Mode, RenameFlags, mknodat, renameat_with};
 
-use crate::disk::{Disk, Habits, Ino};
+use crate::disk::{Disk, FileSystemTraits, Ino};
 use crate::linux::queue::Queue;
 use crate::random::{Random, Stream};
 use crate::system::calls::{Kind, Permissions as Permitted};
@@ -53,16 +53,16 @@ struct Pair {
 
 impl Pair {
     fn new(seed: u64, room: usize) -> Pair {
-        let habits = Habits {
+        let traits = FileSystemTraits {
             reuses_numbers: true,
             has_births: true,
-            tells_kinds: true,
+            lists_kinds: true,
             lists_by_hash: false,
             replaces_in_place: true,
             tick: 1,
             folds_names: false,
         };
-        let disk = Disk::new(habits, 0, None);
+        let disk = Disk::new(traits, 0, None);
         let timing = Stream::Timing.random(seed);
         let queue = Queue::new(room, usize::MAX);
         let mut pair = Pair {

@@ -18,7 +18,7 @@ use crate::disk::{Content, Errno, Ino};
 use crate::random::Random;
 use crate::system::Handle;
 use crate::workload::Workload;
-use crate::world::{Processes, Stage, World};
+use crate::world::{Processes, SimulatedKernel, World};
 
 #[derive(Debug)]
 pub(crate) struct LinuxKernel<P = Workload> {
@@ -142,7 +142,7 @@ impl<P: Processes> LinuxKernel<P> {
     }
 }
 
-impl Stage for LinuxKernel {
+impl SimulatedKernel for LinuxKernel {
     fn world(&self) -> &World {
         &self.world
     }
@@ -297,7 +297,7 @@ impl<P: Processes> Kernel for LinuxKernel<P> {
             if at > end {
                 break;
             }
-            let kind = disk.habits().tells_kinds.then(|| disk.kind(entry.inode));
+            let kind = disk.traits().lists_kinds.then(|| disk.kind(entry.inode));
             listing.push(
                 &entry.name,
                 InodeNumber::new(disk.inode(entry.inode).number),

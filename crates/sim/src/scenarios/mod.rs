@@ -18,7 +18,7 @@ use everwatch_core::ignore::{Filter, IgnoreFiles};
 use everwatch_core::path::{to_bytes, to_path};
 use everwatch_core::{Delivery, OutletId};
 
-use crate::disk::{Disk, Errno, Habits, Ino};
+use crate::disk::{Disk, Errno, FileSystemTraits, Ino};
 use crate::linux::kernel::LinuxKernel;
 use crate::linux::queue::Queue;
 use crate::random::Stream;
@@ -30,10 +30,10 @@ use crate::system::calls::{Kind, Permissions};
 use crate::trace::Trace;
 use crate::workload::Workload;
 use crate::workload::mix::Mix;
-use crate::world::{Stage, Temper, World};
+use crate::world::{SimulatedKernel, Temper, World};
 
 /// A patient kernel, one consumer, and calls by path.
-pub(crate) struct Scenario<K: Stage = LinuxKernel> {
+pub(crate) struct Scenario<K: SimulatedKernel = LinuxKernel> {
     pub(crate) engine: Engine<K>,
     outlet: Option<OutletId>,
     tree: CheckedTree,
@@ -57,10 +57,10 @@ impl Scenario {
     }
 
     fn kernel(room: usize, has_births: bool) -> LinuxKernel {
-        let habits = Habits {
+        let traits = FileSystemTraits {
             reuses_numbers: true,
             has_births,
-            tells_kinds: true,
+            lists_kinds: true,
             lists_by_hash: false,
             replaces_in_place: true,
             tick: 10_000_000,
@@ -68,7 +68,7 @@ impl Scenario {
         };
         let timing = Stream::Timing.random(0);
         let queue = Queue::new(room, usize::MAX);
-        let disk = Disk::new(habits, BEGAN, None);
+        let disk = Disk::new(traits, BEGAN, None);
         let system = System::new(disk, queue, Trace::default(), timing.clone(), 0);
         let workload = Workload::new(Stream::Workload.random(0), Mix::Everything, 0);
         let world = World::new(0, system, workload, Temper::PATIENT, timing);
@@ -76,7 +76,7 @@ impl Scenario {
     }
 }
 
-impl<K: Stage> Scenario<K> {
+impl<K: SimulatedKernel> Scenario<K> {
     /// The same over a kernel.
     pub(crate) fn over(kernel: K) -> Scenario<K> {
         Scenario::filtered(kernel, Filter::default())

@@ -7,24 +7,24 @@ use everwatch_core::kernel::{Kernel as _, Purpose};
 use everwatch_core::queue::RecordQueue;
 use everwatch_directory_reads::Layout;
 
-use crate::disk::{Disk, Habits as DiskHabits};
+use crate::disk::{Disk, FileSystemTraits};
 use crate::linux::queue::Queue;
 use crate::random::Stream;
 use crate::scenarios::Scenario;
 use crate::schedule::setup::BEGAN;
 use crate::system::System;
 use crate::trace::Trace;
-use crate::windows::calls::{Habits, Nt};
+use crate::windows::calls::{Nt, WindowsTraits};
 use crate::windows::machine::{Machine, Model};
 use crate::windows::reads::Reads;
 use crate::workload::Workload;
 use crate::workload::mix::Mix;
-use crate::world::{Stage, Temper, World};
+use crate::world::{SimulatedKernel, Temper, World};
 use everwatch_backends::windows::{Numbers, Volume, WindowsKernel};
 
-/// Never shortened, never doomed, every directory touched.
-pub(crate) const PLAIN: Habits = Habits {
-    dooms: 0,
+/// No short names, no deferred deletes; every directory whose entries change is reported.
+pub(crate) const PLAIN: WindowsTraits = WindowsTraits {
+    defers_deletes: 0,
     shortens: 0,
     touches: 1000,
     describes: 1000,
@@ -44,32 +44,32 @@ pub(crate) type Windows = Scenario<WindowsKernel<Machine>>;
 
 /// A patient machine with the directories `/w/in` and `/w/out`. Buffers are this many times smaller than
 /// asked for, and reads complete in pieces so often.
-pub(crate) fn machine(habits: Habits, model: Model, shrink: u32, slices: u32) -> Windows {
-    Scenario::over(kernel(habits, model, shrink, slices))
+pub(crate) fn machine(traits: WindowsTraits, model: Model, shrink: u32, slices: u32) -> Windows {
+    Scenario::over(kernel(traits, model, shrink, slices))
 }
 
-fn kernel(habits: Habits, model: Model, shrink: u32, slices: u32) -> WindowsKernel<Machine> {
-    let disk_habits = DiskHabits {
+fn kernel(traits: WindowsTraits, model: Model, shrink: u32, slices: u32) -> WindowsKernel<Machine> {
+    let disk_traits = FileSystemTraits {
         reuses_numbers: model.volume.numbers == Numbers::Reused,
         has_births: true,
-        tells_kinds: true,
+        lists_kinds: true,
         lists_by_hash: true,
         replaces_in_place: false,
         tick: 100,
         folds_names: true,
     };
     let timing = Stream::Timing.random(0);
-    let disk = Disk::new(disk_habits, BEGAN, None);
+    let disk = Disk::new(disk_traits, BEGAN, None);
     let mut system = System::new(disk, Queue::new(0, 0), Trace::default(), timing.clone(), 0);
     let notices = Stream::Notices.random(0);
     let mut reads = Reads::new(usize::MAX, slices, notices.clone());
     reads.shrink = shrink;
     system.nt = Some(Nt {
         reads,
-        doomed: Vec::new(),
-        buried: 0,
+        delete_pending: Vec::new(),
+        deletes_finished: 0,
         random: notices,
-        habits,
+        traits,
     });
     let workload = Workload::new(Stream::Workload.random(0), Mix::Everything, 0);
     let world = World::new(0, system, workload, Temper::PATIENT, timing);
@@ -81,11 +81,11 @@ pub(crate) fn plain() -> Windows {
 }
 
 fn shortening() -> Windows {
-    let habits = Habits {
+    let traits = WindowsTraits {
         shortens: 1000,
         ..PLAIN
     };
-    machine(habits, LOCAL, 1, 0)
+    machine(traits, LOCAL, 1, 0)
 }
 
 /// Without what is reported of directories whose entries changed.
@@ -494,11 +494,11 @@ fn a_file_that_was_away_for_a_moment_may_have_been_written_there() {
 
 #[test]
 fn rules_that_are_removed_by_a_short_name_hide_nothing_any_more() {
-    let habits = Habits {
+    let traits = WindowsTraits {
         shortens: 1000,
         ..PLAIN
     };
-    let mut scenario = Scenario::obeying_rules_over(kernel(habits, LOCAL, 1, 0));
+    let mut scenario = Scenario::obeying_rules_over(kernel(traits, LOCAL, 1, 0));
     scenario.mkdir("/w/in/a long name");
     scenario.create("/w/in/a long name/.gitignore");
     while scenario.system().disk.version % 7 != 1 {

@@ -2,13 +2,16 @@
 
 use crate::disk::Ino;
 use crate::scenarios::windows::{LOCAL, PLAIN, Windows, machine, plain};
-use crate::windows::calls::Habits;
+use crate::windows::calls::WindowsTraits;
 
 #[test]
 fn a_deleted_root_ends_its_read_and_is_found_again() {
-    for dooms in [0, 1000] {
-        let habits = Habits { dooms, ..PLAIN };
-        let mut scenario = machine(habits, LOCAL, 1, 0).watched();
+    for defers_deletes in [0, 1000] {
+        let traits = WindowsTraits {
+            defers_deletes,
+            ..PLAIN
+        };
+        let mut scenario = machine(traits, LOCAL, 1, 0).watched();
         scenario.create("/w/in/a");
         scenario.sync();
         scenario.remove("/w/in/a");
@@ -31,11 +34,11 @@ fn a_deleted_root_ends_its_read_and_is_found_again() {
 // requirement: S2.3 (simulator)
 #[test]
 fn a_deleted_root_is_let_go_of() {
-    let habits = Habits {
-        dooms: 1000,
+    let traits = WindowsTraits {
+        defers_deletes: 1000,
         ..PLAIN
     };
-    let mut scenario = machine(habits, LOCAL, 1, 0).watched();
+    let mut scenario = machine(traits, LOCAL, 1, 0).watched();
     scenario.sync();
     scenario.rmdir("/w/in");
     let there = |scenario: &mut Windows| scenario.system().disk.resolve(b"/w/in", false).is_ok();

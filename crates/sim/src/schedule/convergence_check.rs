@@ -9,7 +9,7 @@ use crate::schedule::outcome::{Failure, Report};
 use crate::schedule::scope::Scope;
 use crate::system::System;
 use crate::system::calls::Permissions;
-use crate::world::Stage;
+use crate::world::SimulatedKernel;
 
 /// How long an engine has to find out what no record reports: several polls.
 const QUIET: i64 = 4_000_000_000;
@@ -17,7 +17,7 @@ const QUIET: i64 = 4_000_000_000;
 /// Steps after which an engine that has nothing to do must have come to rest.
 const PATIENCE: usize = 1500;
 
-impl<K: Stage> Schedule<K> {
+impl<K: SimulatedKernel> Schedule<K> {
     /// Nothing happens any more: lets the engine find out, and consumers catch up.
     pub(crate) fn come_to_rest(&mut self) {
         self.note(|| "the operations are over".to_owned());
@@ -44,7 +44,7 @@ impl<K: Stage> Schedule<K> {
             }
             self.tell_mounts();
             let began = self.began;
-            let is_settled = self.engine.is_passed(&mut barrier);
+            let is_passed = self.engine.is_passed(&mut barrier);
             self.world().system.finish_all();
             if !self.engine.kernel().is_idle() {
                 continue;
@@ -54,11 +54,11 @@ impl<K: Stage> Schedule<K> {
             rounds += 1;
             let end = *quiet_until.get_or_insert(now + QUIET);
             match progress.deadline {
-                Some(deadline) if now < end || !is_settled => {
+                Some(deadline) if now < end || !is_passed => {
                     let deadline = began + deadline.as_nanos() as i64;
                     system.disk.now = now.max(deadline) + 50_000_000;
                 }
-                None if rounds < 2 || !is_settled => system.disk.now = now + 1_000_000,
+                None if rounds < 2 || !is_passed => system.disk.now = now + 1_000_000,
                 _ => {
                     self.drain_consumers();
                     self.check_what_is_held();
@@ -90,7 +90,7 @@ impl<K: Stage> Schedule<K> {
         self.tell_mounts();
         self.world().system.reap();
         self.world().system.finish_all();
-        let settled = self.engine.kernel().settled();
+        let finished = self.engine.kernel().finished_deletes();
         let mut barrier = self.engine.barrier();
         for _ in 0..PATIENCE {
             let progress = self.step();
@@ -100,7 +100,7 @@ impl<K: Stage> Schedule<K> {
                 self.drain_consumers();
                 let coverage = self.engine.coverage();
                 let is_gone = |part: &Coverage| part.gap == Some(Gap::RootGone);
-                // Where the way to a root cannot be watched, it is looked at from time to time.
+                // Where the directories above a root cannot be watched, it is looked at from time to time.
                 let disk = self.disk();
                 let is_unguarded = self.fails && {
                     let is_missing = |scope: &Scope| disk.resolve(&scope.dir, false).is_err();
@@ -108,8 +108,9 @@ impl<K: Stage> Schedule<K> {
                 };
                 // What went only after the barrier was made need not be reported.
                 self.world().system.reap();
-                let has_settled = settled.is_some() && settled == self.engine.kernel().settled();
-                if !coverage.iter().any(is_gone) && !is_unguarded && has_settled {
+                let is_finished =
+                    finished.is_some() && finished == self.engine.kernel().finished_deletes();
+                if !coverage.iter().any(is_gone) && !is_unguarded && is_finished {
                     self.compare("after a barrier, ");
                 }
                 return;

@@ -19,7 +19,7 @@ fn is_reached(disk: &Disk, scope: &Scope, scopes: &[Scope]) -> bool {
         let below = scope.dir.strip_prefix(&*other.dir);
         other.only.is_none() && below.is_some_and(|below| below.starts_with(b"/"))
     };
-    let asks = !disk.habits().folds_names || scopes.iter().any(is_around);
+    let asks = !disk.traits().folds_names || scopes.iter().any(is_around);
     !asks || disk.resolve(&scope.dir, true) != Err(Errno::Denied)
 }
 

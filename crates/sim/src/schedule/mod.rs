@@ -28,9 +28,9 @@ use crate::disk::Disk;
 use crate::random::Random;
 use crate::schedule::checked_tree::CheckedTree;
 use crate::schedule::outcome::Report;
-use crate::schedule::platform::Flavour;
+use crate::schedule::platform::Platform;
 use crate::schedule::scope::Scope;
-use crate::world::{Stage, World};
+use crate::world::{SimulatedKernel, World};
 
 /// A call on Windows has reported what it has done before so long is over, in nanoseconds: less than the
 /// clock of files is allowed to be wrong by.
@@ -47,11 +47,11 @@ pub const WILD: u64 = 1 << 40;
 pub const NESTED: u64 = 1 << 41;
 
 pub(crate) fn is_wild(seed: u64) -> bool {
-    Flavour::of(seed).1 >= WILD
+    Platform::of(seed).1 >= WILD
 }
 
 pub(crate) fn is_nested(seed: u64) -> bool {
-    Flavour::of(seed).1 >= NESTED
+    Platform::of(seed).1 >= NESTED
 }
 
 #[derive(Debug)]
@@ -66,7 +66,7 @@ pub(crate) struct Consumer {
     pub(crate) tree: CheckedTree,
 }
 
-pub(crate) struct Schedule<K: Stage> {
+pub(crate) struct Schedule<K: SimulatedKernel> {
     pub(crate) seed: u64,
     pub(crate) calls: usize,
     pub(crate) engine: Engine<K>,
@@ -90,7 +90,7 @@ pub(crate) struct Schedule<K: Stage> {
     pub(crate) fails: bool,
 }
 
-impl<K: Stage> Schedule<K> {
+impl<K: SimulatedKernel> Schedule<K> {
     pub(crate) fn run(&mut self) {
         while self.complaints.is_empty() && self.world().workload.done < self.world().workload.limit
             || !self.is_set_up()
@@ -376,7 +376,7 @@ impl<K: Stage> Schedule<K> {
 }
 
 /// Lets time pass, unless something comes that the engine is woken for.
-fn pass(kernel: &mut impl Stage, time: FileTime) {
+fn pass(kernel: &mut impl SimulatedKernel, time: FileTime) {
     let system = &mut kernel.world_mut().system;
     if system.nt.is_some() && time > LONG {
         system.finish_all();

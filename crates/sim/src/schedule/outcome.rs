@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::schedule::platform::Flavour;
+use crate::schedule::platform::Platform;
 
 /// What a schedule that went well was made of.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -73,12 +73,12 @@ impl fmt::Display for Failure {
         for line in &self.trace[hidden..] {
             writeln!(f, "  {line}")?;
         }
-        match Flavour::of(self.seed) {
-            (Flavour::Linux, seed) => write!(f, "replay: cargo xtask sim --seed {seed}"),
-            (flavour, seed) => {
+        match Platform::of(self.seed) {
+            (Platform::Linux, seed) => write!(f, "replay: cargo xtask sim --seed {seed}"),
+            (platform, seed) => {
                 write!(
                     f,
-                    "replay: cargo xtask sim --kernel {flavour} --seed {seed}"
+                    "replay: cargo xtask sim --kernel {platform} --seed {seed}"
                 )
             }
         }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// A system that is simulated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Flavour {
+pub enum Platform {
     /// Linux, with inotify.
     Linux,
     /// Windows, as documented.
@@ -16,44 +16,44 @@ pub enum Flavour {
     Wine,
 }
 
-const ALL: [(Flavour, &str); 3] = [
-    (Flavour::Linux, "linux"),
-    (Flavour::Windows, "windows"),
-    (Flavour::Wine, "wine"),
+const ALL: [(Platform, &str); 3] = [
+    (Platform::Linux, "linux"),
+    (Platform::Windows, "windows"),
+    (Platform::Wine, "wine"),
 ];
 
 /// Where the number of the system is in that of a schedule.
 const SHIFT: u32 = 42;
 
-impl Flavour {
+impl Platform {
     /// The number of the first schedule of this system.
     pub fn first(self) -> u64 {
-        let at = ALL.iter().position(|&(flavour, _)| flavour == self);
+        let at = ALL.iter().position(|&(platform, _)| platform == self);
         (at.unwrap_or(0) as u64) << SHIFT
     }
 
     /// The system of a schedule, and the schedule's number among those of the system.
-    pub fn of(seed: u64) -> (Flavour, u64) {
+    pub fn of(seed: u64) -> (Platform, u64) {
         let at = ALL.len().min(1 + (seed >> SHIFT) as usize) - 1;
-        let flavour = ALL[at].0;
-        (flavour, seed - flavour.first())
+        let platform = ALL[at].0;
+        (platform, seed - platform.first())
     }
 }
 
-impl fmt::Display for Flavour {
+impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = ALL.iter().find(|(flavour, _)| flavour == self);
+        let named = ALL.iter().find(|(platform, _)| platform == self);
         f.write_str(named.map_or("", |&(_, name)| name))
     }
 }
 
-impl FromStr for Flavour {
+impl FromStr for Platform {
     type Err = String;
 
-    fn from_str(name: &str) -> Result<Flavour, String> {
+    fn from_str(name: &str) -> Result<Platform, String> {
         let named = ALL.iter().find(|&&(_, other)| other == name);
-        let flavour = named.map(|&(flavour, _)| flavour);
-        flavour.ok_or_else(|| format!("{name} is not simulated"))
+        let platform = named.map(|&(platform, _)| platform);
+        platform.ok_or_else(|| format!("{name} is not simulated"))
     }
 }
 
@@ -63,11 +63,11 @@ mod tests {
 
     #[test]
     fn the_system_is_a_part_of_the_number() {
-        for (flavour, name) in ALL {
-            assert_eq!(name.parse(), Ok(flavour));
-            assert_eq!(flavour.to_string(), name);
+        for (platform, name) in ALL {
+            assert_eq!(name.parse(), Ok(platform));
+            assert_eq!(platform.to_string(), name);
             for number in [0, 7, (1 << SHIFT) - 1] {
-                assert_eq!(Flavour::of(flavour.first() + number), (flavour, number));
+                assert_eq!(Platform::of(platform.first() + number), (platform, number));
             }
         }
     }

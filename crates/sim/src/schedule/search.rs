@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::schedule::Schedule;
 use crate::schedule::outcome::{Failure, Report};
-use crate::schedule::platform::Flavour;
+use crate::schedule::platform::Platform;
 use crate::schedule::setup::MOST_CALLS;
-use crate::world::Stage;
+use crate::world::SimulatedKernel;
 
 /// Runs the schedule of this number.
 ///
@@ -40,13 +40,13 @@ fn shrink(seed: u64) -> Failure {
 
 /// Runs the schedule with at most `calls` operations.
 fn attempt(seed: u64, calls: usize, traces: bool) -> Result<Report, Failure> {
-    match Flavour::of(seed).0 {
-        Flavour::Linux => carry_out(Schedule::linux(seed, calls, traces)),
-        Flavour::Windows | Flavour::Wine => carry_out(Schedule::windows(seed, calls, traces)),
+    match Platform::of(seed).0 {
+        Platform::Linux => carry_out(Schedule::linux(seed, calls, traces)),
+        Platform::Windows | Platform::Wine => carry_out(Schedule::windows(seed, calls, traces)),
     }
 }
 
-fn carry_out<K: Stage>(mut schedule: Schedule<K>) -> Result<Report, Failure> {
+fn carry_out<K: SimulatedKernel>(mut schedule: Schedule<K>) -> Result<Report, Failure> {
     let (seed, calls) = (schedule.seed, schedule.calls);
     let Err(panic) = catch_unwind(AssertUnwindSafe(|| schedule.run())) else {
         return schedule.judge();

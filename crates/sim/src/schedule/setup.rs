@@ -5,7 +5,7 @@ use everwatch_core::coverage::Gap;
 use everwatch_core::engine::{Engine, Pace};
 use everwatch_core::ignore::{Filter, IgnoreFiles};
 
-use crate::disk::{Disk, Habits};
+use crate::disk::{Disk, FileSystemTraits};
 use crate::linux::kernel::LinuxKernel;
 use crate::linux::queue::Queue;
 use crate::random::{Random, Stream};
@@ -17,7 +17,7 @@ use crate::system::calls::Kind;
 use crate::trace::Trace;
 use crate::workload::mix::Mix;
 use crate::workload::{GROUND, LINK, Workload};
-use crate::world::{Stage, Temper, World};
+use crate::world::{SimulatedKernel, Temper, World};
 
 /// The time at which every schedule begins, in nanoseconds since 1970.
 pub(crate) const BEGAN: i64 = 1_700_000_000_000_000_000;
@@ -28,10 +28,10 @@ pub(crate) const MOST_CALLS: usize = 160;
 impl Schedule<LinuxKernel> {
     pub(crate) fn linux(seed: u64, calls: usize, traces: bool) -> Schedule<LinuxKernel> {
         let mut setup = Stream::Setup.random(seed);
-        let habits = Habits {
+        let traits = FileSystemTraits {
             reuses_numbers: setup.chance(700),
             has_births: setup.chance(800),
-            tells_kinds: setup.chance(850),
+            lists_kinds: setup.chance(850),
             lists_by_hash: setup.chance(500),
             replaces_in_place: setup.chance(500),
             tick: setup.pick(&[1, 1_000_000, 4_000_000, 10_000_000, 1_000_000_000]),
@@ -61,7 +61,7 @@ impl Schedule<LinuxKernel> {
         let has_inner = is_nested(seed) || scopes.iter().any(|scope| scope.dir.ends_with(b"/a"));
 
         let mut workload_random = Stream::Workload.random(seed);
-        let disk = Disk::new(habits, BEGAN, gap);
+        let disk = Disk::new(traits, BEGAN, gap);
         let timing = Stream::Timing.random(seed);
         let queue = Queue::new(room, watches);
         let mut system = System::new(disk, queue, Trace::new(traces), timing.clone(), lag);
@@ -76,7 +76,7 @@ impl Schedule<LinuxKernel> {
         });
         system
             .trace
-            .note(|| format!("{habits:?} {temper:?} {mix:?}"));
+            .note(|| format!("{traits:?} {temper:?} {mix:?}"));
         system
             .trace
             .note(|| format!("room {room} watches {watches} lag {lag} gap {gap:?}"));
@@ -96,7 +96,7 @@ impl Schedule<LinuxKernel> {
     }
 }
 
-impl<K: Stage> Schedule<K> {
+impl<K: SimulatedKernel> Schedule<K> {
     /// A schedule over a kernel, with roots to be added, last first.
     pub(crate) fn over(
         kernel: K,

@@ -5,7 +5,7 @@ use everwatch_core::record::Action;
 use everwatch_core::time::FileTime;
 
 use crate::disk::{Content, Directory, Errno, Ino};
-use crate::system::{Left, System};
+use crate::system::{Effect, System};
 
 /// The permissions of an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -197,7 +197,7 @@ impl System {
         // `d_delete_notify`: the watches end first, then the parent's record is queued, then the inode goes.
         let drop = self.hold(ino);
         let reported = Self::record(dir, Action::Removed, true, 0, name);
-        let left = vec![Left::Unwatch(ino), reported, drop];
+        let left = vec![Effect::EndWatch(ino), reported, drop];
         self.begin(&[dir, ino], left);
         Ok(())
     }
@@ -260,7 +260,7 @@ impl System {
             }
             Some(target) => {
                 let (_, to_position) = self.disk.take(to, to_name)?;
-                let in_place = self.disk.habits().replaces_in_place;
+                let in_place = self.disk.traits().replaces_in_place;
                 self.disk
                     .insert(to, to_name, source, in_place.then_some(to_position))?;
                 let links = &mut self.disk.inode_mut(target).links;

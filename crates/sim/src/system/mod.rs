@@ -28,8 +28,9 @@ use crate::windows::{Named, Nt};
 
 /// What a call still has to do.
 #[derive(Debug)]
-pub(crate) enum Left {
-    Tell {
+pub(crate) enum Effect {
+    /// Queues a record, if the inode is watched for it.
+    Record {
         about: Ino,
         action: Action,
         is_dir: bool,
@@ -37,9 +38,9 @@ pub(crate) enum Left {
         name: Box<[u8]>,
     },
     /// Ends the watch of an inode that has lost its last name, if it is not open.
-    Unwatch(Ino),
+    EndWatch(Ino),
     /// Lets go of the inode itself.
-    Drop(Ino),
+    Release(Ino),
     /// On Windows: reports on an entry.
     Report(u32, Named),
     /// On Windows: reports on a directory whose entries changed.
@@ -49,7 +50,7 @@ pub(crate) enum Left {
 #[derive(Debug)]
 struct Call {
     locks: Vec<Ino>,
-    left: VecDeque<Left>,
+    left: VecDeque<Effect>,
 }
 
 /// The disk, the queue, and the calls that are under way.
@@ -61,7 +62,7 @@ pub(crate) struct System {
     pub(crate) nt: Option<Nt>,
     pub(crate) trace: Trace,
     /// The mount points as they were when the engine last heard of them.
-    pub(crate) told_mounts: Vec<(Ino, Option<Vec<u8>>)>,
+    pub(crate) known_mounts: Vec<(Ino, Option<Vec<u8>>)>,
     calls: Vec<Call>,
     /// Handles that were dropped.
     closed: Rc<RefCell<Vec<Ino>>>,
@@ -93,7 +94,7 @@ impl System {
             queue,
             nt: None,
             trace,
-            told_mounts: Vec::new(),
+            known_mounts: Vec::new(),
             calls: Vec::new(),
             closed: Rc::default(),
             detached: Vec::new(),
@@ -123,7 +124,7 @@ impl System {
             }
         }
         if self.nt.is_some() {
-            self.bury();
+            self.finish_deletes();
         }
     }
 
@@ -149,7 +150,7 @@ impl System {
 
     fn advance(&mut self, at: usize) {
         match self.calls[at].left.pop_front() {
-            Some(Left::Tell {
+            Some(Effect::Record {
                 about,
                 action,
                 is_dir,
@@ -161,18 +162,18 @@ impl System {
                     self.trace.note(|| format!("        queued {reported}"));
                 }
             }
-            Some(Left::Unwatch(ino))
+            Some(Effect::EndWatch(ino))
                 if self.disk.inode(ino).links == 0 && self.disk.inode(ino).opens == 1 =>
             {
                 self.end_watch(ino);
             }
-            Some(Left::Drop(ino)) => {
+            Some(Effect::Release(ino)) => {
                 self.disk.inode_mut(ino).opens -= 1;
                 self.drop_inode(ino);
             }
-            Some(Left::Report(action, named)) => self.report(action, &named),
-            Some(Left::Touch(dir)) => self.touch(dir),
-            Some(Left::Unwatch(_)) | None => {}
+            Some(Effect::Report(action, named)) => self.report(action, &named),
+            Some(Effect::Touch(dir)) => self.touch(dir),
+            Some(Effect::EndWatch(_)) | None => {}
         }
         if self.calls[at].left.is_empty() {
             self.calls.remove(at);
@@ -198,7 +199,7 @@ impl System {
         self.finish(|call| call.locks.iter().any(|ino| locks.contains(ino)));
     }
 
-    pub(crate) fn begin(&mut self, locks: &[Ino], left: Vec<Left>) {
+    pub(crate) fn begin(&mut self, locks: &[Ino], left: Vec<Effect>) {
         self.calls.push(Call {
             locks: locks.to_vec(),
             left: left.into(),
@@ -217,8 +218,8 @@ impl System {
         is_dir: bool,
         cookie: u32,
         name: &[u8],
-    ) -> Left {
-        Left::Tell {
+    ) -> Effect {
+        Effect::Record {
             about,
             action,
             is_dir,
@@ -227,8 +228,8 @@ impl System {
         }
     }
 
-    pub(crate) fn hold(&mut self, ino: Ino) -> Left {
+    pub(crate) fn hold(&mut self, ino: Ino) -> Effect {
         self.disk.inode_mut(ino).opens += 1;
-        Left::Drop(ino)
+        Effect::Release(ino)
     }
 }

@@ -44,7 +44,7 @@ impl System {
     /// Whether anything was mounted or unmounted since the engine last heard of it.
     pub(crate) fn have_mounts_changed(&self) -> bool {
         !self
-            .told_mounts
+            .known_mounts
             .iter()
             .map(|(top, _)| top)
             .eq(self.disk.mounts.iter().map(|m| &m.top))
@@ -55,12 +55,12 @@ impl System {
     pub(crate) fn changed_mounts(&mut self) -> Vec<Vec<u8>> {
         let paths = |mount: &Mount| (mount.top, self.disk.raw_path_of(mount.covered));
         let now: Vec<_> = self.disk.mounts.iter().map(paths).collect();
-        let before = std::mem::replace(&mut self.told_mounts, now);
+        let before = std::mem::replace(&mut self.known_mounts, now);
         let gone = before
             .iter()
-            .filter(|mount| !self.told_mounts.contains(mount));
+            .filter(|mount| !self.known_mounts.contains(mount));
         let new = self
-            .told_mounts
+            .known_mounts
             .iter()
             .filter(|mount| !before.contains(mount));
         gone.chain(new)

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use crate::disk::{Content, Directory, Dirent, Errno, Ino};
 use crate::random::Random;
 use crate::system::calls::Kind;
-use crate::system::{Left, System};
+use crate::system::{Effect, System};
 use crate::windows::reads::Reads;
 use crate::windows::records::{Entry, Note};
 use everwatch_backends::windows::{DIRECTORY, REPARSE_POINT};
@@ -30,18 +30,18 @@ const SYMBOLIC_LINK: u32 = 0xa000_000c;
 pub(crate) struct Nt {
     pub(crate) reads: Reads,
     /// Entries that go when they are closed: the directory, and what is in it.
-    pub(crate) doomed: Vec<(Ino, Ino)>,
+    pub(crate) delete_pending: Vec<(Ino, Ino)>,
     /// How many of them have gone.
-    pub(crate) buried: u64,
+    pub(crate) deletes_finished: u64,
     pub(crate) random: Random,
-    pub(crate) habits: Habits,
+    pub(crate) traits: WindowsTraits,
 }
 
-/// Habits in which systems differ. All chances are out of a thousand.
+/// The traits in which Windows systems differ. All chances are out of a thousand.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Habits {
+pub(crate) struct WindowsTraits {
     /// That what is deleted while it is open stays until it is closed.
-    pub(crate) dooms: u32,
+    pub(crate) defers_deletes: u32,
     /// That a record has a short name where there is one.
     pub(crate) shortens: u32,
     /// That a directory is reported when its entries change.
@@ -79,9 +79,9 @@ impl System {
         self.nt.as_mut().expect("this is Windows")
     }
 
-    pub(crate) fn is_doomed(&self, ino: Ino) -> bool {
+    pub(crate) fn is_delete_pending(&self, ino: Ino) -> bool {
         let nt = self.nt.as_ref();
-        nt.is_some_and(|nt| nt.doomed.iter().any(|&(_, doomed)| doomed == ino))
+        nt.is_some_and(|nt| nt.delete_pending.iter().any(|&(_, pending)| pending == ino))
     }
 
     /// Waits for the call that holds one of these, or a directory above one.
@@ -103,20 +103,20 @@ impl System {
 
     /// Whether something can come into the directory, or be changed in it.
     fn check_alive(&self, dir: Ino) -> Result<(), Errno> {
-        match self.is_doomed(dir) || self.disk.inode(dir).links == 0 {
+        match self.is_delete_pending(dir) || self.disk.inode(dir).links == 0 {
             true => Err(Errno::Denied),
             false => Ok(()),
         }
     }
 
-    fn begin_told(&mut self, locks: &[Ino], mut left: Vec<Left>, touched: &[Ino]) {
+    fn begin_reported(&mut self, locks: &[Ino], mut left: Vec<Effect>, touched: &[Ino]) {
         let mut later = Vec::new();
         for &dir in touched {
             let nt = self.nt_mut();
-            if nt.random.chance(nt.habits.touches) {
+            if nt.random.chance(nt.traits.touches) {
                 match nt.random.chance(500) {
-                    true => left.push(Left::Touch(dir)),
-                    false => later.push(Left::Touch(dir)),
+                    true => left.push(Effect::Touch(dir)),
+                    false => later.push(Effect::Touch(dir)),
                 }
             }
         }
@@ -144,11 +144,11 @@ impl System {
         let ino = self.disk.new_inode(self.disk.inode(dir).device, content);
         self.disk.insert(dir, name, ino, None)?;
         let named = self.named(dir, name)?;
-        let mut left = vec![Left::Report(Note::ADDED, named.clone())];
+        let mut left = vec![Effect::Report(Note::ADDED, named.clone())];
         if matches!(kind, Kind::File) && self.nt_mut().random.chance(500) {
-            left.push(Left::Report(Note::MODIFIED, named));
+            left.push(Effect::Report(Note::MODIFIED, named));
         }
-        self.begin_told(&[dir], left, &[dir]);
+        self.begin_reported(&[dir], left, &[dir]);
         Ok(ino)
     }
 
@@ -158,15 +158,15 @@ impl System {
         if self.disk.entry(dir, name).is_some() {
             return Err(Errno::Exists);
         }
-        if self.disk.is_dir(ino) || self.is_doomed(ino) {
+        if self.disk.is_dir(ino) || self.is_delete_pending(ino) {
             return Err(Errno::Denied);
         }
         let inode = self.disk.inode_mut(ino);
         inode.links += 1;
         inode.was_linked = true;
         self.disk.insert(dir, name, ino, None)?;
-        let left = vec![Left::Report(Note::ADDED, self.named(dir, name)?)];
-        self.begin_told(&[dir], left, &[dir]);
+        let left = vec![Effect::Report(Note::ADDED, self.named(dir, name)?)];
+        self.begin_reported(&[dir], left, &[dir]);
         Ok(())
     }
 
@@ -174,7 +174,8 @@ impl System {
         let ino = self.disk.entry(dir, name).ok_or(Errno::NoEntry)?;
         self.nt_lock(&[dir, ino]);
         let named = self.named(dir, name)?;
-        if !matches!(self.disk.inode(ino).content, Content::File(_)) || self.is_doomed(ino) {
+        if !matches!(self.disk.inode(ino).content, Content::File(_)) || self.is_delete_pending(ino)
+        {
             return Err(Errno::IsDirectory);
         }
         let (version, stamp) = (self.disk.next_version(), self.disk.stamp());
@@ -183,9 +184,9 @@ impl System {
         inode.content = Content::File(version);
         (inode.modified, inode.changed) = (stamp, stamp);
         inode.size += u64::from(grows);
-        let mut left = vec![Left::Report(Note::MODIFIED, named.clone())];
+        let mut left = vec![Effect::Report(Note::MODIFIED, named.clone())];
         if self.nt_mut().random.chance(300) {
-            left.push(Left::Report(Note::MODIFIED, named));
+            left.push(Effect::Report(Note::MODIFIED, named));
         }
         // The directory as well: the name that is reported has to be that of the file.
         self.begin(&[dir, ino], left);
@@ -201,7 +202,7 @@ impl System {
         let inode = self.disk.inode_mut(ino);
         (inode.is_readable, inode.is_searchable) = (permits, permits);
         inode.changed = stamp;
-        self.begin(&[dir, ino], vec![Left::Report(Note::MODIFIED, named)]);
+        self.begin(&[dir, ino], vec![Effect::Report(Note::MODIFIED, named)]);
         Ok(())
     }
 
@@ -211,7 +212,7 @@ impl System {
         let ino = self.disk.entry(dir, name).ok_or(Errno::NoEntry)?;
         self.nt_lock(&[dir, ino]);
         let named = self.named(dir, name)?;
-        if self.is_doomed(ino) {
+        if self.is_delete_pending(ino) {
             return Err(Errno::Denied);
         }
         let is_empty = |directory: &Directory| directory.entries.is_empty();
@@ -220,12 +221,12 @@ impl System {
         }
         let is_open = self.disk.inode(ino).opens > 0;
         let nt = self.nt_mut();
-        let is_doomed = is_open && nt.random.chance(nt.habits.dooms);
+        let is_delete_pending = is_open && nt.random.chance(nt.traits.defers_deletes);
         if self.disk.is_dir(ino) {
             self.nt_mut().reads.fail_all(ino, ACCESS_DENIED);
         }
-        if is_doomed {
-            self.nt_mut().doomed.push((dir, ino));
+        if is_delete_pending {
+            self.nt_mut().delete_pending.push((dir, ino));
             return Ok(());
         }
         self.drop_name(named, ino)
@@ -238,22 +239,22 @@ impl System {
         let links = &mut self.disk.inode_mut(ino).links;
         *links = if is_dir { 0 } else { *links - 1 };
         let drop = self.hold(ino);
-        let left = vec![Left::Report(Note::REMOVED, named), drop];
-        self.begin_told(&[dir, ino], left, &[dir]);
+        let left = vec![Effect::Report(Note::REMOVED, named), drop];
+        self.begin_reported(&[dir, ino], left, &[dir]);
         Ok(())
     }
 
     /// What was deleted while it was open goes once it is closed.
-    pub(crate) fn bury(&mut self) {
+    pub(crate) fn finish_deletes(&mut self) {
         loop {
             let Some(nt) = &self.nt else { return };
             let is_closed = |&&(_, ino): &&(Ino, Ino)| self.disk.inode(ino).opens == 0;
-            let Some(&(dir, ino)) = nt.doomed.iter().find(is_closed) else {
+            let Some(&(dir, ino)) = nt.delete_pending.iter().find(is_closed) else {
                 return;
             };
             let nt = self.nt_mut();
-            nt.doomed.retain(|&(_, doomed)| doomed != ino);
-            nt.buried += 1;
+            nt.delete_pending.retain(|&(_, pending)| pending != ino);
+            nt.deletes_finished += 1;
             self.nt_lock(&[dir, ino]);
             let entries = self.disk.directory(dir).map(|dir| &dir.entries);
             let entry = entries.and_then(|all| all.iter().find(|entry| entry.inode == ino));
@@ -291,7 +292,7 @@ impl System {
         if let (Some(target), Some(there)) = (target, there) {
             self.disk.take(to, &there.name)?;
             self.disk.inode_mut(target).links -= 1;
-            left.push(Left::Report(Note::REMOVED, there));
+            left.push(Effect::Report(Note::REMOVED, there));
             left.push(self.hold(target));
         }
         self.disk.insert(to, to_name, source, None)?;
@@ -299,14 +300,14 @@ impl System {
             true => (Note::OLD_NAME, Note::NEW_NAME),
             false => (Note::REMOVED, Note::ADDED),
         };
-        left.push(Left::Report(went, named));
-        left.push(Left::Report(came, self.named(to, to_name)?));
+        left.push(Effect::Report(went, named));
+        left.push(Effect::Report(came, self.named(to, to_name)?));
         let mut locks = vec![from, to, source];
         if is_dir {
             locks.push(self.disk.rename_mutex(from));
         }
         let touched = [from, to];
-        self.begin_told(&locks, left, &touched[..1 + usize::from(from != to)]);
+        self.begin_reported(&locks, left, &touched[..1 + usize::from(from != to)]);
         Ok(())
     }
 
@@ -316,12 +317,14 @@ impl System {
             return Err(Errno::Invalid);
         }
         if let Some(target) = target
-            && (disk.is_dir(target) || disk.is_dir(source) || self.is_doomed(target))
+            && (disk.is_dir(target) || disk.is_dir(source) || self.is_delete_pending(target))
         {
             return Err(Errno::Denied);
         }
         let is_open = |ino: Ino| disk.inode(ino).opens > 0;
-        if self.is_doomed(source) || disk.walk(source).iter().any(|below| is_open(below.inode)) {
+        if self.is_delete_pending(source)
+            || disk.walk(source).iter().any(|below| is_open(below.inode))
+        {
             return Err(Errno::Denied);
         }
         Ok(())
@@ -357,7 +360,7 @@ impl System {
             Content::Other => return Entry::default(),
         };
         let nt = self.nt_mut();
-        match nt.random.chance(nt.habits.describes) {
+        match nt.random.chance(nt.traits.describes) {
             true => Entry {
                 attributes,
                 tag,
@@ -369,19 +372,19 @@ impl System {
 
     /// The path of an entry below `top`, each name as it is or short.
     fn path_below(&mut self, top: Ino, named: &Named) -> Option<Vec<u8>> {
-        let mut way = vec![named.clone()];
+        let mut ancestors = vec![named.clone()];
         let mut at = named.dir;
         while at != top {
             let above = self.disk.directory(at)?.parent?;
             let entries = &self.disk.directory(above)?.entries;
             let entry = entries.iter().find(|entry| entry.inode == at)?;
-            way.push(Named::of(above, entry));
+            ancestors.push(Named::of(above, entry));
             at = above;
         }
         let nt = self.nt_mut();
-        let (random, shortens) = (&mut nt.random, nt.habits.shortens);
+        let (random, shortens) = (&mut nt.random, nt.traits.shortens);
         let mut path = Vec::new();
-        for named in way.into_iter().rev() {
+        for named in ancestors.into_iter().rev() {
             if !path.is_empty() {
                 path.push(b'/');
             }

@@ -1,4 +1,4 @@
-//! The simulated Windows behind the seam.
+//! The simulated Windows, as the calls that the Windows backend makes.
 //!
 //! Whenever something is asked, time passes and other processes get on. Completions come late and in
 //! pieces, though never out of order, and a fence has all of them.
@@ -21,7 +21,7 @@ use crate::windows::records::encode;
 use crate::windows::wine::{Server, pair};
 use crate::workload::ignore_files;
 use crate::world::World;
-use everwatch_backends::windows::{Code, Quirks, System as Seam, Volume};
+use everwatch_backends::windows::{Code, Quirks, System as SystemCalls, Volume};
 
 const FILE_NOT_FOUND: Code = Code(2);
 const TOO_MANY_OPEN_FILES: Code = Code(4);
@@ -130,7 +130,7 @@ impl Machine {
             return Err(ACCESS_DENIED);
         }
         let found = system.disk.lookup(dir, name).map_err(code)?;
-        match system.is_doomed(found) {
+        match system.is_delete_pending(found) {
             true => Err(DELETE_PENDING),
             false => Ok(found),
         }
@@ -141,7 +141,7 @@ impl Machine {
         if !disk.is_dir(ino) {
             return Err(DIRECTORY);
         }
-        if self.world.system.is_doomed(ino) {
+        if self.world.system.is_delete_pending(ino) {
             return Err(DELETE_PENDING);
         }
         if !disk.inode(ino).is_readable {
@@ -192,7 +192,7 @@ impl Machine {
     }
 }
 
-impl Seam for Machine {
+impl SystemCalls for Machine {
     type Dir = Rc<Handle>;
 
     fn quirks(&self) -> Quirks {
@@ -346,7 +346,7 @@ impl Seam for Machine {
     fn arm(&mut self, tag: Tag, dir: &Rc<Handle>, settings: Settings) -> Result<(), Code> {
         self.pass();
         let system = &mut self.world.system;
-        let is_gone = system.is_doomed(dir.ino) || system.disk.inode(dir.ino).links == 0;
+        let is_gone = system.is_delete_pending(dir.ino) || system.disk.inode(dir.ino).links == 0;
         let armed = if is_gone {
             Err(ACCESS_DENIED)
         } else if self.reads().is_full() {

@@ -3,7 +3,7 @@
 //!
 //! - `reads` is the queue that the kernel keeps for each open directory, `records` what is copied from
 //!   it, byte by byte; `calls` is what processes do, with the records that NTFS makes of it; `machine` is
-//!   all of that behind the seam.
+//!   all of that behind the calls of the backend.
 //! - `wine` is the same for Wine, which reports by inotify and by paths that may be old.
 //! - `setup` makes a schedule of it.
 //!

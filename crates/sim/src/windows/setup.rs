@@ -5,15 +5,15 @@ use everwatch_core::ignore::{Filter, IgnoreFiles};
 use everwatch_directory_reads::Layout;
 
 use crate::disk::names::{COMMON_NAMES, DISTINCT_NAMES, NAMES};
-use crate::disk::{Disk, Habits as DiskHabits};
+use crate::disk::{Disk, FileSystemTraits};
 use crate::linux::queue::Queue;
 use crate::random::Stream;
-use crate::schedule::platform::Flavour;
+use crate::schedule::platform::Platform;
 use crate::schedule::setup::{BEGAN, MOST_CALLS, build, nested_scopes, scopes};
 use crate::schedule::{Schedule, is_nested, is_wild};
 use crate::system::System;
 use crate::trace::Trace;
-use crate::windows::calls::{Habits, Nt};
+use crate::windows::calls::{Nt, WindowsTraits};
 use crate::windows::machine::{Machine, Model};
 use crate::windows::reads::Reads;
 use crate::windows::wine::Server;
@@ -29,12 +29,12 @@ impl Schedule<WindowsKernel<Machine>> {
         traces: bool,
     ) -> Schedule<WindowsKernel<Machine>> {
         let mut setup = Stream::Setup.random(seed);
-        let is_wine = Flavour::of(seed).0 == Flavour::Wine;
+        let is_wine = Platform::of(seed).0 == Platform::Wine;
         let is_unique = setup.chance(700) && !is_wine;
-        let habits = DiskHabits {
+        let traits = FileSystemTraits {
             reuses_numbers: !is_unique && setup.chance(700),
             has_births: true,
-            tells_kinds: true,
+            lists_kinds: true,
             lists_by_hash: setup.chance(700),
             replaces_in_place: false,
             tick: setup.pick(&[100, 100, 1_000_000, 10_000_000, 2_000_000_000]),
@@ -62,8 +62,8 @@ impl Schedule<WindowsKernel<Machine>> {
             tardiness: setup.pick(&[0, 0, 100, 500]),
             shortness: setup.pick(&[0, 0, 100, 500]),
         };
-        let kernel_habits = Habits {
-            dooms: setup.pick(&[0, 500, 1000]),
+        let windows_traits = WindowsTraits {
+            defers_deletes: setup.pick(&[0, 500, 1000]),
             shortens: setup.pick(&[0, 0, 50, 500]),
             touches: setup.pick(&[0, 300, 1000]),
             describes: setup.pick(&[1000, 1000, 500]),
@@ -97,7 +97,7 @@ impl Schedule<WindowsKernel<Machine>> {
             temper.faults = 0;
         }
         let timing = Stream::Timing.random(seed);
-        let disk = Disk::new(habits, BEGAN, gap);
+        let disk = Disk::new(traits, BEGAN, gap);
         let queue = Queue::new(usize::MAX, usize::MAX);
         let mut system = System::new(disk, queue, Trace::new(traces), timing.clone(), lag);
         let notices = Stream::Notices.random(seed);
@@ -109,10 +109,10 @@ impl Schedule<WindowsKernel<Machine>> {
             false => {
                 system.nt = Some(Nt {
                     reads,
-                    doomed: Vec::new(),
-                    buried: 0,
+                    delete_pending: Vec::new(),
+                    deletes_finished: 0,
                     random: notices,
-                    habits: kernel_habits,
+                    traits: windows_traits,
                 });
                 None
             }
@@ -129,10 +129,10 @@ impl Schedule<WindowsKernel<Machine>> {
         let random = build(&mut system, random, &mut setup, restrict);
         system
             .trace
-            .note(|| format!("{habits:?} {temper:?} {mix:?}"));
+            .note(|| format!("{traits:?} {temper:?} {mix:?}"));
         system
             .trace
-            .note(|| format!("{model:?} {kernel_habits:?} {limit} {shrink} {lag} {gap:?}"));
+            .note(|| format!("{model:?} {windows_traits:?} {limit} {shrink} {lag} {gap:?}"));
         let mut workload = Workload::new(random, mix, length.min(calls));
         restrict(&mut workload);
         let filter = match obeys_rules {

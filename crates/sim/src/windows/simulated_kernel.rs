@@ -1,10 +1,10 @@
 //! The machine as schedules and scenarios use it.
 
 use crate::windows::machine::Machine;
-use crate::world::{Stage, World};
+use crate::world::{SimulatedKernel, World};
 use everwatch_backends::windows::WindowsKernel;
 
-impl Stage for WindowsKernel<Machine> {
+impl SimulatedKernel for WindowsKernel<Machine> {
     fn world(&self) -> &World {
         &self.system().world
     }
@@ -25,11 +25,11 @@ impl Stage for WindowsKernel<Machine> {
         self.system_mut().reads_mut().limit(usize::MAX);
     }
 
-    fn settled(&self) -> Option<u64> {
+    fn finished_deletes(&self) -> Option<u64> {
         let Some(nt) = &self.world().system.nt else {
             return Some(0);
         };
-        nt.doomed.is_empty().then_some(nt.buried)
+        nt.delete_pending.is_empty().then_some(nt.deletes_finished)
     }
 
     fn check_what_is_held(&mut self, watches: u64, _is_certain: bool) -> Vec<String> {

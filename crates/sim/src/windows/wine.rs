@@ -26,7 +26,7 @@ use crate::windows::records::{Entry, Note};
 
 /// A directory as the server knows it.
 #[derive(Debug)]
-struct Seen {
+struct SeenDir {
     above: Option<Ino>,
     name: Box<[u8]>,
 }
@@ -35,7 +35,7 @@ struct Seen {
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) reads: Reads,
-    seen: BTreeMap<Ino, Seen>,
+    seen: BTreeMap<Ino, SeenDir>,
     watches: BTreeMap<Watch, Ino>,
 }
 
@@ -78,7 +78,7 @@ impl Server {
         if let Some((watch, _)) = system.queue.add(ino, Purpose::Entries) {
             self.watches.insert(watch, ino);
         }
-        let seen = self.seen.entry(ino).or_insert(Seen {
+        let seen = self.seen.entry(ino).or_insert(SeenDir {
             above,
             name: Box::default(),
         });
@@ -118,7 +118,7 @@ impl Server {
         let mut own = reads.iter().filter(|read| read.1 == ino).peekable();
         let is_read = own.peek().is_some();
         let is_deep = own.any(|read| read.2);
-        let is_below = |seen: &Seen| seen.above == Some(ino);
+        let is_below = |seen: &SeenDir| seen.above == Some(ino);
         let below = self.seen.iter().filter(|(_, seen)| is_below(seen));
         let below: Vec<Ino> = below.map(|(&below, _)| below).collect();
         if !is_deep && seen.above.is_none() {
@@ -207,15 +207,15 @@ impl Server {
     /// A directory was made below one that is watched with all below: it is looked for by the path that
     /// the server has, which may be an old one.
     fn look_at_new(&mut self, system: &mut System, dir: Ino, name: &[u8]) {
-        let (mut top, mut way) = (dir, vec![name.to_vec()]);
+        let (mut top, mut names) = (dir, vec![name.to_vec()]);
         while let Some(seen) = self.seen.get(&top)
             && let Some(above) = seen.above
         {
-            way.push(seen.name.to_vec());
+            names.push(seen.name.to_vec());
             top = above;
         }
         let is_deep = self.reads.dirs().iter().any(|read| read.1 == top && read.2);
-        let found = way
+        let found = names
             .iter()
             .rev()
             .try_fold(top, |at, name| system.disk.lookup(at, name).ok());

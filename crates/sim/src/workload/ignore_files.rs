@@ -23,13 +23,13 @@ pub(crate) fn text(version: u64) -> &'static str {
     TEXTS[(version % TEXTS.len() as u64) as usize]
 }
 
-/// Whether rules hide the entry. `way` is the directories from the root to the one that the entry is
+/// Whether rules hide the entry. `ancestors` are the directories from the root to the one that the entry is
 /// in, each with its own name.
-pub(crate) fn hide(disk: &Disk, way: &[(Ino, &[u8])], name: &[u8], is_dir: bool) -> bool {
+pub(crate) fn hide(disk: &Disk, ancestors: &[(Ino, &[u8])], name: &[u8], is_dir: bool) -> bool {
     if name == b".git" {
         return true;
     }
-    for (at, &(dir, _)) in way.iter().enumerate().rev() {
+    for (at, &(dir, _)) in ancestors.iter().enumerate().rev() {
         // Rules that cannot be read are none.
         let file = disk.entry(dir, FILE).map(|ino| disk.inode(ino));
         let Some(file) = file.filter(|file| file.is_readable) else {
@@ -41,7 +41,7 @@ pub(crate) fn hide(disk: &Disk, way: &[(Ino, &[u8])], name: &[u8], is_dir: bool)
         let candidate = Candidate {
             name,
             is_dir,
-            is_own: at + 1 == way.len(),
+            is_own: at + 1 == ancestors.len(),
         };
         let verdict = text(*version)
             .lines()

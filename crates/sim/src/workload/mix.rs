@@ -25,9 +25,9 @@ impl Mix {
         Mix::Mounts,
     ];
 
-    /// How often each of `DEEDS` is done.
+    /// How often each of `OPERATIONS` is done.
     #[rustfmt::skip]
-    pub(crate) fn weights(self) -> [u32; DEEDS.len()] {
+    pub(crate) fn weights(self) -> [u32; OPERATIONS.len()] {
         match self {
             // create write mkdir deep, rename-file rename-dir exchange replace swap-link, link unlink rmdir rm-r,
             // symlink other chmod, remake-root root-away relink, mount unmount
@@ -44,7 +44,7 @@ impl Mix {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Deed {
+pub(crate) enum Operation {
     Create,
     Write,
     MakeDir,
@@ -68,26 +68,26 @@ pub(crate) enum Deed {
     Unmount,
 }
 
-pub(crate) const DEEDS: [Deed; 21] = [
-    Deed::Create,
-    Deed::Write,
-    Deed::MakeDir,
-    Deed::MakeDeep,
-    Deed::RenameFile,
-    Deed::RenameDir,
-    Deed::Exchange,
-    Deed::Replace,
-    Deed::SwapLink,
-    Deed::Link,
-    Deed::Unlink,
-    Deed::RemoveDir,
-    Deed::RemoveTree,
-    Deed::Symlink,
-    Deed::MakeOther,
-    Deed::Permit,
-    Deed::RemakeRoot,
-    Deed::RootAway,
-    Deed::Relink,
-    Deed::Mount,
-    Deed::Unmount,
+pub(crate) const OPERATIONS: [Operation; 21] = [
+    Operation::Create,
+    Operation::Write,
+    Operation::MakeDir,
+    Operation::MakeDeep,
+    Operation::RenameFile,
+    Operation::RenameDir,
+    Operation::Exchange,
+    Operation::Replace,
+    Operation::SwapLink,
+    Operation::Link,
+    Operation::Unlink,
+    Operation::RemoveDir,
+    Operation::RemoveTree,
+    Operation::Symlink,
+    Operation::MakeOther,
+    Operation::Permit,
+    Operation::RemakeRoot,
+    Operation::RootAway,
+    Operation::Relink,
+    Operation::Mount,
+    Operation::Unmount,
 ];

@@ -13,7 +13,7 @@ use crate::disk::paths::Found;
 use crate::random::Random;
 use crate::system::System;
 use crate::system::calls::{Kind, Permissions};
-use crate::workload::mix::{DEEDS, Deed, Mix};
+use crate::workload::mix::{Mix, OPERATIONS, Operation};
 use crate::workload::scripts::Script;
 use crate::world::Processes;
 
@@ -85,8 +85,8 @@ impl Workload {
             }
         } else {
             let weights = self.mix.weights();
-            let deed = DEEDS[self.random.weighted(&weights)];
-            self.start(system, deed);
+            let operation = OPERATIONS[self.random.weighted(&weights)];
+            self.start(system, operation);
         }
         true
     }
@@ -133,7 +133,7 @@ impl Workload {
     pub(crate) fn note(
         &self,
         system: &mut System,
-        deed: &str,
+        operation: &str,
         dir: Ino,
         name: &[u8],
         result: &str,
@@ -142,46 +142,48 @@ impl Workload {
         let (done, now) = (self.done, system.disk.now);
         system
             .trace
-            .note(|| format!("#{done} {now} {deed} {} {result}", path.escape_ascii()));
+            .note(|| format!("#{done} {now} {operation} {} {result}", path.escape_ascii()));
     }
 
-    fn start(&mut self, system: &mut System, deed: Deed) -> Option<()> {
-        match deed {
-            Deed::Create => self.create(system, Kind::File, "create"),
-            Deed::MakeDir => self.create(system, Kind::Dir, "mkdir"),
-            Deed::MakeOther => self.create(system, Kind::Other, "mkfifo"),
-            Deed::Symlink => {
+    fn start(&mut self, system: &mut System, operation: Operation) -> Option<()> {
+        match operation {
+            Operation::Create => self.create(system, Kind::File, "create"),
+            Operation::MakeDir => self.create(system, Kind::Dir, "mkdir"),
+            Operation::MakeOther => self.create(system, Kind::Other, "mkfifo"),
+            Operation::Symlink => {
                 let target = self.link_target();
                 self.create(system, Kind::Symlink(target), "symlink")
             }
-            Deed::MakeDeep => {
+            Operation::MakeDeep => {
                 let dir = self.dir(system)?;
                 let dir = system.disk.raw_path_of(dir)?;
                 let left = 2 + self.random.below(3);
                 self.go_on_later(system, Script::Deep { dir, left })
             }
-            Deed::Write => {
+            Operation::Write => {
                 let found = self.entry(system, |found| is_file(system, found))?;
                 self.note(system, "write", found.dir, &found.name, "");
                 system.write(found.dir, &found.name).ok()
             }
-            Deed::RenameFile => {
+            Operation::RenameFile => {
                 let found = self.entry(system, |found| !system.disk.is_dir(found.inode))?;
                 self.rename(system, &found)
             }
-            Deed::RenameDir => {
+            Operation::RenameDir => {
                 let found = self.entry(system, |found| system.disk.is_dir(found.inode))?;
                 self.rename(system, &found)
             }
-            Deed::Exchange if !self.exchanges => None,
-            Deed::Exchange => {
+            Operation::Exchange if !self.exchanges => None,
+            Operation::Exchange => {
                 let (one, other) = (self.entry(system, |_| true)?, self.entry(system, |_| true)?);
                 self.move_to(system, (one.dir, &one.name), (other.dir, &other.name), true)
             }
-            Deed::Replace | Deed::SwapLink => self.replace(system, matches!(deed, Deed::SwapLink)),
+            Operation::Replace | Operation::SwapLink => {
+                self.replace(system, matches!(operation, Operation::SwapLink))
+            }
             // A write through another name would change the rules without a record.
-            Deed::Link if self.makes_rules => None,
-            Deed::Link => {
+            Operation::Link if self.makes_rules => None,
+            Operation::Link => {
                 let found = self.entry(system, |found| is_file(system, found))?;
                 let (dir, name) = (self.dir(system)?, self.name());
                 let of = Self::path(system, found.dir, &found.name)?
@@ -190,17 +192,17 @@ impl Workload {
                 self.note(system, "link", dir, name, &of);
                 system.link(found.inode, dir, name).ok()
             }
-            Deed::Unlink => {
+            Operation::Unlink => {
                 let found = self.entry(system, |found| !system.disk.is_dir(found.inode))?;
                 self.note(system, "unlink", found.dir, &found.name, "");
                 system.unlink(found.dir, &found.name).ok()
             }
-            Deed::RemoveDir => {
+            Operation::RemoveDir => {
                 let found = self.entry(system, |found| is_empty_dir(system, found))?;
                 self.note(system, "rmdir", found.dir, &found.name, "");
                 system.rmdir(found.dir, &found.name).ok()
             }
-            Deed::RemoveTree => {
+            Operation::RemoveTree => {
                 let found = self.entry(system, |found| system.disk.is_dir(found.inode))?;
                 let top = Self::path(system, found.dir, &found.name)?;
                 self.go_on_later(
@@ -211,7 +213,7 @@ impl Workload {
                     },
                 )
             }
-            Deed::Permit => {
+            Operation::Permit => {
                 let found = self.entry(system, |_| true)?;
                 let (readable, searchable) =
                     self.random
@@ -229,13 +231,13 @@ impl Workload {
                     )
                     .ok()
             }
-            Deed::RemakeRoot => {
+            Operation::RemakeRoot => {
                 let (ground, found) = self.root(system)?;
                 let top = Self::path(system, ground, &found.name)?;
                 self.go_on_later(system, Script::RemoveTree { top, remakes: true })
             }
-            Deed::RootAway => self.root_away(system),
-            Deed::Relink => {
+            Operation::RootAway => self.root_away(system),
+            Operation::Relink => {
                 let ground = system.disk.resolve(GROUND, false).ok()?;
                 system.disk.entry(ground, LINK)?;
                 let target = self.random.pick(&[&b"r0"[..], b"/w/r1", b"o"]);
@@ -251,13 +253,13 @@ impl Workload {
                 });
                 Some(())
             }
-            Deed::Mount if !self.mounts => None,
-            Deed::Mount => {
+            Operation::Mount if !self.mounts => None,
+            Operation::Mount => {
                 let dir = self.dir(system)?;
                 self.note(system, "mount", dir, b"", "");
                 system.mount(dir, None).ok().map(drop)
             }
-            Deed::Unmount => {
+            Operation::Unmount => {
                 let mounts = system.disk.mounts.clone();
                 let mount = (!mounts.is_empty()).then(|| self.random.pick(&mounts))?;
                 let lazily = self.random.chance(500);
@@ -283,13 +285,13 @@ impl Workload {
         }
     }
 
-    fn create(&mut self, system: &mut System, kind: Kind<'_>, deed: &str) -> Option<()> {
+    fn create(&mut self, system: &mut System, kind: Kind<'_>, operation: &str) -> Option<()> {
         let ground = system.disk.resolve(GROUND, false).ok()?;
         if system.disk.walk(ground).len() > CROWD && self.random.chance(800) {
             return None;
         }
         let (dir, name) = (self.dir(system)?, self.name());
-        self.note(system, deed, dir, name, "");
+        self.note(system, operation, dir, name, "");
         system.make(dir, name, kind).ok().map(drop)
     }
 
@@ -319,8 +321,8 @@ impl Workload {
         exchange: bool,
     ) -> Option<()> {
         let target = Self::path(system, to.0, to.1)?.escape_ascii().to_string();
-        let deed = if exchange { "exchange" } else { "rename" };
-        self.note(system, deed, from.0, from.1, &target);
+        let operation = if exchange { "exchange" } else { "rename" };
+        self.note(system, operation, from.0, from.1, &target);
         let done = system.rename(from, to, exchange);
         if let Err(errno) = done {
             system.trace.note(|| format!("        refused: {errno:?}"));
