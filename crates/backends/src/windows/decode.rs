@@ -22,7 +22,7 @@ use super::wine::stale_paths::StalePaths;
 /// What all reads of one kernel share.
 #[derive(Debug, Default)]
 pub(super) struct DecodeState {
-    /// The last cookie.
+    /// The last cookie. It wraps around after 2^32 renames, long after the first one was applied.
     cookies: u32,
     /// By watch, where the system keeps old paths.
     names: HashMap<Watch, StalePaths>,
@@ -45,13 +45,16 @@ impl DecodeState {
 /// What is known between two buffers of one read.
 #[derive(Debug)]
 pub(super) struct Tail {
+    /// The watch that records name.
     watch: Watch,
+    /// How the volume numbers its entries: whether those in records can be relied on.
     numbers: Numbers,
     /// The cookie of a first half whose second half must be the next record.
     half: Option<Cookie>,
 }
 
 impl Tail {
+    /// Of a read that has just begun.
     pub(super) fn new(watch: Watch, numbers: Numbers) -> Tail {
         Tail {
             watch,
@@ -65,6 +68,7 @@ impl Tail {
         Tail::new(self.watch, self.numbers)
     }
 
+    /// The watch that records name.
     pub(super) fn watch(&self) -> Watch {
         self.watch
     }

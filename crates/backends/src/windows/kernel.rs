@@ -1,4 +1,4 @@
-//! The kernel as the engine sees it, over the seam.
+//! The kernel as the engine sees it, over the calls to Windows.
 //!
 //! Each directory that is watched for itself has a read (`reads`): roots, and the directories in which their
 //! names are looked up. A read begins with the entries of its directory alone. When the engine comes to
@@ -20,40 +20,50 @@ use everwatch_directory_reads::{Settings, Tag};
 use super::decode::DecodeState;
 use super::errors::{fault, fault_of_entry};
 use super::read::{Read, deliver};
-use super::system_calls::{Code, Numbers, System};
+use super::system_calls::{Code, Numbers, SystemCalls, Volume};
 use super::wine::seen_dirs::Place;
 
+/// ERROR_FILE_NOT_FOUND.
 const FILE_NOT_FOUND: Code = Code(2);
+/// ERROR_NOT_SUPPORTED.
 const NOT_SUPPORTED: Code = Code(50);
 
 /// An open directory, and the root through which it was opened.
 #[derive(Clone, Debug)]
 pub struct Dir<D> {
+    /// The handle.
     pub(super) dir: D,
+    /// The root, whose read reports on everything below it.
     root: Identity,
     /// What it was opened as, where that matters.
     place: Option<Place>,
 }
 
-/// The kernel of Windows, over a [`System`]: the real one or a simulated one. One thread uses it.
-pub struct WindowsKernel<S: System> {
+/// The kernel of Windows, over a [`SystemCalls`]: the real one or a simulated one. One thread uses it.
+pub struct WindowsKernel<S: SystemCalls> {
+    /// Windows, or a simulated one.
     pub(super) system: S,
     /// Why everything is polled, if it is.
     gap: Option<Gap>,
+    /// The reads that are armed. While one is replaced, a directory has two for a moment.
     pub(super) reads: BTreeMap<Tag, Read<S::Dir>>,
     /// The read of each directory that has one.
     pub(super) tags: HashMap<Identity, Tag>,
+    /// The last tag that was given out; none is reused.
     pub(super) next_tag: u64,
+    /// The last watch that was given out. A read that takes the place of another one keeps its watch.
     next_watch: i32,
-    pub(super) state: DecodeState,
+    /// What decoding remembers between two buffers.
+    pub(super) decoding: DecodeState,
     /// What was taken from reads between two drains.
     pub(super) early: RecordQueue,
     /// Directories whose reads ended, when, and with what.
     pub(super) failures: HashMap<Identity, (FileTime, Code)>,
-    volumes: HashMap<u64, (bool, Numbers)>,
+    /// By the number of the volume. One that cannot be asked is taken for the worst: remote, numbers reused.
+    volumes: HashMap<u64, Volume>,
 }
 
-impl<S: System> WindowsKernel<S> {
+impl<S: SystemCalls> WindowsKernel<S> {
     /// `gap` says why everything is polled.
     pub fn new(system: S, gap: Option<Gap>) -> WindowsKernel<S> {
         WindowsKernel {
@@ -63,7 +73,7 @@ impl<S: System> WindowsKernel<S> {
             tags: HashMap::new(),
             next_tag: 0,
             next_watch: 0,
-            state: DecodeState::default(),
+            decoding: DecodeState::default(),
             early: RecordQueue::default(),
             failures: HashMap::new(),
             volumes: HashMap::new(),
@@ -99,37 +109,44 @@ impl<S: System> WindowsKernel<S> {
         self.reads.len()
     }
 
+    /// A watch that was never given out.
     pub(super) fn watch_number(&mut self) -> Watch {
         self.next_watch += 1;
         Watch(self.next_watch)
     }
 
+    /// A tag that was never given out.
     pub(super) fn tag(&mut self) -> Tag {
         self.next_tag += 1;
         Tag(self.next_tag)
     }
 
     /// Looks at what kind of volume this is, once for each.
-    pub(super) fn volume(&mut self, dir: &S::Dir, number: u64) -> (bool, Numbers) {
+    pub(super) fn volume(&mut self, dir: &S::Dir, number: u64) -> Volume {
         if let Some(&known) = self.volumes.get(&number) {
             return known;
         }
         let known = match self.system.volume(dir) {
-            Ok(volume) => (volume.is_remote, volume.numbers),
-            Err(_) => (true, Numbers::Reused),
+            Ok(volume) => volume,
+            Err(_) => Volume {
+                is_remote: true,
+                numbers: Numbers::Reused,
+            },
         };
         self.volumes.insert(number, known);
         known
     }
 
+    /// Replaces the time of creation, which Windows lets anybody set, by what the numbers of the volume prove.
     fn with_birth(&mut self, dir: &S::Dir, mut stat: Stat) -> Stat {
-        stat.birth = match self.volume(dir, stat.device).1.are_unique() {
+        stat.birth = match self.volume(dir, stat.device).numbers.are_unique() {
             true => Birth::Unique,
             false => Birth::Unknown,
         };
         stat
     }
 
+    /// The identity of an open directory.
     pub(super) fn identify(&mut self, dir: &S::Dir) -> Result<Identity, Fault> {
         let stat = self.system.look(dir).map_err(fault)?;
         Ok(self.with_birth(dir, stat).identity())
@@ -138,12 +155,13 @@ impl<S: System> WindowsKernel<S> {
     /// Windows renames no directory below which one is open, and the root is. Others than Windows may.
     fn watch_ancestor(&mut self, dir: &S::Dir) -> Result<Watched, Fault> {
         let device = self.identify(dir)?.device;
-        match self.volume(dir, device).0 || self.system.quirks().keeps_old_paths {
+        match self.volume(dir, device).is_remote || self.system.quirks().keeps_old_paths {
             true => Err(fault(NOT_SUPPORTED)),
             false => Ok(Watched::New(self.watch_number())),
         }
     }
 
+    /// Moves what was taken between two drains into `records`. Returns whether there was anything.
     fn take_early(&mut self, records: &mut RecordQueue) -> bool {
         let came = !self.early.is_empty();
         while let Some(record) = self.early.front() {
@@ -154,7 +172,7 @@ impl<S: System> WindowsKernel<S> {
     }
 }
 
-impl<S: System> Kernel for WindowsKernel<S> {
+impl<S: SystemCalls> Kernel for WindowsKernel<S> {
     type Dir = Dir<S::Dir>;
 
     fn open_root(&mut self, path: &Path) -> Result<Self::Dir, Fault> {
@@ -212,7 +230,7 @@ impl<S: System> Kernel for WindowsKernel<S> {
 
     fn list(&mut self, dir: &Self::Dir, listing: &mut Listing) -> Result<(), Fault> {
         self.system.list(&dir.dir, listing).map_err(fault)?;
-        if self.volume(&dir.dir, dir.root.device).1.are_unique() {
+        if self.volume(&dir.dir, dir.root.device).numbers.are_unique() {
             listing.set_birth(Birth::Unique);
         }
         Ok(())
@@ -222,6 +240,8 @@ impl<S: System> Kernel for WindowsKernel<S> {
         self.system.read_file(&dir.dir, name, limit).map_err(fault)
     }
 
+    /// Entries are watched by the read of their root, which the first of them makes deep. Everything else has a
+    /// read of its own.
     fn watch(&mut self, dir: &Self::Dir, purpose: Purpose) -> Result<Watched, Fault> {
         let identity = match purpose {
             Purpose::Entries => dir.root,
@@ -271,9 +291,10 @@ impl<S: System> Kernel for WindowsKernel<S> {
         }
     }
 
+    /// Takes what was read, then renews reads that ended or lost records.
     fn drain(&mut self, records: &mut RecordQueue) -> Result<Drained, Fault> {
         let before = self.take_early(records);
-        let (reads, state) = (&mut self.reads, &mut self.state);
+        let (reads, state) = (&mut self.reads, &mut self.decoding);
         let collected = self.system.collect(&mut |tag, completion| {
             deliver(reads, state, tag, &completion, records);
         });
@@ -285,9 +306,10 @@ impl<S: System> Kernel for WindowsKernel<S> {
         })
     }
 
+    /// What was complete before the call waits for the next drain.
     fn fence(&mut self) {
         let mut early = std::mem::take(&mut self.early);
-        let (reads, state) = (&mut self.reads, &mut self.state);
+        let (reads, state) = (&mut self.reads, &mut self.decoding);
         self.system.fence(&mut |tag, completion| {
             deliver(reads, state, tag, &completion, &mut early);
         });
@@ -302,8 +324,9 @@ impl<S: System> Kernel for WindowsKernel<S> {
         true
     }
 
+    /// Under Wine, only while nothing is known to have moved.
     fn keeps_moved(&self) -> bool {
-        !self.system.quirks().keeps_old_paths || !self.state.seen_dirs.is_moving()
+        !self.system.quirks().keeps_old_paths || !self.decoding.seen_dirs.is_moving()
     }
 
     fn spelling(&mut self, dir: &Self::Dir, name: &[u8]) -> Option<Vec<u8>> {

@@ -25,7 +25,7 @@ mod wine;
 
 pub use attributes::{DIRECTORY, REPARSE_POINT};
 pub use kernel::{Dir, WindowsKernel};
-pub use system_calls::{Code, Numbers, Quirks, System, Volume};
+pub use system_calls::{Code, Numbers, Quirks, SystemCalls, Volume};
 
 #[cfg(windows)]
 pub use native::{EventSignal, NativeKernel, PortBell, describe_volume, limits};

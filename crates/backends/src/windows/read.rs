@@ -12,10 +12,15 @@ use super::system_calls::Code;
 /// The read of one directory.
 #[derive(Debug)]
 pub(super) struct Read<D> {
+    /// What is known between two buffers, and the watch.
     pub(super) tail: Tail,
+    /// Keeps the directory open; on Windows that keeps those above it from being renamed.
     pub(super) dir: D,
+    /// Which directory it is.
     pub(super) identity: Identity,
+    /// What the read was armed with. The kernel fixed it with the first read on the handle.
     pub(super) settings: Settings,
+    /// The volume is reached over the network, where buffers beyond 64 KiB fail.
     pub(super) is_remote: bool,
     /// A buffer was not enough since the last drain.
     pub(super) is_short: bool,
@@ -23,7 +28,8 @@ pub(super) struct Read<D> {
     pub(super) ended: Option<Code>,
 }
 
-/// Turns a completion into records.
+/// Turns a completion into records. One of a read that was retired meanwhile is dropped: its successor has the
+/// same changes. Completions that are neither changes nor failures are lost records.
 pub(super) fn deliver<D>(
     reads: &mut BTreeMap<Tag, Read<D>>,
     state: &mut DecodeState,

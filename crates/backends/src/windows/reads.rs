@@ -16,7 +16,7 @@ use super::decode::Tail;
 use super::errors::{fault, unarmed};
 use super::kernel::WindowsKernel;
 use super::read::Read;
-use super::system_calls::System;
+use super::system_calls::{SystemCalls, Volume};
 use super::wine::seen_dirs::Place;
 
 /// The size of the first buffer, and the largest that works over a network.
@@ -35,8 +35,13 @@ const SMALLEST_BUFFER: u32 = 4096;
 /// A read that ends by itself so soon after it began is not begun again at once, in nanoseconds.
 const TOO_SOON: FileTime = 1_000_000_000;
 
-impl<S: System> WindowsKernel<S> {
+impl<S: SystemCalls> WindowsKernel<S> {
     /// Arms the first read of a directory.
+    ///
+    /// # Errors
+    ///
+    /// [`FaultKind::Unsupported`] if an earlier read of it ended less than a second ago: the directory is polled
+    /// until the engine tries again. Otherwise what arming failed with.
     pub(super) fn begin(
         &mut self,
         dir: &S::Dir,
@@ -62,9 +67,9 @@ impl<S: System> WindowsKernel<S> {
         let (tag, watch) = (self.tag(), self.watch_number());
         self.system.arm(tag, dir, settings).map_err(unarmed)?;
         if is_final {
-            self.state.keep_paths(watch);
+            self.decoding.keep_paths(watch);
         }
-        let (is_remote, numbers) = self.volume(dir, identity.device);
+        let Volume { is_remote, numbers } = self.volume(dir, identity.device);
         self.tags.insert(identity, tag);
         self.reads.insert(
             tag,
@@ -81,7 +86,12 @@ impl<S: System> WindowsKernel<S> {
         Ok(watch)
     }
 
-    /// Replaces a read by one with other settings. What the old one has is taken before it is retired.
+    /// Replaces a read by one with other settings. What the old one has is taken before it is retired, so
+    /// nothing is lost in between.
+    ///
+    /// # Errors
+    ///
+    /// What arming failed with; the old read then goes on.
     pub(super) fn renew(&mut self, tag: Tag, settings: Settings) -> Result<(), Fault> {
         let Some(read) = self.reads.get(&tag) else {
             return Ok(());
@@ -155,7 +165,7 @@ impl<S: System> WindowsKernel<S> {
     /// elsewhere, or forgotten that it is in the directory above, it has to forget it first.
     pub(super) fn sight(&mut self, dir: &S::Dir, place: Place) -> Result<(), Fault> {
         let identity = self.identify(dir)?;
-        let is_stale = self.state.seen_dirs.is_stale(identity, &place);
+        let is_stale = self.decoding.seen_dirs.is_stale(identity, &place);
         if is_stale {
             let tag = self.tag();
             let settings = Settings {
@@ -167,24 +177,25 @@ impl<S: System> WindowsKernel<S> {
             self.system.retire(tag);
             self.system.reopen(dir).map_err(fault)?;
         }
-        self.state.seen_dirs.saw(identity, place, is_stale);
+        self.decoding.seen_dirs.saw(identity, place, is_stale);
         Ok(())
     }
 
+    /// Retires a read, and forgets what only it kept up to date.
     pub(super) fn end(&mut self, tag: Tag) {
         self.system.retire(tag);
         if let Some(read) = self.reads.remove(&tag) {
-            self.state.forget(read.tail.watch());
+            self.decoding.forget(read.tail.watch());
             if self.tags.get(&read.identity) == Some(&tag) {
                 self.tags.remove(&read.identity);
             }
             if !self.system.quirks().keeps_old_paths {
                 return;
             }
-            let is_below = self.state.seen_dirs.contains(read.identity);
+            let is_below = self.decoding.seen_dirs.contains(read.identity);
             let is_deep = |read: &Read<S::Dir>| read.settings.deep;
             if is_below || is_deep(&read) || !self.reads.values().any(is_deep) {
-                self.state.seen_dirs.lost();
+                self.decoding.seen_dirs.lost();
             }
             if is_below && !self.reads.is_empty() {
                 // To reads of what is above it, all below it is lost now.

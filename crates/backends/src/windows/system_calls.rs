@@ -1,6 +1,6 @@
-//! The seam: what Everwatch asks of Windows.
+//! The calls to Windows, as a trait that a simulated system implements as well.
 //!
-//! An implementation makes no decision. It reports Win32 error codes as they are; `host` says what they
+//! An implementation makes no decision. It reports Win32 error codes as they are; `errors` says what they
 //! mean. Handles are identities: a directory that is renamed is still the one that was opened, and
 //! entries are opened relative to it, one name at a time, and never through a reparse point.
 
@@ -12,7 +12,7 @@ use everwatch_core::listing::Listing;
 use everwatch_core::time::FileTime;
 use everwatch_directory_reads::{Collected, Completion, Settings, Tag};
 
-/// A Win32 error code, GetLastError(3).
+/// A Win32 error code, as GetLastError returns it. NT status codes are translated by RtlNtStatusToDosError.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Code(pub u32);
 
@@ -56,8 +56,9 @@ pub struct Quirks {
     pub keeps_old_paths: bool,
 }
 
-/// Windows, or what stands for it.
-pub trait System {
+/// Windows, or a system that stands for it. One thread makes all calls; each blocks for as long as the system takes,
+/// and only [`SystemCalls::wait`] waits for something to happen.
+pub trait SystemCalls {
     /// An open directory; dropping the last clone closes it.
     type Dir: Clone;
 
@@ -73,7 +74,7 @@ pub trait System {
     /// Opens the directory `name` in `parent`. A reparse point is no directory (ERROR_DIRECTORY).
     fn open_dir(&mut self, parent: &Self::Dir, name: &[u8]) -> Result<Self::Dir, Code>;
 
-    /// Opens the same directory once more.
+    /// Opens the same directory once more, by its handle: it may have moved.
     fn reopen(&mut self, dir: &Self::Dir) -> Result<Self::Dir, Code>;
 
     /// What was seen of the directory when it was opened, or later. `birth` is the time of its creation.
@@ -85,7 +86,7 @@ pub trait System {
     /// The name that `dir` lists for what it finds under `name`.
     fn spelling(&mut self, dir: &Self::Dir, name: &[u8]) -> Option<Vec<u8>>;
 
-    /// Lists the directory without `.` and `..`.
+    /// Lists the directory without `.` and `..`, with the kinds and the numbers of the entries.
     fn list(&mut self, dir: &Self::Dir, listing: &mut Listing) -> Result<(), Code>;
 
     /// Reads at most `limit` bytes of the regular file `name`.
@@ -94,29 +95,31 @@ pub trait System {
     /// The volume that the directory is on.
     fn volume(&mut self, dir: &Self::Dir) -> Result<Volume, Code>;
 
-    /// The clock that files are stamped with.
+    /// The clock that files are stamped with, in nanoseconds since 1970.
     fn clock(&mut self) -> FileTime;
 
     /// Issues the first read of the directory before it returns. The rules are those of
     /// `everwatch_directory_reads::DirectoryReads`.
     fn arm(&mut self, tag: Tag, dir: &Self::Dir, settings: Settings) -> Result<(), Code>;
 
-    /// Ends a read. Nothing of it is delivered afterwards.
+    /// Ends a read: cancels it, and frees its buffer once the kernel has let go of it. Nothing of it is delivered
+    /// afterwards.
     fn retire(&mut self, tag: Tag);
 
     /// Delivers what has been read; each read has been issued again before. Never blocks.
     fn collect(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) -> Collected;
 
-    /// Blocks until [`System::collect`] has something, or the bell rings, or for `timeout`. It may return
+    /// Blocks until [`SystemCalls::collect`] has something, or the bell rings, or for `timeout`. It may return
     /// before.
     fn wait(&mut self, timeout: Option<Duration>);
 
     /// How long, in nanoseconds, something may have been complete that no call of
-    /// [`System::collect`] delivers. Nothing waits where completions come by the thread that collects.
+    /// [`SystemCalls::collect`] delivers. Nothing waits where completions come by the thread that collects.
     fn lateness(&self) -> FileTime {
         0
     }
 
-    /// Delivers everything that was complete before the call.
+    /// Delivers everything that was complete before the call. It cancels the pending read, takes what that has,
+    /// and reads again until a read stays pending.
     fn fence(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>));
 }

@@ -21,7 +21,7 @@ use crate::windows::records::encode;
 use crate::windows::wine::{Server, pair};
 use crate::workload::ignore_files;
 use crate::world::World;
-use everwatch_backends::windows::{Code, Quirks, System as SystemCalls, Volume};
+use everwatch_backends::windows::{Code, Quirks, SystemCalls, Volume};
 
 const FILE_NOT_FOUND: Code = Code(2);
 const TOO_MANY_OPEN_FILES: Code = Code(4);

@@ -63,6 +63,7 @@ fn last_error() -> Code {
     Code(unsafe { GetLastError() })
 }
 
+/// The result of a Win32 function: zero means that it failed.
 fn check(result: i32) -> Result<(), Code> {
     match result {
         0 => Err(last_error()),
@@ -70,6 +71,7 @@ fn check(result: i32) -> Result<(), Code> {
     }
 }
 
+/// The result of an NT function: a negative status is an error.
 fn check_status(status: NTSTATUS) -> Result<(), Code> {
     match status {
         0.. => Ok(()),
@@ -148,6 +150,12 @@ struct Name {
 }
 
 impl Name {
+    /// The name in UTF-16.
+    ///
+    /// # Errors
+    ///
+    /// ERROR_INVALID_NAME for a zero, a backslash, which would begin another component, and for more than 32,767
+    /// units.
     fn new(name: &[u8]) -> Result<Name, Code> {
         let mut units: Vec<u16> = to_path(name.to_vec()).as_os_str().encode_wide().collect();
         let bytes = u16::try_from(units.len() * 2).map_err(|_| INVALID_NAME)?;

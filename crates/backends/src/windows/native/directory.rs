@@ -42,11 +42,13 @@ const TO_1970: i64 = 116_444_736_000_000_000;
 /// An open directory.
 #[derive(Debug)]
 pub struct Directory {
+    /// Synchronous; opened to list, to open entries and to be looked at.
     pub(super) handle: OwnedHandle,
     /// By which it was found, verbatim. It may be another's by now.
     pub(super) path: PathBuf,
     /// What was seen when it was opened. Which directory it is does not change.
     pub(super) seen: Stat,
+    /// That of the root.
     pub(super) volume: RootVolume,
     /// What Wine calls it, once that was asked.
     alias: OnceLock<Vec<u8>>,
@@ -55,6 +57,7 @@ pub struct Directory {
 }
 
 impl Directory {
+    /// A directory that was just opened.
     fn new(handle: OwnedHandle, path: PathBuf, seen: Stat, volume: RootVolume) -> Directory {
         Directory {
             handle,
@@ -70,6 +73,7 @@ impl Directory {
 /// The volume that a root and all below it are on: no link is followed below a root.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RootVolume {
+    /// The serial number, of 64 bits where the file system has one, else of 32.
     number: u64,
     /// Its numbers of entries do not fit into 64 bits, as those of ReFS.
     pub(super) is_wide: bool,
@@ -97,7 +101,8 @@ pub(super) fn open_root(path: &Path) -> Result<Directory, Code> {
     Ok(Directory::new(handle, path, seen, volume))
 }
 
-/// Opens the directory `name` in `parent`. One component; a link is no directory.
+/// Opens the directory `name` in `parent`. One component; a link is no directory. `hides_links` is set under
+/// Wine, which opens what a link leads to.
 pub(super) fn open_below(
     parent: &Directory,
     name: &[u8],
@@ -140,7 +145,8 @@ pub(super) fn reopen(dir: &Directory) -> Result<Directory, Code> {
     ))
 }
 
-/// Looks at what is open.
+/// Looks at what is open: times, size, links and number, each class of NtQueryInformationFile being a call of
+/// its own.
 fn look(handle: &OwnedHandle, volume: RootVolume) -> Result<Stat, Code> {
     let basic: FILE_BASIC_INFORMATION = calls::query(handle)?;
     let standard: StandardInformation = calls::query(handle)?;
@@ -195,6 +201,7 @@ fn resolved(dir: &Directory, name: &[u8], handle: &OwnedHandle) -> Result<Resolv
     Ok(Resolved::of(above, name, &calls::name(handle)?))
 }
 
+/// What attributes say that an open entry is. Only a reparse point needs another call, for its tag.
 fn kind(handle: &OwnedHandle, attributes: u32) -> Result<FileType, Code> {
     if !is_reparse_point(attributes) {
         return Ok(kind_of(attributes, 0));
@@ -203,7 +210,9 @@ fn kind(handle: &OwnedHandle, attributes: u32) -> Result<FileType, Code> {
     Ok(kind_of(attributes, tag.ReparseTag))
 }
 
-/// The name that the directory lists for what it finds under `name`.
+/// The name that the directory lists for what it finds under `name`: in other letters, or long for a short one.
+/// `None` if there is nothing. The directory is opened again, because a handle keeps the pattern of its first
+/// listing.
 pub(super) fn spelling(dir: &Directory, name: &[u8], buffer: &mut [u64]) -> Option<Vec<u8>> {
     let handle = calls::open_entry(&dir.handle, b"", TO_LIST, FILE_DIRECTORY_FILE).ok()?;
     calls::find_entry(&handle, name, buffer).ok()?;
@@ -242,6 +251,7 @@ pub(super) fn list(
     }
 }
 
+/// Lists a directory in one layout; `first` restarts the listing, `further` goes on with it.
 fn list_as(
     dir: &Directory,
     layout: Layout,
@@ -301,6 +311,7 @@ fn fold((low, high): (u64, u64)) -> u64 {
     low ^ high.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32)
 }
 
+/// The number that Win32 gives in two halves.
 fn join(high: u32, low: u32) -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
@@ -310,6 +321,7 @@ fn time(ticks: i64) -> FileTime {
     ticks.saturating_sub(TO_1970).saturating_mul(100)
 }
 
+/// A FILETIME in nanoseconds since 1970.
 pub(super) fn time_of(time_: FILETIME) -> FileTime {
     time(join(time_.dwHighDateTime, time_.dwLowDateTime).cast_signed())
 }

@@ -26,6 +26,7 @@ mod at {
 }
 
 impl Layout {
+    /// Where the tag of a reparse point is.
     fn tag(self) -> usize {
         match self {
             Layout::Both | Layout::Full => at::EXTENDED_ATTRIBUTES,
@@ -33,6 +34,7 @@ impl Layout {
         }
     }
 
+    /// The number of the entry that begins with `bytes`, in two halves.
     fn number(self, bytes: &[u8]) -> Option<(u64, u64)> {
         match self {
             Layout::Both => Some((long(bytes, 96)?, 0)),
@@ -41,6 +43,7 @@ impl Layout {
         }
     }
 
+    /// Where the name begins.
     fn name(self) -> usize {
         match self {
             Layout::Both => 104,
@@ -73,7 +76,9 @@ const _: () = {
 
 /// One entry of a directory.
 pub(super) struct Entry<'a> {
+    /// FILE_ATTRIBUTE_*.
     pub(super) attributes: u32,
+    /// The reparse tag; of no meaning without FILE_ATTRIBUTE_REPARSE_POINT.
     pub(super) tag: u32,
     /// Its low half and its high half; 0 if there is none.
     pub(super) number: (u64, u64),
@@ -127,11 +132,13 @@ fn parse(bytes: &[u8], layout: Layout) -> Option<(Entry<'_>, usize)> {
     Some((entry, short(bytes, at::NEXT)? as usize))
 }
 
+/// Four bytes as a number; `None` if they lead out of the buffer.
 fn short(bytes: &[u8], at: usize) -> Option<u32> {
     let bytes = bytes.get(at..at + 4)?;
     Some(u32::from_le_bytes(bytes.try_into().ok()?))
 }
 
+/// Eight bytes as a number; `None` if they lead out of the buffer.
 fn long(bytes: &[u8], at: usize) -> Option<u64> {
     let bytes = bytes.get(at..at + 8)?;
     Some(u64::from_le_bytes(bytes.try_into().ok()?))

@@ -20,7 +20,7 @@ use everwatch_core::listing::Listing;
 use everwatch_core::time::FileTime;
 use everwatch_directory_reads::{Collected, Completion, DirectoryReads, Settings, Tag};
 
-use super::system_calls::{Code, Quirks, System, Volume};
+use super::system_calls::{Code, Quirks, SystemCalls, Volume};
 use directory::Directory;
 pub use host::{NativeKernel, PortBell};
 pub use signal::EventSignal;
@@ -41,6 +41,7 @@ pub struct Native {
 }
 
 impl Native {
+    /// Windows with these reads.
     fn new(reads: Box<dyn DirectoryReads>) -> Native {
         Native {
             reads,
@@ -100,7 +101,7 @@ fn verbatim(path: &Path) -> PathBuf {
     verbatim.into()
 }
 
-impl System for Native {
+impl SystemCalls for Native {
     type Dir = Arc<Directory>;
 
     fn quirks(&self) -> Quirks {

@@ -7,6 +7,7 @@
 /// What an open of a name in a directory led to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Resolved {
+    /// The entry of that name.
     TheEntry,
     /// What a link leads to.
     Elsewhere,
@@ -36,6 +37,7 @@ fn trimmed(mut name: &[u8]) -> &[u8] {
     name
 }
 
+/// In lower case, to find names that differ in case alone.
 fn lower(name: &[u8]) -> String {
     String::from_utf8_lossy(name).to_lowercase()
 }

@@ -15,14 +15,18 @@ use everwatch_core::entry::Identity;
 /// A name in a directory.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::windows) struct Place {
+    /// The directory.
     pub(in crate::windows) dir: Identity,
+    /// The name in it.
     pub(in crate::windows) name: Box<[u8]>,
 }
 
 /// A directory as Wine saw it.
 #[derive(Debug)]
 struct SeenDir {
+    /// Where it was.
     place: Place,
+    /// When, by the count of [`SeenDirs`].
     at: u64,
     /// Wine forgot the directory before it saw it this time, and with it what is in it.
     was_forgotten: bool,
@@ -38,6 +42,7 @@ pub(in crate::windows) struct SeenDirs {
     names: HashSet<Box<[u8]>>,
     /// Something was reported to be gone from its name.
     is_moving: bool,
+    /// Counts arrivals and sightings, so that either can be found to be later.
     count: u64,
 }
 
@@ -123,6 +128,7 @@ impl SeenDirs {
     }
 }
 
+/// The name of the entry that a path leads to.
 fn last_name(path: &[u8]) -> &[u8] {
     path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
 }

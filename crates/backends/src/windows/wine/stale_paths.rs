@@ -18,6 +18,7 @@ const MOST_PATHS: usize = 100_000;
 /// The paths that more than one directory may be reported by.
 #[derive(Debug, Default)]
 pub(in crate::windows) struct StalePaths {
+    /// Paths that something left.
     left: HashSet<Box<[u8]>>,
 }
 
@@ -37,13 +38,13 @@ impl StalePaths {
         }
     }
 
-    /// Whether something left a name on the way.
+    /// Whether something left the name of a directory on this path.
     fn is_doubtful(&self, path: &[u8]) -> bool {
         if self.left.len() >= MOST_PATHS {
             return true;
         }
-        let mut ways = path.iter().enumerate().filter(|&(_, &byte)| byte == b'/');
-        !self.left.is_empty() && ways.any(|(at, _)| self.left.contains(&path[..at]))
+        let mut slashes = path.iter().enumerate().filter(|&(_, &byte)| byte == b'/');
+        !self.left.is_empty() && slashes.any(|(at, _)| self.left.contains(&path[..at]))
     }
 }
 
