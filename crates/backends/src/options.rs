@@ -1,4 +1,4 @@
-//! Options of a backend, and the reasons for which a wait of it ends.
+//! The options of a backend: the mechanism, and on Windows how reads are completed.
 
 use std::path::PathBuf;
 
@@ -72,11 +72,4 @@ pub struct StartOptions {
     pub completion: CompletionModel,
     /// The program of [`CompletionModel::Isolated`], which is looked for on the search path.
     pub worker: PathBuf,
-}
-
-/// Why a wait ended, beyond records that may have come.
-#[derive(Debug, Default)]
-pub struct Woken {
-    /// Paths on which something was mounted, or from which it was unmounted.
-    pub mounts: Vec<PathBuf>,
 }

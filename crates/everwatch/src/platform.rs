@@ -8,7 +8,7 @@ pub(crate) use std::{
     thread,
 };
 
-pub(crate) use everwatch_backends::{Bell, Host};
+pub(crate) use everwatch_backends::{Bell, Host, HostKernel};
 
 /// How long the engine waits for what belongs together, where the options do not say.
 pub(crate) fn pace() -> everwatch_core::engine::Pace {

@@ -17,7 +17,7 @@ use everwatch_core::{Delivery, OutletId};
 use crate::handover::{Backlog, Handover};
 use crate::options::Options;
 use crate::platform::mpsc::SyncSender;
-use crate::platform::{Arc, Host};
+use crate::platform::{Arc, Host, HostKernel as _};
 use crate::shared::{Command, Shared};
 
 /// The pause between two steps while records keep coming.
@@ -97,7 +97,7 @@ impl EngineThread {
     pub(crate) fn run(mut self) {
         self.shared.begin();
         let end_on_drop = EndOnDrop(Arc::clone(&self.shared));
-        self.engine.kernel_mut().settle_in();
+        self.engine.kernel_mut().enter_thread();
         while !self.shared.is_closed() {
             self.execute_commands();
             let now = self.started.elapsed();

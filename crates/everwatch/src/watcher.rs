@@ -10,7 +10,7 @@ use everwatch_core::engine::{Counters, RootId};
 use crate::error::{Error, ErrorKind};
 use crate::options::{Backend, CompletionModel, Options};
 use crate::platform::thread::{self, JoinHandle};
-use crate::platform::{Arc, Host, Mutex, mpsc};
+use crate::platform::{Arc, Host, HostKernel as _, Mutex, mpsc};
 use crate::root_spec::root_spec;
 use crate::shared::{Command, Shared, lock};
 use crate::thread::EngineThread;

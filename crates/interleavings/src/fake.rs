@@ -19,7 +19,7 @@ use everwatch_core::queue::RecordQueue;
 use everwatch_core::record::{Action, Record};
 use everwatch_core::time::FileTime;
 
-use everwatch_backends::{Backend, StartOptions, Woken};
+use everwatch_backends::{Backend, HostKernel, StartOptions, Woken};
 
 use shuttle::sync::{Arc, Condvar, Mutex};
 use shuttle::thread;
@@ -103,33 +103,26 @@ impl Bell {
     }
 }
 
-impl Host {
+impl HostKernel for Host {
+    type Bell = Bell;
+
     /// A host over the disk that was plugged in last.
-    pub(crate) fn start(_: &StartOptions) -> Result<Host, Fault> {
+    fn start(_: &StartOptions) -> Result<Host, Fault> {
         let disk = DISK.with(|current| current.borrow().clone());
         Ok(Host { disk, clock: 0 })
     }
 
     /// It passes for inotify.
-    pub(crate) fn backend(&self) -> Backend {
+    fn backend(&self) -> Backend {
         Backend::Inotify
     }
 
-    /// Nothing here belongs to the thread that waits.
-    pub(crate) fn settle_in(&mut self) {}
-
-    /// The bell of this kernel.
-    pub(crate) fn bell(&self) -> Bell {
+    fn bell(&self) -> Bell {
         Bell(self.disk.clone())
     }
 
-    /// None: nothing is ever mounted.
-    pub(crate) fn changed_mounts(&mut self) -> Vec<PathBuf> {
-        Vec::new()
-    }
-
     /// Blocks until there are records or the bell rang; with a timeout, not at all.
-    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> Woken {
+    fn wait(&mut self, timeout: Option<Duration>) -> Woken {
         let mut state = self.disk.state.lock().expect("not poisoned");
         while timeout.is_none() && !state.rang && state.queue.is_empty() {
             state = self.disk.news.wait(state).expect("not poisoned");
@@ -141,7 +134,7 @@ impl Host {
     }
 
     /// Lets other threads run.
-    pub(crate) fn nap(&mut self, _: Duration) {
+    fn nap(&mut self, _: Duration) {
         thread::yield_now();
     }
 }

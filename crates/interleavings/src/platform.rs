@@ -9,6 +9,8 @@ pub(crate) use shuttle::{
     thread,
 };
 
+pub(crate) use everwatch_backends::HostKernel;
+
 pub(crate) use crate::fake::{Bell, Host};
 
 /// No waiting for the second half of a move: the tests order threads, not time, and the fake host

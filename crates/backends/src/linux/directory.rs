@@ -18,6 +18,7 @@ use rustix::path::Arg;
 
 use super::fault;
 
+/// O_DIRECTORY refuses what is no directory with ENOTDIR, before anything is done to it.
 const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC);
@@ -58,7 +59,7 @@ pub(super) fn read_file(dir: &OwnedFd, name: &[u8], limit: usize) -> Result<Vec<
     Ok(text)
 }
 
-/// Tells which directory this is, statx(2).
+/// Identifies an open directory: device, inode number and time of birth, statx(2).
 pub(super) fn identity(dir: &OwnedFd) -> Result<Identity, Fault> {
     look(dir, c"", AtFlags::EMPTY_PATH).map(|stat| stat.identity())
 }
@@ -68,6 +69,8 @@ pub(super) fn stat(dir: &OwnedFd, name: impl Arg + Copy) -> Result<Stat, Fault> 
     look(dir, name, AtFlags::SYMLINK_NOFOLLOW)
 }
 
+/// Looks by statx(2), or by fstatat(2) where a kernel before 4.11 or a sandbox has no statx: then without the
+/// time of birth.
 fn look(dir: &OwnedFd, name: impl Arg + Copy, flags: AtFlags) -> Result<Stat, Fault> {
     let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
     match statx(dir, name, flags, wanted) {
@@ -89,6 +92,7 @@ fn look(dir: &OwnedFd, name: impl Arg + Copy, flags: AtFlags) -> Result<Stat, Fa
     }
 }
 
+/// The answer of statx(2) in the words of the core.
 fn from_statx(found: &Statx) -> Stat {
     let time = |time: rustix::fs::StatxTimestamp| -> FileTime {
         time.tv_sec

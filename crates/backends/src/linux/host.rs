@@ -1,32 +1,49 @@
-//! Waiting for the kernel, for a command, or for mounts to change. No timer runs while idle.
+//! The kernel of Linux with its thread: starting, and waiting for records, a command or mounts.
+//!
+//! One poll(2) waits for all of them. No timer runs while nothing happens.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use everwatch_core::fault::Fault;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::bell::Bell;
-use super::inotify::Host;
-use crate::options::Woken;
+use super::inotify::InotifyKernel;
+use crate::contract::{HostKernel, Woken};
+use crate::options::{Backend, StartOptions};
 
-impl Host {
-    /// The bell of this kernel.
-    pub fn bell(&self) -> Bell {
+impl HostKernel for InotifyKernel {
+    type Bell = Bell;
+
+    fn start(options: &StartOptions) -> Result<InotifyKernel, Fault> {
+        InotifyKernel::new(options)
+    }
+
+    fn backend(&self) -> Backend {
+        match self.is_notified() {
+            true => Backend::Inotify,
+            false => Backend::Poll,
+        }
+    }
+
+    fn enter_thread(&mut self) {
+        self.unshare_directory();
+    }
+
+    fn bell(&self) -> Bell {
         self.bell.clone()
     }
 
-    /// Blocks until there is something to do, or for `timeout`.
-    pub fn wait(&mut self, timeout: Option<Duration>) -> Woken {
-        self.wait_for(timeout, true)
+    fn wait(&mut self, timeout: Option<Duration>) -> Woken {
+        self.wait_for(timeout, Wakers::All)
     }
 
-    /// Blocks for `time` unless the bell rings, also while the kernel queues records.
-    pub fn nap(&mut self, time: Duration) {
-        self.wait_for(Some(time), false);
+    fn nap(&mut self, time: Duration) {
+        self.wait_for(Some(time), Wakers::Bell);
     }
 
-    /// Paths on which something was mounted, or from which it was unmounted, and no wait has reported.
-    pub fn changed_mounts(&mut self) -> Vec<PathBuf> {
+    fn changed_mounts(&mut self) -> Vec<PathBuf> {
         let Some(mounts) = &mut self.mounts else {
             return Vec::new();
         };
@@ -37,8 +54,20 @@ impl Host {
             _ => mounts.changed(),
         }
     }
+}
 
-    fn wait_for(&mut self, timeout: Option<Duration>, hears_kernel: bool) -> Woken {
+/// What ends a wait besides its timeout.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wakers {
+    /// Records, mounts and the bell.
+    All,
+    /// The bell alone: records may gather meanwhile.
+    Bell,
+}
+
+impl InotifyKernel {
+    /// Waits in poll(2) until one of `wakers` is ready, or for `timeout`.
+    fn wait_for(&mut self, timeout: Option<Duration>, wakers: Wakers) -> Woken {
         let timeout = timeout.map(|time| Timespec {
             tv_sec: time.as_secs().try_into().unwrap_or(i64::MAX),
             tv_nsec: time.subsec_nanos().into(),
@@ -47,7 +76,7 @@ impl Host {
         let mut rang = false;
         {
             let mut fds = vec![PollFd::new(self.bell.fd(), PollFlags::IN)];
-            if hears_kernel {
+            if wakers == Wakers::All {
                 fds.extend(
                     self.inotify()
                         .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)),

@@ -28,8 +28,10 @@ const READ_BUFFER: usize = 128 * 1024;
 /// The largest record there can be, inotify(7).
 const LARGEST_RECORD: usize = 16 + 256;
 
+/// Bytes for getdents64(2): one to two thousand entries with names of usual length.
 const LIST_BUFFER: usize = 64 * 1024;
 
+/// What the watch of a covered directory reports. `EXCL_UNLINK` keeps out writes to files without a name.
 const ENTRIES: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::DELETE)
     .union(WatchFlags::MOVED_FROM)
@@ -38,31 +40,39 @@ const ENTRIES: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::ATTRIB)
     .union(WatchFlags::EXCL_UNLINK);
 
+/// What the watch of a directory above a root reports: entries that go, or come and go by a move, and that it
+/// was moved itself.
 const GUARD: WatchFlags = WatchFlags::DELETE
     .union(WatchFlags::MOVED_FROM)
     .union(WatchFlags::MOVED_TO)
     .union(WatchFlags::MOVE_SELF);
 
 /// The kernel of Linux: an inotify instance and what its thread waits for. One thread uses it.
-pub struct Host {
+pub struct InotifyKernel {
     /// `None` if everything is polled, because of `gap`.
     inotify: Option<OwnedFd>,
+    /// Why everything is polled, while it is.
     gap: Gap,
+    /// For records; [`READ_BUFFER`] bytes.
     buffer: Vec<u8>,
+    /// For listings; [`LIST_BUFFER`] bytes.
     entries: Vec<MaybeUninit<u8>>,
     /// The engine's thread can change its working directory without changing the process's.
     has_own_directory: bool,
     /// The thread's working directory is not the root directory.
     is_away: bool,
+    /// Looks at files beside this thread after an overflow.
     surveyor: Surveyor,
+    /// Wakes this thread from another one.
     pub(super) bell: Bell,
+    /// `None` without `/proc`.
     pub(super) mounts: Option<Mounts>,
 }
 
-impl Host {
+impl InotifyKernel {
     /// Makes the inotify instance. Without one everything is polled: if the caller wants it so, or
     /// if there is none and the caller can do without.
-    pub fn start(options: &StartOptions) -> Result<Host, Fault> {
+    pub(super) fn new(options: &StartOptions) -> Result<InotifyKernel, Fault> {
         let backend = options.backend;
         if backend == Backend::Windows {
             return Err(fault(Errno::NOSYS));
@@ -74,7 +84,7 @@ impl Host {
             Err(Errno::NOSYS) if backend == Backend::Auto => (None, Gap::NoNotification),
             Err(errno) => return Err(fault(errno)),
         };
-        Ok(Host {
+        Ok(InotifyKernel {
             inotify,
             gap,
             buffer: vec![0; READ_BUFFER],
@@ -87,27 +97,27 @@ impl Host {
         })
     }
 
-    /// The backend in use.
-    pub fn backend(&self) -> Backend {
-        if self.inotify.is_some() {
-            Backend::Inotify
-        } else {
-            Backend::Poll
-        }
+    /// Whether there is an inotify instance. Without one everything is polled.
+    pub(super) fn is_notified(&self) -> bool {
+        self.inotify.is_some()
     }
 
     /// Gives this thread a working directory of its own, where that is allowed.
-    pub fn settle_in(&mut self) {
+    pub(super) fn unshare_directory(&mut self) {
         // SAFETY: CLONE_FS alone affects this thread's working directory, root and umask; no
         // descriptor table is shared or copied, which is what makes other flags unsafe.
         let unshared = unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::FS) };
         self.has_own_directory = unshared.is_ok();
     }
 
+    /// The inotify instance, for poll(2).
     pub(super) fn inotify(&self) -> Option<BorrowedFd<'_>> {
         self.inotify.as_ref().map(std::os::fd::AsFd::as_fd)
     }
 
+    /// Watches an open directory, inotify_add_watch(2), which wants a path: `.` once the thread has gone into
+    /// the directory, or its entry in `/proc/self/fd`. `ONLYDIR` makes the second one fail with ENOTDIR should the
+    /// descriptor be no directory.
     fn add_watch(&mut self, dir: &OwnedFd, flags: WatchFlags) -> Result<i32, Errno> {
         let inotify = self.inotify.as_ref().ok_or(Errno::NOSYS)?;
         let flags = flags | WatchFlags::ONLYDIR;
@@ -123,11 +133,17 @@ impl Host {
     }
 }
 
+/// Makes an inotify instance, inotify_init1(2).
+///
+/// # Errors
+///
+/// EMFILE if the user has `max_user_instances` of them or the process no descriptor left, ENOMEM, and ENOSYS
+/// where the kernel has no inotify.
 fn start_inotify() -> Result<OwnedFd, Errno> {
     inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)
 }
 
-impl Kernel for Host {
+impl Kernel for InotifyKernel {
     type Dir = Arc<OwnedFd>;
 
     fn open_root(&mut self, path: &Path) -> Result<Arc<OwnedFd>, Fault> {
@@ -146,6 +162,7 @@ impl Kernel for Host {
         directory::identity(dir)
     }
 
+    /// Tries again to get an inotify instance if there was none left at the start.
     fn gap_of_volume(&mut self, dir: &Arc<OwnedFd>) -> Option<Gap> {
         if self.inotify.is_none() && self.gap == Gap::InstanceLimit {
             self.inotify = start_inotify().ok();
@@ -188,6 +205,8 @@ impl Kernel for Host {
         directory::read_file(dir, name, limit)
     }
 
+    /// `MASK_CREATE` finds out whether the inode is watched already (EEXIST); `MASK_ADD` then widens the mask
+    /// without losing records that come at that moment, which a plain repeat does.
     fn watch(&mut self, dir: &Arc<OwnedFd>, purpose: Purpose) -> Result<Watched, Fault> {
         let flags = match purpose {
             Purpose::Entries => ENTRIES,
@@ -218,6 +237,8 @@ impl Kernel for Host {
         }
     }
 
+    /// Reads until the queue is empty or what was queued at the beginning is taken: FIONREAD says how much that
+    /// is. A read that leaves room for another record has emptied the queue, which saves the last call.
     fn drain(&mut self, records: &mut RecordQueue) -> Result<Drained, Fault> {
         let Some(inotify) = &self.inotify else {
             return Ok(Drained::Nothing);
@@ -253,6 +274,7 @@ impl Kernel for Host {
         }
     }
 
+    /// CLOCK_REALTIME, which the kernel stamps files with, if more coarsely.
     fn clock(&mut self) -> FileTime {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
         now.tv_sec
@@ -260,6 +282,7 @@ impl Kernel for Host {
             .saturating_add(now.tv_nsec)
     }
 
+    /// Leaves the directory that was watched last: a file system cannot be unmounted while a thread is in it.
     fn before_wait(&mut self) {
         if self.is_away && rustix::process::chdir(c"/").is_ok() {
             self.is_away = false;

@@ -19,13 +19,15 @@ mod surveyor;
 mod volume;
 
 pub use bell::Bell;
-pub use inotify::Host;
+pub use inotify::InotifyKernel;
 pub use signal::Signal;
 pub use volume::{describe as describe_volume, limits};
 
 use everwatch_core::fault::{Fault, FaultKind};
 use rustix::io::Errno;
 
+/// What an error of a system call means to the engine, which treats only [`FaultKind::NotFound`] as proof that
+/// an entry is gone. ESTALE is that of a network file system whose entry was removed by another client.
 fn fault(errno: Errno) -> Fault {
     let kind = match errno {
         Errno::NOENT | Errno::STALE => FaultKind::NotFound,

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 /// The table of mounts, as last read.
 #[derive(Debug)]
 pub(crate) struct Mounts {
+    /// Kept open: poll(2) with POLLPRI on it reports changes since the last read.
     file: File,
     /// Mount id and mount point of each mount.
     known: BTreeSet<(Vec<u8>, Vec<u8>)>,
@@ -28,6 +29,7 @@ impl Mounts {
         Some(mounts)
     }
 
+    /// For poll(2), with POLLPRI.
     pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
@@ -44,6 +46,7 @@ impl Mounts {
             .collect()
     }
 
+    /// Reads the whole table from its beginning; `None` if that fails.
     fn read(&mut self) -> Option<BTreeSet<(Vec<u8>, Vec<u8>)>> {
         let mut text = Vec::new();
         self.file.rewind().ok()?;

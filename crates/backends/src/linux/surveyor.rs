@@ -40,16 +40,20 @@ struct Batch {
     names: Vec<u8>,
 }
 
+/// A file of a batch.
 #[derive(Debug)]
 struct File {
     /// Index into `directories`.
     directory: usize,
     /// Offset in `names`.
     name: usize,
+    /// What the engine knows it by.
     token: Token,
 }
 
 impl Batch {
+    /// Adds a file. Files of one directory come one after another, so the last directory is enough to compare
+    /// with.
     fn push(&mut self, dir: &Arc<OwnedFd>, name: &[u8], token: Token) {
         if !self.directories.last().is_some_and(|d| Arc::ptr_eq(d, dir)) {
             self.directories.push(Arc::clone(dir));
@@ -63,6 +67,7 @@ impl Batch {
         self.names.push(0);
     }
 
+    /// Whether it is worth sending.
     fn is_full(&self) -> bool {
         self.directories.len() >= MOST_DIRECTORIES || self.files.len() >= MOST_FILES
     }
@@ -85,6 +90,7 @@ impl Batch {
     }
 }
 
+/// The second thread, and the channel of its batches. Dropping the channel ends the thread.
 #[derive(Debug)]
 struct Assistant {
     batches: SyncSender<Batch>,
@@ -92,6 +98,11 @@ struct Assistant {
 }
 
 impl Assistant {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    ///
+    /// EAGAIN if the process cannot have another thread.
     fn start() -> std::io::Result<Assistant> {
         let (batches, receiver) = sync_channel(WAITING);
         let thread = thread::Builder::new()
@@ -101,6 +112,7 @@ impl Assistant {
     }
 }
 
+/// The work of the second thread: every batch until the channel closes.
 fn look_at_all(batches: &Receiver<Batch>) -> Vec<Token> {
     let mut changed = Vec::new();
     for batch in batches {
@@ -132,6 +144,7 @@ impl Surveyor {
         self.batch.push(dir, name, token);
     }
 
+    /// Gives the batch to the second thread, or looks at it here if there is none or it has fallen behind.
     fn send_off(&mut self) {
         let batch = std::mem::take(&mut self.batch);
         if batch.is_full() && self.assistant.is_none() && self.has_processor() {
@@ -148,6 +161,7 @@ impl Surveyor {
         batch.look(&mut self.changed);
     }
 
+    /// Whether a second thread would run beside this one. Asked once: it reads the affinity mask and cgroups.
     fn has_processor(&mut self) -> bool {
         *self.has_processor.get_or_insert_with(|| {
             thread::available_parallelism().is_ok_and(|processors| processors.get() > 1)

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use everwatch_core::coverage::Gap;
 
-/// Magic numbers of file systems that do not notify, from statfs(2) and `linux/magic.h`.
+/// File systems by magic number, from statfs(2) and `linux/magic.h`, and why those that do not notify of all
+/// changes do not. A file system that is not here is taken to notify.
 const TABLE: &[(u64, &str, Option<Gap>)] = &[
     (0x0000_ef53, "ext4", None),
     (0x0102_1994, "tmpfs", None),
@@ -45,6 +46,8 @@ const TABLE: &[(u64, &str, Option<Gap>)] = &[
     (0x6265_6570, "configfs", Some(Gap::PseudoFileSystem)),
 ];
 
+/// The row of a file system. The magic number is the low 32 bits: the field of statfs(2) is signed and wider
+/// than that on most systems.
 fn lookup(magic: u64) -> Option<&'static (u64, &'static str, Option<Gap>)> {
     TABLE
         .iter()

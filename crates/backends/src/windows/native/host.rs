@@ -1,6 +1,5 @@
-//! The kernel with its thread: starting and waiting.
+//! The kernel of Windows with its thread: starting a completion model, and waiting for it.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use everwatch_core::coverage::Gap;
@@ -8,7 +7,8 @@ use everwatch_core::fault::{Fault, FaultKind};
 use everwatch_directory_reads::{Model, Waker, reads};
 
 use super::Native;
-use crate::options::{Backend, CompletionModel, StartOptions, Woken};
+use crate::contract::{HostKernel, Woken};
+use crate::options::{Backend, CompletionModel, StartOptions};
 use crate::windows::errors::fault;
 use crate::windows::kernel::WindowsKernel;
 use crate::windows::system_calls::Code;
@@ -27,9 +27,11 @@ impl PortBell {
     }
 }
 
-impl NativeKernel {
-    /// Starts the completion model that the options name. Nothing is read yet.
-    pub fn start(options: &StartOptions) -> Result<NativeKernel, Fault> {
+impl HostKernel for NativeKernel {
+    type Bell = PortBell;
+
+    /// Starts the completion model that the options name.
+    fn start(options: &StartOptions) -> Result<NativeKernel, Fault> {
         if options.backend == Backend::Inotify {
             return Err(Fault {
                 kind: FaultKind::Unsupported,
@@ -41,42 +43,32 @@ impl NativeKernel {
         Ok(WindowsKernel::new(Native::new(reads), gap))
     }
 
-    /// The backend in use.
-    pub fn backend(&self) -> Backend {
+    fn backend(&self) -> Backend {
         match self.is_polling() {
             true => Backend::Poll,
             false => Backend::Windows,
         }
     }
 
-    /// Nothing here belongs to the thread that waits.
-    pub fn settle_in(&mut self) {}
-
-    /// The bell of this kernel.
-    pub fn bell(&self) -> PortBell {
+    fn bell(&self) -> PortBell {
         PortBell(self.system.reads.waker())
     }
 
-    /// Blocks until there is something to do, or for `timeout`.
-    pub fn wait(&mut self, timeout: Option<Duration>) -> Woken {
+    /// Nothing is mounted below a root, so mounts never end it.
+    fn wait(&mut self, timeout: Option<Duration>) -> Woken {
         self.sleep(timeout);
         Woken::default()
     }
 
-    /// Blocks for `time`, or less if there is something to do.
-    pub fn nap(&mut self, time: Duration) {
+    fn nap(&mut self, time: Duration) {
         std::thread::sleep(time);
-    }
-
-    /// None: nothing is mounted below a root.
-    pub fn changed_mounts(&mut self) -> Vec<PathBuf> {
-        Vec::new()
     }
 }
 
 /// The first argument of a worker process.
 const WORKER: &str = "isolated-reads";
 
+/// The completion model that the options name.
 fn model(options: &StartOptions) -> Model {
     match options.completion {
         CompletionModel::Port => Model::Port,
