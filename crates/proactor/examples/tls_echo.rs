@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The proactor has a thread of its own, and the connections are tasks of smol; any other executor would do.
-//! `crates/proactor/tests/proactor/certificates` has certificates to try it with.
+//! `crates/proactor/tests/it/certificates` has certificates to try it with.
 
 #[cfg(windows)]
 fn main() -> std::process::ExitCode {

@@ -7,13 +7,19 @@
 //! - [`bytes`]: decisions made from the bytes of a fuzzer;
 //! - [`patience`]: waiting for a condition, with a deadline;
 //! - [`system`]: the system that the test runs on;
+//! - `alone` and `census` (on Windows): tests in a process of their own, and what that process holds;
 //! - `role` (on Unix): the same test as another user, or with limits and mounts of its own.
 //!
 //! Functions panic where a test would: a test that cannot prepare its directory has failed.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+#[cfg(windows)]
+pub mod alone;
 pub mod bytes;
+#[cfg(windows)]
+#[expect(unsafe_code, reason = "the counts of a process come from system calls")]
+pub mod census;
 pub mod patience;
 pub mod random;
 #[cfg(unix)]

@@ -3,7 +3,7 @@
 #![cfg(windows)]
 
 mod quarantine;
-#[path = "../proactor/support.rs"]
+#[path = "../it/support.rs"]
 #[allow(dead_code)]
 mod support;
 
