@@ -79,5 +79,7 @@ mod server {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     #[cfg(windows)]
     server::main()?;
+    #[cfg(not(windows))]
+    eprintln!("This example is for Windows.");
     Ok(())
 }

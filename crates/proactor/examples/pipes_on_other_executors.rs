@@ -73,5 +73,7 @@ mod executors {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     #[cfg(windows)]
     executors::main()?;
+    #[cfg(not(windows))]
+    eprintln!("This example is for Windows.");
     Ok(())
 }

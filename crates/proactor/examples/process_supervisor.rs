@@ -15,7 +15,7 @@ fn main() -> std::io::Result<()> {
 
 #[cfg(not(windows))]
 fn main() {
-    eprintln!("there are completion ports on Windows alone");
+    eprintln!("This example is for Windows.");
 }
 
 #[cfg(windows)]

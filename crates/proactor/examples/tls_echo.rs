@@ -103,5 +103,5 @@ mod echo {
 
 #[cfg(not(windows))]
 fn main() {
-    println!("The proactor is for Windows.");
+    eprintln!("This example is for Windows.");
 }
