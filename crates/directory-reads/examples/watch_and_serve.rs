@@ -90,5 +90,5 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 #[cfg(not(windows))]
 fn main() {
-    eprintln!("this example is for Windows");
+    eprintln!("This example is for Windows.");
 }

@@ -1,8 +1,9 @@
-//! Reads of any number of directories, under five completion models, and the total parser of their records.
+//! Reads of directories on Windows (`ReadDirectoryChangesW`): any number of directories, under five completion
+//! models behind one trait, and a parser of their records that takes any bytes.
 //!
-//! [`reads`] starts a [`Model`]; [`DirectoryReads::arm`] starts to read a directory; what happens in it comes
-//! out of [`DirectoryReads::collect`] as bytes for [`records::changes`]. What is lost is reported as
-//! [`Completion::Lost`], what ends as [`Completion::Failed`], and nothing is ever left out silently.
+//! [`reads`] starts a [`Model`], and [`DirectoryReads::arm`] starts to read a directory. Its changes come out of
+//! [`DirectoryReads::collect`] as bytes for [`records::changes`]. A loss is reported as [`Completion::Lost`], an end
+//! as [`Completion::Failed`]; nothing is left out silently.
 //!
 //! ```no_run
 //! # #[cfg(windows)] fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -31,56 +32,80 @@
 //! # #[cfg(not(windows))] fn main() {}
 //! ```
 //!
+//! # The model in one picture
+//!
+//! ```text
+//!   directory ──▶ kernel's list ──▶ read in flight ──▶ completion ──▶ verdict ──▶ policy
+//!                                    ▲  (buffer 1)                                  │
+//!                                    └───────── issued again with buffer 2 ◀────────┤
+//!                                                                                   ▼
+//!                                             caller ◀── collect ◀── records of buffer 1
+//! ```
+//!
+//! The first read makes the kernel keep a list of changes with the handle. A read takes what is in the list, or
+//! waits for the first change. Each completion gets a verdict ([`verdict()`]) by its status and by whether this side
+//! asked for the end, never by its byte count alone. One policy decides for all models what follows: issue the read
+//! again, report a loss, fall back to another layout, or give the directory up. The read is in the kernel again before
+//! its records are delivered, so nothing falls in between.
+//!
 //! # Which model
 //!
-//! | model | how it learns of completions | threads | for whom |
+//! | model | how it learns of completions | threads | for |
 //! |---|---|---|---|
-//! | [`Model::Port`] | one completion port; the caller's own thread takes its packets | none | everybody, unless a reason speaks for another |
+//! | [`Model::Port`] | one completion port; the caller's own thread takes its packets | none | every program, unless a reason speaks for another |
 //! | [`Model::Apc`] | completion routines on a worker that sleeps alertably | 1 | hosts in which completion ports are taken or forbidden |
-//! | [`Model::Event`] | an event to each directory, waited for by 63 and a stop event | 1 to 63 directories | the same, and where APCs are in the way |
-//! | [`Model::Blocking`] | a blocking read, cancelled to end it | 1 to each directory | few directories on file systems that answer overlapped reads badly |
-//! | [`Model::Isolated`] | the reads run in a worker process, records come over a pipe | none, and a process | directories on redirectors or filter drivers that can hang a thread in the kernel for ever |
+//! | [`Model::Event`] | an event for each directory; a thread waits for 63 of them | 1 for 63 directories | the same, where APCs are in the way |
+//! | [`Model::Blocking`] | a blocking read, cancelled to end it | 1 for each directory | few directories on file systems that answer overlapped reads badly |
+//! | [`Model::Isolated`] | a worker process reads, records come over a pipe | none, and a process | redirectors and filter drivers that can hang a thread in the kernel forever |
 //!
-//! All keep the same promises, and one suite of tests holds them to it:
+//! A program that has a loop of `everwatch-proactor` already can await one directory on it, among its pipes and
+//! sockets: [`DirectoryChanges`].
 //!
-//! - `arm` returns after the read has been issued. What happens afterwards is reported.
-//! - One read is outstanding per handle. It is issued again before its records are reported; a thread that
-//!   blocks goes back at once, and the kernel keeps what happens in between with the handle.
+//! All models keep the same promises, and one suite of tests holds them to it:
+//!
+//! - `arm` returns after the read was issued. Changes from then on are reported.
+//! - One read is outstanding for each handle.
 //! - An overflow is reported as lost, and the read goes on.
-//! - After `retire` nothing of the tag is reported, and the directory is not open: it can be removed and
-//!   made again at once.
-//! - `close` ends in bounded time, whatever the kernel does.
-//! - Memory is bounded: two buffers to a directory, however slowly records are collected (`isolated`:
-//!   8 MiB, and what the pipe holds).
+//! - After `retire` nothing of the tag is delivered, and the directory is closed: it can be removed and made again.
+//! - `close` ends in bounded time, in whichever call the kernel hangs.
+//! - Memory is bounded: two buffers for each directory, however slowly records are collected (`isolated`: 8 MiB, and
+//!   what the pipe holds).
 //!
-//! # Who owns what
+//! # Which calls block
 //!
-//! While a read is pending its `OVERLAPPED` and its buffer are the kernel's. [`native::ChangeRead`] makes
-//! that a matter of types: *idle*, *pending*, *ready*, where the pending one has no method that touches
-//! either, and becomes ready only by the packet that says that the kernel has let go. It owns its handle
-//! too, so there is no second read on it and no close before the end. To drop a pending read is allowed
-//! (panics do) and leaks it: memory that the kernel may still write to is never freed.
+//! `collect` never blocks. `wait` blocks until there is something to collect, the [`Waker`] was rung, or the time is
+//! over. `arm` blocks for as long as the open takes. `retire`, `fence` and `close` wait for the kernel, for at most
+//! five seconds (`isolated`: fifteen). A worker that hangs is ended and replaced meanwhile.
 //!
-//! A directory leaves in this order: cancel, take the completion, close the handle, free the memory. A
-//! completion is judged by its status and by whether this side asked for the end ([`verdict`]), never by
-//! its byte count alone. Its packet is matched by a key that is used once, never by handle or address,
-//! which the system uses again. What the kernel keeps for more than five seconds is given up: leaked,
-//! and counted in [`Closed`].
+//! # Who owns a buffer
 //!
-//! Records are parsed from bytes with every offset and length checked ([`records`]): what a driver or a
-//! server on the network made up ends in [`records::Malformed`], not in a panic.
+//! While a read is pending, its `OVERLAPPED` and its buffer are the kernel's. [`native::ChangeRead`] makes that a
+//! matter of types: *idle*, *pending*, *ready*. The pending one has no method that touches either, and becomes ready
+//! only with the packet which says that the kernel has let go. It owns its handle too, so there is no second read on
+//! it and no close before the end. A pending read that is dropped, as a panic does, is leaked: memory that the kernel
+//! may still write to is never freed.
+//!
+//! A directory leaves in this order: cancel, take the completion, close the handle, free the memory. A packet is
+//! matched by a key that is used once, never by a handle or an address, which the system reuses. What the kernel keeps
+//! for more than five seconds is leaked and counted in [`Closed`].
+//!
+//! # Errors
+//!
+//! [`Error`] has the [`Stage`] that failed and the Win32 code, and becomes a [`std::io::Error`] by `?`. A directory
+//! that fails later is delivered as [`Completion::Failed`]; others go on. Records that no kernel would write end in
+//! [`records::Malformed`] and not in a panic: what is behind them counts as lost.
 //!
 //! # What it cannot see
 //!
-//! Changes that do not touch the directory entry (writes through a mapping before they are flushed, or
-//! through another hard link), changes of the watched directory itself, and everything on servers and
-//! redirectors that do not implement change notification. Names may be short ones (8.3).
+//! Changes that do not touch the directory entry (writes through a mapping before they are flushed, or through
+//! another hard link), changes of the directory itself, and everything on servers and redirectors that do not
+//! implement change notification. Names may be short ones (8.3).
 //!
-//! # Portable parts
+//! # Features and platforms
 //!
-//! [`records`], [`verdict`], [`Settings`] and the words around them are there on every system; the rest is
-//! for Windows, and stands on the completion loop of `everwatch-proactor`, whose feature `fault-injection` has every
-//! system call recorded and made to fail.
+//! `fault-injection` lets tests record every system call and make chosen ones fail. [`records`], [`verdict()`],
+//! [`Settings`] and the types around them are there on every system; the rest is for Windows, and stands on the
+//! completion loop of `everwatch-proactor`. The tests run under Wine 8.
 
 #![cfg_attr(
     not(windows),
