@@ -199,6 +199,7 @@ struct ReaderThread {
 }
 
 impl ReaderThread {
+    /// Starts the thread, whose first read begins at some time after this returns.
     fn start(
         tag: Tag,
         directory: BlockingDirectory,

@@ -105,6 +105,7 @@ struct Group {
 }
 
 impl Group {
+    /// Starts a thread that has no directory yet.
     fn start(messages: &Arc<MessageQueue>) -> Result<Group, u32> {
         let commands = Arc::new(CommandQueue {
             commands: Mutex::default(),
@@ -184,6 +185,7 @@ impl EventGroups {
         self.groups.iter().position(is_in)
     }
 
+    /// Ends the group at this place if its last directory has left.
     fn end_if_empty(&mut self, at: usize) {
         if self.groups[at].tags.is_empty() {
             let group = self.groups.swap_remove(at);

@@ -26,6 +26,7 @@ pub(crate) enum TagUse {
 }
 
 impl TagUse {
+    /// Whether the reader has the tag already.
     pub(crate) fn of(is_taken: bool) -> TagUse {
         match is_taken {
             true => TagUse::Taken,

@@ -23,6 +23,7 @@ pub(crate) enum Message {
 }
 
 impl Message {
+    /// The directory that it is about.
     fn tag(&self) -> Option<Tag> {
         match self {
             Message::Changes(tag, ..) | Message::Lost(tag) | Message::Failed(tag, _) => Some(*tag),

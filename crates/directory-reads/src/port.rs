@@ -94,6 +94,7 @@ impl PortReads {
         })
     }
 
+    /// Ends all reads and the loop. A second call returns the same counts.
     fn stop(&mut self) -> Closed {
         self.reads.stop();
         let mut counts = self.reads.counts;

@@ -179,6 +179,7 @@ impl<S: PacketSource> ReadSet<S> {
         is_there
     }
 
+    /// Judges the completion of an arrival, and issues the read again.
     fn settle(&mut self, arrival: Arrival, deliver: Deliver<'_>) {
         let Some(slot) = self.slots.get_mut(&arrival.key()) else {
             self.count_stray(&arrival);
@@ -189,6 +190,7 @@ impl<S: PacketSource> ReadSet<S> {
         }
     }
 
+    /// Judges the completion of a packet, and issues the read again.
     fn settle_packet(&mut self, packet: Packet, deliver: Deliver<'_>) {
         let Some(slot) = self.slots.get_mut(&packet.key()) else {
             return;
@@ -220,12 +222,14 @@ impl<S: PacketSource> ReadSet<S> {
         }
     }
 
+    /// Whether the kernel has the read of a directory.
     fn is_pending(&self, key: usize) -> bool {
         self.slots
             .get(&key)
             .is_some_and(|slot| slot.read.pending().is_some())
     }
 
+    /// Asks for the read of a directory to end, if it is pending.
     fn cancel(&mut self, key: usize) {
         if let Some(slot) = self.slots.get_mut(&key) {
             let source = &self.source;

@@ -106,6 +106,7 @@ impl Channel {
         self.heard
     }
 
+    /// Issues the write of what is queued, when the one before has ended.
     fn write(&mut self) {
         loop {
             if let Some(writing) = &mut self.writing {

@@ -112,6 +112,7 @@ impl IsolatedReads {
         })
     }
 
+    /// Sends the request to arm a directory. Returns its number.
     fn ask_to_arm(&mut self, tag: Tag, path: Vec<u16>, settings: Settings) -> u64 {
         let request = Request::Arm {
             tag,
@@ -183,6 +184,7 @@ impl IsolatedReads {
         judged
     }
 
+    /// Ends the worker, starts another, and asks it to arm all directories but the one whose request hung.
     fn replace_worker(&mut self, culprit: Option<Tag>) {
         self.counts.workers_lost += 1;
         self.supervisor.kill();
@@ -240,6 +242,7 @@ impl IsolatedReads {
         answer
     }
 
+    /// Ends the worker and everything that is on its way.
     fn stop(&mut self) -> Closed {
         let mut counts = self.counts;
         counts += self.supervisor.stop();

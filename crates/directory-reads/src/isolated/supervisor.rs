@@ -113,6 +113,7 @@ impl Supervisor {
         self.start()
     }
 
+    /// Starts a worker and pings it, so that its first answer is owed from now on.
     fn start(&mut self) -> Result<(), u32> {
         self.worker += 1;
         self.asked.clear();
@@ -231,6 +232,7 @@ impl Supervisor {
         }
     }
 
+    /// Whether the next answer is overdue.
     fn is_late(&self) -> bool {
         self.time_left() == Some(Duration::ZERO)
     }

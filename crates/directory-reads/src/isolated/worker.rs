@@ -29,6 +29,7 @@ pub fn serve_isolated() -> ! {
     std::process::exit(code);
 }
 
+/// Serves until a pipe fails. The end of the requests ends the process.
 fn serve() -> io::Result<()> {
     // Not std's handles of stdin and stdout: those look for line ends.
     let mut requests = File::from(io::stdin().as_handle().try_clone_to_owned()?);

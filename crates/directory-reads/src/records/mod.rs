@@ -1,10 +1,9 @@
 //! The records of a directory read, from bytes.
 //!
-//! The bytes come from a kernel, but also from file-system drivers and network servers that anyone
-//! may have written, so nothing is believed: every offset and length is checked, no alignment is
-//! assumed (Wine's records are not aligned), and there is not one cast of memory. Whatever the
-//! bytes, the iterator ends; at the first thing that cannot be right it yields [`Malformed`] and
-//! then nothing more, and the caller treats what was left as lost.
+//! The bytes come from a kernel, but also from file-system drivers and network servers that anyone may have
+//! written, so nothing is trusted: every offset and length is checked, no alignment is assumed (Wine's records are
+//! not aligned), and there is no cast of memory. The iterator ends for all bytes. At the first value that cannot be
+//! right it yields [`Malformed`] and then nothing more, and the caller treats the rest as lost.
 
 mod name;
 #[cfg(test)]
@@ -15,10 +14,12 @@ pub use name::Name;
 use crate::settings::Layout;
 use std::fmt;
 
+/// The bytes of `FILE_NOTIFY_INFORMATION` in front of the name.
 const PLAIN_HEADER: usize = 12;
+/// The bytes of `FILE_NOTIFY_EXTENDED_INFORMATION` in front of the name.
 const EXTENDED_HEADER: usize = 84;
 
-/// What happened to an entry.
+/// The kind of change that an entry has undergone.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Action {
     /// `FILE_ACTION_ADDED`: it came to be, or came into the directory.
@@ -31,7 +32,7 @@ pub enum Action {
     OldName,
     /// `FILE_ACTION_RENAMED_NEW_NAME`: the second half of a rename.
     NewName,
-    /// An action that is not known here.
+    /// An action that this version does not know, by its number.
     Other(u32),
 }
 
@@ -48,7 +49,7 @@ impl From<u32> for Action {
     }
 }
 
-/// What an extended record says in addition. Times are in 100 ns since 1601.
+/// The fields of an extended record that a plain one lacks. Times are in 100 ns since 1601 (UTC).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[allow(missing_docs)] // The names are those of FILE_NOTIFY_EXTENDED_INFORMATION.
 pub struct Extended {
@@ -64,18 +65,18 @@ pub struct Extended {
     pub parent_file_id: u64,
 }
 
-/// One record.
+/// One record: one change of one entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Change<'a> {
-    /// What happened.
+    /// The kind of change.
     pub action: Action,
-    /// To whom: a path below the directory that is read.
+    /// The entry, by its path below the directory that is read.
     pub name: Name<'a>,
-    /// More, if the layout has it.
+    /// The further fields, if the layout has them.
     pub extended: Option<Extended>,
 }
 
-/// Why the rest of a buffer cannot be read.
+/// The reason why the rest of a buffer cannot be read.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Malformed {
@@ -124,13 +125,13 @@ pub fn changes(bytes: &[u8], layout: Layout) -> Changes<'_> {
     }
 }
 
-/// See [`changes`].
+/// The iterator of [`changes`].
 #[derive(Clone, Debug)]
 pub struct Changes<'a> {
-    /// From the next record on; `None` when there is none.
+    /// The bytes from the next record on; `None` when there is none.
     rest: Option<&'a [u8]>,
     layout: Layout,
-    /// What is reported before the end.
+    /// The last item, if the bytes after the previous one were malformed.
     malformed: Option<Malformed>,
 }
 
@@ -180,6 +181,7 @@ fn record(bytes: &[u8], layout: Layout) -> Result<(Change<'_>, usize, bool), Mal
     Ok((change, header + length, length % 2 == 1))
 }
 
+/// The further fields of an extended record.
 fn extended(bytes: &[u8]) -> Result<Extended, Malformed> {
     Ok(Extended {
         creation_time: long(bytes, 8)?.cast_signed(),
@@ -195,7 +197,7 @@ fn extended(bytes: &[u8]) -> Result<Extended, Malformed> {
     })
 }
 
-/// What begins behind the record of this length at the start of `bytes`.
+/// The bytes from the next record on, behind the record of this length at the start of `bytes`.
 fn following(bytes: &[u8], length: usize) -> Result<Option<&[u8]>, Malformed> {
     let offset = usize::try_from(word(bytes, 0)?).map_err(|_| Malformed::BehindTheEnd)?;
     match bytes.get(offset..) {
@@ -206,12 +208,14 @@ fn following(bytes: &[u8], length: usize) -> Result<Option<&[u8]>, Malformed> {
     }
 }
 
+/// The 32-bit number at this offset.
 fn word(bytes: &[u8], at: usize) -> Result<u32, Malformed> {
     let four = bytes.get(at..).and_then(|rest| rest.first_chunk());
     four.map(|four| u32::from_le_bytes(*four))
         .ok_or(Malformed::HeaderCut)
 }
 
+/// The 64-bit number at this offset.
 fn long(bytes: &[u8], at: usize) -> Result<u64, Malformed> {
     let eight = bytes.get(at..).and_then(|rest| rest.first_chunk());
     eight

@@ -1,4 +1,4 @@
-//! A name as the kernel wrote it: UTF-16 that need not be valid, at any address.
+//! Names as the kernel writes them: UTF-16 that need not be valid, at any address.
 
 use std::fmt;
 
@@ -9,22 +9,22 @@ use std::fmt;
 pub struct Name<'a>(&'a [u8]);
 
 impl<'a> Name<'a> {
-    /// A name of these bytes; an odd last byte is left out.
+    /// The name that these bytes are. An odd last byte is left out.
     pub fn new(bytes: &'a [u8]) -> Name<'a> {
         Name(&bytes[..bytes.len() & !1])
     }
 
-    /// Whether there is no unit.
+    /// Whether the name has no units.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The number of units.
+    /// The number of UTF-16 units.
     pub fn len(&self) -> usize {
         self.0.len() / 2
     }
 
-    /// The units as they are.
+    /// The units, unchecked.
     pub fn units(&self) -> impl DoubleEndedIterator<Item = u16> + ExactSizeIterator + 'a {
         self.0
             .as_chunks::<2>()
