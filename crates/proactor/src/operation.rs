@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use crate::endpoint::Endpoint;
 use crate::native::cancel_io;
-use crate::native::overlapped::{Cancel, Cancelled, Ended, Erasable, Issued, Overlapped};
+use crate::native::in_flight::Erasable;
+use crate::native::overlapped::{Cancel, Cancelled, Ended, Issued, Overlapped};
 
 /// An overlapped operation.
 ///

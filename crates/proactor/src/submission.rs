@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use windows_sys::Win32::Foundation::ERROR_ABANDONED_WAIT_0;
 
 use crate::deferred_wakes::finish;
-use crate::native::overlapped::{Boxed, Over};
+use crate::native::in_flight::{Boxed, Over};
 use crate::operation::Operation;
 use crate::remote::Remote;
 use crate::table::{Found, OperationId};

@@ -14,7 +14,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::task::Waker;
 
 use crate::native::Packet;
-use crate::native::overlapped::{Boxed, CallResult, Idle, InFlight, Launch, Over};
+use crate::native::in_flight::{Boxed, CallResult, Idle, InFlight, Launch, Over};
 
 /// The name of an operation: its slot, and which of the slot's operations it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

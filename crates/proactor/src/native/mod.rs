@@ -11,6 +11,7 @@ pub(crate) mod console;
 mod error;
 pub(crate) mod files;
 mod handle;
+pub(crate) mod in_flight;
 pub(crate) mod job;
 mod lookup;
 mod memory;
