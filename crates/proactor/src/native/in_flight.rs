@@ -1,7 +1,7 @@
-//! Operations that are in flight, as types.
+//! Operations in flight, as types that say whose their memory is: this side's or the kernel's.
 //!
 //! The kernel writes to an `OVERLAPPED`, and to the memory of an operation, from the call that issues it until
-//! its packet was dequeued. Types say whose they are:
+//! its packet was dequeued:
 //!
 //! ```text
 //!   Idle ──┐
@@ -10,7 +10,8 @@
 //!                 └──(dropped)──▶ leaked: the kernel may still write
 //! ```
 //!
-//! Nothing of an [`InFlight`] can be read, moved or freed.
+//! Nothing of an [`InFlight`] can be read, moved or freed. Its operation gets the `OVERLAPPED` for one call, as an
+//! [`Overlapped`]. The type of the operation is erased, so the table has one kind of slot for all of them.
 
 use std::any::TypeId;
 use std::cell::UnsafeCell;
@@ -21,7 +22,6 @@ use std::ptr::NonNull;
 use windows_sys::Win32::Foundation::{ERROR_IO_PENDING, ERROR_MORE_DATA, ERROR_OPERATION_ABORTED};
 use windows_sys::Win32::System::IO::OVERLAPPED;
 
-use crate::native::error::error_of_status;
 use crate::native::memory::Memory;
 use crate::native::overlapped::{Cancel, Cancelled, Ended, Issued, Overlapped};
 use crate::native::port::Packet;
@@ -60,22 +60,16 @@ impl<O: Erasable> MethodsOf<O> {
         issue: |held, pointer| {
             // SAFETY: the pointer is to a held `O` that only the caller uses.
             let held = unsafe { held.cast::<Held<O>>().as_mut() };
-            let overlapped = Overlapped {
-                pointer,
-                memory: &mut held.memory,
-                brand: PhantomData,
-            };
-            held.operation.issue(overlapped).result
+            // SAFETY: `InFlight::new` has zeroed the structure, which the kernel does not know. `InFlight` owns both,
+            // and touches neither the structure nor the memory before the operation has ended.
+            let overlapped = unsafe { Overlapped::lend(pointer, &mut held.memory) };
+            held.operation.issue(overlapped).result()
         },
         cancel: |held, address| {
             let held = held.cast::<Held<O>>().as_ptr();
             // SAFETY: the pointer is to a held `O`. Its memory, to which the kernel writes, is not touched.
             let operation = unsafe { &(*held).operation };
-            let cancel = Cancel {
-                address,
-                brand: PhantomData,
-            };
-            operation.cancel(cancel).is_gone
+            operation.cancel(Cancel::of(address)).is_gone()
         },
         abandon: |held, mut ended| {
             // SAFETY: the pointer is to a held `O` in a box, which the caller gives up.
@@ -237,12 +231,7 @@ impl InFlight {
         let overlapped = packet.overlapped();
         // SAFETY: the packet says that the kernel has let go of it.
         let (status, bytes) = unsafe { ((*overlapped).Internal, (*overlapped).InternalHigh) };
-        Ok(self.end(Ended {
-            error: error_of_status(status as u32),
-            transferred: u32::try_from(bytes).unwrap_or(u32::MAX),
-            status: status as u32,
-            memory: Memory::Nothing,
-        }))
+        Ok(self.end(Ended::by_packet(status, bytes)))
     }
 
     /// Takes the operation back because its call has returned that no packet comes.

@@ -1,8 +1,12 @@
-//! The `OVERLAPPED` of an operation, as the operation sees it.
+//! The `OVERLAPPED` of an operation, as the operation sees it: lent for the call that issues it, and named again to
+//! cancel it.
 //!
-//! An operation gets the `OVERLAPPED` for one call, as an [`Overlapped`]. A call takes the buffers out of the operation and keeps them in a [`Memory`] beside it,
-//! where the operation cannot reach them. It returns an [`Issued`], which no other call can make up. So an
-//! operation is safe code: it can do wrong, but it cannot free what the kernel has.
+//! A call takes the buffers out of the operation and keeps them in a [`Memory`] beside it, where the operation
+//! cannot reach them. It returns an [`Issued`], which no other call can make up. So an operation is safe code: it
+//! can do wrong, but it cannot free what the kernel has. An operation that is no I/O promises an [`OwnPacket`]
+//! instead.
+//!
+//! [`in_flight`](crate::native::in_flight) says who owns all this meanwhile.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -14,7 +18,7 @@ use std::time::Duration;
 use windows_sys::Win32::Foundation::{ERROR_IO_PENDING, ERROR_MORE_DATA};
 use windows_sys::Win32::System::IO::{OVERLAPPED, OVERLAPPED_0, OVERLAPPED_0_0};
 
-use crate::native::error::io_error;
+use crate::native::error::{error_of_status, io_error};
 use crate::native::memory::Memory;
 use crate::native::port::CompletionPort;
 
@@ -28,13 +32,24 @@ type Brand<'a> = PhantomData<Cell<&'a ()>>;
 /// or the call said.
 #[derive(Debug)]
 pub struct Ended {
-    pub(super) error: u32,
-    pub(super) transferred: u32,
-    pub(super) status: u32,
+    error: u32,
+    transferred: u32,
+    status: u32,
     pub(super) memory: Memory,
 }
 
 impl Ended {
+    /// The end that a packet brings: the `Internal` and `InternalHigh` of its `OVERLAPPED`.
+    pub(super) fn by_packet(status: usize, bytes: usize) -> Ended {
+        let status = status as u32;
+        Ended {
+            error: error_of_status(status),
+            transferred: u32::try_from(bytes).unwrap_or(u32::MAX),
+            status,
+            memory: Memory::Nothing,
+        }
+    }
+
     /// The end of an operation that did not get into the kernel, or whose packet does not come.
     pub(super) fn without_packet(error: u32, transferred: u32) -> Ended {
         Ended {
@@ -113,8 +128,15 @@ impl Ended {
 #[must_use]
 pub struct Issued<'a> {
     /// How many bytes were transferred at once, or the Win32 error.
-    pub(super) result: Result<u32, u32>,
+    result: Result<u32, u32>,
     brand: Brand<'a>,
+}
+
+impl Issued<'_> {
+    /// How many bytes were transferred at once, or the Win32 error.
+    pub(super) fn result(self) -> Result<u32, u32> {
+        self.result
+    }
 }
 
 /// The `OVERLAPPED` of one operation, lent to it for the call that issues it.
@@ -123,12 +145,28 @@ pub struct Issued<'a> {
 /// [`Overlapped::as_ptr`], in an unsafe block that keeps the contract of [`Overlapped::issued`].
 #[derive(Debug)]
 pub struct Overlapped<'a> {
-    pub(super) pointer: NonNull<OVERLAPPED>,
-    pub(super) memory: &'a mut Memory,
-    pub(super) brand: Brand<'a>,
+    pointer: NonNull<OVERLAPPED>,
+    memory: &'a mut Memory,
+    brand: Brand<'a>,
 }
 
 impl<'a> Overlapped<'a> {
+    /// Lends a structure for one call. What the call gives to the kernel is kept in `memory`.
+    ///
+    /// # Safety
+    /// The structure is zeroed and unknown to the kernel. From the call until the operation has ended, it stays
+    /// in place, and nothing else uses it or `memory`.
+    pub(super) unsafe fn lend(
+        pointer: NonNull<OVERLAPPED>,
+        memory: &'a mut Memory,
+    ) -> Overlapped<'a> {
+        Overlapped {
+            pointer,
+            memory,
+            brand: PhantomData,
+        }
+    }
+
     /// The address to issue the operation with. The structure is zeroed, and this side's until the call is
     /// made.
     pub fn as_ptr(&self) -> *mut OVERLAPPED {
@@ -237,18 +275,33 @@ impl<'a> Overlapped<'a> {
 #[derive(Debug)]
 #[must_use]
 pub struct Cancelled<'a> {
-    pub(super) is_gone: bool,
+    is_gone: bool,
     brand: Brand<'a>,
+}
+
+impl Cancelled<'_> {
+    /// Whether the operation is over and no packet comes.
+    pub(super) fn is_gone(&self) -> bool {
+        self.is_gone
+    }
 }
 
 /// The cancel of one operation, for the length of [`Operation::cancel`](crate::Operation::cancel).
 #[derive(Debug)]
 pub struct Cancel<'a> {
-    pub(super) address: NonNull<OVERLAPPED>,
-    pub(super) brand: Brand<'a>,
+    address: NonNull<OVERLAPPED>,
+    brand: Brand<'a>,
 }
 
 impl<'a> Cancel<'a> {
+    /// The cancel of the operation that was issued with the structure at this address.
+    pub(super) fn of(address: NonNull<OVERLAPPED>) -> Cancel<'a> {
+        Cancel {
+            address,
+            brand: PhantomData,
+        }
+    }
+
     /// The address that the operation was issued with.
     pub fn address(&self) -> usize {
         self.address.as_ptr() as usize
