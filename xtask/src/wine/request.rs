@@ -42,7 +42,8 @@ impl Request {
         request
     }
 
-    /// All that are expected to pass, or all of the packages that were named.
+    /// All that are expected to pass, or all of the packages that were named. With names of tests, one suite for
+    /// each package.
     pub(super) fn suites(&self) -> Result<Vec<&'static Suite>, String> {
         let all = || SUITES.iter().chain(PENDING);
         let known = |name: &String| all().any(|suite| suite.package == name);
@@ -58,7 +59,22 @@ impl Request {
             return Ok(SUITES.iter().collect());
         }
         let is_named = |suite: &&Suite| self.packages.iter().any(|name| name == suite.package);
-        Ok(all().filter(is_named).collect())
+        let mut suites: Vec<&Suite> = all().filter(is_named).collect();
+        if self.names_tests() {
+            // Suites of one package divide its tests among them; the last one has them all.
+            let packages: Vec<&str> = suites.iter().map(|suite| suite.package).collect();
+            let mut later = packages.iter();
+            suites.retain(|suite| {
+                later.next();
+                !later.clone().any(|package| *package == suite.package)
+            });
+        }
+        Ok(suites)
+    }
+
+    /// Whether single tests were asked for.
+    fn names_tests(&self) -> bool {
+        self.for_tests.iter().any(|word| !word.starts_with('-'))
     }
 
     /// The builds that one suite needs, its tests last.
@@ -89,7 +105,7 @@ impl Request {
     /// suite.
     pub(super) fn for_tests(&self, suite: &Suite) -> Vec<String> {
         let mut words = self.for_tests.clone();
-        if !words.iter().any(|word| !word.starts_with('-')) {
+        if !self.names_tests() {
             words.extend(suite.tests.iter().map(|&name| name.to_owned()));
         }
         if !words.iter().any(|word| word.starts_with("--test-threads")) {
@@ -112,6 +128,18 @@ mod tests {
         assert_eq!(request.for_tests, ["a_name", "--exact"]);
         let suites = request.suites().expect("it is known");
         assert_eq!(suites.len(), 1);
+    }
+
+    #[test]
+    fn single_tests_run_once_in_a_suite_that_has_all_of_the_package() {
+        for suite in SUITES.iter().chain(PENDING) {
+            let named = Request::of(&["-p", suite.package, "--", "a_name"]);
+            let suites = named.suites().expect("it is known");
+            assert_eq!(suites.len(), 1, "{}", suite.package);
+            assert_eq!(suites[0].tests.len(), 0, "{}", suite.package);
+        }
+        let all = Request::of(&["-p", "everwatch"]);
+        assert!(all.suites().expect("it is known").len() > 1);
     }
 
     #[test]
