@@ -27,7 +27,7 @@ pub(super) const PHRASES: &[&str] = &[
     "must",
 ];
 
-/// "has X do": somebody makes another do something.
+/// "has X do": one makes another do something.
 pub(super) const CAUSATIVE: &str = "has X do";
 
 /// Verbs as they stand behind "has X".
@@ -59,8 +59,11 @@ pub(super) fn phrases(words: &[&str]) -> BTreeMap<&'static str, usize> {
     counts
 }
 
-/// Whether the text begins like "has the kernel post".
+/// Whether the text begins like "has the kernel post". Behind an article the word is a noun: "has a read".
 fn is_causative(words: &[String]) -> bool {
+    const DETERMINERS: &[&str] = &[
+        "a", "an", "another", "each", "every", "its", "no", "one", "the", "this",
+    ];
     const OBJECTS: &[&str] = &[
         "a",
         "all",
@@ -88,18 +91,16 @@ fn is_causative(words: &[String]) -> bool {
     let [has, object, rest @ ..] = words else {
         return false;
     };
-    let rest = &rest[..rest.len().min(3)];
+    const BORDERS: &[&str] = &["to", "that", "and", "or", "which", "for", "of", "in", "is"];
+    let before = std::iter::once(object).chain(rest);
     is(has, &["has", "have", "having", "had"])
         && is(object, OBJECTS)
         && rest
             .iter()
-            .take_while(|word| {
-                !is(
-                    word,
-                    &["to", "that", "and", "or", "which", "for", "of", "in", "is"],
-                )
-            })
-            .any(|word| is(word, VERBS))
+            .zip(before)
+            .take(3)
+            .take_while(|(word, _)| !is(word, BORDERS))
+            .any(|(word, before)| is(word, VERBS) && !is(before, DETERMINERS))
 }
 
 /// The words of all comments.
@@ -138,6 +139,8 @@ enum Kind {
 /// A name that was given up: what it was, and where below `crates/`. An empty place means everywhere.
 type Former = (Kind, &'static str, &'static [&'static str]);
 
+/// Two were given up in one place and kept in another: `Backlog` and `names.rs` of the front are the backlog of a
+/// consumer and the tests of names.
 const FORMER: &[Former] = &[
     (
         Kind::Identifier,
@@ -152,7 +155,6 @@ const FORMER: &[Former] = &[
             "take_shelter",
             "make_way",
             "BORN_ONCE",
-            "Backlog",
             "Desk",
             "Lane",
             "Loan",
@@ -194,12 +196,15 @@ const FORMER: &[Former] = &[
             "implied",
             "seam",
             "shelf",
+            "Backlog",
         ],
     ),
     (
         Kind::Identifier,
         "backends/",
-        &["born", "told", "implied", "sights", "Inbox", "seam"],
+        &[
+            "born", "told", "implied", "sights", "Inbox", "seam", "Backlog",
+        ],
     ),
     (
         Kind::Identifier,
@@ -234,7 +239,7 @@ const FORMER: &[Former] = &[
         ],
     ),
     (Kind::File, "core/", &["stamp"]),
-    (Kind::File, "everwatch/", &["names"]),
+    (Kind::File, "everwatch/src/", &["names"]),
     (
         Kind::File,
         "cli/",
@@ -325,6 +330,7 @@ mod tests {
         assert_eq!(count("The cursor that has them read again"), 1);
         assert_eq!(count("It has the time to read, and has been read."), 0);
         assert_eq!(count("It has a name."), 0);
+        assert_eq!(count("Each has a read, and the call has the answer."), 0);
     }
 
     #[test]
