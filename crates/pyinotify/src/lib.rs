@@ -68,7 +68,7 @@
 //!
 //! A program that keeps a copy of the tree should know that `IN_DELETE` and `IN_MOVED_FROM` of a directory
 //! stand for everything below it, and so does `IN_CREATE` of a directory that comes from an ignored path. An
-//! entry that comes and goes at once may not be reported at all.
+//! entry that comes and goes at once is sometimes not reported at all.
 //!
 //! # From watchdog
 //!

@@ -24,8 +24,8 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Opens the file a second time, so that the position of the caller's handle does not move. Where it may
-    /// not be opened again, the position moves, and is restored.
+    /// Opens the file a second time, so that the position of the caller's handle does not move. Where
+    /// that is refused, the position moves, and is restored.
     pub(super) fn of(file: &impl AsHandle) -> io::Result<Source> {
         let file = file.as_handle();
         if let Ok(file) = sockets::open_again(file) {

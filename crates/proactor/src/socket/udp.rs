@@ -103,7 +103,7 @@ impl UdpSocket {
         (received.map(|(length, _)| length), buffer)
     }
 
-    /// Sends a datagram. A future that is dropped may or may not have sent it.
+    /// Sends a datagram. Whether a future that is dropped has sent it is unknown.
     ///
     /// # Errors
     /// Those of WSASendTo: it is too long, there is no route. The buffer comes back in any case.
@@ -128,8 +128,8 @@ impl UdpSocket {
         }
     }
 
-    /// Sends a datagram to the peer that the socket is connected to. A future that is dropped may or may not
-    /// have sent it.
+    /// Sends a datagram to the peer that the socket is connected to. Whether a future that is dropped has
+    /// sent it is unknown.
     ///
     /// # Errors
     /// Those of WSASend: it is too long, there is no peer. The buffer comes back in any case.

@@ -37,7 +37,7 @@ pub(crate) fn identities_are_known() -> bool {
 
 /// Threads that make and remove files until this is dropped. Each file has a name of its own, because
 /// Windows keeps a name until the last handle of the removed file is closed. Each file exists for a while,
-/// because an entry that comes and goes at once may not be reported.
+/// because an entry that comes and goes at once is sometimes not reported.
 pub(crate) fn load(threads: usize, dir: &Path) -> Load {
     let dir = dir.to_owned();
     Load::new(threads, move |thread, round| {

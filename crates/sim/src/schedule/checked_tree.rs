@@ -47,8 +47,8 @@ impl Seen {
 pub(crate) struct CheckedTree {
     tree: Tree<Seen>,
     last_seq: u64,
-    /// Roots in the trees of other roots. Nothing reports them when they begin, and they may or may not be
-    /// reported to go.
+    /// Roots in the trees of other roots. Nothing reports them when they begin, and that they go is
+    /// reported sometimes.
     pub(crate) inner_roots: Vec<PathBuf>,
     /// What made no sense.
     complaints: Vec<String>,
