@@ -70,8 +70,13 @@ pub struct InotifyKernel {
 }
 
 impl InotifyKernel {
-    /// Makes the inotify instance. Without one everything is polled: if the caller wants it so, or
-    /// if there is none and the caller can do without.
+    /// Makes the inotify instance. Without one everything is polled: if the options say so, or if there is none
+    /// and they leave the choice.
+    ///
+    /// # Errors
+    ///
+    /// ENOSYS for the backend of Windows; without the choice, what inotify_init1(2) failed with; and EMFILE if
+    /// there is no descriptor left for the bell.
     pub(super) fn new(options: &StartOptions) -> Result<InotifyKernel, Fault> {
         let backend = options.backend;
         if backend == Backend::Windows {
@@ -102,7 +107,8 @@ impl InotifyKernel {
         self.inotify.is_some()
     }
 
-    /// Gives this thread a working directory of its own, where that is allowed.
+    /// Gives this thread a working directory of its own, unshare(2). A sandbox may forbid it; paths below
+    /// `/proc/self/fd` serve instead.
     pub(super) fn unshare_directory(&mut self) {
         // SAFETY: CLONE_FS alone affects this thread's working directory, root and umask; no
         // descriptor table is shared or copied, which is what makes other flags unsafe.

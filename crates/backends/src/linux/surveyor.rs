@@ -20,13 +20,13 @@ use everwatch_core::time::FileTime;
 
 use super::directory;
 
-/// A batch is full with the files of this many directories,
+/// A batch with the files of this many directories is full. Each is held open until it was looked at.
 const MOST_DIRECTORIES: usize = 32;
 
-/// or with this many files.
+/// A batch with this many files is full.
 const MOST_FILES: usize = 512;
 
-/// Batches that wait for the second thread at most.
+/// The most batches that wait for the second thread.
 const WAITING: usize = 2;
 
 /// Files to look at.
@@ -138,14 +138,14 @@ impl Surveyor {
     /// Defers looking at a file until `finish`, at the latest.
     pub(super) fn defer(&mut self, dir: &Arc<OwnedFd>, name: &[u8], since: FileTime, token: Token) {
         if self.batch.is_full() || self.batch.since != since {
-            self.send_off();
+            self.dispatch();
             self.batch.since = since;
         }
         self.batch.push(dir, name, token);
     }
 
     /// Gives the batch to the second thread, or looks at it here if there is none or it has fallen behind.
-    fn send_off(&mut self) {
+    fn dispatch(&mut self) {
         let batch = std::mem::take(&mut self.batch);
         if batch.is_full() && self.assistant.is_none() && self.has_processor() {
             // Without a second thread this one does the work.
@@ -229,13 +229,13 @@ mod tests {
     }
 
     #[test]
-    fn every_file_that_was_changed_is_told_of_once() {
+    fn every_file_that_was_changed_is_named_once() {
         let all: Vec<u64> = (0..2 * DIRECTORIES as u64).collect();
         assert_eq!(survey(tree().path(), 0), all);
     }
 
     #[test]
-    fn of_files_that_were_not_changed_only_those_that_are_gone_are_told_of() {
+    fn of_files_that_were_not_changed_only_those_that_are_gone_are_named() {
         let missing: Vec<u64> = (0..DIRECTORIES as u64).map(|at| 2 * at + 1).collect();
         assert_eq!(survey(tree().path(), FileTime::MAX), missing);
     }

@@ -25,7 +25,7 @@ pub(super) struct DecodeState {
     /// The last cookie. It wraps around after 2^32 renames, long after the first one was applied.
     cookies: u32,
     /// By watch, where the system keeps old paths.
-    names: HashMap<Watch, StalePaths>,
+    stale_paths: HashMap<Watch, StalePaths>,
     /// In use where the system keeps old paths.
     pub(super) seen_dirs: SeenDirs,
 }
@@ -33,39 +33,39 @@ pub(super) struct DecodeState {
 impl DecodeState {
     /// The watch is new, on a system that keeps old paths.
     pub(super) fn keep_paths(&mut self, watch: Watch) {
-        self.names.insert(watch, StalePaths::default());
+        self.stale_paths.insert(watch, StalePaths::default());
     }
 
     /// The watch is no more.
     pub(super) fn forget(&mut self, watch: Watch) {
-        self.names.remove(&watch);
+        self.stale_paths.remove(&watch);
     }
 }
 
 /// What is known between two buffers of one read.
 #[derive(Debug)]
-pub(super) struct Tail {
+pub(super) struct Decoder {
     /// The watch that records name.
     watch: Watch,
     /// How the volume numbers its entries: whether those in records can be relied on.
     numbers: Numbers,
     /// The cookie of a first half whose second half must be the next record.
-    half: Option<Cookie>,
+    first_half: Option<Cookie>,
 }
 
-impl Tail {
+impl Decoder {
     /// Of a read that has just begun.
-    pub(super) fn new(watch: Watch, numbers: Numbers) -> Tail {
-        Tail {
+    pub(super) fn new(watch: Watch, numbers: Numbers) -> Decoder {
+        Decoder {
             watch,
             numbers,
-            half: None,
+            first_half: None,
         }
     }
 
     /// Of the read that takes the place of this one's.
-    pub(super) fn successor(&self) -> Tail {
-        Tail::new(self.watch, self.numbers)
+    pub(super) fn successor(&self) -> Decoder {
+        Decoder::new(self.watch, self.numbers)
     }
 
     /// The watch that records name.
@@ -88,7 +88,7 @@ impl Tail {
             };
             path.clear();
             change.name.push_wtf8(&mut path);
-            let half = self.half.take();
+            let first_half = self.first_half.take();
             let (action, cookie) = match change.action {
                 Notified::Added => (Action::Created, None),
                 Notified::Removed => (Action::Departed, None),
@@ -96,24 +96,24 @@ impl Tail {
                 Notified::OldName => {
                     // 0 is no cookie.
                     state.cookies = state.cookies.wrapping_add(1).max(1);
-                    self.half = Cookie::new(state.cookies);
-                    (Action::MovedFrom, self.half)
+                    self.first_half = Cookie::new(state.cookies);
+                    (Action::MovedFrom, self.first_half)
                 }
-                Notified::NewName => match half {
-                    Some(_) => (Action::MovedTo, half),
+                Notified::NewName => match first_half {
+                    Some(_) => (Action::MovedTo, first_half),
                     None => (Action::Created, None),
                 },
                 // Streams, and what is yet to be invented: the entry is not what it was.
                 _ => (Action::Modified, None),
             };
-            let reviewed = match state.names.get_mut(&self.watch) {
-                Some(names) => {
+            let reviewed = match state.stale_paths.get_mut(&self.watch) {
+                Some(stale_paths) => {
                     match change.action {
                         Notified::NewName => state.seen_dirs.arrived(&path),
                         Notified::OldName | Notified::Removed => state.seen_dirs.left(&path),
                         _ => {}
                     }
-                    names.review(action, &path)
+                    stale_paths.review(action, &path)
                 }
                 None => action,
             };
@@ -142,7 +142,7 @@ impl Tail {
 
     /// Records of this read were lost.
     pub(super) fn lose(&mut self, records: &mut RecordQueue) {
-        self.half = None;
+        self.first_half = None;
         records.push(Record::LOST);
     }
 }

@@ -1,11 +1,11 @@
 //! Win32 errors, and what each of them means to the engine.
 //!
-//! Only what proves that an entry is gone is called that: the engine removes what is not found, and
-//! what is merely failing it tries again and keeps. A server that is not found is one that cannot be reached
-//! just now; one that says that it has no such share says that there is no root. Where a code means one thing when a path is opened
-//! and another when a name from a record is, or when a read begins, there is a function for each. The
-//! ends of reads that are under way are distinguished by `everwatch-directory-reads`, which knows which of them
-//! lost records.
+//! Only what proves that an entry is gone is called that: the engine removes what is not found, and what merely
+//! fails it keeps and tries again. A server that is not found is one that cannot be reached just now; one that
+//! answers that it has no such share proves that there is no root. Where a code means one thing when a path is
+//! opened and another when a name from a record is, or when a read begins, there is a function for each. The ends
+//! of reads that are under way are distinguished by `everwatch-directory-reads`, which knows which of them lost
+//! records.
 
 use everwatch_core::fault::{Fault, FaultKind};
 
@@ -35,8 +35,8 @@ pub(super) fn fault(code: Code) -> Fault {
     }
 }
 
-/// What a Win32 error means for a name that a record or a listing had: that it is one that cannot be
-/// asked for, as other systems make them, is no proof that there is nothing.
+/// What a Win32 error means for a name from a record or a listing. There are entries whose names cannot be asked
+/// for, made by other systems on the same volume: ERROR_INVALID_NAME is then no proof that there is nothing.
 pub(super) fn fault_of_entry(code: Code) -> Fault {
     match code.0 {
         // INVALID_NAME
@@ -48,11 +48,12 @@ pub(super) fn fault_of_entry(code: Code) -> Fault {
     }
 }
 
-/// What it means that a read could not be armed on an open directory.
-pub(super) fn unarmed(code: Code) -> Fault {
+/// What a Win32 error means when a read could not be armed on an open directory: ERROR_ACCESS_DENIED is then no
+/// matter of rights, which were checked when the directory was opened.
+pub(super) fn fault_of_arming(code: Code) -> Fault {
     let fault = fault(code);
     match fault.kind {
-        // It could be opened for that, so it is not the rights: it is being deleted.
+        // The directory is being deleted.
         FaultKind::Denied => Fault {
             kind: FaultKind::Other,
             ..fault
@@ -72,7 +73,7 @@ mod tests {
 
     #[test]
     fn the_code_is_kept_for_people() {
-        for mean in [fault, fault_of_entry, unarmed] {
+        for mean in [fault, fault_of_entry, fault_of_arming] {
             for code in [2, 5, 50, 64, 123, 303, 1450, u32::MAX] {
                 assert_eq!(mean(Code(code)).code, code.cast_signed());
             }
@@ -80,8 +81,8 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_name_or_way_is_absence() {
-        for mean in [fault, fault_of_entry, unarmed] {
+    fn a_missing_name_or_path_is_absence() {
+        for mean in [fault, fault_of_entry, fault_of_arming] {
             assert_eq!(kinds(mean, &[2, 3, 303]), [FaultKind::NotFound; 3]);
         }
     }
@@ -100,7 +101,7 @@ mod tests {
     #[test]
     fn a_broken_connection_is_no_proof_of_absence() {
         // BAD_NETPATH, UNEXP_NET_ERR, NETNAME_DELETED, SEM_TIMEOUT, INVALID_HANDLE
-        for mean in [fault, fault_of_entry, unarmed] {
+        for mean in [fault, fault_of_entry, fault_of_arming] {
             assert_eq!(kinds(mean, &[53, 59, 64, 121, 6]), [FaultKind::Other; 5]);
         }
     }
@@ -123,30 +124,33 @@ mod tests {
 
     #[test]
     fn access_that_is_denied_to_a_read_of_an_open_directory_is_its_deletion() {
-        assert_eq!(kinds(unarmed, &[5]), [FaultKind::Other]);
+        assert_eq!(kinds(fault_of_arming, &[5]), [FaultKind::Other]);
     }
 
     #[test]
-    fn what_somebody_else_has_open_is_tried_again() {
+    fn what_another_program_has_open_is_tried_again() {
         assert_eq!(kinds(fault, &[32]), [FaultKind::Other]);
     }
 
     #[test]
-    fn a_file_system_that_tells_nothing_is_polled() {
-        assert_eq!(kinds(unarmed, &[1, 50]), [FaultKind::Unsupported; 2]);
+    fn a_file_system_that_reports_nothing_is_polled() {
+        assert_eq!(
+            kinds(fault_of_arming, &[1, 50]),
+            [FaultKind::Unsupported; 2]
+        );
     }
 
     #[test]
     fn a_machine_without_room_for_a_read_is_at_its_limit() {
         let codes = [8, 14, 1450, 1453, 1816];
-        assert_eq!(kinds(unarmed, &codes), [FaultKind::WatchLimit; 5]);
+        assert_eq!(kinds(fault_of_arming, &codes), [FaultKind::WatchLimit; 5]);
         assert_eq!(kinds(fault, &[4]), [FaultKind::OpenFiles]);
     }
 
     #[test]
-    fn what_nobody_has_heard_of_is_tried_again() {
+    fn an_unknown_code_is_tried_again() {
         // Among them our own mistakes: INVALID_PARAMETER, NOACCESS.
-        for mean in [fault, fault_of_entry, unarmed] {
+        for mean in [fault, fault_of_entry, fault_of_arming] {
             assert_eq!(kinds(mean, &[87, 998, u32::MAX]), [FaultKind::Other; 3]);
         }
     }

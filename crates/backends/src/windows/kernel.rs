@@ -50,9 +50,9 @@ pub struct WindowsKernel<S: SystemCalls> {
     /// The read of each directory that has one.
     pub(super) tags: HashMap<Identity, Tag>,
     /// The last tag that was given out; none is reused.
-    pub(super) next_tag: u64,
+    pub(super) last_tag: u64,
     /// The last watch that was given out. A read that takes the place of another one keeps its watch.
-    next_watch: i32,
+    last_watch: i32,
     /// What decoding remembers between two buffers.
     pub(super) decoding: DecodeState,
     /// What was taken from reads between two drains.
@@ -71,8 +71,8 @@ impl<S: SystemCalls> WindowsKernel<S> {
             gap,
             reads: BTreeMap::new(),
             tags: HashMap::new(),
-            next_tag: 0,
-            next_watch: 0,
+            last_tag: 0,
+            last_watch: 0,
             decoding: DecodeState::default(),
             early: RecordQueue::default(),
             failures: HashMap::new(),
@@ -110,15 +110,15 @@ impl<S: SystemCalls> WindowsKernel<S> {
     }
 
     /// A watch that was never given out.
-    pub(super) fn watch_number(&mut self) -> Watch {
-        self.next_watch += 1;
-        Watch(self.next_watch)
+    pub(super) fn new_watch(&mut self) -> Watch {
+        self.last_watch += 1;
+        Watch(self.last_watch)
     }
 
     /// A tag that was never given out.
-    pub(super) fn tag(&mut self) -> Tag {
-        self.next_tag += 1;
-        Tag(self.next_tag)
+    pub(super) fn new_tag(&mut self) -> Tag {
+        self.last_tag += 1;
+        Tag(self.last_tag)
     }
 
     /// Looks at what kind of volume this is, once for each.
@@ -157,7 +157,7 @@ impl<S: SystemCalls> WindowsKernel<S> {
         let device = self.identify(dir)?.device;
         match self.volume(dir, device).is_remote || self.system.quirks().keeps_old_paths {
             true => Err(fault(NOT_SUPPORTED)),
-            false => Ok(Watched::New(self.watch_number())),
+            false => Ok(Watched::New(self.new_watch())),
         }
     }
 
@@ -252,7 +252,7 @@ impl<S: SystemCalls> Kernel for WindowsKernel<S> {
         let read = known.and_then(|tag| Some((tag, self.reads.get(&tag)?)));
         match (read, purpose) {
             (Some((tag, read)), Purpose::Entries) => {
-                let (watch, settings) = (read.tail.watch(), read.settings);
+                let (watch, settings) = (read.decoder.watch(), read.settings);
                 if !settings.deep {
                     self.renew(
                         tag,
@@ -263,11 +263,11 @@ impl<S: SystemCalls> Kernel for WindowsKernel<S> {
                     )?;
                 }
                 if let Some(place) = &dir.place {
-                    self.sight(&dir.dir, place.clone())?;
+                    self.make_seen(&dir.dir, place.clone())?;
                 }
                 Ok(Watched::Above(watch))
             }
-            (Some((_, read)), _) => Ok(Watched::Known(read.tail.watch())),
+            (Some((_, read)), _) => Ok(Watched::Known(read.decoder.watch())),
             (None, Purpose::Entries) => Err(Fault {
                 kind: FaultKind::Unsupported,
                 code: self
@@ -283,7 +283,7 @@ impl<S: SystemCalls> Kernel for WindowsKernel<S> {
         let ended: Vec<Tag> = self
             .reads
             .iter()
-            .filter(|(_, read)| read.tail.watch() == watch)
+            .filter(|(_, read)| read.decoder.watch() == watch)
             .map(|(&tag, _)| tag)
             .collect();
         for tag in ended {
@@ -298,7 +298,7 @@ impl<S: SystemCalls> Kernel for WindowsKernel<S> {
         let collected = self.system.collect(&mut |tag, completion| {
             deliver(reads, state, tag, &completion, records);
         });
-        self.look_after_reads(records);
+        self.maintain_reads(records);
         Ok(match (before || collected.delivered > 0, collected.more) {
             (_, true) => Drained::Part,
             (true, false) => Drained::All,

@@ -6,14 +6,14 @@ use everwatch_core::entry::Identity;
 use everwatch_core::queue::RecordQueue;
 use everwatch_directory_reads::{Completion, Settings, Tag};
 
-use super::decode::{DecodeState, Tail};
+use super::decode::{DecodeState, Decoder};
 use super::system_calls::Code;
 
 /// The read of one directory.
 #[derive(Debug)]
 pub(super) struct Read<D> {
     /// What is known between two buffers, and the watch.
-    pub(super) tail: Tail,
+    pub(super) decoder: Decoder,
     /// Keeps the directory open; on Windows that keeps those above it from being renamed.
     pub(super) dir: D,
     /// Which directory it is.
@@ -22,8 +22,8 @@ pub(super) struct Read<D> {
     pub(super) settings: Settings,
     /// The volume is reached over the network, where buffers beyond 64 KiB fail.
     pub(super) is_remote: bool,
-    /// A buffer was not enough since the last drain.
-    pub(super) is_short: bool,
+    /// Records were lost since the last drain, because the buffer or the queue of the kernel was too small.
+    pub(super) has_lost: bool,
     /// The read ended with this code.
     pub(super) ended: Option<Code>,
 }
@@ -41,11 +41,11 @@ pub(super) fn deliver<D>(
         return;
     };
     match *completion {
-        Completion::Changes { bytes, layout } => read.tail.decode(bytes, layout, state, records),
+        Completion::Changes { bytes, layout } => read.decoder.decode(bytes, layout, state, records),
         Completion::Failed { code } => read.ended = Some(Code(code)),
         _ => {
-            read.is_short = true;
-            read.tail.lose(records);
+            read.has_lost = true;
+            read.decoder.lose(records);
         }
     }
 }

@@ -12,8 +12,8 @@ use everwatch_core::record::{Action, Record};
 use everwatch_core::time::FileTime;
 use everwatch_directory_reads::{Filter, Settings, Tag};
 
-use super::decode::Tail;
-use super::errors::{fault, unarmed};
+use super::decode::Decoder;
+use super::errors::{fault, fault_of_arming};
 use super::kernel::WindowsKernel;
 use super::read::Read;
 use super::system_calls::{SystemCalls, Volume};
@@ -64,8 +64,10 @@ impl<S: SystemCalls> WindowsKernel<S> {
             filter: Filter::CHANGES,
             bytes: if is_final { FINAL_BUFFER } else { FIRST_BUFFER },
         };
-        let (tag, watch) = (self.tag(), self.watch_number());
-        self.system.arm(tag, dir, settings).map_err(unarmed)?;
+        let (tag, watch) = (self.new_tag(), self.new_watch());
+        self.system
+            .arm(tag, dir, settings)
+            .map_err(fault_of_arming)?;
         if is_final {
             self.decoding.keep_paths(watch);
         }
@@ -74,12 +76,12 @@ impl<S: SystemCalls> WindowsKernel<S> {
         self.reads.insert(
             tag,
             Read {
-                tail: Tail::new(watch, numbers),
+                decoder: Decoder::new(watch, numbers),
                 dir: dir.clone(),
                 identity,
                 settings,
                 is_remote,
-                is_short: false,
+                has_lost: false,
                 ended: None,
             },
         );
@@ -98,15 +100,17 @@ impl<S: SystemCalls> WindowsKernel<S> {
         };
         let dir = read.dir.clone();
         let successor = Read {
-            tail: read.tail.successor(),
+            decoder: read.decoder.successor(),
             dir: dir.clone(),
             settings,
-            is_short: false,
+            has_lost: false,
             ended: None,
             ..*read
         };
-        let next = self.tag();
-        self.system.arm(next, &dir, settings).map_err(unarmed)?;
+        let next = self.new_tag();
+        self.system
+            .arm(next, &dir, settings)
+            .map_err(fault_of_arming)?;
         // Both report on what happens now. Reporting a change twice does no harm.
         self.tags.insert(successor.identity, next);
         self.reads.insert(next, successor);
@@ -121,11 +125,13 @@ impl<S: SystemCalls> WindowsKernel<S> {
         Ok(())
     }
 
-    /// The work on reads that is left after their completions were taken.
-    pub(super) fn look_after_reads(&mut self, records: &mut RecordQueue) {
+    /// Does what a drain leaves to do: a read that lost records is replaced by one with a buffer four times as
+    /// large, up to [`LARGEST_BUFFER`]; one that ended by itself is removed, and its directory reported as no
+    /// longer watched. Under Wine a read that lost records is removed as well.
+    pub(super) fn maintain_reads(&mut self, records: &mut RecordQueue) {
         // Among what was lost may be renames, without which no later path can be translated.
         let keeps_old_paths = self.system.quirks().keeps_old_paths;
-        let is_due = |read: &Read<S::Dir>| read.is_short || read.ended.is_some();
+        let is_due = |read: &Read<S::Dir>| read.has_lost || read.ended.is_some();
         let due: Vec<Tag> = self
             .reads
             .iter()
@@ -136,10 +142,10 @@ impl<S: SystemCalls> WindowsKernel<S> {
             let Some(read) = self.reads.get_mut(&tag) else {
                 continue;
             };
-            read.is_short = false;
+            read.has_lost = false;
             let ended = read.ended;
             if ended.is_some() || keeps_old_paths {
-                let (watch, identity) = (read.tail.watch(), read.identity);
+                let (watch, identity) = (read.decoder.watch(), read.identity);
                 self.end(tag);
                 if let Some(code) = ended {
                     self.failures.insert(identity, (self.system.clock(), code));
@@ -161,13 +167,18 @@ impl<S: SystemCalls> WindowsKernel<S> {
         }
     }
 
-    /// Makes a system that keeps old paths see the directory where it is now. If it has seen it
-    /// elsewhere, or forgotten that it is in the directory above, it has to forget it first.
-    pub(super) fn sight(&mut self, dir: &S::Dir, place: Place) -> Result<(), Fault> {
+    /// Makes a system that keeps old paths see the directory where it is now. If it has seen it elsewhere, or
+    /// forgotten that it is in the directory above, it must forget it first: retiring a read of the directory
+    /// does that, and opening it again shows it at its new place.
+    ///
+    /// # Errors
+    ///
+    /// What arming or opening failed with; the directory is then still to be made seen.
+    pub(super) fn make_seen(&mut self, dir: &S::Dir, place: Place) -> Result<(), Fault> {
         let identity = self.identify(dir)?;
         let is_stale = self.decoding.seen_dirs.is_stale(identity, &place);
         if is_stale {
-            let tag = self.tag();
+            let tag = self.new_tag();
             let settings = Settings {
                 deep: false,
                 filter: Filter::CHANGES,
@@ -185,7 +196,7 @@ impl<S: SystemCalls> WindowsKernel<S> {
     pub(super) fn end(&mut self, tag: Tag) {
         self.system.retire(tag);
         if let Some(read) = self.reads.remove(&tag) {
-            self.decoding.forget(read.tail.watch());
+            self.decoding.forget(read.decoder.watch());
             if self.tags.get(&read.identity) == Some(&tag) {
                 self.tags.remove(&read.identity);
             }

@@ -198,7 +198,7 @@ impl<'a> HostileProcesses<'a> {
             let mut decoded = RecordQueue::default();
             everwatch_core::inotify::decode(self.bytes.run(), &mut decoded);
             while let Some(record) = decoded.front() {
-                tell(system, &record);
+                queue_lie(system, &record);
                 decoded.pop();
             }
             return Some(());
@@ -223,7 +223,7 @@ impl<'a> HostileProcesses<'a> {
             described: None,
             name,
         };
-        tell(system, &record);
+        queue_lie(system, &record);
         Some(())
     }
 }
@@ -259,7 +259,8 @@ fn remove(system: &mut System, dir: Ino, name: &[u8]) -> Option<()> {
     system.rmdir(dir, name).ok()
 }
 
-fn tell(system: &mut System, record: &Record<'_>) {
+/// Queues a record that the kernel did not make.
+fn queue_lie(system: &mut System, record: &Record<'_>) {
     system.trace.note(|| format!("        lie: {record:?}"));
     system.queue.lie(record);
 }

@@ -33,7 +33,7 @@ fn an_exchange_of_watched_entries_keeps_both() {
 }
 
 #[test]
-fn a_symbolic_link_that_was_seen_too_late_is_told_as_one() {
+fn a_symbolic_link_that_was_seen_too_late_is_reported_as_one() {
     let mut scenario = Scenario::new(100).watched();
     scenario.mkdir("/w/in/a");
     scenario.sync();
@@ -43,7 +43,7 @@ fn a_symbolic_link_that_was_seen_too_late_is_told_as_one() {
 }
 
 #[test]
-fn a_write_through_one_name_of_a_file_is_told_for_the_others() {
+fn a_write_through_one_name_of_a_file_is_reported_for_the_others() {
     let mut scenario = Scenario::new(100).watched();
     scenario.create("/w/in/a");
     scenario.link("/w/in/a", "/w/in/b");
@@ -55,7 +55,7 @@ fn a_write_through_one_name_of_a_file_is_told_for_the_others() {
 }
 
 #[test]
-fn a_saved_file_that_was_renamed_on_before_it_was_seen_is_told_as_new_content() {
+fn a_saved_file_that_was_renamed_on_before_it_was_seen_is_reported_as_new_content() {
     let mut scenario = Scenario::new(100).watched();
     scenario.create("/w/in/f");
     scenario.sync();
@@ -237,7 +237,7 @@ fn what_is_mounted_and_cannot_be_read_is_found_once_it_can_be() {
     scenario.mount("/w/in/a");
     scenario.create("/w/in/a/c");
     scenario.permit("/w/in/a", false);
-    scenario.tell_mounts();
+    scenario.report_mounts();
     scenario.sync();
     assert_eq!(scenario.gap("/w/in/a"), Some(Gap::Unreadable));
     // No record says so: the directory that is covered is watched, and the mounted one was never opened.
@@ -256,7 +256,7 @@ fn a_mount_is_found_where_it_is_after_a_directory_above_was_renamed() {
     scenario.sync();
     scenario.mount("/w/in/a/b");
     scenario.create("/w/in/a/b/d");
-    scenario.tell_mounts();
+    scenario.report_mounts();
     scenario.rename("/w/in/a", "/w/in/e");
     scenario.sync();
 }
@@ -278,7 +278,7 @@ fn a_file_with_the_number_and_the_name_of_one_that_a_listing_missed_is_new_conte
 }
 
 #[test]
-fn what_came_to_a_name_that_a_listing_missed_stays_though_nobody_can_look() {
+fn what_came_to_a_name_that_a_listing_missed_stays_where_a_look_is_denied() {
     let mut scenario = Scenario::new(3).watched();
     scenario.mkdir("/w/in/d");
     scenario.create("/w/in/d/a");

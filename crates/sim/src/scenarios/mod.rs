@@ -292,8 +292,8 @@ impl<K: SimulatedKernel> Scenario<K> {
             .expect("it can be mounted");
     }
 
-    /// Tells the engine what was mounted and unmounted.
-    fn tell_mounts(&mut self) {
+    /// Reports to the engine what was mounted and unmounted.
+    fn report_mounts(&mut self) {
         let paths = self.system().changed_mounts();
         let paths: Vec<_> = paths.into_iter().map(to_path).collect();
         self.engine.mounts_changed(&paths);

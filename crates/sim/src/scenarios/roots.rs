@@ -9,7 +9,7 @@ use crate::scenarios::Scenario;
 use crate::system::calls::Kind;
 
 #[test]
-fn a_recursive_root_in_a_flat_one_is_told_once() {
+fn a_recursive_root_in_a_flat_one_is_reported_once() {
     let mut scenario = Scenario::new(100);
     scenario.mkdir("/w/in/a");
     let mut scenario = scenario.watching();
@@ -41,7 +41,7 @@ fn a_flat_root_around_a_recursive_one_takes_it_in() {
 }
 
 #[test]
-fn a_root_that_the_outer_one_has_not_heard_of_is_told_by_that() {
+fn a_root_that_the_outer_one_does_not_know_yet_is_reported_by_that() {
     let mut scenario = Scenario::new(100).watched();
     scenario.mkdir("/w/in/a");
     scenario.create("/w/in/a/b");
@@ -50,7 +50,7 @@ fn a_root_that_the_outer_one_has_not_heard_of_is_told_by_that() {
 }
 
 #[test]
-fn a_root_with_the_name_that_a_directory_is_about_to_get_is_told_once() {
+fn a_root_with_the_name_that_a_directory_is_about_to_get_is_reported_once() {
     let mut scenario = Scenario::new(100);
     scenario.mkdir("/w/in/b");
     scenario.create("/w/in/b/c");
@@ -74,7 +74,7 @@ fn a_second_root_of_a_path_outlives_the_first_that_is_removed_while_gone() {
 }
 
 #[test]
-fn a_root_equal_to_one_that_is_back_unnoticed_is_told_once() {
+fn a_root_equal_to_one_that_is_back_unnoticed_is_reported_once() {
     let mut scenario = Scenario::new(100).watched();
     scenario.rename("/w/in", "/w/away");
     scenario.sync();
@@ -124,7 +124,7 @@ fn what_moved_into_a_new_root_goes_for_those_who_knew_it_elsewhere() {
 }
 
 #[test]
-fn an_inner_root_in_a_directory_that_was_made_again_is_told_again() {
+fn an_inner_root_in_a_directory_that_was_made_again_is_reported_again() {
     let mut scenario = Scenario::new(100).watched();
     scenario.rmdir("/w/in");
     scenario.mkdir("/w/in");
@@ -178,9 +178,9 @@ fn a_link_above_a_root_that_is_not_guarded_is_looked_at_before_a_barrier_is_pass
 }
 
 #[test]
-fn a_directory_that_moves_to_the_path_of_a_root_replaces_what_was_told_of_that() {
+fn a_directory_that_moves_to_the_path_of_a_root_replaces_what_was_reported_there() {
     let mut scenario = Scenario::new(100).watched();
-    // The outer root begins with the directory under another name, and the inner one is not told.
+    // The outer root begins with the directory under another name, and the inner one is not reported.
     scenario.rename("/w/in", "/w/x");
     scenario.join("/w", false);
     scenario.create("/w/x/c");
@@ -203,7 +203,7 @@ fn of_two_roots_with_one_path_the_one_that_is_gone_is_named() {
 }
 
 #[test]
-fn a_nested_root_of_which_consumers_were_not_told_yet_is_gone() {
+fn a_nested_root_that_was_not_reported_yet_is_gone() {
     let mut scenario = Scenario::new(100).watching();
     scenario.mkdir("/w/in/a");
     scenario.join("/w/in", true);
@@ -308,12 +308,12 @@ fn what_is_below_an_entry_goes_with_the_root_that_wanted_it() {
     scenario.step();
     scenario.remove("/w/in/a/b");
     scenario.create("/w/in/a/c");
-    let told = scenario.sync();
-    assert!(told.is_empty(), "{told:?}");
+    let events = scenario.sync();
+    assert!(events.is_empty(), "{events:?}");
 }
 
 #[test]
-fn roots_for_entries_of_one_directory_and_for_all_of_it_are_told_once() {
+fn roots_for_entries_of_one_directory_and_for_all_of_it_are_reported_once() {
     let mut scenario = Scenario::new(100).watching();
     scenario.create("/w/in/a");
     scenario.create("/w/in/b");
@@ -324,9 +324,9 @@ fn roots_for_entries_of_one_directory_and_for_all_of_it_are_told_once() {
     scenario.remove("/w/in/b");
     scenario.remove("/w/in/a");
     scenario.create("/w/in/b");
-    let told = scenario.sync();
+    let events = scenario.sync();
     assert_eq!(
-        told,
+        events,
         ["removed /w/in/b", "removed /w/in/a", "created /w/in/b"]
     );
 }
@@ -374,12 +374,12 @@ fn what_stands_where_the_directory_of_a_single_entry_was_is_not_that_root() {
     let single = scenario.join_single("/w/in", "a");
     scenario.sync();
     scenario.leave(single);
-    let told = scenario.sync();
-    assert!(told.is_empty(), "{told:?}");
+    let events = scenario.sync();
+    assert!(events.is_empty(), "{events:?}");
 }
 
 #[test]
-fn a_move_is_told_to_who_has_no_room_left_once_the_way_is_clear() {
+fn a_move_is_reported_to_a_consumer_without_room_once_its_target_is_clear() {
     let mut scenario = Scenario::new(100).watched();
     scenario.rename("/w/in", "/w/x");
     scenario.join("/w", false);
@@ -407,7 +407,7 @@ fn a_root_joins_the_outermost_tree_that_shows_it() {
 }
 
 #[test]
-fn a_path_that_leads_through_another_link_to_the_same_directory_is_guarded_anew() {
+fn a_path_that_leads_through_another_link_to_the_same_directory_is_guarded_again() {
     let mut scenario = Scenario::new(100);
     scenario.make("/w/l", Kind::Symlink(b"in"));
     scenario.make("/w/m", Kind::Symlink(b"in"));
@@ -423,7 +423,7 @@ fn a_path_that_leads_through_another_link_to_the_same_directory_is_guarded_anew(
 }
 
 #[test]
-fn an_entry_of_an_inner_tree_goes_before_the_directory_around_it_is_told_to_go() {
+fn an_entry_of_an_inner_tree_goes_before_the_directory_around_it() {
     let mut scenario = Scenario::new(100);
     scenario.create("/w/in/a");
     let mut scenario = scenario.watching();

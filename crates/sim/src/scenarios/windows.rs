@@ -98,7 +98,7 @@ pub(crate) fn of(reported: Vec<String>, word: &str) -> Vec<String> {
 
 // requirement: S1.8 (simulator)
 #[test]
-fn what_is_made_in_directories_made_later_is_told() {
+fn what_is_made_in_directories_made_later_is_reported() {
     let mut scenario = plain().watched();
     scenario.mkdir("/w/in/a");
     scenario.create("/w/in/a/b");
@@ -186,7 +186,7 @@ fn a_move_out_of_the_tree_is_a_removal_in_the_end() {
 
 // requirement: S1.11 (simulator)
 #[test]
-fn a_directory_that_moves_in_is_told_with_all_below() {
+fn a_directory_that_moves_in_is_reported_with_all_below() {
     let mut scenario = plain().watched();
     scenario.mkdir("/w/out/a");
     scenario.create("/w/out/a/f");
@@ -195,7 +195,7 @@ fn a_directory_that_moves_in_is_told_with_all_below() {
 }
 
 #[test]
-fn a_replaced_file_is_told_as_one_move() {
+fn a_replaced_file_is_reported_as_one_move() {
     let mut scenario = plain().watched();
     scenario.create("/w/in/f");
     scenario.create("/w/in/.tmp");
@@ -258,7 +258,7 @@ fn short_names_in_records_are_those_of_their_entries() {
 
 // requirement: S3.12 (simulator)
 #[test]
-fn what_is_deleted_by_its_short_name_is_told_to_be_gone() {
+fn what_is_deleted_by_its_short_name_is_reported_as_gone() {
     let mut scenario = shortening().watched();
     scenario.create("/w/in/long file 1.txt");
     scenario.create("/w/in/long file 2.txt");
@@ -325,7 +325,7 @@ fn a_read_that_lost_records_gets_a_larger_buffer_and_a_remote_one_does_not() {
 
 // requirement: S1.10 (simulator)
 #[test]
-fn a_deleted_directory_is_told_as_one() {
+fn a_deleted_directory_is_reported_as_one() {
     let mut scenario = plain().watched();
     scenario.mkdir("/w/in/a");
     scenario.mkdir("/w/in/a/b");
@@ -348,7 +348,7 @@ fn a_deleted_directory_is_told_as_one() {
 
 // requirement: S1.17 (simulator)
 #[test]
-fn what_happens_while_a_read_is_replaced_is_told() {
+fn what_happens_while_a_read_is_replaced_is_reported() {
     let mut scenario = plain().watched();
     // The first directory below makes the read be replaced by one that reaches below.
     scenario.mkdir("/w/in/a");
@@ -421,7 +421,7 @@ fn a_removed_and_remade_directory_is_another_one() {
 }
 
 #[test]
-fn both_layouts_of_records_tell_the_same() {
+fn both_layouts_of_records_mean_the_same() {
     let mut all = Vec::new();
     for layout in [Layout::Plain, Layout::Extended] {
         let model = Model { layout, ..LOCAL };
@@ -461,7 +461,7 @@ fn looked_at(layout: Layout, numbers: Numbers) -> (u64, usize) {
 }
 
 #[test]
-fn new_files_are_what_their_records_say_and_nobody_looks_at_them() {
+fn new_files_are_what_their_records_say_without_a_look() {
     assert_eq!(looked_at(Layout::Extended, Numbers::Unique), (0, 10));
 }
 

@@ -49,7 +49,7 @@ fn a_deleted_root_is_let_go_of() {
 }
 
 #[test]
-fn a_renamed_root_tells_nothing_and_its_parent_does() {
+fn a_renamed_root_reports_nothing_and_its_parent_does() {
     let mut scenario = plain().watched();
     scenario.create("/w/in/a");
     scenario.sync();

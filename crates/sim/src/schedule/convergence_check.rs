@@ -42,7 +42,7 @@ impl<K: SimulatedKernel> Schedule<K> {
             if progress.more {
                 continue;
             }
-            self.tell_mounts();
+            self.report_mounts();
             let began = self.began;
             let is_passed = self.engine.is_passed(&mut barrier);
             self.world().system.finish_all();
@@ -87,7 +87,7 @@ impl<K: SimulatedKernel> Schedule<K> {
     /// later, except a root that is gone, which is looked for at intervals.
     fn sync(&mut self) {
         self.note(|| "sync".to_owned());
-        self.tell_mounts();
+        self.report_mounts();
         self.world().system.reap();
         self.world().system.finish_all();
         let finished = self.engine.kernel().finished_deletes();

@@ -359,10 +359,10 @@ impl<K: SimulatedKernel> Schedule<K> {
                 pass(kernel, 100_000_000);
             }
         }
-        self.tell_mounts();
+        self.report_mounts();
     }
 
-    pub(crate) fn tell_mounts(&mut self) {
+    pub(crate) fn report_mounts(&mut self) {
         if !self.world().system.have_mounts_changed() {
             return;
         }

@@ -38,7 +38,7 @@ use crate::windows::system_calls::Code;
 /// What a directory is opened for: to be listed, to open what is in it, and to be looked at.
 pub(super) const TO_LIST: u32 = FILE_LIST_DIRECTORY | FILE_READ_ATTRIBUTES | SYNCHRONIZE;
 
-/// Nobody is kept from reading, writing, renaming or deleting what is open here.
+/// An open handle keeps no other program from reading, writing, renaming or deleting what it is open on.
 const SHARE_ALL: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
 
 /// ERROR_INVALID_NAME.
@@ -50,8 +50,10 @@ const DELETE_PENDING: Code = Code(303);
 /// ERROR_MORE_DATA.
 const MORE_DATA: Code = Code(234);
 
-/// Room for a path and its length, in numbers of four bytes: of most, and of the longest there is.
+/// Room for the length of a path and a path of about 510 UTF-16 units, in numbers of four bytes.
 const USUAL_NAME: usize = 256;
+
+/// The same for the longest path there is, 32,767 units.
 const LONGEST_NAME: usize = 1 + 0x4000;
 
 /// ERROR_NO_MORE_FILES.
@@ -233,7 +235,7 @@ unsafe impl Information for StandardInformation {
     const CLASS: FILE_INFORMATION_CLASS = FileStandardInformation;
 }
 
-/// NtQueryInformationFile.
+/// NtQueryInformationFile, for classes of a fixed size.
 pub(super) fn query<T: Information>(handle: &OwnedHandle) -> Result<T, Code> {
     let mut information = T::default();
     let mut status = IO_STATUS_BLOCK::default();
@@ -258,7 +260,11 @@ pub(super) fn name(handle: &OwnedHandle) -> Result<Vec<u8>, Code> {
     }
 }
 
-/// The buffer is made of numbers as it begins with one: the length of the name in bytes.
+/// FILE_NAME_INFORMATION in a buffer of numbers, because it begins with one: the length of the name in bytes.
+///
+/// # Errors
+///
+/// ERROR_MORE_DATA if the name does not fit.
 fn name_within(handle: &OwnedHandle, buffer: &mut [u32]) -> Result<Vec<u8>, Code> {
     let mut status = IO_STATUS_BLOCK::default();
     // SAFETY: the handle is open and synchronous, and the size is that of the buffer.
@@ -279,7 +285,8 @@ fn name_within(handle: &OwnedHandle, buffer: &mut [u32]) -> Result<Vec<u8>, Code
     Ok(name)
 }
 
-/// GetFileInformationByHandle: the serial number of the volume. Slow.
+/// GetFileInformationByHandle: the serial number of the volume, of 32 bits. Slow: the call asks for everything else
+/// as well.
 pub(super) fn volume_number(handle: &OwnedHandle) -> Result<u32, Code> {
     let mut information = BY_HANDLE_FILE_INFORMATION::default();
     // SAFETY: the handle is open and the structure is the one that the call fills.
@@ -349,7 +356,7 @@ pub(super) fn is_remote(handle: &OwnedHandle) -> Result<bool, Code> {
     Ok(information.Characteristics & FILE_REMOTE_DEVICE != 0)
 }
 
-/// GetSystemTimeAsFileTime.
+/// GetSystemTimeAsFileTime: the clock that files are stamped with. It advances in steps of 1 to 16 milliseconds.
 pub(super) fn clock() -> FILETIME {
     let mut now = FILETIME::default();
     // SAFETY: fills the structure.
@@ -357,7 +364,7 @@ pub(super) fn clock() -> FILETIME {
     now
 }
 
-/// Whether this is Wine, which exports a function of its own.
+/// Whether this is Wine, whose `ntdll.dll` exports `wine_get_version`.
 pub(super) fn is_wine() -> bool {
     // SAFETY: the name ends with a zero, and this library is never unloaded.
     unsafe {

@@ -80,6 +80,10 @@ pub(super) struct RootVolume {
 }
 
 /// Opens a root, through links.
+///
+/// # Errors
+///
+/// ERROR_DIRECTORY if the path leads to something else; otherwise the code of the call that failed.
 pub(super) fn open_root(path: &Path) -> Result<Directory, Code> {
     let path = super::verbatim(path);
     let handle = calls::open_path(&path)?;
@@ -174,7 +178,8 @@ fn look(handle: &OwnedHandle, volume: RootVolume) -> Result<Stat, Code> {
     })
 }
 
-/// Looks at the entry `name` itself.
+/// Looks at the entry `name` itself. Under Wine, where `hides_links` is set, a link is recognised by the path of
+/// what was opened.
 pub(super) fn stat(dir: &Directory, name: &[u8], hides_links: bool) -> Result<Stat, Code> {
     let handle = calls::open_entry(&dir.handle, name, FILE_READ_ATTRIBUTES, 0)?;
     let mut stat = look(&handle, dir.volume)?;
@@ -189,7 +194,7 @@ pub(super) fn stat(dir: &Directory, name: &[u8], hides_links: bool) -> Result<St
     Ok(stat)
 }
 
-/// What Wine has opened for a name.
+/// What Wine has opened for a name, found by comparing the paths of both handles.
 fn resolved(dir: &Directory, name: &[u8], handle: &OwnedHandle) -> Result<Resolved, Code> {
     let above = match dir.alias.get() {
         Some(above) => above,
@@ -224,7 +229,8 @@ pub(super) fn spelling(dir: &Directory, name: &[u8], buffer: &mut [u64]) -> Opti
     Some(spelling)
 }
 
-/// Lists a directory, GetFileInformationByHandleEx.
+/// Lists a directory, GetFileInformationByHandleEx, in the layout with the numbers that the volume has: wide ones,
+/// those of 64 bits, or none.
 pub(super) fn list(
     dir: &Directory,
     is_wine: bool,
@@ -276,7 +282,7 @@ fn list_as(
     Ok(())
 }
 
-/// Reads the beginning of a regular file, not through a link.
+/// Reads the first `limit` bytes of a regular file, not through a link. Blocks as long as the file system does.
 pub(super) fn read_file(dir: &Directory, name: &[u8], limit: usize) -> Result<Vec<u8>, Code> {
     let handle = calls::open_entry(
         &dir.handle,
@@ -316,14 +322,15 @@ fn join(high: u32, low: u32) -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
 
-/// Nanoseconds since 1970.
+/// Nanoseconds since 1970 of a time in steps of 100 nanoseconds since 1601. Beyond the years 1677 and 2262 it is
+/// the earliest or the latest time there is.
 fn time(ticks: i64) -> FileTime {
     ticks.saturating_sub(TO_1970).saturating_mul(100)
 }
 
 /// A FILETIME in nanoseconds since 1970.
-pub(super) fn time_of(time_: FILETIME) -> FileTime {
-    time(join(time_.dwHighDateTime, time_.dwLowDateTime).cast_signed())
+pub(super) fn time_of(filetime: FILETIME) -> FileTime {
+    time(join(filetime.dwHighDateTime, filetime.dwLowDateTime).cast_signed())
 }
 
 #[cfg(test)]

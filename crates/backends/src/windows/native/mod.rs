@@ -35,8 +35,11 @@ const LATENESS: FileTime = 1_000_000_000;
 
 /// The real system, with the reads of its directories. One thread uses it.
 pub struct Native {
+    /// Under the completion model that was chosen.
     reads: Box<dyn DirectoryReads>,
+    /// The buffer of listings; of numbers, because entries are aligned to eight bytes.
     entries: Vec<u64>,
+    /// Asked once, at the start.
     is_wine: bool,
 }
 
@@ -51,10 +54,13 @@ impl Native {
     }
 }
 
-/// How often in a row Wine has to have nothing before it is taken to have heard of everything, with a
-/// pause of so long in between, and how often it is asked at most.
+/// Wine is taken to have heard of everything once it had nothing this many times in a row.
 const QUIET_ROUNDS: u32 = 8;
+
+/// The pause between two of these rounds.
 const ROUND: Duration = Duration::from_millis(1);
+
+/// The most rounds of one fence: a writer that never stops must not hold it up for longer than 0.2 seconds.
 const MOST_ROUNDS: u32 = 200;
 
 impl Native {
@@ -76,7 +82,8 @@ impl Native {
     }
 }
 
-/// The path for calls that are to take it as it is: any length, and no name with another meaning.
+/// The absolute path with the prefix `\\?\`, which makes calls take it as it is: of any length, and no name
+/// means a device or loses its last dot ("Naming Files, Paths, and Namespaces" on MSDN).
 fn verbatim(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let Some(Component::Prefix(prefix)) = path.components().next() else {

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_of_what_is_open_tells_what_it_is() {
+    fn the_path_of_what_is_open_shows_what_it_is() {
         for (name, path, opened) in [
             ("f", "/a/f", Resolved::TheEntry),
             ("f.", "/a/f", Resolved::TheEntry),

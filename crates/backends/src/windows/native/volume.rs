@@ -8,7 +8,8 @@ use super::calls;
 use super::directory::{self, Directory};
 use crate::windows::system_calls::{Code, Numbers, Volume};
 
-/// The volume that a directory is on.
+/// The volume that a directory is on. Only NTFS and ReFS never give a number to a second entry, and under Wine the
+/// numbers are those of the file system of the host.
 pub(super) fn of(dir: &Directory, is_wine: bool) -> Result<Volume, Code> {
     let has_unique_numbers =
         !is_wine && matches!(&*calls::file_system(&dir.handle)?, "NTFS" | "ReFS");
