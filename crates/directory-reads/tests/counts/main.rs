@@ -15,14 +15,12 @@ use everwatch_directory_reads::{Model, Settings, Tag};
 
 use everwatch_testing::alone::{alone, cycles, settles};
 use everwatch_testing::census::Census;
-use support::{Reader, create, subdirectory, tree};
+use support::{Reader, count_of, create, remove_and_make_again, subdirectories, tree};
 
 fn starts_and_stops(model: &Model, count: u64) {
     let tree = tree();
     let cycle = || {
-        let mut reader = Reader::new(model.clone());
-        reader.arm(1, tree.path(), Settings::default());
-        reader.close();
+        Reader::armed(model.clone(), tree.path()).close();
     };
     (0..20.min(count)).for_each(|_| cycle());
     let baseline = Census::take();
@@ -52,9 +50,7 @@ fn arms_and_retires(model: &Model, count: u64) {
 
 fn many_roots(model: &Model, count: usize, most_threads: usize) {
     let tree = tree();
-    let roots: Vec<_> = (0..count)
-        .map(|number| subdirectory(tree.path(), &number.to_string()))
-        .collect();
+    let roots = subdirectories(tree.path(), count);
     let round = || {
         let before = Census::take();
         let mut reader = Reader::new(model.clone());
@@ -70,11 +66,7 @@ fn many_roots(model: &Model, count: usize, most_threads: usize) {
             create(&root.join("new"));
         }
         reader.until("one for each that was touched", |reported| {
-            reported
-                .iter()
-                .filter(|reported| reported.is(Action::Added, "new"))
-                .count()
-                == count.div_ceil(50)
+            count_of(reported, Action::Added, "new") == count.div_ceil(50)
         });
         let start = Instant::now();
         reader.close();
@@ -93,8 +85,7 @@ fn many_roots(model: &Model, count: usize, most_threads: usize) {
     assert!(*best < Duration::from_millis(200), "closing took {times:?}");
     settles(&baseline, &format!("{count} roots"));
     for root in &roots {
-        std::fs::remove_dir(root).expect("a directory to remove");
-        std::fs::create_dir(root).expect("a directory of the same name");
+        remove_and_make_again(root);
     }
 }
 

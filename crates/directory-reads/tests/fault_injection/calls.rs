@@ -9,7 +9,7 @@ use everwatch_proactor::fault_injection::{Call, Record, Session};
 use windows_sys::Win32::System::IO::{OVERLAPPED, PostQueuedCompletionStatus};
 use windows_sys::Win32::System::Threading::GetCurrentThreadId;
 
-use crate::support::{self, Reader, create, tree};
+use crate::support::{self, Reader, buffers_of, create, tree};
 
 crate::over_own_models!(
     // requirement: S3.2, S0 bug g (wine)
@@ -33,8 +33,7 @@ const BUFFER_AT: usize = 4;
 fn a_directory_is_opened_to_be_listed_and_shared_in_all_three_ways(model: Model) {
     let session = Session::open();
     let tree = tree();
-    let mut reader = Reader::new(model.clone());
-    reader.arm(1, tree.path(), Settings::default());
+    let reader = Reader::armed(model.clone(), tree.path());
     let opened = session.records_of(Call::NtOpenFile);
     assert_eq!(opened.len(), 1);
     let [access, share, options, ..] = opened[0].arguments;
@@ -55,8 +54,7 @@ fn a_directory_is_opened_to_be_listed_and_shared_in_all_three_ways(model: Model)
 fn a_directory_is_opened_once_however_much_is_read(model: Model) {
     let session = Session::open();
     let tree = tree();
-    let mut reader = Reader::new(model);
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(model, tree.path());
     for number in 0..30 {
         let name = number.to_string();
         create(&tree.path().join(&name));
@@ -70,8 +68,7 @@ fn a_directory_is_opened_once_however_much_is_read(model: Model) {
 fn a_read_is_cancelled_and_taken_back_before_its_handle_is_closed(model: Model) {
     let session = Session::open();
     let tree = tree();
-    let mut reader = Reader::new(model.clone());
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(model.clone(), tree.path());
     reader.arm(2, tree.path(), Settings::default());
     reader.reads.retire(Tag(1));
     reader.close();
@@ -115,8 +112,7 @@ fn a_read_is_cancelled_and_taken_back_before_its_handle_is_closed(model: Model) 
 fn each_read_is_issued_again_before_its_records_are_told(model: Model) {
     let session = Session::open();
     let tree = tree();
-    let mut reader = Reader::new(model.clone());
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(model.clone(), tree.path());
     let mut reported = 0;
     while reported < 40 {
         create(&tree.path().join(reported.to_string()));
@@ -152,8 +148,7 @@ fn each_read_is_issued_again_before_its_records_are_told(model: Model) {
 fn one_read_is_outstanding_and_two_buffers_take_turns(model: Model) {
     let session = Session::open();
     let tree = tree();
-    let mut reader = Reader::new(model.clone());
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(model.clone(), tree.path());
     for number in 0..30 {
         let name = number.to_string();
         create(&tree.path().join(&name));
@@ -210,8 +205,7 @@ fn a_fence_cancels_each_read_and_issues_another(model: Model) {
 fn an_event_is_given_only_where_it_is_a_real_one(model: Model) {
     let session = Session::open();
     let tree = tree();
-    let mut reader = Reader::new(model.clone());
-    reader.arm(1, tree.path(), Settings::default());
+    let reader = Reader::armed(model.clone(), tree.path());
     let read = session.records_of(Call::ReadDirectoryChanges)[0];
     let overlapped = read.arguments[OVERLAPPED_AT] as *const OVERLAPPED;
     match model {
@@ -271,10 +265,7 @@ fn two_thousand_directories_are_read_into_buffers_of_the_chosen_size() {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(support::port());
-    let small = Settings {
-        bytes: 4096,
-        ..Settings::default()
-    };
+    let small = buffers_of(4096);
     for tag in 0..2000 {
         // Few directories, because Wine looks names up one by one; each read is one of its own.
         let root = tree.path().join((tag % 100).to_string());
@@ -296,8 +287,7 @@ fn two_thousand_directories_are_read_into_buffers_of_the_chosen_size() {
 fn the_port_issues_and_completes_on_the_thread_of_its_caller() {
     let session = Session::open();
     let tree = tree();
-    let mut reader = Reader::new(support::port());
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(support::port(), tree.path());
     create(&tree.path().join("new"));
     reader.until_told(Action::Added, "new");
     reader.close();
@@ -311,8 +301,7 @@ fn the_port_issues_and_completes_on_the_thread_of_its_caller() {
 fn a_late_packet_of_a_retired_directory_is_taken_for_no_other() {
     let session = Session::open();
     let tree = tree();
-    let mut reader = Reader::new(support::port());
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(support::port(), tree.path());
     let [key, port, ..] = session.records_of(Call::CreateIoCompletionPort)[0].arguments;
     reader.reads.retire(Tag(1));
     reader.arm(2, tree.path(), Settings::default());

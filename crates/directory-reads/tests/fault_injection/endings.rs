@@ -6,7 +6,7 @@ use everwatch_directory_reads::records::Action;
 use everwatch_directory_reads::{Model, Settings, Tag};
 use everwatch_proactor::fault_injection::{Call, Session};
 
-use crate::support::{Reader, Reported, create, subdirectory, tree};
+use crate::support::{Reader, Reported, create, remove_and_make_again, subdirectory, tree};
 
 crate::over_own_models!(
     // requirement: S3 bug 3, S0 bug c (wine)
@@ -30,8 +30,7 @@ fn a_read_that_failed_is_told_and_does_not_keep_the_end_waiting(model: Model) {
     for (error, status) in [(5, 0xc000_0056), (64, 0xc000_00c9), (0x2e9, 0x10b)] {
         let tree = tree();
         let root = subdirectory(tree.path(), "root");
-        let mut reader = Reader::new(model.clone());
-        reader.arm(1, &root, Settings::default());
+        let mut reader = Reader::armed(model.clone(), &root);
         session.complete(0, error, status);
         create(&root.join("new"));
         let failed = Reported::Failed(Tag(1), error);
@@ -52,8 +51,7 @@ fn a_read_that_failed_is_told_and_does_not_keep_the_end_waiting(model: Model) {
 fn an_overflow_that_comes_as_an_error_is_an_overflow(model: Model) {
     let session = Session::open();
     let tree = tree();
-    let mut reader = Reader::new(model);
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(model, tree.path());
     session.complete(0, 1022, 0x10c);
     create(&tree.path().join("new"));
     reader.until("an overflow", |reported| {
@@ -67,8 +65,7 @@ fn an_overflow_that_comes_as_an_error_is_an_overflow(model: Model) {
 fn a_read_that_others_cancelled_goes_on_and_is_not_told(model: Model) {
     let session = Session::open();
     let tree = tree();
-    let mut reader = Reader::new(model);
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(model, tree.path());
     session.complete(0, 995, 0xc000_0120);
     create(&tree.path().join("swallowed"));
     // The records of that read are gone with what stood in for its completion; the next are not.
@@ -87,8 +84,7 @@ fn a_read_that_others_cancelled_goes_on_and_is_not_told(model: Model) {
 fn a_read_that_others_always_cancel_is_given_up(model: Model) {
     let session = Session::open();
     let tree = tree();
-    let mut reader = Reader::new(model);
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(model, tree.path());
     for _ in 0..16 {
         session.complete(0, 995, 0xc000_0120);
     }
@@ -106,8 +102,7 @@ fn a_read_that_others_always_cancel_is_given_up(model: Model) {
 fn a_read_that_cannot_be_issued_again_has_failed(model: Model) {
     let session = Session::open();
     let tree = tree();
-    let mut reader = Reader::new(model.clone());
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(model.clone(), tree.path());
     if model == Model::Blocking {
         // Its thread is back in a read already.
         session.complete(0, 64, 0);
@@ -137,8 +132,7 @@ fn a_read_that_cannot_be_issued_again_has_failed(model: Model) {
 fn an_overflow_between_two_reads_is_an_overflow(model: Model) {
     let session = Session::open();
     let tree = tree();
-    let mut reader = Reader::new(model.clone());
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(model.clone(), tree.path());
     session.fail(Call::ReadDirectoryChanges, 0, 1022);
     let mut round = 0;
     while !reader.reported.contains(&Reported::Lost(Tag(1))) {
@@ -179,16 +173,14 @@ fn a_cancel_that_fails_once_is_asked_for_again(model: Model) {
         }
         assert!(round < 99, "no cancel has failed");
     }
-    std::fs::remove_dir(tree.path()).expect("a directory to remove");
-    std::fs::create_dir(tree.path()).expect("a directory of the same name");
+    remove_and_make_again(tree.path());
     reader.close();
 }
 
 fn what_the_kernel_keeps_is_leaked_and_counted_and_the_end_comes(model: Model) {
     let session = Session::open();
     let tree = tree();
-    let mut reader = Reader::new(model.clone());
-    reader.arm(1, tree.path(), Settings::default());
+    let reader = Reader::armed(model.clone(), tree.path());
     for call in cancels(&model) {
         session.break_down(*call, 8);
     }
@@ -206,8 +198,7 @@ fn what_the_kernel_keeps_is_leaked_and_counted_and_the_end_comes(model: Model) {
         .collect();
     assert!(!addresses.contains(&read[3]), "the OVERLAPPED was freed");
     // Others are not harmed, and what still comes into the leaked memory harms nothing.
-    let mut reader = Reader::new(model);
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(model, tree.path());
     create(&tree.path().join("new"));
     reader.until_told(Action::Added, "new");
     reader.close();

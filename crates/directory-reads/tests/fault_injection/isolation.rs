@@ -20,7 +20,8 @@ use windows_sys::Win32::System::Threading::{
 };
 
 use crate::support::{
-    self, LONG, Reader, Reported, create, isolated, open, subdirectory, tree, worker,
+    LONG, Reader, Reported, buffers_of, count_of, create, isolated, open, remove_and_make_again,
+    subdirectories, subdirectory, tree, worker,
 };
 
 #[link(name = "ntdll")]
@@ -81,9 +82,7 @@ fn lost(tag: u64) -> Reported {
 fn a_worker_that_is_killed_costs_a_resync_and_nothing_else() {
     let session = Session::open();
     let tree = tree();
-    let roots: Vec<_> = (0..3)
-        .map(|number| subdirectory(tree.path(), &number.to_string()))
-        .collect();
+    let roots = subdirectories(tree.path(), 3);
     let mut reader = Reader::new(isolated());
     for (tag, root) in roots.iter().enumerate() {
         reader.arm(tag as u64, root, Settings::default());
@@ -102,11 +101,7 @@ fn a_worker_that_is_killed_costs_a_resync_and_nothing_else() {
             create(&root.join(format!("after-{round}")));
         }
         reader.until("one for each", |reported| {
-            reported
-                .iter()
-                .filter(|reported| reported.is(Action::Added, &format!("after-{round}")))
-                .count()
-                == 3
+            count_of(reported, Action::Added, &format!("after-{round}")) == 3
         });
         let resyncs = reader
             .reported
@@ -121,8 +116,7 @@ fn a_worker_that_is_killed_costs_a_resync_and_nothing_else() {
 fn a_hung_worker_is_ended_and_the_caller_goes_on() {
     let session = Session::open();
     let tree = tree();
-    let mut reader = Reader::new(isolated());
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(isolated(), tree.path());
     let hung = Other::latest(&session);
     hung.suspend();
     let start = Instant::now();
@@ -143,8 +137,7 @@ fn a_hung_worker_is_ended_and_the_caller_goes_on() {
 fn a_worker_that_hangs_while_nothing_is_asked_is_noticed_in_a_wait() {
     let session = Session::open();
     let tree = tree();
-    let mut reader = Reader::new(isolated());
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(isolated(), tree.path());
     Other::latest(&session).suspend();
     reader.until("a resync", |reported| reported.contains(&lost(1)));
     create(&tree.path().join("after"));
@@ -157,8 +150,7 @@ fn a_worker_that_hangs_while_nothing_is_asked_is_noticed_in_a_wait() {
 fn a_hung_worker_does_not_keep_the_end_waiting() {
     let session = Session::open();
     let tree = tree();
-    let mut reader = Reader::new(isolated());
-    reader.arm(1, tree.path(), Settings::default());
+    let reader = Reader::armed(isolated(), tree.path());
     let hung = Other::latest(&session);
     hung.suspend();
     let start = Instant::now();
@@ -169,8 +161,7 @@ fn a_hung_worker_does_not_keep_the_end_waiting() {
         start.elapsed()
     );
     assert!(hung.ends_within(LONG));
-    std::fs::remove_dir(tree.path()).expect("a directory to remove");
-    std::fs::create_dir(tree.path()).expect("a directory of the same name");
+    remove_and_make_again(tree.path());
 }
 
 #[test]
@@ -178,8 +169,7 @@ fn a_directory_that_is_another_by_the_time_of_the_restart_has_failed() {
     let session = Session::open();
     let tree = tree();
     let root = subdirectory(tree.path(), "root");
-    let mut reader = Reader::new(isolated());
-    reader.arm(1, &root, Settings::default());
+    let mut reader = Reader::armed(isolated(), &root);
     reader.arm(2, tree.path(), Settings::default());
     std::fs::rename(&root, tree.path().join("aside")).expect("a directory to rename");
     subdirectory(tree.path(), "root");
@@ -204,23 +194,25 @@ fn a_path_that_leads_to_another_directory_is_refused() {
     let tree = tree();
     let one = subdirectory(tree.path(), "one");
     let other = subdirectory(tree.path(), "other");
-    let mut reads = reads(isolated()).expect("a reader");
+    let mut reader = Reader::new(isolated());
     let directory = open(&one);
-    let mut arm = |path: &Path| reads.arm(Tag(1), directory.as_handle(), path, Settings::default());
+    let mut arm = |path: &Path| {
+        let reads = &mut reader.reads;
+        reads.arm(Tag(1), directory.as_handle(), path, Settings::default())
+    };
     assert_eq!(arm(&other).unwrap_err().stage(), Stage::Identity);
     let missing = tree.path().join("missing");
     assert_eq!(arm(&missing).unwrap_err().stage(), Stage::Open);
     arm(&one).expect("the directory that is meant");
     create(&other.join("not-watched"));
     create(&one.join("watched"));
-    let mut reported = Vec::new();
-    let end = Instant::now() + LONG;
-    while reported.is_empty() && Instant::now() < end {
-        reads.wait(Some(Duration::from_millis(100)));
-        reads.collect(&mut |tag, completion| support::note(&mut reported, tag, completion));
-    }
-    assert!(reported[0].is(Action::Added, "watched"), "{reported:?}");
-    reads.close();
+    reader.until("a record", |reported| !reported.is_empty());
+    assert!(
+        reader.reported[0].is(Action::Added, "watched"),
+        "{:?}",
+        reader.reported
+    );
+    reader.close();
 }
 
 #[test]
@@ -280,8 +272,7 @@ fn a_worker_that_answered_while_nobody_looked_is_not_ended() {
 fn a_worker_that_cannot_be_started_again_is_why_a_directory_is_not_armed() {
     let session = Session::open();
     let tree = tree();
-    let mut reader = Reader::new(isolated());
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(isolated(), tree.path());
     session.break_down(Call::SpawnWorker, 8);
     Other::latest(&session).kill();
     let error = reader
@@ -301,11 +292,7 @@ fn a_caller_who_collects_late_loses_nothing() {
     let _session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(isolated());
-    let settings = Settings {
-        bytes: 4 * 1024 * 1024,
-        ..Settings::default()
-    };
-    reader.arm(1, tree.path(), settings);
+    reader.arm(1, tree.path(), buffers_of(4 * 1024 * 1024));
     let path = tree.path().join("x".repeat(200));
     for _ in 0..2000 {
         create(&path);
@@ -334,8 +321,7 @@ fn parent_that_is_killed() {
         return;
     };
     let session = Session::open();
-    let mut reader = Reader::new(isolated());
-    reader.arm(1, root.as_ref(), Settings::default());
+    let _reader = Reader::armed(isolated(), root.as_ref());
     let worker = session.records_of(Call::SpawnWorker)[0].handle;
     std::fs::write(Path::new(&root).join("worker"), worker.to_string()).expect("a file");
     loop {
@@ -369,8 +355,7 @@ fn a_worker_dies_with_its_parent() {
     parent.wait().expect("an end");
     assert!(worker.ends_within(LONG), "the worker outlives its parent");
     std::fs::remove_file(note).expect("a file to remove");
-    std::fs::remove_dir(tree.path()).expect("no handle to the directory is open");
-    std::fs::create_dir(tree.path()).expect("a directory of the same name");
+    remove_and_make_again(tree.path());
 }
 
 // requirement: S0 bug e (wine)
@@ -378,34 +363,13 @@ fn a_worker_dies_with_its_parent() {
 fn records_come_whole_however_many() {
     let _session = Session::open();
     let tree = tree();
-    let mut reads = reads(isolated()).expect("a reader");
-    let directory = open(tree.path());
-    reads
-        .arm(
-            Tag(1),
-            directory.as_handle(),
-            tree.path(),
-            Settings::default(),
-        )
-        .expect("an armed directory");
-    for number in 0..500 {
-        create(&tree.path().join(format!("{number:0>40}")));
-    }
-    let mut reported = Vec::new();
-    let end = Instant::now() + LONG;
-    while reported.len() < 500 && Instant::now() < end {
-        reads.wait(Some(Duration::from_millis(100)));
-        reads.collect(&mut |tag, completion| {
-            support::note(&mut reported, tag, completion);
-        });
-    }
+    let mut reader = Reader::armed(isolated(), tree.path());
     let names: Vec<String> = (0..500).map(|number| format!("{number:0>40}")).collect();
-    assert!(
-        reported
-            .iter()
-            .zip(&names)
-            .all(|(reported, name)| reported.is(Action::Added, name))
-    );
-    assert_eq!(reported.len(), 500);
-    reads.close();
+    for name in &names {
+        create(&tree.path().join(name));
+    }
+    reader.until("all", |reported| reported.len() >= names.len());
+    assert_eq!(reader.added(1), names);
+    assert_eq!(reader.reported.len(), names.len());
+    reader.close();
 }

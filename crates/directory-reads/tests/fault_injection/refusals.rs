@@ -10,7 +10,7 @@ use windows_sys::Win32::Storage::FileSystem::ReadDirectoryChangesW;
 use windows_sys::Win32::System::IO::{LPOVERLAPPED_COMPLETION_ROUTINE, OVERLAPPED};
 use windows_sys::core::BOOL;
 
-use crate::support::{self, Reader, create, tree};
+use crate::support::{self, Reader, buffers_of, create, tree};
 
 crate::over_own_models!(
     // requirement: S1.2 (wine)
@@ -67,10 +67,7 @@ fn a_large_buffer_for_a_directory_on_the_network_is_refused(model: Model) {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(model);
-    let large = Settings {
-        bytes: 64 * 1024 + 8,
-        ..Settings::default()
-    };
+    let large = buffers_of(64 * 1024 + 8);
     session.fail(Call::IsRemote, 0, 1);
     let error = reader.try_arm(1, tree.path(), large).unwrap_err();
     assert_eq!(error.stage(), Stage::Settings);
@@ -134,8 +131,7 @@ fn a_file_system_without_extended_records_is_read_in_plain_ones(model: Model) {
     // SAFETY: it has the signature of ReadDirectoryChangesExW.
     unsafe { session.export(c"ReadDirectoryChangesExW", function as *const c_void) };
     let tree = tree();
-    let mut reader = Reader::new(model);
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(model, tree.path());
     create(&tree.path().join("new"));
     reader.until_told(Action::Added, "new");
     reader.close();
@@ -147,8 +143,7 @@ fn extended_records_are_asked_for_where_windows_has_them(model: Model) {
     // SAFETY: it has the signature of ReadDirectoryChangesExW.
     unsafe { session.export(c"ReadDirectoryChangesExW", function as *const c_void) };
     let tree = tree();
-    let mut reader = Reader::new(model);
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(model, tree.path());
     create(&tree.path().join("new"));
     let mut reported = 0;
     while reported == 0 {

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use everwatch_directory_reads::native::{Buffer, ChangeRead, DirHandle, leaked};
 use everwatch_directory_reads::records::{Action, changes};
-use everwatch_directory_reads::{Intent, Layout, Model, Settings, Tag, Verdict, reads, verdict};
+use everwatch_directory_reads::{Intent, Layout, Model, Settings, Tag, Verdict, verdict};
 use everwatch_proactor::native::{CompletionPort, Packet};
 use windows_sys::Win32::Foundation::{GetLastError, SetLastError};
 
-use crate::support::{self, LONG, Reader, create, note, open, tree};
+use crate::support::{
+    self, LONG, Reader, count_of, create, open, remove_and_make_again, text_of, tree,
+};
 
 fn verbatim(path: &Path) -> PathBuf {
     let mut verbatim = OsString::from(r"\\?\");
@@ -35,11 +37,7 @@ fn packet(port: &CompletionPort) -> Packet {
 
 fn names(bytes: &[u8]) -> Vec<String> {
     changes(bytes, Layout::Plain)
-        .map(|change| {
-            let mut name = Vec::new();
-            change.expect("a record").name.push_wtf8(&mut name);
-            String::from_utf8(name).expect("a name that the test chose")
-        })
+        .map(|change| text_of(change.expect("a record").name))
         .collect()
 }
 
@@ -125,8 +123,7 @@ fn a_pending_read_that_is_dropped_is_leaked_and_counted() {
     let before = leaked();
     drop(read.map_err(|(_, error)| error).expect("an issued read"));
     assert_eq!(leaked(), before + 1);
-    std::fs::remove_dir(tree.path()).expect("its handle is closed");
-    std::fs::create_dir(tree.path()).expect("a directory of the same name");
+    remove_and_make_again(tree.path());
 }
 
 // requirement: S3.8 (wine)
@@ -184,24 +181,16 @@ fn a_path_may_be_longer_than_260_units() {
     }
     let directory = DirHandle::open(&path).expect("a directory far down");
     for model in [support::port(), support::isolated()] {
-        let mut reads = reads(model).expect("a model");
-        reads
+        let mut reader = Reader::new(model);
+        reader
+            .reads
             .arm(Tag(1), directory.as_handle(), &path, Settings::default())
             .expect("an armed directory");
         let name =
             format!("{:?}", Instant::now()).replace(|other: char| !other.is_alphanumeric(), "");
         create(&path.join(&name));
-        let mut reported = Vec::new();
-        let end = Instant::now() + LONG;
-        while !reported
-            .iter()
-            .any(|reported: &support::Reported| reported.is(Action::Added, &name))
-        {
-            assert!(Instant::now() < end, "{reported:?}");
-            reads.wait(Some(Duration::from_millis(100)));
-            reads.collect(&mut |tag, completion| note(&mut reported, tag, completion));
-        }
-        reads.close();
+        reader.until_told(Action::Added, &name);
+        reader.close();
     }
 }
 
@@ -229,9 +218,7 @@ fn an_old_error_is_taken_for_no_new_one() {
         spoil();
         reader.until(&name, |reported| {
             spoil();
-            reported
-                .iter()
-                .any(|reported| reported.is(Action::Added, &name))
+            count_of(reported, Action::Added, &name) > 0
         });
         assert!(
             reader
@@ -250,8 +237,7 @@ fn an_old_error_is_taken_for_no_new_one() {
 #[test]
 fn a_blocking_read_blocks_until_something_changes_or_it_is_cancelled() {
     let tree = tree();
-    let mut reader = Reader::new(support::blocking());
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(support::blocking(), tree.path());
     let start = Instant::now();
     reader.reads.wait(Some(Duration::from_millis(100)));
     assert!(

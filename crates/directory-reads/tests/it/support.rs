@@ -6,10 +6,11 @@ use std::os::windows::io::AsHandle;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use everwatch_directory_reads::records::{Action, changes};
+use everwatch_directory_reads::records::{Action, Name, changes};
 use everwatch_directory_reads::{
     Closed, Completion, DirectoryReads, Error, Model, Settings, Tag, reads,
 };
+use everwatch_testing::writers::Load;
 use tempfile::TempDir;
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress};
 
@@ -76,6 +77,14 @@ pub(crate) fn open(path: &Path) -> File {
         .expect("a directory to open")
 }
 
+/// The usual settings with buffers of this many bytes.
+pub(crate) fn buffers_of(bytes: u32) -> Settings {
+    Settings {
+        bytes,
+        ..Settings::default()
+    }
+}
+
 /// What was delivered, in order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Reported {
@@ -96,21 +105,32 @@ impl Reported {
     }
 }
 
+/// How many of these are that change.
+pub(crate) fn count_of(reported: &[Reported], action: Action, name: &str) -> usize {
+    let is_it = |reported: &&Reported| reported.is(action, name);
+    reported.iter().filter(is_it).count()
+}
+
 /// A reader and what it has reported.
 pub(crate) struct Reader {
     pub(crate) reads: Box<dyn DirectoryReads>,
     pub(crate) reported: Vec<Reported>,
 }
 
-pub(crate) fn note(reported: &mut Vec<Reported>, tag: Tag, completion: Completion<'_>) {
+/// The text of a name that the test chose.
+pub(crate) fn text_of(name: Name<'_>) -> String {
+    let mut text = Vec::new();
+    name.push_wtf8(&mut text);
+    String::from_utf8(text).expect("a name that the test chose")
+}
+
+/// Keeps what was delivered.
+fn note(reported: &mut Vec<Reported>, tag: Tag, completion: Completion<'_>) {
     match completion {
         Completion::Changes { bytes, layout } => {
             for change in changes(bytes, layout) {
                 let change = change.expect("records as the kernel writes them");
-                let mut name = Vec::new();
-                change.name.push_wtf8(&mut name);
-                let name = String::from_utf8(name).expect("a name that the test chose");
-                reported.push(Reported::Change(tag, change.action, name));
+                reported.push(Reported::Change(tag, change.action, text_of(change.name)));
             }
         }
         Completion::Lost => reported.push(Reported::Lost(tag)),
@@ -124,6 +144,13 @@ impl Reader {
             reads: reads(model).expect("a model"),
             reported: Vec::new(),
         }
+    }
+
+    /// A reader of one directory, whose tag is 1.
+    pub(crate) fn armed(model: Model, path: &Path) -> Reader {
+        let mut reader = Reader::new(model);
+        reader.arm(1, path, Settings::default());
+        reader
     }
 
     pub(crate) fn try_arm(
@@ -180,9 +207,12 @@ impl Reader {
     }
 
     pub(crate) fn until_told(&mut self, action: Action, name: &str) {
-        self.until(name, |reported| {
-            reported.iter().any(|reported| reported.is(action, name))
-        });
+        self.until(name, |reported| count_of(reported, action, name) > 0);
+    }
+
+    /// Whether it has reported that change.
+    pub(crate) fn has(&self, action: Action, name: &str) -> bool {
+        count_of(&self.reported, action, name) > 0
     }
 
     /// The names that came to be.
@@ -216,4 +246,25 @@ pub(crate) fn subdirectory(path: &Path, name: &str) -> PathBuf {
     let path = path.join(name);
     std::fs::create_dir(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     path
+}
+
+/// Subdirectories that are named by their numbers.
+pub(crate) fn subdirectories(path: &Path, count: usize) -> Vec<PathBuf> {
+    (0..count)
+        .map(|number| subdirectory(path, &number.to_string()))
+        .collect()
+}
+
+/// Removes an empty directory and makes another of its name, which fails while a handle to the old one is open.
+pub(crate) fn remove_and_make_again(path: &Path) {
+    std::fs::remove_dir(path).expect("a directory to remove");
+    std::fs::create_dir(path).expect("a directory of the same name");
+}
+
+/// A thread that makes a file and removes it, over and over, until this is dropped.
+pub(crate) fn busy(path: PathBuf) -> Load {
+    Load::new(1, move |_, _| {
+        create(&path);
+        std::fs::remove_file(&path).expect("a file to remove");
+    })
 }

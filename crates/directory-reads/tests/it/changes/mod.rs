@@ -2,9 +2,7 @@
 
 mod support;
 
-use std::fs::{File, OpenOptions};
 use std::future::Future;
-use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::AsHandle;
 use std::path::Path;
 use std::pin::pin;
@@ -14,26 +12,12 @@ use std::time::Duration;
 use everwatch_directory_reads::records::{Action, changes};
 use everwatch_directory_reads::{Completion, DirectoryChanges, Settings};
 use everwatch_proactor::Remote;
-use tempfile::TempDir;
 
+use crate::support::{create, open, text_of, tree};
 use support::{Clean, pair};
 
-fn tree() -> TempDir {
-    tempfile::Builder::new()
-        .prefix("proactor-")
-        .rand_bytes(12)
-        .tempdir()
-        .expect("a directory")
-}
-
 fn start(remote: &Remote, path: &Path) -> DirectoryChanges {
-    const FILE_LIST_DIRECTORY: u32 = 1;
-    const FILE_FLAG_BACKUP_SEMANTICS: u32 = 0x0200_0000;
-    let directory = OpenOptions::new()
-        .access_mode(FILE_LIST_DIRECTORY)
-        .custom_flags(FILE_FLAG_BACKUP_SEMANTICS)
-        .open(path)
-        .expect("a directory to open");
+    let directory = open(path);
     DirectoryChanges::start(remote, directory.as_handle(), Settings::default()).expect("armed")
 }
 
@@ -47,17 +31,11 @@ async fn until_added(directory: &mut DirectoryChanges, last: &str) -> Vec<String
         for change in changes(bytes, layout) {
             let change = change.expect("well formed");
             if change.action == Action::Added {
-                let mut name = Vec::new();
-                change.name.push_wtf8(&mut name);
-                names.push(String::from_utf8(name).expect("a plain name"));
+                names.push(text_of(change.name));
             }
         }
     }
     names
-}
-
-fn create(path: &Path) {
-    File::create(path).expect("a file");
 }
 
 #[test]

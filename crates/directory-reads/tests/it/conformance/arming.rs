@@ -37,8 +37,7 @@ fn a_file_created_on_the_next_line_is_told_a_thousand_times(model: Model) {
 
 fn records_come_in_the_order_of_the_kernel_and_none_is_missing(model: Model) {
     let tree = tree();
-    let mut reader = Reader::new(model);
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(model, tree.path());
     let names: Vec<String> = (0..2000)
         .map(|number| format!("file-{number:05}"))
         .collect();
@@ -59,8 +58,7 @@ fn records_come_in_the_order_of_the_kernel_and_none_is_missing(model: Model) {
 
 fn a_deep_read_tells_of_what_is_below(model: Model) {
     let tree = tree();
-    let mut reader = Reader::new(model);
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(model, tree.path());
     let below = subdirectory(tree.path(), "below");
     reader.until_told(Action::Added, "below");
     create(&below.join("file"));

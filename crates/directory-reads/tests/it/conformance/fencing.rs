@@ -3,7 +3,7 @@
 use everwatch_directory_reads::records::Action;
 use everwatch_directory_reads::{Model, Settings};
 
-use crate::support::{Reader, create, tree};
+use crate::support::{Reader, count_of, create, tree};
 
 crate::conformance::over_all_models!(
     a_fence_delivers_what_was_complete_before_it,
@@ -14,17 +14,13 @@ crate::conformance::over_all_models!(
 
 fn a_fence_delivers_what_was_complete_before_it(model: Model) {
     let tree = tree();
-    let mut reader = Reader::new(model);
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(model, tree.path());
     for number in 0..200 {
         let name = format!("file-{number}");
         create(&tree.path().join(&name));
         reader.fence();
         assert!(
-            reader
-                .reported
-                .iter()
-                .any(|reported| reported.is(Action::Added, &name)),
+            reader.has(Action::Added, &name),
             "{name} is not among {:?}",
             reader.reported
         );
@@ -45,11 +41,7 @@ fn a_fence_leaves_the_reads_armed(model: Model) {
     assert_eq!(reader.reported, []);
     create(&tree.path().join("new"));
     reader.until("three times", |reported| {
-        reported
-            .iter()
-            .filter(|reported| reported.is(Action::Added, "new"))
-            .count()
-            == 3
+        count_of(reported, Action::Added, "new") == 3
     });
     reader.close();
 }
@@ -63,8 +55,7 @@ fn a_fence_over_nothing_returns(model: Model) {
 
 fn a_fence_delivers_what_waits_for_a_buffer(model: Model) {
     let tree = tree();
-    let mut reader = Reader::new(model);
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(model, tree.path());
     let names: Vec<String> = (0..300).map(|number| format!("file-{number}")).collect();
     for name in &names {
         create(&tree.path().join(name));

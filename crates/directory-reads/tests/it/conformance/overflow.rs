@@ -1,9 +1,9 @@
 //! A buffer that is too small costs records, never the watch.
 
 use everwatch_directory_reads::records::Action;
-use everwatch_directory_reads::{Model, Settings, Tag};
+use everwatch_directory_reads::{Model, Tag};
 
-use crate::support::{Reader, Reported, create, tree};
+use crate::support::{Reader, Reported, buffers_of, count_of, create, tree};
 
 crate::conformance::over_all_models!(
     // requirement: S3 bug 2, S1 bug 8 (wine)
@@ -15,11 +15,7 @@ crate::conformance::over_all_models!(
 fn after_an_overflow_the_read_goes_on(model: Model) {
     let tree = tree();
     let mut reader = Reader::new(model);
-    let settings = Settings {
-        bytes: 64,
-        ..Settings::default()
-    };
-    reader.arm(1, tree.path(), settings);
+    reader.arm(1, tree.path(), buffers_of(64));
     for round in 0..20 {
         let long = format!("{round}-{}", "x".repeat(60));
         create(&tree.path().join(&long));
@@ -31,11 +27,7 @@ fn after_an_overflow_the_read_goes_on(model: Model) {
             reader.reported.clear();
             create(&tree.path().join(&short));
             reader.until("a record or an overflow", |reported| !reported.is_empty());
-            if reader
-                .reported
-                .iter()
-                .any(|reported| reported.is(Action::Added, &short))
-            {
+            if reader.has(Action::Added, &short) {
                 break;
             }
             std::fs::remove_file(tree.path().join(&short)).expect("a file to remove");
@@ -49,11 +41,7 @@ fn after_an_overflow_the_read_goes_on(model: Model) {
 fn a_caller_who_does_not_collect_loses_nothing_or_is_told(model: Model) {
     let tree = tree();
     let mut reader = Reader::new(model);
-    let settings = Settings {
-        bytes: 4096,
-        ..Settings::default()
-    };
-    reader.arm(1, tree.path(), settings);
+    reader.arm(1, tree.path(), buffers_of(4096));
     let names: Vec<String> = (0..900).map(|number| format!("file-{number:04}")).collect();
     for name in &names {
         create(&tree.path().join(name));
@@ -61,16 +49,9 @@ fn a_caller_who_does_not_collect_loses_nothing_or_is_told(model: Model) {
     create(&tree.path().join("last"));
     let mut rounds = 0;
     reader.until("the end or an overflow", |reported| {
-        reported
-            .iter()
-            .any(|reported| reported.is(Action::Added, "last"))
-            || reported.contains(&Reported::Lost(Tag(1)))
+        count_of(reported, Action::Added, "last") > 0 || reported.contains(&Reported::Lost(Tag(1)))
     });
-    while !reader
-        .reported
-        .iter()
-        .any(|reported| reported.is(Action::Added, "after"))
-    {
+    while !reader.has(Action::Added, "after") {
         let _ = std::fs::remove_file(tree.path().join("after"));
         reader.until("quiet", |_| true);
         create(&tree.path().join("after"));
@@ -92,11 +73,7 @@ fn a_caller_who_does_not_collect_loses_nothing_or_is_told(model: Model) {
 fn overflows_that_nobody_collects_are_told_once(model: Model) {
     let tree = tree();
     let mut reader = Reader::new(model);
-    let settings = Settings {
-        bytes: 64,
-        ..Settings::default()
-    };
-    reader.arm(1, tree.path(), settings);
+    reader.arm(1, tree.path(), buffers_of(64));
     for number in 0..100 {
         create(&tree.path().join(format!("{number:0>60}")));
     }

@@ -55,12 +55,7 @@ fn a_read_with_other_settings_takes_over_without_a_gap(model: Model) {
             .iter()
             .any(|reported| reported.tag() == Tag(20) && reported.is(Action::Added, last))
     });
-    let reported = |name: &str| {
-        reader
-            .reported
-            .iter()
-            .any(|reported| reported.is(Action::Added, name))
-    };
+    let reported = |name: &str| reader.has(Action::Added, name);
     for name in &names {
         assert!(reported(name), "{name} fell between two reads");
     }
@@ -79,8 +74,7 @@ fn a_read_with_other_settings_takes_over_without_a_gap(model: Model) {
 fn the_directory_can_be_renamed_and_removed_by_others(model: Model) {
     let tree = tree();
     let root = subdirectory(tree.path(), "root");
-    let mut reader = Reader::new(model);
-    reader.arm(1, &root, Settings::default());
+    let mut reader = Reader::armed(model, &root);
     let moved = tree.path().join("moved");
     std::fs::rename(&root, &moved).expect("a directory to rename");
     create(&moved.join("after"));
@@ -95,8 +89,7 @@ fn the_directory_can_be_renamed_and_removed_by_others(model: Model) {
 
 fn records_are_told_on_the_thread_of_the_caller(model: Model) {
     let tree = tree();
-    let mut reader = Reader::new(model);
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(model, tree.path());
     // SAFETY: no preconditions.
     let this = || unsafe { GetCurrentThreadId() };
     let caller = this();

@@ -1,13 +1,14 @@
 //! After `retire` nothing is left of a directory; after `close` nothing of all.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use everwatch_directory_reads::records::Action;
 use everwatch_directory_reads::{Model, Settings, Tag};
 
-use crate::support::{Reader, create, subdirectory, tree};
+use crate::support::{
+    Reader, busy, create, remove_and_make_again, subdirectories, subdirectory, tree,
+};
 
 crate::conformance::over_all_models!(
     // requirement: S1.14, S3 bug 1 (wine)
@@ -31,8 +32,7 @@ crate::conformance::over_all_models!(
 
 fn after_retire_nothing_of_the_tag_is_told(model: Model) {
     let tree = tree();
-    let mut reader = Reader::new(model);
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(model, tree.path());
     reader.arm(2, tree.path(), Settings::default());
     for number in 0..50 {
         create(&tree.path().join(format!("before-{number}")));
@@ -63,8 +63,7 @@ fn after_retire_the_directory_can_be_removed_and_made_again_at_once(model: Model
         }
         reader.reads.retire(Tag(tag));
         std::fs::remove_file(root.join("file")).expect("a file to remove");
-        std::fs::remove_dir(&root).expect("a directory to remove");
-        std::fs::create_dir(&root).expect("a directory of the same name");
+        remove_and_make_again(&root);
     }
     reader.close();
 }
@@ -85,9 +84,7 @@ fn retiring_twice_or_for_nothing_does_nothing(model: Model) {
 
 fn an_idle_reader_closes_at_once_with_none_one_and_many_roots(model: Model) {
     let tree = tree();
-    let roots: Vec<_> = (0..130)
-        .map(|number| subdirectory(tree.path(), &number.to_string()))
-        .collect();
+    let roots = subdirectories(tree.path(), 130);
     let count = if model == Model::Blocking {
         64
     } else {
@@ -111,29 +108,18 @@ fn an_idle_reader_closes_at_once_with_none_one_and_many_roots(model: Model) {
 
 fn closing_from_another_thread_during_traffic_is_quick(model: Model) {
     let tree = tree();
-    let is_over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let path = tree.path().join("busy");
-            while !is_over.load(Ordering::Relaxed) {
-                create(&path);
-                std::fs::remove_file(&path).expect("a file to remove");
-            }
+    let _busy = busy(tree.path().join("busy"));
+    for _ in 0..20 {
+        let mut reader = Reader::armed(model.clone(), tree.path());
+        reader.until_told(Action::Added, "busy");
+        let closed = std::thread::spawn(move || {
+            let start = Instant::now();
+            reader.close();
+            start.elapsed()
         });
-        for _ in 0..20 {
-            let mut reader = Reader::new(model.clone());
-            reader.arm(1, tree.path(), Settings::default());
-            reader.until_told(Action::Added, "busy");
-            let closed = scope.spawn(move || {
-                let start = Instant::now();
-                reader.close();
-                start.elapsed()
-            });
-            let time = closed.join().expect("a thread that closes");
-            assert!(time < Duration::from_secs(1), "{time:?}");
-        }
-        is_over.store(true, Ordering::Relaxed);
-    });
+        let time = closed.join().expect("a thread that closes");
+        assert!(time < Duration::from_secs(1), "{time:?}");
+    }
 }
 
 fn any_thread_may_retire(model: Model) {
@@ -171,8 +157,7 @@ fn after_the_last_directory_has_gone_another_is_read(model: Model) {
 
 fn a_directory_that_starves_can_be_retired(model: Model) {
     let tree = tree();
-    let mut reader = Reader::new(model);
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(model, tree.path());
     reader.arm(2, tree.path(), Settings::default());
     for number in 0..100 {
         create(&tree.path().join(format!("file-{number}")));
@@ -186,24 +171,12 @@ fn a_directory_that_starves_can_be_retired(model: Model) {
 
 fn a_reader_dropped_under_load_harms_nobody(model: Model) {
     let tree = tree();
-    let is_over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let path = tree.path().join("busy");
-            while !is_over.load(Ordering::Relaxed) {
-                create(&path);
-                std::fs::remove_file(&path).expect("a file to remove");
-            }
-        });
-        for round in 0..50_usize {
-            let mut reader = Reader::new(model.clone());
-            reader.arm(1, tree.path(), Settings::default());
-            drop(reader);
-            // What the kernel would write into freed memory lands in these.
-            let canaries: Vec<Vec<u64>> = vec![vec![round as u64; 8192]; 4];
-            std::thread::yield_now();
-            assert!(canaries.iter().flatten().all(|word| *word == round as u64));
-        }
-        is_over.store(true, Ordering::Relaxed);
-    });
+    let _busy = busy(tree.path().join("busy"));
+    for round in 0..50_usize {
+        drop(Reader::armed(model.clone(), tree.path()));
+        // What the kernel would write into freed memory lands in these.
+        let canaries: Vec<Vec<u64>> = vec![vec![round as u64; 8192]; 4];
+        std::thread::yield_now();
+        assert!(canaries.iter().flatten().all(|word| *word == round as u64));
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use everwatch_directory_reads::{Model, Settings};
+use everwatch_directory_reads::Model;
 
 use crate::support::{LONG, Reader, create, tree};
 
@@ -46,8 +46,7 @@ fn a_ring_before_or_during_a_wait_ends_it(model: Model) {
 
 fn a_ring_is_not_lost_in_collecting_or_fencing(model: Model) {
     let tree = tree();
-    let mut reader = Reader::new(model);
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(model, tree.path());
     let waker = reader.reads.waker();
     waker.ring();
     reader.collect();
@@ -108,8 +107,7 @@ fn a_wait_is_never_over_early(model: Model) {
 
 fn a_completion_ends_a_wait(model: Model) {
     let tree = tree();
-    let mut reader = Reader::new(model);
-    reader.arm(1, tree.path(), Settings::default());
+    let mut reader = Reader::armed(model, tree.path());
     let path = tree.path().to_owned();
     let thread = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(20));
