@@ -43,7 +43,9 @@ pub(crate) trait CommandSource: PacketSource {
 /// comes after that is newer than the fence.
 const PASSES_PER_FENCE: u32 = 2;
 
+/// A fence whose passes are not all done.
 struct RunningFence {
+    /// What its end is reported with.
     number: u64,
     /// How many are done.
     passes: u32,

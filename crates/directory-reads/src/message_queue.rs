@@ -44,6 +44,7 @@ pub(crate) enum Received {
     Fenced(u64),
 }
 
+/// What the lock of a [`MessageQueue`] guards.
 #[derive(Default)]
 struct Queue {
     messages: VecDeque<Message>,

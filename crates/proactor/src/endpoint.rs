@@ -100,6 +100,7 @@ impl Endpoint {
         }
     }
 
+    /// Associates the handle with the port of the loop under a new key. The handle belongs to no port yet.
     fn attach(
         remote: &Remote,
         raw: HANDLE,

@@ -136,6 +136,7 @@ impl Proactor {
         polled
     }
 
+    /// One poll, which takes at most this many packets. A timer that is due earlier shortens the wait.
     fn poll_some(&mut self, most: usize, timeout: Option<Duration>) -> Polled {
         let shared = Arc::clone(&self.remote.shared);
         let is_woken = shared.begin_wait();

@@ -71,6 +71,7 @@ impl Runner {
         self.stop()
     }
 
+    /// Closes the loop and joins its thread. On that thread it does not join: a thread cannot wait for its own end.
     fn stop(&mut self) -> Closed {
         self.remote.close();
         match self.thread.take() {

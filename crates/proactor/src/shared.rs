@@ -51,6 +51,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// The shared part of a loop over this port, with nothing in flight.
     pub(crate) fn new(port: CompletionPort) -> Shared {
         Shared {
             port: Arc::new(port),

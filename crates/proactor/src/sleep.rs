@@ -51,6 +51,7 @@ impl Remote {
         self.sleep_to(Some(time))
     }
 
+    /// A sleep without a time, past what [`Instant`] can express, lasts until the loop closes.
     fn sleep_to(&self, time: Option<Instant>) -> Sleep {
         Sleep {
             remote: self.clone(),

@@ -51,6 +51,7 @@ impl<O: Operation> fmt::Debug for Submission<O> {
 }
 
 impl<O: Operation> Submission<O> {
+    /// The future of an operation that was issued or refused.
     fn new(remote: &Remote, progress: Progress) -> Submission<O> {
         Submission {
             remote: remote.clone(),

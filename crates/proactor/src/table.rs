@@ -39,7 +39,9 @@ enum SlotState {
     Lost,
 }
 
+/// A place for one operation at a time.
 struct Slot {
+    /// Counts the operations that the slot has had, so that a late future finds its own or none.
     generation: u32,
     state: SlotState,
 }
@@ -229,6 +231,7 @@ impl Table {
         self.cancel_slot(id.slot)
     }
 
+    /// Cancels the operation of a slot, if it has one. It stays in flight if its packet still comes.
     fn cancel_slot(&mut self, number: u32) -> Option<Completed> {
         let state = &mut self.slots[number as usize].state;
         match std::mem::replace(state, SlotState::Lost) {

@@ -90,6 +90,7 @@ pub(super) fn open(path: &[u16], flavour: Flavour) -> Result<Handle, u32> {
     })
 }
 
+/// The signature of `ReadDirectoryChangesExW`.
 type ReadExtended = unsafe extern "system" fn(
     HANDLE,
     *mut c_void,

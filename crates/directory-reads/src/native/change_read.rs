@@ -122,6 +122,7 @@ pub(crate) enum Via {
     Routine,
 }
 
+/// The parts of a read, which are the same in all of its states.
 #[derive(Debug)]
 struct Parts {
     directory: DirHandle,

@@ -39,6 +39,7 @@ struct PlannedEnd {
     end: (u32, u32),
 }
 
+/// What a session has recorded, and which calls it makes fail.
 struct Plan {
     records: Vec<Record>,
     /// Calls that fail from now on, with their errors.
@@ -50,6 +51,7 @@ struct Plan {
 }
 
 impl Plan {
+    /// The plan under which no call fails.
     const fn new() -> Plan {
         Plan {
             records: Vec::new(),

@@ -52,6 +52,7 @@ struct Methods {
     abandon: unsafe fn(NonNull<()>, Ended),
 }
 
+/// The place of the [`Methods`] of one type of operation.
 struct MethodsOf<O>(PhantomData<O>);
 
 impl<O: Erasable> MethodsOf<O> {

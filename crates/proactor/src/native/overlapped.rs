@@ -350,6 +350,7 @@ unsafe impl Send for OwnPacket {}
 unsafe impl Sync for OwnPacket {}
 
 impl OwnPacket {
+    /// The packet of the operation whose structure is at this address. Its endpoint has this key.
     fn new(
         port: &Arc<CompletionPort>,
         key: usize,

@@ -12,6 +12,7 @@ use crate::native::handle::Handle;
 use crate::native::lookup::in_ntdll;
 use crate::native::threads::is_signalled_within;
 
+/// The signature of `NtResumeProcess`.
 type Resume = unsafe extern "system" fn(HANDLE) -> NTSTATUS;
 
 /// Lets a process run that was created suspended. std does not give out the handle of its first thread, and

@@ -18,7 +18,9 @@ use crate::native::lookup::in_ntdll;
 use crate::native::overlapped::{Cancel, Cancelled, Issued, Overlapped};
 use crate::native::port::CompletionPort;
 
+/// The signature of `NtCreateWaitCompletionPacket`.
 type CreatePacket = unsafe extern "system" fn(*mut HANDLE, u32, *const c_void) -> NTSTATUS;
+/// The signature of `NtAssociateWaitCompletionPacket`.
 type AssociatePacket = unsafe extern "system" fn(
     HANDLE,
     HANDLE,
@@ -29,6 +31,7 @@ type AssociatePacket = unsafe extern "system" fn(
     usize,
     *mut u8,
 ) -> NTSTATUS;
+/// The signature of `NtCancelWaitCompletionPacket`.
 type CancelPacket = unsafe extern "system" fn(HANDLE, u8) -> NTSTATUS;
 
 /// The three functions of ntdll.
@@ -49,6 +52,7 @@ impl WaitPackets {
         *FOUND.get_or_init(WaitPackets::find)
     }
 
+    /// Looks the three functions up in ntdll. `None` if one of them is missing.
     fn find() -> Option<WaitPackets> {
         let create = in_ntdll(c"NtCreateWaitCompletionPacket")?;
         let associate = in_ntdll(c"NtAssociateWaitCompletionPacket")?;

@@ -29,6 +29,7 @@ impl PipeName {
         PipeName::parse(name, Machine::Any)
     }
 
+    /// Checks a name before a call sees it: CreateFile would open a file or a device by another one.
     fn parse(name: &OsStr, machine: Machine) -> io::Result<PipeName> {
         let units: Vec<u16> = name.encode_wide().collect();
         let refuse = |why: &str| {

@@ -38,6 +38,7 @@ impl fmt::Debug for Child {
 }
 
 impl Child {
+    /// A process that was started, its job if it has one, and this side's ends of its streams.
     pub(super) fn new(
         remote: Remote,
         id: u32,

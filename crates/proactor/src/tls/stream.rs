@@ -117,6 +117,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
         &self.connection
     }
 
+    /// Sends and receives until the handshake is over and its last message is with the transport.
     fn poll_handshake(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(self.poll_sent(context))?;

@@ -19,6 +19,7 @@ pub(super) struct Wait {
 }
 
 impl Wait {
+    /// A wait that has not begun, with an endpoint of its own.
     pub(super) fn new(endpoint: Endpoint, target: Handle) -> Wait {
         Wait {
             endpoint: Arc::new(endpoint),
