@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     enum Event {
         Client(PipeStream),
-        Told(String),
+        Changed(String),
         Ended(u32),
     }
 
@@ -56,24 +56,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                             }
                             Err(_) => "the rest is not readable\n".to_owned(),
                         });
-                        Event::Told(lines.collect())
+                        Event::Changed(lines.collect())
                     }
-                    Completion::Lost => Event::Told("some changes were lost\n".to_owned()),
+                    Completion::Lost => Event::Changed("some changes were lost\n".to_owned()),
                     Completion::Failed { code } => Event::Ended(code),
                 })
             };
             match or(accepted, happened).await? {
                 Event::Client(client) => clients.push(client),
-                Event::Told(text) => {
+                Event::Changed(text) => {
                     let mut present = Vec::new();
                     for client in clients {
-                        // Who does not read is no reason for others to wait.
-                        let told = async {
+                        // A client that does not read must not delay the others.
+                        let sent = async {
                             let (written, _) = client.write(text.clone().into_bytes()).await;
                             written.is_ok()
                         };
                         let is_late = async { remote.sleep(Duration::from_secs(1)).await.is_err() };
-                        if or(told, is_late).await {
+                        if or(sent, is_late).await {
                             present.push(client);
                         }
                     }

@@ -1,4 +1,4 @@
-//! Commands of the caller to a thread that has a read set, and the loop of that thread.
+//! Commands of the caller to a thread with a read set, and the loop of that thread.
 
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;

@@ -22,7 +22,7 @@ use crate::codes::{
 use crate::settings::Layout;
 use crate::verdict::{Intent, ReadEnd, Verdict, verdict};
 
-/// How many reads in a row somebody else may cancel before the directory is given up. Some filter drivers
+/// How many reads in a row others may cancel before the directory is given up. Some filter drivers
 /// cancel every read; without a limit such a directory would be read in a busy loop.
 pub(crate) const FOREIGN_CANCEL_LIMIT: u32 = 16;
 
@@ -61,7 +61,7 @@ pub(crate) struct ReadPolicy {
     is_accepted: bool,
     /// The last attempt to issue the read was refused because records were lost.
     is_second_attempt: bool,
-    /// How many reads in a row somebody else has cancelled.
+    /// How many reads in a row others have cancelled.
     foreign_cancels: u32,
 }
 
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_whose_reads_somebody_else_cancels_is_given_up() {
+    fn a_directory_whose_reads_others_cancel_is_given_up() {
         let mut policy = reading(Layout::Plain);
         for _ in 1..FOREIGN_CANCEL_LIMIT {
             assert_eq!(policy.completed(CANCELLED, Intent::Continue), Step::Issue);
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn only_reads_in_a_row_count_as_cancelled_by_somebody_else() {
+    fn only_reads_in_a_row_count_as_cancelled_by_others() {
         let between = [
             (with_records(8), Intent::Continue),
             (LOST, Intent::Continue),
@@ -311,7 +311,7 @@ mod tests {
         assert_eq!(policy.refused(code), Step::Fail { code });
     }
 
-    /// Whatever the kernel says, in whatever order: no step has more bytes than the buffer, the layout never
+    /// For each sequence of ends: no step has more bytes than the buffer, the layout never
     /// becomes richer, and a run of reads that others end comes to an end.
     #[test]
     fn no_sequence_of_ends_leads_past_the_buffer_or_into_a_busy_loop() {

@@ -222,7 +222,7 @@ impl<S: PacketSource> ReadSet<S> {
         }
     }
 
-    /// Whether the kernel has the read of a directory.
+    /// Whether the read of a directory is in the kernel.
     fn is_pending(&self, key: usize) -> bool {
         self.slots
             .get(&key)

@@ -1,5 +1,5 @@
-//! The same pipes under tokio and under smol: a thread polls the proactor, and the futures run wherever
-//! somebody awaits them.
+//! The same pipes under tokio and under smol: a thread polls the proactor, and the futures run on the
+//! executor that awaits them.
 
 #[cfg(windows)]
 mod executors {

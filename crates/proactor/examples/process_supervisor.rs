@@ -5,7 +5,7 @@
 //! process_supervisor PROGRAM [ARGUMENT...] [-- PROGRAM [ARGUMENT...]]...
 //! ```
 //!
-//! Nothing is left running, whatever way the supervisor ends: each child is in a job of its own, which the
+//! Nothing is left running, also when the supervisor is killed: each child is in a job of its own, which the
 //! system closes with the supervisor's handles.
 
 #[cfg(windows)]
@@ -31,7 +31,7 @@ mod supervisor {
 
     const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
     const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-    /// Whoever has lived so long begins anew with the shortest pause.
+    /// After a child that has lived for this long the pause is the shortest one again.
     const LONG_LIFE: Duration = Duration::from_secs(30);
 
     type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;

@@ -38,7 +38,7 @@ pub struct Endpoint {
 /// Which operations on an endpoint post a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Packets {
-    /// Every one. For handles whose calls do not tell a pending operation from a complete one, or end with
+    /// Every one. For handles whose calls return the same for a pending operation and a complete one, or end with
     /// `ERROR_MORE_DATA`.
     Always,
     /// Those that were pending when their call returned, where the system can do that.

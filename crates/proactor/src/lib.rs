@@ -39,7 +39,7 @@
 //!
 //! A buffer is moved into an operation and comes back with its result, also with an error:
 //! `let (result, buffer) = stream.read(buffer).await`. Nothing is borrowed. From the call until its packet was
-//! dequeued the buffer belongs to a slot of the loop's table, whatever becomes of the future. Memory that the
+//! dequeued the buffer belongs to a slot of the loop's table, also when the future is dropped. Memory that the
 //! kernel may still write to is never freed: what it keeps for longer than [`RETURN_LIMIT`] after a close is leaked,
 //! and counted in [`Closed`].
 //!

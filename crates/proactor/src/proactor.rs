@@ -142,7 +142,7 @@ impl Proactor {
         let is_woken = shared.begin_wait();
         let (first, most) = {
             let registry = shared.registry();
-            // A route has one packet at a time, as a directory has one read.
+            // A route brings at most one packet at a time.
             let possible = registry.table.in_flight() + registry.routes.len();
             (registry.timers.first(), most.min(possible))
         };

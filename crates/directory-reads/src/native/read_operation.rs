@@ -77,7 +77,7 @@ impl Operation for ReadOperation {
             routine: None,
         };
         let directory = self.endpoint.as_raw_handle();
-        // The call does not tell a pending read from a complete one; both post a packet.
+        // The call returns the same for a pending read and a complete one; both post a packet.
         // SAFETY: the endpoint keeps the directory open. The buffer is heap memory that is not touched before
         // `finish` or `abandon`.
         unsafe {

@@ -19,7 +19,7 @@ crate::over_own_models!(
     // requirement: S3.9 (wine)
     a_read_is_cancelled_and_taken_back_before_its_handle_is_closed,
     // requirement: S3.6 (wine)
-    each_read_is_issued_again_before_its_records_are_told,
+    each_read_is_issued_again_before_its_records_are_delivered,
     // requirement: S3.6 (wine)
     one_read_is_outstanding_and_two_buffers_take_turns,
     a_fence_cancels_each_read_and_issues_another,
@@ -58,7 +58,7 @@ fn a_directory_is_opened_once_however_much_is_read(model: Model) {
     for number in 0..30 {
         let name = number.to_string();
         create(&tree.path().join(&name));
-        reader.until_told(Action::Added, &name);
+        reader.until_reported(Action::Added, &name);
     }
     assert_eq!(session.records_of(Call::NtOpenFile).len(), 1);
     assert!(session.records_of(Call::ReadDirectoryChanges).len() > 1);
@@ -96,7 +96,7 @@ fn a_read_is_cancelled_and_taken_back_before_its_handle_is_closed(model: Model) 
             });
             let issued = issued.expect("a read").arguments[OVERLAPPED_AT];
             let named = records[cancelled].arguments[0];
-            // `CancelIo` has no way to say which; its thread has one read on the handle.
+            // `CancelIo` has no way to say which; there is one read on the handle.
             assert!(
                 model == Model::Apc || named == issued,
                 "that read and no other"
@@ -109,7 +109,7 @@ fn a_read_is_cancelled_and_taken_back_before_its_handle_is_closed(model: Model) 
     }
 }
 
-fn each_read_is_issued_again_before_its_records_are_told(model: Model) {
+fn each_read_is_issued_again_before_its_records_are_delivered(model: Model) {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::armed(model.clone(), tree.path());
@@ -152,7 +152,7 @@ fn one_read_is_outstanding_and_two_buffers_take_turns(model: Model) {
     for number in 0..30 {
         let name = number.to_string();
         create(&tree.path().join(&name));
-        reader.until_told(Action::Added, &name);
+        reader.until_reported(Action::Added, &name);
     }
     reader.close();
     let mut outstanding: HashMap<usize, i32> = HashMap::new();
@@ -289,7 +289,7 @@ fn the_port_issues_and_completes_on_the_thread_of_its_caller() {
     let tree = tree();
     let mut reader = Reader::armed(support::port(), tree.path());
     create(&tree.path().join("new"));
-    reader.until_told(Action::Added, "new");
+    reader.until_reported(Action::Added, "new");
     reader.close();
     // SAFETY: no preconditions.
     let this = unsafe { GetCurrentThreadId() };
@@ -318,7 +318,7 @@ fn a_late_packet_of_a_retired_directory_is_taken_for_no_other() {
     }
     assert_eq!(reader.collect(), 0);
     create(&tree.path().join("new"));
-    reader.until_told(Action::Added, "new");
+    reader.until_reported(Action::Added, "new");
     assert_eq!(reader.added(2), ["new"]);
     assert_eq!(reader.reads.close().stray_packets, 2);
 }

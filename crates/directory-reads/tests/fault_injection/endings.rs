@@ -10,11 +10,11 @@ use crate::support::{Reader, Reported, create, remove_and_make_again, subdirecto
 
 crate::over_own_models!(
     // requirement: S3 bug 3, S0 bug c (wine)
-    a_read_that_failed_is_told_and_does_not_keep_the_end_waiting,
+    a_read_that_failed_is_reported_and_does_not_delay_the_end,
     // requirement: S3 bug 3 (wine)
     an_overflow_that_comes_as_an_error_is_an_overflow,
     // requirement: S0.10 (wine)
-    a_read_that_others_cancelled_goes_on_and_is_not_told,
+    a_read_that_others_cancelled_goes_on_and_is_not_reported,
     a_read_that_others_always_cancel_is_given_up,
     // requirement: S3 bug 9 (wine)
     a_read_that_cannot_be_issued_again_has_failed,
@@ -25,7 +25,7 @@ crate::over_own_models!(
     what_the_kernel_keeps_is_leaked_and_counted_and_the_end_comes,
 );
 
-fn a_read_that_failed_is_told_and_does_not_keep_the_end_waiting(model: Model) {
+fn a_read_that_failed_is_reported_and_does_not_delay_the_end(model: Model) {
     let session = Session::open();
     for (error, status) in [(5, 0xc000_0056), (64, 0xc000_00c9), (0x2e9, 0x10b)] {
         let tree = tree();
@@ -58,11 +58,11 @@ fn an_overflow_that_comes_as_an_error_is_an_overflow(model: Model) {
         reported.contains(&Reported::Lost(Tag(1)))
     });
     create(&tree.path().join("after"));
-    reader.until_told(Action::Added, "after");
+    reader.until_reported(Action::Added, "after");
     reader.close();
 }
 
-fn a_read_that_others_cancelled_goes_on_and_is_not_told(model: Model) {
+fn a_read_that_others_cancelled_goes_on_and_is_not_reported(model: Model) {
     let session = Session::open();
     let tree = tree();
     let mut reader = Reader::armed(model, tree.path());
@@ -122,7 +122,7 @@ fn a_read_that_cannot_be_issued_again_has_failed(model: Model) {
     reader.reads.retire(Tag(1));
     reader.arm(2, tree.path(), Settings::default());
     create(&tree.path().join("after"));
-    reader.until_told(Action::Added, "after");
+    reader.until_reported(Action::Added, "after");
     let closes = session.records_of(Call::CloseHandle);
     let first = session.records_of(Call::NtOpenFile)[0].handle;
     assert!(closes.iter().any(|record| record.handle == first));
@@ -143,7 +143,7 @@ fn an_overflow_between_two_reads_is_an_overflow(model: Model) {
         assert!(round < 400, "{:?}", reader.reported);
     }
     create(&tree.path().join("after"));
-    reader.until_told(Action::Added, "after");
+    reader.until_reported(Action::Added, "after");
     reader.close();
 }
 
@@ -200,6 +200,6 @@ fn what_the_kernel_keeps_is_leaked_and_counted_and_the_end_comes(model: Model) {
     // Others are not harmed, and what still comes into the leaked memory harms nothing.
     let mut reader = Reader::armed(model, tree.path());
     create(&tree.path().join("new"));
-    reader.until_told(Action::Added, "new");
+    reader.until_reported(Action::Added, "new");
     reader.close();
 }

@@ -91,7 +91,7 @@ fn a_worker_that_is_killed_costs_a_resync_and_nothing_else() {
         reader.reported.clear();
         let name = format!("before-{round}");
         create(&roots[1].join(&name));
-        reader.until_told(Action::Added, &name);
+        reader.until_reported(Action::Added, &name);
         Other::latest(&session).kill();
         reader.until("a resync of each", |reported| {
             (0..3).all(|tag| reported.contains(&lost(tag)))
@@ -128,7 +128,7 @@ fn a_hung_worker_is_ended_and_the_caller_goes_on() {
     assert!(hung.ends_within(LONG), "the hung worker goes on");
     reader.until("a resync", |reported| reported.contains(&lost(1)));
     create(&tree.path().join("after"));
-    reader.until_told(Action::Added, "after");
+    reader.until_reported(Action::Added, "after");
     reader.arm(2, tree.path(), Settings::default());
     reader.close();
 }
@@ -141,7 +141,7 @@ fn a_worker_that_hangs_while_nothing_is_asked_is_noticed_in_a_wait() {
     Other::latest(&session).suspend();
     reader.until("a resync", |reported| reported.contains(&lost(1)));
     create(&tree.path().join("after"));
-    reader.until_told(Action::Added, "after");
+    reader.until_reported(Action::Added, "after");
     assert_eq!(reader.close().workers_lost, 1);
 }
 
@@ -181,7 +181,7 @@ fn a_directory_that_is_another_by_the_time_of_the_restart_has_failed() {
     });
     create(&root.join("of-another"));
     create(&tree.path().join("last"));
-    reader.until_told(Action::Added, "last");
+    reader.until_reported(Action::Added, "last");
     assert!(reader.added(1).is_empty());
     reader.reads.retire(Tag(1));
     reader.close();
@@ -216,7 +216,7 @@ fn a_path_that_leads_to_another_directory_is_refused() {
 }
 
 #[test]
-fn what_is_no_worker_is_refused_and_not_started_for_ever() {
+fn what_is_no_worker_is_refused_and_not_started_forever() {
     let session = Session::open();
     let tree = tree();
     for behaviour in ["gone", "noise"] {
@@ -257,7 +257,7 @@ fn a_worker_that_says_nothing_is_given_up() {
 }
 
 #[test]
-fn a_worker_that_answered_while_nobody_looked_is_not_ended() {
+fn a_worker_that_answered_while_the_caller_was_away_is_not_ended() {
     let _session = Session::open();
     let tree = tree();
     let mut reader = Reader::new(isolated());
@@ -299,7 +299,7 @@ fn a_caller_who_collects_late_loses_nothing() {
         std::fs::remove_file(&path).expect("a file to remove");
     }
     create(&tree.path().join("last"));
-    reader.until_told(Action::Added, "last");
+    reader.until_reported(Action::Added, "last");
     let (mut added, mut removed) = (0, 0);
     for reported in &reader.reported {
         match reported {

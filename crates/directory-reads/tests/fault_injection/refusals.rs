@@ -59,7 +59,7 @@ fn a_failed_arm_is_the_result_of_arm_and_closes_the_handle_once(model: Model) {
     // Its tag is free, and the directory can be read.
     reader.arm(1, tree.path(), Settings::default());
     create(&tree.path().join("new"));
-    reader.until_told(Action::Added, "new");
+    reader.until_reported(Action::Added, "new");
     reader.close();
 }
 
@@ -133,7 +133,7 @@ fn a_file_system_without_extended_records_is_read_in_plain_ones(model: Model) {
     let tree = tree();
     let mut reader = Reader::armed(model, tree.path());
     create(&tree.path().join("new"));
-    reader.until_told(Action::Added, "new");
+    reader.until_reported(Action::Added, "new");
     reader.close();
 }
 

@@ -128,7 +128,7 @@ fn a_pending_read_that_is_dropped_is_leaked_and_counted() {
 
 // requirement: S3.8 (wine)
 #[test]
-fn packets_timeouts_and_failures_are_told_apart() {
+fn packets_timeouts_and_failures_are_distinct() {
     let port = CompletionPort::new().expect("a port");
     let start = Instant::now();
     let none = |_| panic!("a packet");
@@ -189,7 +189,7 @@ fn a_path_may_be_longer_than_260_units() {
         let name =
             format!("{:?}", Instant::now()).replace(|other: char| !other.is_alphanumeric(), "");
         create(&path.join(&name));
-        reader.until_told(Action::Added, &name);
+        reader.until_reported(Action::Added, &name);
         reader.close();
     }
 }
@@ -246,7 +246,7 @@ fn a_blocking_read_blocks_until_something_changes_or_it_is_cancelled() {
     );
     assert_eq!(reader.collect(), 0);
     create(&tree.path().join("new"));
-    reader.until_told(Action::Added, "new");
+    reader.until_reported(Action::Added, "new");
     let start = Instant::now();
     reader.reads.retire(Tag(1));
     assert!(start.elapsed() < Duration::from_secs(1));

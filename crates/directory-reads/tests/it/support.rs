@@ -206,7 +206,7 @@ impl Reader {
         }
     }
 
-    pub(crate) fn until_told(&mut self, action: Action, name: &str) {
+    pub(crate) fn until_reported(&mut self, action: Action, name: &str) {
         self.until(name, |reported| count_of(reported, action, name) > 0);
     }
 

@@ -11,7 +11,7 @@ use crate::fault_injection::{Call, attempt};
 use crate::native::error::result_of;
 
 /// An open handle, neither null nor `INVALID_HANDLE_VALUE`. It is std's [`OwnedHandle`] with one difference:
-/// its close passes the gate of fault injection, so that tests can tell when it happens.
+/// its close passes the gate of fault injection, so that tests see when it happens.
 #[derive(Debug)]
 pub struct Handle(HANDLE);
 

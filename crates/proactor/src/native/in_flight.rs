@@ -83,7 +83,7 @@ impl<O: Erasable> MethodsOf<O> {
 }
 
 /// A held operation in a box, by a pointer and the functions of its type. Not a `Box`: while the operation is
-/// in flight, a box would claim that nobody else reaches what it owns.
+/// in flight, a box would claim that nothing else reaches what it owns.
 struct Erased {
     held: NonNull<()>,
     methods: &'static Methods,

@@ -14,8 +14,8 @@ use crate::fault_injection::{Call, attempt, attempt_open};
 use crate::native::error::{result_of, valid_handle};
 use crate::native::handle::Handle;
 
-/// A job with one process and its descendants in it. They are ended with the last handle of the job, in
-/// whatever way this process ends.
+/// A job with one process and its descendants in it. They are ended with the last handle of the job,
+/// also when this process is killed.
 #[derive(Debug)]
 pub(crate) struct Job(Handle);
 

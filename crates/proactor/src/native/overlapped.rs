@@ -71,7 +71,7 @@ impl Ended {
         self.error = error;
     }
 
-    /// How many bytes were transferred, whatever the error says.
+    /// How many bytes were transferred, also with an error.
     pub fn transferred(&self) -> u32 {
         self.transferred
     }

@@ -2,7 +2,7 @@
 //! for each 63 handles.
 //!
 //! A wait is closed as the system demands: disarm it, wait for a callback that is running, close it. That
-//! takes as long as a callback does, which posts one packet: it takes no lock of the loop and wakes nobody,
+//! takes as long as a callback does, which posts one packet: it takes no lock of the loop and wakes no future,
 //! so it never closes a wait itself. Memory does not depend on this order. A callback knows its wait by a
 //! number that is used once, and one that comes too late finds nothing. Under Wine that happens: a wait that
 //! is satisfied while it is disarmed is called back after its close.

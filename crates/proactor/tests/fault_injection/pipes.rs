@@ -95,7 +95,7 @@ fn access_list(file: &std::fs::File) -> String {
 }
 
 #[test]
-fn a_pipe_has_the_current_user_in_its_access_list_and_nobody_else() {
+fn a_pipe_has_only_the_current_user_in_its_access_list() {
     let proactor = Clean::new();
     let name = pipe_name();
     let _instance = PipeInstance::first(&proactor.remote(), &name, &PipeOptions::default());
@@ -181,7 +181,7 @@ fn pauses_between_attempts_grow_from_1_ms_to_100_ms() {
 
 // requirement: S4.1 (wine)
 #[test]
-fn an_error_that_comes_after_a_busy_pipe_is_told_at_once() {
+fn an_error_that_comes_after_a_busy_pipe_is_returned_at_once() {
     let session = Session::open();
     session.fail(Call::CreateFile, 0, ERROR_PIPE_BUSY);
     session.fail(Call::CreateFile, 0, ERROR_PIPE_BUSY);

@@ -23,8 +23,8 @@ fn a_client_that_goes_before_it_is_accepted_is_passed_over() {
     let remote = proactor.remote();
     let listener = TcpListener::bind(&remote, here()).expect("bound");
     let address = listener.local_addr().expect("an address");
-    // ERROR_NETNAME_DELETED is how completions tell of a reset, WSAECONNABORTED how the call does, and
-    // WSAENOTCONN what is wrong with a socket that was reset in between.
+    // A completion reports a reset as ERROR_NETNAME_DELETED, the call as WSAECONNABORTED, and a socket that was
+    // reset in between as WSAENOTCONN.
     session.fail(Call::AcceptEx, 0, 64);
     session.fail(Call::AcceptEx, 1, 10_053);
     session.fail(Call::SetSocketOption, 0, 10_057);
@@ -47,7 +47,7 @@ fn a_client_that_goes_before_it_is_accepted_is_passed_over() {
 }
 
 #[test]
-fn an_error_of_the_listener_itself_is_told() {
+fn an_error_of_the_listener_itself_is_returned() {
     let session = Session::open();
     let mut proactor = Proactor::new().expect("a completion port");
     let remote = proactor.remote();
@@ -73,7 +73,7 @@ fn an_error_of_the_listener_itself_is_told() {
 }
 
 #[test]
-fn a_datagram_that_nobody_took_does_not_end_a_receive() {
+fn a_datagram_that_was_refused_does_not_end_a_receive() {
     let session = Session::open();
     let mut proactor = Proactor::new().expect("a completion port");
     let remote = proactor.remote();

@@ -68,7 +68,7 @@ fn an_operation_stays_until_its_packet_is_dequeued() {
 }
 
 #[test]
-fn a_poll_takes_all_that_is_there_whatever_a_loop_has_got_used_to() {
+fn a_poll_takes_all_that_is_there_after_small_batches() {
     let mut proactor = Clean::new();
     let remote = proactor.remote();
     let pipes: Vec<_> = (0..10).map(|_| pipe(&remote, PipeMode::Bytes)).collect();

@@ -82,7 +82,7 @@ fn reads_that_are_dropped_lose_nothing() {
 }
 
 #[test]
-fn what_nobody_took_is_read_next_from_the_stream() {
+fn what_was_not_taken_is_read_next_from_the_stream() {
     let mut proactor = Clean::new();
     let remote = proactor.remote();
     proactor.get().block_on(async {

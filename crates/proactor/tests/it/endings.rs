@@ -254,9 +254,9 @@ fn what_is_complete_when_the_call_returns_is_in_flight_until_its_packet_was_dequ
 
 // requirement: S4.15 (wine)
 #[test]
-fn a_packet_of_nobody_is_counted_and_does_nothing() {
+fn a_packet_of_no_operation_is_counted_and_does_nothing() {
     alone(
-        "endings::a_packet_of_nobody_is_counted_and_does_nothing",
+        "endings::a_packet_of_no_operation_is_counted_and_does_nothing",
         || {
             let session = Session::open();
             let mut proactor = Proactor::new().expect("a port");

@@ -71,7 +71,7 @@ fn many_reads_of_a_file_are_in_flight_at_once() {
 }
 
 #[test]
-fn a_file_that_is_not_there_and_a_file_that_may_not_be_written_are_errors() {
+fn a_missing_file_and_one_that_was_opened_to_be_read_are_errors() {
     let mut proactor = Clean::new();
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("file");

@@ -42,7 +42,7 @@ fn connecting_to_a_busy_pipe_waits_until_there_is_room() {
 
 // requirement: S4.1 (wine)
 #[test]
-fn connecting_blocks_nobody_and_is_given_up_at_any_attempt() {
+fn connecting_blocks_no_thread_and_is_given_up_at_any_attempt() {
     let mut proactor = Clean::new();
     let remote = proactor.remote();
     let name = pipe_name();
@@ -65,7 +65,7 @@ fn connecting_blocks_nobody_and_is_given_up_at_any_attempt() {
         assert!(begun.elapsed() < Duration::from_millis(time + 1000));
         assert_eq!(remote.in_flight(), 0);
     }
-    // Nobody who was given up has taken anybody's place.
+    // No client that was given up has taken another's place.
     drop(client);
     drop(instance);
     let _instance = PipeInstance::first(&remote, &name, &options).expect("an instance");
@@ -237,7 +237,7 @@ fn a_dropped_accept_loses_no_client() {
 }
 
 #[test]
-fn an_accept_that_was_told_of_a_client_and_is_dropped_tells_the_next() {
+fn an_accept_that_was_woken_for_a_client_and_is_dropped_wakes_the_next() {
     let mut proactor = Clean::new();
     let remote = proactor.remote();
     let name = pipe_name();
@@ -288,7 +288,7 @@ fn a_server_listens_again_before_anybody_asks_for_its_client() {
 }
 
 #[test]
-fn clients_beyond_the_backlog_wait_until_somebody_is_asked_for() {
+fn clients_beyond_the_backlog_wait_for_the_next_accept() {
     let mut proactor = Clean::new();
     let remote = proactor.remote();
     let name = pipe_name();

@@ -37,7 +37,7 @@ fn reset_on_close(stream: &TcpStream) {
     assert_eq!(result, 0);
 }
 
-/// Nobody listens there.
+/// A port without a listener.
 fn unused_port(remote: &Remote) -> std::net::SocketAddr {
     let listener = TcpListener::bind(remote, here()).expect("bound");
     listener.local_addr().expect("an address")
@@ -172,7 +172,7 @@ fn reading_that_is_shut_down_gives_the_end() {
 }
 
 #[test]
-fn a_reset_is_told_as_one() {
+fn a_reset_is_returned_as_one() {
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();
     proactor.get().block_on(async {
@@ -188,7 +188,7 @@ fn a_reset_is_told_as_one() {
 }
 
 #[test]
-fn a_reset_that_a_dropped_read_has_met_is_told_to_the_next() {
+fn a_reset_that_a_dropped_read_has_met_is_returned_to_the_next() {
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();
     let (server, client) = proactor.get().block_on(connection(&remote));
@@ -209,7 +209,7 @@ fn a_reset_that_a_dropped_read_has_met_is_told_to_the_next() {
 }
 
 #[test]
-fn a_port_at_which_nobody_listens_refuses() {
+fn a_port_without_a_listener_refuses() {
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();
     let address = unused_port(&remote);

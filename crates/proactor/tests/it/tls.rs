@@ -157,7 +157,7 @@ fn tls_over_a_pipe_carries_both_ways_at_once() {
 
 // requirement: S4.16 (wine)
 #[test]
-fn a_certificate_of_nobody_who_is_trusted_is_refused_in_a_sentence() {
+fn a_certificate_of_an_untrusted_issuer_is_refused_in_a_sentence() {
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();
     proactor.get().block_on(async {
@@ -211,7 +211,7 @@ fn a_connection_that_is_cut_off_is_no_end() {
 }
 
 #[test]
-fn a_peer_that_goes_during_the_handshake_is_told_of() {
+fn a_peer_that_goes_during_the_handshake_is_an_error() {
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();
     proactor.get().block_on(async {

@@ -67,7 +67,7 @@ fn a_connected_socket_sends_to_its_peer() {
 }
 
 #[test]
-fn a_datagram_without_room_is_cut_and_tells_how_long_it_was() {
+fn a_datagram_without_space_is_cut_and_its_length_is_returned() {
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();
     let (one, other) = sockets(&remote);
@@ -117,7 +117,7 @@ fn a_datagram_that_came_for_a_dropped_receive_is_the_next_one() {
 }
 
 #[test]
-fn a_port_at_which_nobody_is_does_not_end_the_socket() {
+fn a_port_without_a_socket_does_not_end_the_sender() {
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();
     let (one, other) = sockets(&remote);
@@ -180,7 +180,7 @@ fn a_datagram_that_is_too_long_is_refused() {
 }
 
 #[test]
-fn a_socket_without_a_peer_has_nobody_to_send_to() {
+fn a_socket_without_a_peer_cannot_send() {
     let mut proactor = Clean::new();
     let remote = proactor.get().remote();
     let (one, _) = sockets(&remote);

@@ -275,10 +275,7 @@ fn a_wait_whose_packet_does_not_come_in_time_is_leaked_and_counted() {
         session.mend();
         let end = Instant::now() + PATIENCE;
         while posted().len() == before {
-            assert!(
-                Instant::now() < end,
-                "the callback has nothing to tell any more"
-            );
+            assert!(Instant::now() < end, "the callback posts nothing");
             std::thread::yield_now();
         }
         assert_eq!(remote.in_flight(), 0);

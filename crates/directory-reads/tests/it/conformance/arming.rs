@@ -7,27 +7,27 @@ use crate::support::{LONG, Reader, Reported, create, subdirectory, tree};
 
 crate::conformance::over_all_models!(
     // requirement: S1.1 (wine)
-    a_file_created_on_the_next_line_is_told_a_thousand_times,
+    a_file_created_on_the_next_line_is_reported_a_thousand_times,
     // requirement: S1.4, S3.1 (wine)
     records_come_in_the_order_of_the_kernel_and_none_is_missing,
-    a_deep_read_tells_of_what_is_below,
-    a_read_that_is_not_deep_tells_of_its_own_entries_alone,
+    a_deep_read_reports_what_is_below,
+    a_read_that_is_not_deep_reports_only_its_own_entries,
     a_filter_keeps_out_what_it_does_not_name,
     // requirement: S0.15 (wine)
     impossible_settings_and_used_tags_are_refused,
-    many_directories_are_told_apart,
+    many_directories_are_kept_apart,
     // requirement: S0.6 (wine)
-    the_thread_that_armed_may_block_for_ever,
+    the_thread_that_armed_may_block_forever,
 );
 
-fn a_file_created_on_the_next_line_is_told_a_thousand_times(model: Model) {
+fn a_file_created_on_the_next_line_is_reported_a_thousand_times(model: Model) {
     let tree = tree();
     let mut reader = Reader::new(model);
     for number in 1..=1000 {
         let path = tree.path().join("new");
         reader.arm(number, tree.path(), Settings::default());
         create(&path);
-        reader.until_told(Action::Added, "new");
+        reader.until_reported(Action::Added, "new");
         reader.reads.retire(Tag(number));
         reader.reported.clear();
         std::fs::remove_file(&path).expect("a file to remove");
@@ -49,24 +49,24 @@ fn records_come_in_the_order_of_the_kernel_and_none_is_missing(model: Model) {
             }
         });
         let last = names.last().expect("a name");
-        reader.until_told(Action::Removed, last);
+        reader.until_reported(Action::Removed, last);
     });
     assert!(!reader.reported.contains(&Reported::Lost(Tag(1))));
     assert_eq!(reader.added(1), names);
     reader.close();
 }
 
-fn a_deep_read_tells_of_what_is_below(model: Model) {
+fn a_deep_read_reports_what_is_below(model: Model) {
     let tree = tree();
     let mut reader = Reader::armed(model, tree.path());
     let below = subdirectory(tree.path(), "below");
-    reader.until_told(Action::Added, "below");
+    reader.until_reported(Action::Added, "below");
     create(&below.join("file"));
-    reader.until_told(Action::Added, "below/file");
+    reader.until_reported(Action::Added, "below/file");
     reader.close();
 }
 
-fn a_read_that_is_not_deep_tells_of_its_own_entries_alone(model: Model) {
+fn a_read_that_is_not_deep_reports_only_its_own_entries(model: Model) {
     let tree = tree();
     let mut reader = Reader::new(model);
     let settings = Settings {
@@ -75,10 +75,10 @@ fn a_read_that_is_not_deep_tells_of_its_own_entries_alone(model: Model) {
     };
     reader.arm(1, tree.path(), settings);
     let below = subdirectory(tree.path(), "below");
-    reader.until_told(Action::Added, "below");
+    reader.until_reported(Action::Added, "below");
     create(&below.join("file"));
     create(&tree.path().join("last"));
-    reader.until_told(Action::Added, "last");
+    reader.until_reported(Action::Added, "last");
     assert_eq!(reader.added(1), ["below", "last"]);
     reader.close();
 }
@@ -93,7 +93,7 @@ fn a_filter_keeps_out_what_it_does_not_name(model: Model) {
     reader.arm(1, tree.path(), settings);
     create(&tree.path().join("file"));
     subdirectory(tree.path(), "directory");
-    reader.until_told(Action::Added, "directory");
+    reader.until_reported(Action::Added, "directory");
     assert_eq!(reader.added(1), ["directory"]);
     reader.close();
 }
@@ -117,7 +117,7 @@ fn impossible_settings_and_used_tags_are_refused(model: Model) {
     let error = reader.try_arm(1, tree.path(), good).unwrap_err();
     assert_eq!(error.stage(), Stage::Settings);
     create(&tree.path().join("new"));
-    reader.until_told(Action::Added, "new");
+    reader.until_reported(Action::Added, "new");
     assert_eq!(
         reader.added(1),
         ["new"],
@@ -126,7 +126,7 @@ fn impossible_settings_and_used_tags_are_refused(model: Model) {
     reader.close();
 }
 
-fn many_directories_are_told_apart(model: Model) {
+fn many_directories_are_kept_apart(model: Model) {
     let tree = tree();
     let mut reader = Reader::new(model);
     let roots: Vec<_> = (0..70)
@@ -145,7 +145,7 @@ fn many_directories_are_told_apart(model: Model) {
     reader.close();
 }
 
-fn the_thread_that_armed_may_block_for_ever(model: Model) {
+fn the_thread_that_armed_may_block_forever(model: Model) {
     let tree = tree();
     let mut reader = Reader::new(model);
     let (armed, is_armed) = std::sync::mpsc::channel();
@@ -160,7 +160,7 @@ fn the_thread_that_armed_may_block_for_ever(model: Model) {
         });
         let mut reader = is_armed.recv_timeout(LONG).expect("an armed reader");
         create(&path.join("new"));
-        reader.until_told(Action::Added, "new");
+        reader.until_reported(Action::Added, "new");
         reader.close();
         drop(release);
     });

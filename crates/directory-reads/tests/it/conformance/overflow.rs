@@ -8,8 +8,8 @@ use crate::support::{Reader, Reported, buffers_of, count_of, create, tree};
 crate::conformance::over_all_models!(
     // requirement: S3 bug 2, S1 bug 8 (wine)
     after_an_overflow_the_read_goes_on,
-    a_caller_who_does_not_collect_loses_nothing_or_is_told,
-    overflows_that_nobody_collects_are_told_once,
+    a_caller_that_does_not_collect_loses_nothing_without_a_report,
+    overflows_that_are_not_collected_are_reported_once,
 );
 
 fn after_an_overflow_the_read_goes_on(model: Model) {
@@ -38,7 +38,7 @@ fn after_an_overflow_the_read_goes_on(model: Model) {
     reader.close();
 }
 
-fn a_caller_who_does_not_collect_loses_nothing_or_is_told(model: Model) {
+fn a_caller_that_does_not_collect_loses_nothing_without_a_report(model: Model) {
     let tree = tree();
     let mut reader = Reader::new(model);
     reader.arm(1, tree.path(), buffers_of(4096));
@@ -70,7 +70,7 @@ fn a_caller_who_does_not_collect_loses_nothing_or_is_told(model: Model) {
     reader.close();
 }
 
-fn overflows_that_nobody_collects_are_told_once(model: Model) {
+fn overflows_that_are_not_collected_are_reported_once(model: Model) {
     let tree = tree();
     let mut reader = Reader::new(model);
     reader.arm(1, tree.path(), buffers_of(64));

@@ -14,7 +14,7 @@ crate::conformance::over_all_models!(
     // requirement: S1 bug 7 (wine)
     the_directory_can_be_renamed_and_removed_by_others,
     // requirement: S1.5 (wine)
-    records_are_told_on_the_thread_of_the_caller,
+    records_are_delivered_on_the_thread_of_the_caller,
 );
 
 fn a_read_with_other_settings_takes_over_without_a_gap(model: Model) {
@@ -37,7 +37,7 @@ fn a_read_with_other_settings_takes_over_without_a_gap(model: Model) {
             names.push(format!("{half}-{number}"));
             create(&tree.path().join(names.last().expect("a name")));
             if wine_drops_what_races_with_a_new_read() {
-                reader.until_told(Action::Added, names.last().expect("a name"));
+                reader.until_reported(Action::Added, names.last().expect("a name"));
             }
             match half {
                 "before" => reader.arm(number, tree.path(), settings(number)),
@@ -78,7 +78,7 @@ fn the_directory_can_be_renamed_and_removed_by_others(model: Model) {
     let moved = tree.path().join("moved");
     std::fs::rename(&root, &moved).expect("a directory to rename");
     create(&moved.join("after"));
-    reader.until_told(Action::Added, "after");
+    reader.until_reported(Action::Added, "after");
     std::fs::remove_file(moved.join("after")).expect("a file to remove");
     std::fs::remove_dir(&moved).expect("a directory to remove");
     reader.reads.retire(Tag(1));
@@ -87,7 +87,7 @@ fn the_directory_can_be_renamed_and_removed_by_others(model: Model) {
     reader.close();
 }
 
-fn records_are_told_on_the_thread_of_the_caller(model: Model) {
+fn records_are_delivered_on_the_thread_of_the_caller(model: Model) {
     let tree = tree();
     let mut reader = Reader::armed(model, tree.path());
     // SAFETY: no preconditions.

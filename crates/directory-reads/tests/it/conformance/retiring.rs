@@ -12,7 +12,7 @@ use crate::support::{
 
 crate::conformance::over_all_models!(
     // requirement: S1.14, S3 bug 1 (wine)
-    after_retire_nothing_of_the_tag_is_told,
+    after_retire_nothing_of_the_tag_is_delivered,
     // requirement: S2.3 (wine)
     after_retire_the_directory_can_be_removed_and_made_again_at_once,
     // requirement: S0.13 (wine)
@@ -27,10 +27,10 @@ crate::conformance::over_all_models!(
     after_the_last_directory_has_gone_another_is_read,
     a_directory_that_starves_can_be_retired,
     // requirement: S0.7, S1 bug 9 (wine)
-    a_reader_dropped_under_load_harms_nobody,
+    a_reader_dropped_under_load_harms_no_other,
 );
 
-fn after_retire_nothing_of_the_tag_is_told(model: Model) {
+fn after_retire_nothing_of_the_tag_is_delivered(model: Model) {
     let tree = tree();
     let mut reader = Reader::armed(model, tree.path());
     reader.arm(2, tree.path(), Settings::default());
@@ -39,7 +39,7 @@ fn after_retire_nothing_of_the_tag_is_told(model: Model) {
     }
     reader.reads.retire(Tag(1));
     create(&tree.path().join("last"));
-    reader.until_told(Action::Added, "last");
+    reader.until_reported(Action::Added, "last");
     assert!(
         reader
             .reported
@@ -58,7 +58,7 @@ fn after_retire_the_directory_can_be_removed_and_made_again_at_once(model: Model
         reader.arm(tag, &root, Settings::default());
         create(&root.join("file"));
         if tag % 2 == 0 {
-            reader.until_told(Action::Added, "file");
+            reader.until_reported(Action::Added, "file");
             reader.reported.clear();
         }
         reader.reads.retire(Tag(tag));
@@ -111,7 +111,7 @@ fn closing_from_another_thread_during_traffic_is_quick(model: Model) {
     let _busy = busy(tree.path().join("busy"));
     for _ in 0..20 {
         let mut reader = Reader::armed(model.clone(), tree.path());
-        reader.until_told(Action::Added, "busy");
+        reader.until_reported(Action::Added, "busy");
         let closed = std::thread::spawn(move || {
             let start = Instant::now();
             reader.close();
@@ -149,7 +149,7 @@ fn after_the_last_directory_has_gone_another_is_read(model: Model) {
         reader.arm(tag, tree.path(), Settings::default());
         let name = format!("file-{tag}");
         create(&tree.path().join(&name));
-        reader.until_told(Action::Added, &name);
+        reader.until_reported(Action::Added, &name);
         reader.reads.retire(Tag(tag));
     }
     reader.close();
@@ -169,7 +169,7 @@ fn a_directory_that_starves_can_be_retired(model: Model) {
     reader.close();
 }
 
-fn a_reader_dropped_under_load_harms_nobody(model: Model) {
+fn a_reader_dropped_under_load_harms_no_other(model: Model) {
     let tree = tree();
     let _busy = busy(tree.path().join("busy"));
     for round in 0..50_usize {

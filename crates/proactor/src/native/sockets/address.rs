@@ -9,7 +9,7 @@ use windows_sys::Win32::Networking::WinSock::{
 };
 
 /// An address that the kernel reads or writes while an operation is in flight. It is on the heap, so that it
-/// does not move with the operation. A vector of one and not a box: a box would claim that nobody else
+/// does not move with the operation. A vector of one and not a box: a box would claim that nothing else
 /// reaches its contents.
 #[derive(Debug)]
 pub(crate) struct Address(Vec<Storage>);

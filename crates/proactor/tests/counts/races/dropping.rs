@@ -13,10 +13,10 @@ use everwatch_proactor::{
 use super::{nothing_is_left, race};
 use crate::support::{Clean, at_once, pipe, pipe_name};
 
-type Whatever = Pin<Box<dyn Future<Output = ()>>>;
+type Waiting = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Drops what `start` gives after it was polled 0, 1, 2... times, until it is complete before that.
-fn dropped_everywhere(proactor: &mut Clean, start: &dyn Fn(&Remote) -> Whatever) {
+fn dropped_everywhere(proactor: &mut Clean, start: &dyn Fn(&Remote) -> Waiting) {
     let remote = proactor.remote();
     let mut context = Context::from_waker(Waker::noop());
     for polls in 0.. {
@@ -110,7 +110,7 @@ fn a_proactor_is_dropped_with_a_thousand_operations_in_flight() {
                 },
             );
             let pipes: Vec<_> = (0..125).map(|_| pipe(&remote, PipeMode::Bytes)).collect();
-            let mut waiting: Vec<Whatever> = Vec::new();
+            let mut waiting: Vec<Waiting> = Vec::new();
             for (server, client) in &pipes {
                 for end in [server, client] {
                     let (reading, writing) = (end.clone(), end.clone());
