@@ -25,6 +25,17 @@ pub(crate) struct Temper {
 }
 
 impl Temper {
+    /// Draws one.
+    pub(crate) fn draw(setup: &mut Random) -> Temper {
+        Temper {
+            busy: setup.pick(&[0, 20, 100, 300]),
+            torn_listing: setup.pick(&[0, 200, 800]),
+            slices: setup.pick(&[0, 200, 700]),
+            faults: setup.pick(&[0, 0, 0, 10, 40]),
+            haste: setup.pick(&[1_000, 30_000, 500_000, 5_000_000]),
+        }
+    }
+
     /// Nothing gets in the way.
     #[cfg(test)]
     pub(crate) const PATIENT: Temper = Temper {

@@ -4,3 +4,4 @@
 mod fidelity;
 pub(crate) mod kernel;
 pub(crate) mod queue;
+mod setup;

@@ -1,12 +1,10 @@
-//! The beginning of a schedule: how the file system and the kernel are, where the roots are, and the
-//! tree that is there before anybody watches. All from the seed.
+//! The beginning of a schedule, as far as it is the same on every system: how hostile the kernel is, what
+//! processes do, where the roots are, and the tree that is there before anything is watched. All from the seed.
 
-use everwatch_core::coverage::Gap;
 use everwatch_core::engine::{Engine, Pace};
 use everwatch_core::ignore::{Filter, IgnoreFiles};
 
 use crate::disk::{Disk, FileSystemTraits};
-use crate::linux::kernel::LinuxKernel;
 use crate::linux::queue::Queue;
 use crate::random::{Random, Stream};
 use crate::schedule::outcome::Report;
@@ -25,93 +23,126 @@ pub(crate) const BEGAN: i64 = 1_700_000_000_000_000_000;
 /// No schedule has more operations.
 pub(crate) const MOST_CALLS: usize = 160;
 
-impl Schedule<LinuxKernel> {
-    pub(crate) fn linux(seed: u64, calls: usize, traces: bool) -> Schedule<LinuxKernel> {
-        let mut setup = Stream::Setup.random(seed);
-        let traits = FileSystemTraits {
-            reuses_numbers: setup.chance(700),
-            has_births: setup.chance(800),
-            lists_kinds: setup.chance(850),
-            lists_by_hash: setup.chance(500),
-            replaces_in_place: setup.chance(500),
-            tick: setup.pick(&[1, 1_000_000, 4_000_000, 10_000_000, 1_000_000_000]),
-            folds_names: false,
-        };
-        let mut temper = Temper {
-            busy: setup.pick(&[0, 20, 100, 300]),
-            torn_listing: setup.pick(&[0, 200, 800]),
-            slices: setup.pick(&[0, 200, 700]),
-            faults: setup.pick(&[0, 0, 0, 10, 40]),
-            haste: setup.pick(&[1_000, 30_000, 500_000, 5_000_000]),
-        };
-        let gap = setup.chance(60).then_some(Gap::Chosen);
-        let room = setup.pick(&[10_000, 10_000, 10_000, 30, 8, 3]);
-        let watches = setup.pick(&[10_000, 10_000, 10_000, 12, 4]);
+/// What a schedule draws on every system.
+///
+/// A number stands for the same schedule only as long as nothing is drawn in another order: first what a system
+/// draws for itself and the temper, then the plan, then the tree, then how often the consumers synchronize.
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    /// At most this many operations are made of those that are drawn, to shrink a schedule that fails.
+    calls: usize,
+    pub(crate) temper: Temper,
+    /// How often, out of a thousand, a call is not over at once.
+    lag: u32,
+    mix: Mix,
+    /// Operations.
+    length: usize,
+    /// Ignore files hide what they match.
+    pub(crate) obeys_rules: bool,
+    /// The roots, last first.
+    pub(crate) scopes: Vec<Scope>,
+    /// When things happen.
+    timing: Random,
+}
+
+impl Plan {
+    /// Draws what no system draws for itself. `temper` was drawn before.
+    pub(crate) fn draw(seed: u64, calls: usize, temper: Temper, setup: &mut Random) -> Plan {
         let lag = setup.pick(&[0, 100, 400]);
         let mix = setup.pick(&Mix::ALL);
         let length = 10 + setup.below(MOST_CALLS - 10);
         let obeys_rules = setup.chance(100) && is_wild(seed);
-        if !is_wild(seed) {
-            temper.faults = 0;
-        }
         let scopes = match is_nested(seed) {
-            true => nested_scopes(&mut setup, obeys_rules),
-            false => scopes(&mut setup, obeys_rules, seed),
+            true => nested_scopes(setup, obeys_rules),
+            false => scopes(setup, obeys_rules, seed),
         };
-        let has_inner = is_nested(seed) || scopes.iter().any(|scope| scope.dir.ends_with(b"/a"));
-
-        let mut workload_random = Stream::Workload.random(seed);
-        let disk = Disk::new(traits, BEGAN, gap);
-        let timing = Stream::Timing.random(seed);
-        let queue = Queue::new(room, watches);
-        let mut system = System::new(disk, queue, Trace::new(traces), timing.clone(), lag);
-        if obeys_rules {
-            // Rules that cannot be read now are not read again before they change.
-            temper.faults = 0;
+        // Rules that cannot be read now are not read again before they change.
+        let faults = match is_wild(seed) && !obeys_rules {
+            true => temper.faults,
+            false => 0,
+        };
+        Plan {
+            seed,
+            calls,
+            temper: Temper { faults, ..temper },
+            lag,
+            mix,
+            length,
+            obeys_rules,
+            scopes,
+            timing: Stream::Timing.random(seed),
         }
-        workload_random = build(&mut system, workload_random, &mut setup, |workload| {
-            workload.makes_rules = obeys_rules;
-            workload.mounts = is_wild(seed);
-            workload.links_lead_nowhere = has_inner;
-        });
-        system
-            .trace
-            .note(|| format!("{traits:?} {temper:?} {mix:?}"));
-        system
-            .trace
-            .note(|| format!("room {room} watches {watches} lag {lag} gap {gap:?}"));
-        let mut workload = Workload::new(workload_random, mix, length.min(calls));
-        workload.makes_rules = obeys_rules;
-        workload.mounts = is_wild(seed);
-        workload.links_lead_nowhere = has_inner;
-        let filter = match obeys_rules {
+    }
+
+    /// Whether a root may lie in another one.
+    pub(crate) fn has_inner(&self) -> bool {
+        is_nested(self.seed) || self.scopes.iter().any(|scope| scope.dir.ends_with(b"/a"))
+    }
+
+    /// The simulated system, with an empty disk.
+    pub(crate) fn system(&self, disk: Disk, queue: Queue, trace: Trace) -> System {
+        System::new(disk, queue, trace, self.timing.clone(), self.lag)
+    }
+
+    /// Makes the tree that is there before anything is watched. Returns the processes that go on from there, which
+    /// `restrict` keeps from what they cannot do on the system.
+    pub(crate) fn populate(
+        &self,
+        system: &mut System,
+        setup: &mut Random,
+        restrict: impl Fn(&mut Workload),
+    ) -> Workload {
+        let restrict = |workload: &mut Workload| {
+            workload.makes_rules = self.obeys_rules;
+            workload.links_lead_nowhere = self.has_inner();
+            restrict(workload);
+        };
+        let random = Stream::Workload.random(self.seed);
+        let random = build(system, random, setup, restrict);
+        let mut workload = Workload::new(random, self.mix, self.length.min(self.calls));
+        restrict(&mut workload);
+        workload
+    }
+
+    /// Notes what was drawn: the traits of the file system, and in `own` what the system drew for itself.
+    pub(crate) fn note(
+        &self,
+        system: &mut System,
+        traits: &FileSystemTraits,
+        own: impl FnOnce() -> String,
+    ) {
+        let Plan {
+            temper, mix, lag, ..
+        } = self;
+        let trace = &mut system.trace;
+        trace.note(|| format!("{traits:?} {temper:?} {mix:?}"));
+        trace.note(|| format!("{} lag {lag}", own()));
+    }
+
+    /// The world of the schedule.
+    pub(crate) fn world(&self, system: System, workload: Workload) -> World {
+        World::new(
+            self.seed,
+            system,
+            workload,
+            self.temper,
+            self.timing.clone(),
+        )
+    }
+
+    /// The schedule over a kernel, with the roots to be added.
+    pub(crate) fn schedule<K: SimulatedKernel>(self, kernel: K, setup: &mut Random) -> Schedule<K> {
+        let filter = match self.obeys_rules {
             true => Filter::new::<&str>(&[], IgnoreFiles::Git).unwrap_or_default(),
             false => Filter::default(),
         };
-        let lateness = Stream::Lateness.random(seed);
-        let world = World::new(seed, system, workload, temper, timing);
-        let kernel = LinuxKernel::new(world, lateness);
-        let sync_rate = setup.pick(&[0, 0, 20, 100]);
-        Schedule::over(kernel, filter, (seed, calls), scopes, sync_rate)
-    }
-}
-
-impl<K: SimulatedKernel> Schedule<K> {
-    /// A schedule over a kernel, with roots to be added, last first.
-    pub(crate) fn over(
-        kernel: K,
-        filter: Filter,
-        (seed, calls): (u64, usize),
-        scopes: Vec<Scope>,
-        sync_rate: u32,
-    ) -> Schedule<K> {
-        let fails = kernel.world().temper.faults > 0;
         Schedule {
-            seed,
-            calls,
+            seed: self.seed,
+            calls: self.calls,
+            fails: kernel.world().temper.faults > 0,
             engine: Engine::new(kernel, filter, Pace::default()),
-            random: Stream::Consumers.random(seed),
-            wanted: scopes,
+            random: Stream::Consumers.random(self.seed),
+            wanted: self.scopes,
             armed: Vec::new(),
             roots: Vec::new(),
             arming: None,
@@ -119,14 +150,13 @@ impl<K: SimulatedKernel> Schedule<K> {
             began: BEGAN,
             report: Report::default(),
             complaints: Vec::new(),
-            sync_rate,
-            fails,
+            sync_rate: setup.pick(&[0, 0, 20, 100]),
         }
     }
 }
 
 /// Where the roots are, last first.
-pub(crate) fn scopes(setup: &mut Random, obeys_rules: bool, seed: u64) -> Vec<Scope> {
+fn scopes(setup: &mut Random, obeys_rules: bool, seed: u64) -> Vec<Scope> {
     let is_wild = is_wild(seed);
     let scope = |dir: &[u8]| Scope {
         dir: dir.to_vec(),
@@ -166,7 +196,7 @@ pub(crate) fn scopes(setup: &mut Random, obeys_rules: bool, seed: u64) -> Vec<Sc
 }
 
 /// Several roots out of all that can lie in each other.
-pub(crate) fn nested_scopes(setup: &mut Random, obeys_rules: bool) -> Vec<Scope> {
+fn nested_scopes(setup: &mut Random, obeys_rules: bool) -> Vec<Scope> {
     let scope = |dir: &[u8], recursive: bool, only: Option<&[u8]>| Scope {
         dir: dir.to_vec(),
         only: only.map(<[u8]>::to_vec),
@@ -190,8 +220,8 @@ pub(crate) fn nested_scopes(setup: &mut Random, obeys_rules: bool) -> Vec<Scope>
     scopes
 }
 
-/// Makes the tree that is there before anybody watches.
-pub(crate) fn build(
+/// Makes the tree that is there before anything is watched.
+fn build(
     system: &mut System,
     random: Random,
     setup: &mut Random,

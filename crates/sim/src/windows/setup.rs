@@ -1,28 +1,26 @@
 //! The beginning of a schedule on Windows.
 
 use everwatch_core::coverage::Gap;
-use everwatch_core::ignore::{Filter, IgnoreFiles};
 use everwatch_directory_reads::Layout;
 
 use crate::disk::names::{COMMON_NAMES, DISTINCT_NAMES, NAMES};
 use crate::disk::{Disk, FileSystemTraits};
 use crate::linux::queue::Queue;
 use crate::random::Stream;
+use crate::schedule::Schedule;
 use crate::schedule::platform::Platform;
-use crate::schedule::setup::{BEGAN, MOST_CALLS, build, nested_scopes, scopes};
-use crate::schedule::{Schedule, is_nested, is_wild};
-use crate::system::System;
+use crate::schedule::scope::Scope;
+use crate::schedule::setup::{BEGAN, Plan};
 use crate::trace::Trace;
 use crate::windows::calls::{Nt, WindowsTraits};
 use crate::windows::machine::{Machine, Model};
 use crate::windows::reads::Reads;
 use crate::windows::wine::Server;
-use crate::workload::Workload;
-use crate::workload::mix::Mix;
-use crate::world::{Temper, World};
+use crate::world::Temper;
 use everwatch_backends::windows::{Numbers, Volume, WindowsKernel};
 
 impl Schedule<WindowsKernel<Machine>> {
+    /// The schedule of this number, on Windows or under Wine, of at most `calls` operations.
     pub(crate) fn windows(
         seed: u64,
         calls: usize,
@@ -40,13 +38,7 @@ impl Schedule<WindowsKernel<Machine>> {
             tick: setup.pick(&[100, 100, 1_000_000, 10_000_000, 2_000_000_000]),
             folds_names: !is_wine,
         };
-        let mut temper = Temper {
-            busy: setup.pick(&[0, 20, 100, 300]),
-            torn_listing: setup.pick(&[0, 200, 800]),
-            slices: setup.pick(&[0, 200, 700]),
-            faults: setup.pick(&[0, 0, 0, 10, 40]),
-            haste: setup.pick(&[1_000, 30_000, 500_000, 5_000_000]),
-        };
+        let temper = Temper::draw(&mut setup);
         let model = Model {
             layout: match is_wine {
                 true => Layout::Plain,
@@ -74,32 +66,18 @@ impl Schedule<WindowsKernel<Machine>> {
             limit => limit,
         };
         let shrink = setup.pick(&[1, 1, 1, 1000, 4000]);
-        let lag = setup.pick(&[0, 100, 400]);
-        let mix = setup.pick(&Mix::ALL);
-        let length = 10 + setup.below(MOST_CALLS - 10);
-        let obeys_rules = setup.chance(100) && is_wild(seed);
-        if !is_wild(seed) {
-            temper.faults = 0;
-        }
-        let scopes = match is_nested(seed) {
-            true => nested_scopes(&mut setup, obeys_rules),
-            false => scopes(&mut setup, obeys_rules, seed),
-        };
-        let has_inner = is_nested(seed) || scopes.iter().any(|scope| scope.dir.ends_with(b"/a"));
-        // A root is the entry of its name. Which one that is must not depend on the way to it.
-        let has_spelling = has_inner || scopes.iter().any(|scope| scope.only.is_some());
-        let names = match has_spelling || obeys_rules {
+        let plan = Plan::draw(seed, calls, temper, &mut setup);
+        // A root is the entry of its name. Which entry that is must not depend on the spelling of the path to it.
+        let is_single = |scope: &Scope| scope.only.is_some();
+        let has_spelling = plan.has_inner() || plan.scopes.iter().any(is_single);
+        let names = match has_spelling || plan.obeys_rules {
             _ if is_wine => &COMMON_NAMES,
             true => &DISTINCT_NAMES,
             false => &NAMES,
         };
-        if obeys_rules {
-            temper.faults = 0;
-        }
-        let timing = Stream::Timing.random(seed);
         let disk = Disk::new(traits, BEGAN, gap);
         let queue = Queue::new(usize::MAX, usize::MAX);
-        let mut system = System::new(disk, queue, Trace::new(traces), timing.clone(), lag);
+        let mut system = plan.system(disk, queue, Trace::new(traces));
         let notices = Stream::Notices.random(seed);
         let mut reads = Reads::new(limit, temper.slices, notices.clone());
         reads.shrink = shrink;
@@ -117,32 +95,17 @@ impl Schedule<WindowsKernel<Machine>> {
                 None
             }
         };
-        let restrict = |workload: &mut Workload| {
+        let workload = plan.populate(&mut system, &mut setup, |workload| {
             workload.names = names;
-            workload.makes_rules = obeys_rules;
             workload.mounts = false;
             // Windows has no such call; of what Linux processes do, it is the one that Wine cannot report.
             workload.exchanges = false;
-            workload.links_lead_nowhere = has_inner;
-        };
-        let random = Stream::Workload.random(seed);
-        let random = build(&mut system, random, &mut setup, restrict);
-        system
-            .trace
-            .note(|| format!("{traits:?} {temper:?} {mix:?}"));
-        system
-            .trace
-            .note(|| format!("{model:?} {windows_traits:?} {limit} {shrink} {lag} {gap:?}"));
-        let mut workload = Workload::new(random, mix, length.min(calls));
-        restrict(&mut workload);
-        let filter = match obeys_rules {
-            true => Filter::new::<&str>(&[], IgnoreFiles::Git).unwrap_or_default(),
-            false => Filter::default(),
-        };
-        let world = World::new(seed, system, workload, temper, timing);
-        let kernel = WindowsKernel::new(Machine::new(world, model, server), gap);
-        let sync_rate = setup.pick(&[0, 0, 20, 100]);
-        let mut schedule = Schedule::over(kernel, filter, (seed, calls), scopes, sync_rate);
+        });
+        plan.note(&mut system, &traits, || {
+            format!("{model:?} {windows_traits:?} {limit} {shrink} {gap:?}")
+        });
+        let machine = Machine::new(plan.world(system, workload), model, server);
+        let mut schedule = plan.schedule(WindowsKernel::new(machine, gap), &mut setup);
         // Under Wine nothing keeps what is above a root from being renamed, and no record reports it.
         schedule.fails |= is_wine;
         schedule
