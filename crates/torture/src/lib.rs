@@ -22,6 +22,8 @@ pub mod scratch;
 #[cfg(unix)]
 pub mod unix;
 #[cfg(target_os = "linux")]
+pub mod verdict;
+#[cfg(target_os = "linux")]
 pub mod walk;
 pub mod workload;
 pub mod writer;

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::line::Line;
-use crate::replica::Replica;
+use crate::replica::{Difference, Replica};
 
 /// How long a test waits for anything before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -145,11 +145,7 @@ impl Reading {
 
     /// Waits until the replica meets a condition or no line has come for `longest`, and returns whether it
     /// met it. The condition may be slow: it is evaluated when lines pause, and then each second.
-    pub fn wait_while_lines_come(
-        &self,
-        longest: Duration,
-        is_met: impl Fn(&Replica) -> bool,
-    ) -> bool {
+    fn wait_while_lines_come(&self, longest: Duration, is_met: impl Fn(&Replica) -> bool) -> bool {
         let mut progress = self.shared.lock();
         let (mut silence, mut seen) = (Duration::ZERO, None);
         loop {
@@ -170,6 +166,17 @@ impl Reading {
                 return false;
             }
         }
+    }
+
+    /// Waits until there is no difference, or until no line has come for `longest`. Returns the difference if there
+    /// is one then. `difference` may be slow.
+    pub fn await_equality(
+        &self,
+        longest: Duration,
+        difference: impl Fn(&Replica) -> Difference,
+    ) -> Option<Difference> {
+        let is_equal = self.wait_while_lines_come(longest, |replica| difference(replica).is_none());
+        (!is_equal).then(|| self.replica(|replica| difference(replica)))
     }
 
     /// Calls `look` with the replica, which no line changes meanwhile.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use everwatch_torture::line::parse;
 pub(crate) use everwatch_torture::reading::Pace;
 use everwatch_torture::reading::{PATIENCE, Reading};
-use everwatch_torture::replica::Replica;
+use everwatch_torture::replica::{Difference, Replica};
 use everwatch_torture::scratch::QueueLimit;
 use everwatch_torture::walk::{empty_roots, walk};
 use rustix::process::{Pid, Signal, kill_process};
@@ -148,10 +148,13 @@ impl Everwatch {
         self.reading.wait_for(what, is_met);
     }
 
-    /// Waits until the replica meets a condition or no line has come for [`SILENCE`], and returns whether it
-    /// met it. The condition may be slow.
-    pub(crate) fn wait_while_lines_come(&self, is_met: impl Fn(&Replica) -> bool) -> bool {
-        self.reading.wait_while_lines_come(SILENCE, is_met)
+    /// Waits until there is no difference, or until no line has come for [`SILENCE`]. Returns the difference if
+    /// there is one then. `difference` may be slow.
+    pub(crate) fn await_equality(
+        &self,
+        difference: impl Fn(&Replica) -> Difference,
+    ) -> Option<Difference> {
+        self.reading.await_equality(SILENCE, difference)
     }
 
     /// Creates a file of this name in `dir` and waits until it is reported: everything that happened before

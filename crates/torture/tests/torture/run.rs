@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use everwatch_torture::replica::{Difference, Replica};
+use everwatch_torture::replica::Replica;
 use everwatch_torture::scratch::{Place, Scratch};
+use everwatch_torture::verdict::Verdict;
 use everwatch_torture::walk::{WalkedTree, walk, walk_directories};
 use everwatch_torture::workload::Workload;
 
@@ -145,58 +146,13 @@ pub(crate) struct Run {
     pub(crate) arguments: Vec<&'static str>,
 }
 
-/// The verdict on a feed: the replica, and how it differs from the disk.
-#[derive(Debug)]
-pub(crate) struct Verdict {
-    pub(crate) replica: Replica,
-    /// The difference after the command had ended.
-    pub(crate) difference: Difference,
-    /// The difference before the command was asked to end, if there was one after lines had ceased to come.
-    pub(crate) before_end: Option<Difference>,
-}
-
-impl Verdict {
-    pub(crate) fn is_right(&self) -> bool {
-        self.difference.is_none() && self.before_end.is_none() && self.replica.misfits == 0
-    }
-
-    pub(crate) fn report(&self) -> String {
-        let Difference {
-            missing,
-            ghosts,
-            wrong_types,
-            unreported,
-            quotes,
-        } = &self.difference;
-        let mut lines = vec![format!(
-            "{:?}, {} overflows; {missing} missing, {ghosts} ghosts, {wrong_types} wrong types, \
-             {unreported} unreported writes, {} \
-             lines without sense",
-            self.replica.tally, self.replica.overflows, self.replica.misfits,
-        )];
-        if let Some(before_end) = &self.before_end {
-            lines.push(format!("before it was asked to end: {before_end:?}"));
-        }
-        lines.extend(quotes.iter().chain(&self.replica.quotes).cloned());
-        lines.join("\n")
-    }
-}
-
 /// Waits until the replica equals the disk, which does not change any more, or until lines cease to come;
 /// ends the command; and compares once more.
 fn judge(everwatch: Everwatch, disk: &WalkedTree) -> (Verdict, Usage) {
-    let is_equal = everwatch.wait_while_lines_come(|replica| replica.difference(disk).is_none());
-    let before_end = (!is_equal).then(|| everwatch.replica(|replica| replica.difference(disk)));
+    let before_end = everwatch.await_equality(|replica| replica.difference(disk));
     let usage = everwatch.usage();
-    let replica = everwatch.finish();
-    (
-        Verdict {
-            difference: replica.difference(disk),
-            before_end,
-            replica,
-        },
-        usage,
-    )
+    let verdict = Verdict::new(everwatch.finish(), before_end, disk);
+    (verdict, usage)
 }
 
 /// Ends the command and makes sure that its feed has led to this tree.

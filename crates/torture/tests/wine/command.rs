@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use everwatch_torture::reading::{PATIENCE, Reading};
-use everwatch_torture::replica::Replica;
+use everwatch_torture::replica::{Difference, Replica};
 use everwatch_torture::walk::walk;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -52,10 +52,13 @@ impl WineCommand {
         everwatch
     }
 
-    /// Waits until the replica meets a condition or no line has come for [`SILENCE`], and returns whether it
-    /// met it.
-    pub(crate) fn wait_while_lines_come(&self, is_met: impl Fn(&Replica) -> bool) -> bool {
-        self.reading.wait_while_lines_come(SILENCE, is_met)
+    /// Waits until there is no difference, or until no line has come for [`SILENCE`]. Returns the difference if
+    /// there is one then. `difference` may be slow.
+    pub(crate) fn await_equality(
+        &self,
+        difference: impl Fn(&Replica) -> Difference,
+    ) -> Option<Difference> {
+        self.reading.await_equality(SILENCE, difference)
     }
 
     fn signal(&self, signal: Signal) {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use everwatch_torture::names::Names;
 use everwatch_torture::replica::{Difference, Replica};
 use everwatch_torture::scratch::{Place, Scratch};
+use everwatch_torture::verdict::Verdict;
 use everwatch_torture::walk::walk;
 use everwatch_torture::workload::{Plan, Workload};
 
@@ -47,11 +48,7 @@ pub(crate) const MODELS: [&str; 5] = ["port", "apc", "event", "blocking", "isola
 pub(crate) struct WineOutcome {
     pub(crate) operations: usize,
     pub(crate) entries: usize,
-    pub(crate) replica: Replica,
-    /// The difference after the command had ended.
-    difference: Difference,
-    /// The difference before the command was asked to end, if there was one after lines had ceased to come.
-    before_end: Option<Difference>,
+    verdict: Verdict,
     wrote: Duration,
     /// The time from the end of the workload until the feed was complete.
     completed: Duration,
@@ -156,9 +153,7 @@ impl WineRun {
         WineOutcome {
             operations,
             entries: disk.len(),
-            difference: replica.difference(&disk),
-            before_end,
-            replica,
+            verdict: Verdict::new(replica, before_end, &disk),
             wrote,
             completed,
             ended: asked.elapsed(),
@@ -170,9 +165,9 @@ impl WineRun {
     pub(crate) fn check(&self, wine: &Wine) -> WineOutcome {
         let outcome = self.run(wine);
         println!("{}: {}", self.words(), outcome.report());
-        assert!(outcome.is_right(), "{}", self.complaint(&outcome));
+        assert!(outcome.verdict.is_right(), "{}", self.complaint(&outcome));
         assert!(
-            outcome.replica.overflows > 0 || !self.is_stopped,
+            outcome.verdict.replica.overflows > 0 || !self.is_stopped,
             "no overflow was reported: {}",
             self.complaint(&outcome)
         );
@@ -251,58 +246,34 @@ impl WineRun {
 /// The disk is walked for each comparison: a file that a program for Windows deletes goes when its last
 /// handle is closed, and the command has had some open.
 fn await_equality(everwatch: &WineCommand, roots: &[&Path]) -> Option<Difference> {
-    let difference = |replica: &Replica| replica.difference(&walk(roots));
-    let is_equal = everwatch.wait_while_lines_come(|replica| difference(replica).is_none());
-    (!is_equal).then(|| everwatch.reading.replica(|replica| difference(replica)))
+    everwatch.await_equality(|replica| replica.difference(&walk(roots)))
 }
 
 /// Ends the command and makes sure that its feed has led to what is on disk.
 pub(crate) fn check(everwatch: WineCommand, roots: &[&Path]) -> Replica {
     let before_end = await_equality(&everwatch, roots);
     let lines = everwatch.lines.clone();
-    let replica = everwatch.finish();
-    let difference = replica.difference(&walk(roots));
+    let verdict = Verdict::new(everwatch.finish(), before_end, &walk(roots));
     assert!(
-        difference.is_none() && before_end.is_none() && replica.misfits == 0,
-        "{difference:?}, before it was asked to end {before_end:?}, {:?}; its lines: {}",
-        replica.quotes,
+        verdict.is_right(),
+        "{}\nits lines: {}",
+        verdict.report(),
         lines.display()
     );
     let _ = std::fs::remove_file(lines);
-    replica
+    verdict.replica
 }
 
 impl WineOutcome {
-    pub(crate) fn is_right(&self) -> bool {
-        self.difference.is_none() && self.before_end.is_none() && self.replica.misfits == 0
-    }
-
-    pub(crate) fn report(&self) -> String {
-        let Difference {
-            missing,
-            ghosts,
-            wrong_types,
-            unreported,
-            quotes,
-        } = &self.difference;
-        let mut lines = vec![format!(
-            "{} operations in {:.2?}, {} entries, complete after {:.2?}, ended after {:.2?}, {:?}, {} overflows, {} \
-             resyncs; {missing} missing, {ghosts} ghosts, {wrong_types} wrong types, {unreported} \
-             unreported writes, {} lines without sense",
+    fn report(&self) -> String {
+        format!(
+            "{} operations in {:.2?}, {} entries, complete after {:.2?}, ended after {:.2?}, {}",
             self.operations,
             self.wrote,
             self.entries,
             self.completed,
             self.ended,
-            self.replica.tally,
-            self.replica.overflows,
-            self.replica.resyncs,
-            self.replica.misfits,
-        )];
-        if let Some(before_end) = &self.before_end {
-            lines.push(format!("before it was asked to end: {before_end:?}"));
-        }
-        lines.extend(quotes.iter().chain(&self.replica.quotes).cloned());
-        lines.join("\n")
+            self.verdict.report(),
+        )
     }
 }
