@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let accept = match arguments {
         [] => Accept::No,
         [flag] if flag == "--accept" => Accept::Yes,
-        _ => return Err("api takes nothing but --accept".to_owned()),
+        _ => return Err("the only argument of api is --accept".to_owned()),
     };
     let refused = |(_, why): Failure| why;
     forget_pages(&prerequisites::target_directory().join("doc"));
@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     compare(Side::Here, accept)?;
     match windows::documentation().map_err(refused)? {
         Outcome::Done(_) => compare(Side::Windows, accept),
-        Outcome::Skipped(why) => Err(format!("what is for Windows: {why}")),
+        Outcome::Skipped(why) => Err(format!("the parts for Windows: {why}")),
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn take_value(
 /// Refuses arguments that no flag removed.
 pub(crate) fn nothing_else(arguments: &[String]) -> Result<(), String> {
     match arguments.first() {
-        Some(argument) => Err(format!("{argument:?} is not understood here")),
+        Some(argument) => Err(format!("unknown argument {argument:?}")),
         None => Ok(()),
     }
 }

@@ -114,10 +114,7 @@ impl Beside {
         match status {
             Some(status) if status.success() => Ok(Outcome::Done(tally)),
             Some(_) => Err((tally, "a stage failed".to_owned())),
-            None => Err((
-                tally,
-                format!("killed: not done after {} s", LIMIT.as_secs()),
-            )),
+            None => Err((tally, format!("killed after {} s", LIMIT.as_secs()))),
         }
     }
 }

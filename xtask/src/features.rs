@@ -43,7 +43,7 @@ pub(crate) fn stage() -> Result<Outcome, Failure> {
     }
     match skipped {
         Ok(()) => Ok(Outcome::Done(Tally::default())),
-        Err(why) => Ok(Outcome::Skipped(format!("what is for Windows: {why}"))),
+        Err(why) => Ok(Outcome::Skipped(format!("the parts for Windows: {why}"))),
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
             arguments::nothing_else(more)?;
             if !known.contains(target) {
                 return Err(format!(
-                    "there is no target {target:?}; there are {}",
+                    "no fuzz target {target:?}; there are {}",
                     known.join(", ")
                 ));
             }

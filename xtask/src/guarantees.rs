@@ -56,7 +56,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         return Ok(());
     }
     let missing = missing.join("\n  ");
-    Err(format!("named, and not there:\n  {missing}"))
+    Err(format!(
+        "the documents name what does not exist:\n  {missing}"
+    ))
 }
 
 fn read(path: &Path) -> Result<String, String> {

@@ -16,7 +16,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         [flag, rounds] if flag == "--rounds" && rounds.parse::<u32>().is_ok() => {
             tests.env(ROUNDS, rounds);
         }
-        _ => return Err("interleavings takes nothing but --rounds N".to_owned()),
+        _ => return Err("the only argument of interleavings is --rounds N".to_owned()),
     }
     process::run(tests).map(drop).map_err(|(_, why)| why)
 }

@@ -44,7 +44,7 @@ pub(crate) fn stage() -> Result<Outcome, Failure> {
         return Ok(Outcome::Done(Tally::default()));
     }
     Err(refused(format!(
-        "not allowed:\n  {}",
+        "licences that are not allowed:\n  {}",
         refused_crates.join("\n  ")
     )))
 }

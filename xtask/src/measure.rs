@@ -98,7 +98,7 @@ impl Table {
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let is_known = |argument: &&String| ["--check", "--details"].contains(&argument.as_str());
     if let Some(unknown) = arguments.iter().find(|argument| !is_known(argument)) {
-        return Err(format!("{unknown:?} is not understood here"));
+        return Err(format!("unknown argument {unknown:?}"));
     }
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
     let table = table(&source::all()?)?;

@@ -26,7 +26,7 @@ pub(crate) fn stage() -> Result<Outcome, Failure> {
     let target = target.and_then(|it| prerequisites::need_target_in(version, it).map(|()| it));
     match target {
         Ok(target) => run(command(&format!("{line} --target {target}"), &[])).map(Outcome::Done),
-        Err(why) => Ok(Outcome::Skipped(format!("for Windows: {why}"))),
+        Err(why) => Ok(Outcome::Skipped(format!("the parts for Windows: {why}"))),
     }
 }
 

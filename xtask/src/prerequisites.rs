@@ -71,7 +71,7 @@ pub(crate) fn need_components() -> Result<(), String> {
 /// Installs the standard library for another system. An error says how to get it.
 pub(crate) fn need_target(target: &str) -> Result<(), String> {
     let add = format!("rustup target add {target}");
-    let why = format!("no standard library for {target}; get it with: {add}");
+    let why = format!("no standard library for {target}; install it with: {add}");
     let installed = output_of("rustup target list --installed").ok_or_else(|| why.clone())?;
     if installed.lines().any(|line| line.trim() == target) {
         return Ok(());
@@ -84,7 +84,7 @@ pub(crate) fn need_nightly(what: &str) -> Result<(), String> {
     match output_of("cargo +nightly --version") {
         Some(_) => Ok(()),
         None => Err(format!(
-            "{what} needs a nightly toolchain; get it with: rustup toolchain install nightly"
+            "{what} needs a nightly toolchain; install it with: rustup toolchain install nightly"
         )),
     }
 }
@@ -96,14 +96,14 @@ pub(crate) fn need_miri() -> Result<(), String> {
         return Ok(());
     }
     let line = "rustup component add miri rust-src --toolchain nightly";
-    run_plain(command(line, &[])).map_err(|_| format!("Miri is missing; get it with: {line}"))
+    run_plain(command(line, &[])).map_err(|_| format!("Miri is missing; install it with: {line}"))
 }
 
 /// Checks for cargo-fuzz. An error says how to get it.
 pub(crate) fn need_cargo_fuzz() -> Result<(), String> {
     match output_of("cargo fuzz --version") {
         Some(_) => Ok(()),
-        None => Err("cargo-fuzz is missing; get it with: cargo install cargo-fuzz".to_owned()),
+        None => Err("cargo-fuzz is missing; install it with: cargo install cargo-fuzz".to_owned()),
     }
 }
 
@@ -113,7 +113,7 @@ pub(crate) fn need_toolchain(version: &str) -> Result<(), String> {
         return Ok(());
     }
     let line = format!("rustup toolchain install {version} --profile minimal");
-    let why = format!("Rust {version} is missing; get it with: {line}");
+    let why = format!("Rust {version} is missing; install it with: {line}");
     if !is_there("rustup") {
         return Err(why);
     }
@@ -123,7 +123,7 @@ pub(crate) fn need_toolchain(version: &str) -> Result<(), String> {
 /// Installs the standard library for another system into a toolchain. An error says how to get it.
 pub(crate) fn need_target_in(version: &str, target: &str) -> Result<(), String> {
     let line = format!("rustup target add {target} --toolchain {version}");
-    prepare(command(&line, &[]), FETCHING).map_err(|_| format!("get it with: {line}"))
+    prepare(command(&line, &[]), FETCHING).map_err(|_| format!("install it with: {line}"))
 }
 
 /// The absolute path of cargo's target directory.

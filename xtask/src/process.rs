@@ -77,7 +77,7 @@ pub(crate) fn run_within(mut command: Command, limit: Duration) -> Result<Tally,
         Ok(Some(status)) => Err((tally, format!("{line}\n  ended with {status}"))),
         Ok(None) => Err((
             tally,
-            format!("{line}\n  was killed: not done after {} s", limit.as_secs()),
+            format!("{line}\n  was killed after {} s", limit.as_secs()),
         )),
         Err(what) => Err((tally, format!("{line}\n  {what}"))),
     }
@@ -96,17 +96,14 @@ pub(crate) fn prepare(mut command: Command, limit: Duration) -> Result<(), Strin
     match wait_until(&mut child, Instant::now() + limit)? {
         Some(status) if status.success() => Ok(()),
         Some(status) => Err(format!("{line}\n  ended with {status}")),
-        None => Err(format!(
-            "{line}\n  was killed: not done after {} s",
-            limit.as_secs()
-        )),
+        None => Err(format!("{line}\n  was killed after {} s", limit.as_secs())),
     }
 }
 
 /// Waits for a child. After `until` it kills the child with its descendants and returns None.
 pub(crate) fn wait_until(child: &mut Child, until: Instant) -> Result<Option<ExitStatus>, String> {
     const PAUSE: Duration = Duration::from_millis(10);
-    let failed = |error| format!("cannot be waited for: {error}");
+    let failed = |error| format!("cannot wait for it: {error}");
     loop {
         if let Some(status) = child.try_wait().map_err(failed)? {
             return Ok(Some(status));

@@ -21,20 +21,20 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let revision = match arguments {
         [] => default_revision()?,
         [revision] => revision.clone(),
-        [_, unknown, ..] => return Err(format!("{unknown:?} is not understood here")),
+        [_, unknown, ..] => return Err(format!("unknown argument {unknown:?}")),
     };
     let packages = workspace::packages()?;
     let changed = changed(&packages, &changed_files(&revision)?);
-    let standing_on = standing_on(&packages, &changed);
+    let dependents = dependents(&packages, &changed);
     println!("changed since {revision}: {}", listed(&changed));
-    println!("standing on them: {}", listed(&standing_on));
+    println!("packages that depend on them: {}", listed(&dependents));
     let mut stages = Stages::new();
-    let done = all(&mut stages, &changed, &standing_on);
+    let done = all(&mut stages, &changed, &dependents);
     stages.summarise();
     done.map_err(|_| String::new())
 }
 
-fn all(stages: &mut Stages, changed: &[&Package], standing_on: &[&Package]) -> Result<(), String> {
+fn all(stages: &mut Stages, changed: &[&Package], dependents: &[&Package]) -> Result<(), String> {
     let run = |line: String| process::run(command(&line, &[])).map(Outcome::Done);
     stages.run("format", || run("cargo fmt --all --check".to_owned()))?;
     stages.run("guarantees name tests that exist", || {
@@ -44,7 +44,7 @@ fn all(stages: &mut Stages, changed: &[&Package], standing_on: &[&Package]) -> R
     if changed.is_empty() {
         return Ok(());
     }
-    let both = [changed, standing_on].concat();
+    let both = [changed, dependents].concat();
     stages.run("clippy", || {
         let chosen = chosen(&both);
         run(format!(
@@ -128,7 +128,7 @@ fn changed<'a>(packages: &'a [Package], files: &[String]) -> Vec<&'a Package> {
 }
 
 /// The packages that stand on others of the list, directly or not, and are not among them.
-fn standing_on<'a>(packages: &'a [Package], changed: &[&'a Package]) -> Vec<&'a Package> {
+fn dependents<'a>(packages: &'a [Package], changed: &[&'a Package]) -> Vec<&'a Package> {
     let mut reached: Vec<&Package> = changed.to_vec();
     loop {
         let next = packages.iter().find(|package| {
@@ -167,7 +167,7 @@ mod tests {
         let files = ["crates/a/src/lib.rs".to_owned(), "README.md".to_owned()];
         let changed = changed(&packages, &files);
         assert_eq!(listed(&changed), "a");
-        assert_eq!(listed(&standing_on(&packages, &changed)), "b, c");
+        assert_eq!(listed(&dependents(&packages, &changed)), "b, c");
     }
 
     #[test]

@@ -160,10 +160,10 @@ fn statements(document: &str) -> Result<Vec<Statement<'_>>, String> {
     for row in document.lines().filter(|line| line.starts_with("| S")) {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         let ["", id, wanted @ ("L" | "W" | "LW" | "R"), says, ""] = cells.as_slice() else {
-            return Err(format!("cannot understand the row: {row}"));
+            return Err(format!("cannot read the row: {row}"));
         };
         if statements.iter().any(|other| other.id == *id) {
-            return Err(format!("there twice: {id}"));
+            return Err(format!("two rows have the id {id}"));
         }
         let id = (*id).to_owned();
         statements.push(Statement { id, wanted, says });

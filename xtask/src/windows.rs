@@ -117,7 +117,7 @@ pub(crate) fn target() -> Result<&'static str, String> {
         Ok(target)
     } else {
         Err(format!(
-            "no standard library; get it with: rustup target add {target}"
+            "no standard library; install it with: rustup target add {target}"
         ))
     }
 }

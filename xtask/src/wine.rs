@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         ["run", program, rest @ ..] | ["--", "run", program, rest @ ..] => {
             program_in_wine(program, rest)
         }
-        ["run"] | ["--", "run"] => Err("run wants a program behind it".to_owned()),
+        ["run"] | ["--", "run"] => Err("wine run needs a program".to_owned()),
         words => suites_in_wine(Toolchain::get()?, &Request::of(words))
             .map(drop)
             .map_err(|(_, why)| why),
