@@ -204,6 +204,7 @@ impl Disk {
         self.directory(ino).is_some()
     }
 
+    /// What the inode is.
     pub(crate) fn kind(&self, ino: Ino) -> FileType {
         match self.inode(ino).content {
             Content::File(_) => FileType::File,
@@ -223,6 +224,7 @@ impl Disk {
         self.version
     }
 
+    /// Makes an inode. Its number is new, or the lowest of those that were freed.
     pub(crate) fn new_inode(&mut self, device: usize, content: Content) -> Ino {
         let stamp = self.stamp();
         let reuses = self.traits.reuses_numbers;
@@ -267,6 +269,7 @@ impl Disk {
         true
     }
 
+    /// What stat(2) returns of the inode. Devices count from 1.
     pub(crate) fn stat(&self, ino: Ino) -> Stat {
         let inode = self.inode(ino);
         Stat {

@@ -38,6 +38,7 @@ impl Disk {
         self.mounts.iter().any(|mount| mount.covered == ino)
     }
 
+    /// The inode of a name; at a mount point, what is mounted there.
     pub(crate) fn lookup(&self, dir: Ino, name: &[u8]) -> Result<Ino, Errno> {
         if !self.is_dir(dir) {
             return Err(Errno::NotDirectory);
@@ -53,6 +54,7 @@ impl Disk {
         self.resolve_from(self.top(), path, asks, 0)
     }
 
+    /// Resolves a path from a directory. Links in links lead eight deep at most (ELOOP).
     fn resolve_from(
         &self,
         start: Ino,

@@ -17,6 +17,7 @@ use everwatch_core::time::FileTime;
 use crate::disk::{Content, Errno, Ino};
 use crate::random::Random;
 use crate::system::Handle;
+use crate::system::listing::{ListingUnderWay, describe};
 use crate::workload::Workload;
 use crate::world::{Processes, SimulatedKernel, World};
 
@@ -43,6 +44,7 @@ struct Deferred {
     token: Token,
 }
 
+/// The errors of open(2), stat(2) and the others as the backend of Linux translates them.
 fn fault(errno: Errno) -> Fault {
     let (kind, code) = match errno {
         Errno::NoEntry => (FaultKind::NotFound, 2),
@@ -99,6 +101,7 @@ impl<P: Processes> LinuxKernel<P> {
         }
     }
 
+    /// Looks at one of the deferred files.
     fn look_at_deferred(&mut self, at: usize) {
         let file = self.deferred.swap_remove(at);
         let stat = self.look(&file.dir, &file.name);
@@ -107,6 +110,7 @@ impl<P: Processes> LinuxKernel<P> {
         }
     }
 
+    /// What fstatat(2) finds, or a failure for no reason.
     fn look(&mut self, dir: &Handle, name: &[u8]) -> Result<Stat, Fault> {
         let found = match self.world.fails() {
             true => Err(BROKEN),
@@ -121,6 +125,8 @@ impl<P: Processes> LinuxKernel<P> {
         stat
     }
 
+    /// openat(2) of a directory: ENOTDIR for anything else, EACCES without permission to read it, and now and
+    /// then EMFILE for no reason.
     fn open(&mut self, ino: Ino) -> Result<Handle, Fault> {
         if !self.world.system.disk.is_dir(ino) {
             return Err(fault(Errno::NotDirectory));
@@ -134,6 +140,7 @@ impl<P: Processes> LinuxKernel<P> {
         Ok(self.world.system.open(ino))
     }
 
+    /// Looks a name up, for which the directory must be searchable.
     fn find(&self, dir: &Handle, name: &[u8]) -> Result<Ino, Fault> {
         if !self.world.system.disk.inode(dir.ino).is_searchable {
             return Err(fault(Errno::Denied));
@@ -279,49 +286,23 @@ impl<P: Processes> Kernel for LinuxKernel<P> {
         if self.world.fails() {
             return Err(BROKEN);
         }
-        let is_torn = self.world.timing.chance(self.world.temper.torn_listing);
-        let end = self.world.system.disk.end_of_listing();
-        let mut position = None;
+        let World {
+            system,
+            timing,
+            temper,
+            ..
+        } = &mut self.world;
+        let mut under_way = ListingUnderWay::begin(system, dir.ino, timing, temper.torn_listing);
         loop {
-            if is_torn && self.world.timing.chance(300) {
+            if under_way.is_interrupted(&mut self.world.timing) {
                 self.others_run();
             }
-            self.world.system.wait_for(dir.ino);
-            let disk = &self.world.system.disk;
-            if disk.inode(dir.ino).links == 0 {
-                return Err(fault(Errno::NoEntry));
-            }
-            let Some((at, entry)) = disk.entry_behind(dir.ino, position) else {
-                break;
-            };
-            if at > end {
+            let advanced = under_way.advance(&mut self.world.system, listing);
+            if !advanced.map_err(fault)? {
                 break;
             }
-            let kind = disk.traits().lists_kinds.then(|| disk.kind(entry.inode));
-            listing.push(
-                &entry.name,
-                InodeNumber::new(disk.inode(entry.inode).number),
-                kind,
-            );
-            position = Some(at);
         }
-        self.world.note(|system| {
-            let names: Vec<String> = listing
-                .iter()
-                .map(|entry| {
-                    format!(
-                        "{}:{}",
-                        entry.name.escape_ascii(),
-                        entry.inode.map_or(0, InodeNumber::get)
-                    )
-                })
-                .collect();
-            format!(
-                "list {} = [{}]",
-                system.disk.path_of(dir.ino),
-                names.join(" ")
-            )
-        });
+        self.world.note(|system| describe(system, dir.ino, listing));
         Ok(())
     }
 
@@ -341,6 +322,8 @@ impl<P: Processes> Kernel for LinuxKernel<P> {
         Ok(text)
     }
 
+    /// As inotify_add_watch(2): it needs permission to read, fails at the limit, and finds out whether the
+    /// inode is watched already. The engine's thread is in the directory afterwards, which keeps it busy.
     fn watch(&mut self, dir: &Handle, purpose: Purpose) -> Result<Watched, Fault> {
         self.others_run();
         if self.world.system.disk.gap(self.world.system.disk.top()) == Some(Gap::Chosen) {
@@ -370,6 +353,7 @@ impl<P: Processes> Kernel for LinuxKernel<P> {
         self.world.system.queue.remove(watch);
     }
 
+    /// Gives all that is queued, or only the oldest records.
     fn drain(&mut self, records: &mut RecordQueue) -> Result<Drained, Fault> {
         self.others_run();
         if self.world.fails() {
@@ -396,12 +380,14 @@ impl<P: Processes> Kernel for LinuxKernel<P> {
         self.world.system.disk.now
     }
 
+    /// The engine's thread leaves the directory that it watched last.
     fn before_wait(&mut self) {
         self.place = None;
         self.world.system.reap();
     }
 }
 
+/// The result of an open, for the trace.
 fn brief(opened: &Result<Handle, Fault>) -> String {
     match opened {
         Ok(handle) => format!("inode {}", handle.ino.0),

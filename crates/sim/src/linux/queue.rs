@@ -29,6 +29,7 @@ const ATTRIB: u16 = 32;
 const MOVE_SELF: u16 = 64;
 
 impl Mask {
+    /// What the backend of Linux watches for.
     fn of(purpose: Purpose) -> Mask {
         Mask(match purpose {
             Purpose::Entries => CREATE | DELETE | MOVED_FROM | MOVED_TO | MODIFY | ATTRIB,
@@ -39,6 +40,7 @@ impl Mask {
         })
     }
 
+    /// Whether a watch with this mask reports the action. The end of a watch is always reported.
     fn reports(self, action: Action) -> bool {
         let bit = match action {
             Action::Created => CREATE,
@@ -181,6 +183,8 @@ impl Queue {
         ))
     }
 
+    /// Queues a record. One that equals the last one is merged with it, and one for which there is no room is lost
+    /// (inotify(7)). Returns what became of it, for the trace.
     fn push(&mut self, queued: Queued) -> &'static str {
         if self.is_full || self.records.len() >= self.room {
             if self.has_overflowed {
@@ -200,6 +204,7 @@ impl Queue {
         ""
     }
 
+    /// Queues IN_Q_OVERFLOW, once until the queue has been read to its end.
     fn overflow_now(&mut self) {
         self.has_overflowed = true;
         self.records.push_back(Queued {

@@ -139,6 +139,8 @@ impl CheckedTree {
         self.wrong_structure(&ExpectedTree::of(disk, scopes))
     }
 
+    /// Entries that are missing, of another type, or known and not there. An entry that need not be known may
+    /// be.
     fn wrong_structure(&self, expected: &ExpectedTree) -> Vec<String> {
         let mut differences = self.complaints.clone();
         for difference in self.tree.diff(&expected.tree) {
@@ -155,6 +157,7 @@ impl CheckedTree {
         differences
     }
 
+    /// Files that were written after they were last reported.
     fn wrong_contents(&self, expected: &ExpectedTree, disk: &Disk) -> Vec<String> {
         let mut differences = Vec::new();
         for (path, entry) in expected.tree.iter() {

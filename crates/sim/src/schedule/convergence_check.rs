@@ -124,6 +124,7 @@ impl<K: SimulatedKernel> Schedule<K> {
         self.complaints.push("a barrier is not passed".to_owned());
     }
 
+    /// Compares the tree of each consumer with the one that is expected.
     fn compare(&mut self, when: &str) {
         let disk = &self.engine.kernel().world().system.disk;
         for (at, consumer) in self.consumers.iter().enumerate() {
@@ -179,6 +180,7 @@ impl<K: SimulatedKernel> Schedule<K> {
         self.complaints.append(&mut complaints);
     }
 
+    /// Lets every consumer take all that there is for it, however small its room.
     pub(crate) fn drain_consumers(&mut self) {
         for at in 0..self.consumers.len() {
             let capacity = std::mem::replace(&mut self.consumers[at].capacity, usize::MAX);
@@ -196,6 +198,7 @@ impl<K: SimulatedKernel> Schedule<K> {
         std::mem::take(&mut self.world().system.trace).into_lines()
     }
 
+    /// The outcome: what the schedule was made of, or what is wrong with the trees at the end.
     pub(crate) fn judge(mut self) -> Result<Report, Failure> {
         self.compare("");
         let Counters {
@@ -225,6 +228,7 @@ impl<K: SimulatedKernel> Schedule<K> {
     }
 }
 
+/// Gives all permissions back, so that everything can be looked at.
 fn permit_all(system: &mut System) {
     let top = system.disk.top();
     for found in system.disk.walk(top) {

@@ -91,6 +91,8 @@ pub(crate) struct Schedule<K: SimulatedKernel> {
 }
 
 impl<K: SimulatedKernel> Schedule<K> {
+    /// Runs the operations with the engine and the consumers beside them, and checks what has become of them
+    /// at the end.
     pub(crate) fn run(&mut self) {
         while self.complaints.is_empty() && self.world().workload.done < self.world().workload.limit
             || !self.is_set_up()
@@ -144,6 +146,8 @@ impl<K: SimulatedKernel> Schedule<K> {
         self.world().system.trace.note(line);
     }
 
+    /// Lets the engine make one step. When the root that is being added is armed, consumers begin with its
+    /// entries.
     pub(crate) fn step(&mut self) -> Progress {
         let now = self.now();
         let progress = self.engine.step(now);
@@ -206,6 +210,8 @@ impl<K: SimulatedKernel> Schedule<K> {
         }
     }
 
+    /// Adds a consumer, which begins with what the engine knows. Next to a root that is a single entry, it
+    /// has room for everything and takes it at once.
     fn open_outlet(&mut self) {
         let mut delivery = match self.random.chance(200) {
             true => Delivery::Settled,

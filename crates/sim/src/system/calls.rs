@@ -32,6 +32,7 @@ pub(crate) enum Kind<'a> {
 }
 
 impl System {
+    /// Creates an entry: open(2), mkdir(2), symlink(2) or mknod(2).
     pub(crate) fn make(&mut self, dir: Ino, name: &[u8], kind: Kind<'_>) -> Result<Ino, Errno> {
         if self.nt.is_some() {
             return self.nt_make(dir, name, kind);
@@ -60,6 +61,7 @@ impl System {
         Ok(ino)
     }
 
+    /// Gives a file another name, link(2).
     pub(crate) fn link(&mut self, ino: Ino, dir: Ino, name: &[u8]) -> Result<(), Errno> {
         if self.nt.is_some() {
             return self.nt_link(ino, dir, name);
@@ -160,6 +162,7 @@ impl System {
         Ok(())
     }
 
+    /// Removes the name of something that is no directory, unlink(2).
     pub(crate) fn unlink(&mut self, dir: Ino, name: &[u8]) -> Result<(), Errno> {
         if self.nt.is_some() {
             return self.nt_delete(dir, name);
@@ -179,6 +182,7 @@ impl System {
         Ok(())
     }
 
+    /// Removes an empty directory, rmdir(2).
     pub(crate) fn rmdir(&mut self, dir: Ino, name: &[u8]) -> Result<(), Errno> {
         if self.nt.is_some() {
             return self.nt_delete(dir, name);
@@ -280,6 +284,8 @@ impl System {
         Ok(())
     }
 
+    /// What renameat2(2) refuses: another file system, a mount point, a target below the source, and a target
+    /// of another sort or that is not empty.
     fn check_rename(
         &self,
         source: Ino,

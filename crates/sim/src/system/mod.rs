@@ -12,6 +12,7 @@
 //! wants one of them waits, that is, makes the call finish first.
 
 pub(crate) mod calls;
+pub(crate) mod listing;
 mod mounts;
 
 use std::cell::RefCell;
@@ -148,6 +149,7 @@ impl System {
         }
     }
 
+    /// Does the next thing that a call has left.
     fn advance(&mut self, at: usize) {
         match self.calls[at].left.pop_front() {
             Some(Effect::Record {
@@ -199,6 +201,7 @@ impl System {
         self.finish(|call| call.locks.iter().any(|ino| locks.contains(ino)));
     }
 
+    /// Begins a call. It is over at once, or goes on while others begin.
     pub(crate) fn begin(&mut self, locks: &[Ino], left: Vec<Effect>) {
         self.calls.push(Call {
             locks: locks.to_vec(),
@@ -212,6 +215,7 @@ impl System {
         }
     }
 
+    /// A record to be queued. Cookie 0 is none.
     pub(crate) fn record(
         about: Ino,
         action: Action,
@@ -228,6 +232,7 @@ impl System {
         }
     }
 
+    /// Keeps an inode alive until the effect that is returned is done.
     pub(crate) fn hold(&mut self, ino: Ino) -> Effect {
         self.disk.inode_mut(ino).opens += 1;
         Effect::Release(ino)

@@ -68,6 +68,7 @@ impl System {
             .collect()
     }
 
+    /// Ends the watches on a file system that is unmounted, once nothing on it is open.
     pub(crate) fn end_device(&mut self, device: usize) {
         if self.disk.is_in_use(device) {
             self.detached.push(device);

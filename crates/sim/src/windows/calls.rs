@@ -79,6 +79,7 @@ impl System {
         self.nt.as_mut().expect("this is Windows")
     }
 
+    /// Whether the entry goes once it is closed. It cannot be opened until then.
     pub(crate) fn is_delete_pending(&self, ino: Ino) -> bool {
         let nt = self.nt.as_ref();
         nt.is_some_and(|nt| nt.delete_pending.iter().any(|&(_, pending)| pending == ino))
@@ -96,6 +97,7 @@ impl System {
         self.lock(&locks);
     }
 
+    /// The entry under which a name is found.
     fn named(&self, dir: Ino, name: &[u8]) -> Result<Named, Errno> {
         let entry = self.disk.dirent(dir, name).ok_or(Errno::NoEntry)?;
         Ok(Named::of(dir, entry))
@@ -109,6 +111,8 @@ impl System {
         }
     }
 
+    /// Begins a call whose effects are `left`. The directories whose entries it changes may be reported as
+    /// well: before the call is over, or later, as NTFS does.
     fn begin_reported(&mut self, locks: &[Ino], mut left: Vec<Effect>, touched: &[Ino]) {
         let mut later = Vec::new();
         for &dir in touched {
@@ -126,6 +130,7 @@ impl System {
         }
     }
 
+    /// Creates an entry, NtCreateFile. What is written to a new file may have a record of its own.
     pub(crate) fn nt_make(&mut self, dir: Ino, name: &[u8], kind: Kind<'_>) -> Result<Ino, Errno> {
         self.nt_lock(&[dir]);
         self.check_alive(dir)?;
@@ -152,6 +157,7 @@ impl System {
         Ok(ino)
     }
 
+    /// Gives a file another name in a directory (FileLinkInformation).
     pub(crate) fn nt_link(&mut self, ino: Ino, dir: Ino, name: &[u8]) -> Result<(), Errno> {
         self.nt_lock(&[dir, ino]);
         self.check_alive(dir)?;
@@ -232,6 +238,7 @@ impl System {
         self.drop_name(named, ino)
     }
 
+    /// Takes the name of an entry away, and reports that it was removed.
     fn drop_name(&mut self, named: Named, ino: Ino) -> Result<(), Errno> {
         let dir = named.dir;
         self.disk.take(dir, &named.name)?;
@@ -264,6 +271,9 @@ impl System {
         }
     }
 
+    /// Renames an entry (FileRenameInformation). Within one directory the records are those of the old and of
+    /// the new name; between two, a removal and a creation. A file that is replaced is reported first.
+    /// Directories are renamed only when no other call is under way.
     pub(crate) fn nt_rename(
         &mut self,
         (from, name): (Ino, &[u8]),
@@ -311,6 +321,8 @@ impl System {
         Ok(())
     }
 
+    /// What keeps an entry from being renamed: a target below it, a directory as target, and open handles on
+    /// it or on anything below it.
     fn check_nt_rename(&self, source: Ino, target: Option<Ino>, to: Ino) -> Result<(), Errno> {
         let disk = &self.disk;
         if disk.is_within(to, source) {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use everwatch_core::entry::{InodeNumber, Stat};
+use everwatch_core::entry::Stat;
 use everwatch_core::listing::Listing;
 use everwatch_core::path::{to_bytes, to_path};
 use everwatch_core::time::FileTime;
@@ -16,6 +16,7 @@ use everwatch_directory_reads::{Collected, Completion, Layout, Settings, Tag};
 
 use crate::disk::{Content, Errno, Ino};
 use crate::system::Handle;
+use crate::system::listing::{ListingUnderWay, describe};
 use crate::windows::reads::{Done, Reads};
 use crate::windows::records::encode;
 use crate::windows::wine::{Server, pair};
@@ -65,6 +66,7 @@ pub(crate) struct Machine {
     served: FileTime,
 }
 
+/// The Win32 error of a call that failed.
 fn code(errno: Errno) -> Code {
     match errno {
         Errno::NoEntry => FILE_NOT_FOUND,
@@ -113,6 +115,7 @@ impl Machine {
         }
     }
 
+    /// Lets the server of Wine take its records now.
     fn serve(&mut self) {
         self.served = self.world.system.disk.now;
         if let Some(server) = &mut self.server {
@@ -120,6 +123,8 @@ impl Machine {
         }
     }
 
+    /// Looks a name up. What is to be deleted once it is closed is found but cannot be opened:
+    /// ERROR_DELETE_PENDING.
     fn find(&self, dir: Ino, name: &[u8]) -> Result<Ino, Code> {
         let system = &self.world.system;
         let inode = system.disk.inode(dir);
@@ -136,6 +141,7 @@ impl Machine {
         }
     }
 
+    /// Opens a directory, which shows it to the server of Wine.
     fn open(&mut self, ino: Ino) -> Result<Rc<Handle>, Code> {
         let disk = &self.world.system.disk;
         if !disk.is_dir(ino) {
@@ -275,44 +281,23 @@ impl SystemCalls for Machine {
         if self.world.fails() {
             return Err(self.world.reason(&[IO_DEVICE, UNEXP_NET_ERR]));
         }
-        let is_torn = self.world.timing.chance(self.world.temper.torn_listing);
-        let end = self.world.system.disk.end_of_listing();
-        let mut position = None;
+        let World {
+            system,
+            timing,
+            temper,
+            ..
+        } = &mut self.world;
+        let mut under_way = ListingUnderWay::begin(system, dir.ino, timing, temper.torn_listing);
         loop {
-            if is_torn && self.world.timing.chance(300) {
+            if under_way.is_interrupted(&mut self.world.timing) {
                 self.pass();
             }
-            self.world.system.wait_for(dir.ino);
-            let disk = &self.world.system.disk;
-            if disk.inode(dir.ino).links == 0 {
-                return Err(FILE_NOT_FOUND);
-            }
-            let Some((at, entry)) = disk.entry_behind(dir.ino, position) else {
-                break;
-            };
-            if at > end {
+            let advanced = under_way.advance(&mut self.world.system, listing);
+            if !advanced.map_err(code)? {
                 break;
             }
-            let kind = Some(disk.kind(entry.inode));
-            listing.push(
-                &entry.name,
-                InodeNumber::new(disk.inode(entry.inode).number),
-                kind,
-            );
-            position = Some(at);
         }
-        self.world.note(|system| {
-            let entry = |entry: everwatch_core::listing::DirEntry<'_>| {
-                format!(
-                    "{}:{}",
-                    entry.name.escape_ascii(),
-                    entry.inode.map_or(0, InodeNumber::get)
-                )
-            };
-            let names: Vec<String> = listing.iter().map(entry).collect();
-            let path = system.disk.path_of(dir.ino);
-            format!("list {path} = [{}]", names.join(" "))
-        });
+        self.world.note(|system| describe(system, dir.ino, listing));
         Ok(())
     }
 
@@ -343,6 +328,8 @@ impl SystemCalls for Machine {
         self.world.system.disk.now
     }
 
+    /// As CreateFileW and the first read: it fails on a directory that is being deleted, without memory, and
+    /// with settings that no kernel takes.
     fn arm(&mut self, tag: Tag, dir: &Rc<Handle>, settings: Settings) -> Result<(), Code> {
         self.pass();
         let system = &mut self.world.system;
@@ -381,6 +368,8 @@ impl SystemCalls for Machine {
         }
     }
 
+    /// Delivers what completed, read by read. A completion may stay behind while it is younger than the
+    /// machine's lateness, and a call may end early.
     fn collect(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) -> Collected {
         self.pass();
         if self.world.fails() {
@@ -428,6 +417,7 @@ impl SystemCalls for Machine {
         LATENESS
     }
 
+    /// Delivers all that completed.
     fn fence(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>)) {
         self.pass();
         self.serve();
@@ -438,6 +428,7 @@ impl SystemCalls for Machine {
     }
 }
 
+/// The result of an open, for the trace.
 fn brief(opened: &Result<Rc<Handle>, Code>) -> String {
     match opened {
         Ok(handle) => format!("inode {}", handle.ino.0),

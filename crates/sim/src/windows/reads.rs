@@ -198,6 +198,7 @@ impl Reads {
 }
 
 impl Read {
+    /// Issues the read again: it completes at once if something is there for it.
     fn issue(&mut self, random: &mut Random, slices: u32) {
         if let Some(code) = self.end.take() {
             self.done = Some(Done::Failed(code));
@@ -206,6 +207,8 @@ impl Read {
         }
     }
 
+    /// Completes with all that is queued, or with the oldest records; or, once records were lost, with that
+    /// alone.
     fn complete(&mut self, random: &mut Random, slices: u32) {
         if std::mem::take(&mut self.has_lost) {
             self.done = Some(Done::Lost);
@@ -221,6 +224,7 @@ impl Read {
         self.done = Some(Done::Changes(notes));
     }
 
+    /// Ends the read, after what it has completed with is taken.
     fn fail(&mut self, code: u32) {
         match self.done {
             None => self.done = Some(Done::Failed(code)),

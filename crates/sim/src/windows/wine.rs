@@ -74,6 +74,8 @@ impl Server {
         }
     }
 
+    /// The server watches the directory. It keeps the name that this has now, and the directory in which it saw it
+    /// first.
     fn see(&mut self, system: &mut System, ino: Ino, above: Option<Ino>, name: Box<[u8]>) {
         if let Some((watch, _)) = system.queue.add(ino, Purpose::Entries) {
             self.watches.insert(watch, ino);
@@ -159,6 +161,8 @@ impl Server {
         }
     }
 
+    /// Gives a record of inotify to every read that reaches the directory, under the path by which the server
+    /// knows it.
     fn pass_on(&mut self, system: &mut System, reported: Reported) {
         let Some(&about) = self.watches.get(&reported.watch) else {
             return;

@@ -275,6 +275,7 @@ impl Workload {
         }
     }
 
+    /// What a new symbolic link points to.
     fn link_target(&mut self) -> &'static [u8] {
         let targets = [&b"a"[..], b"../b", b"/w/r0", b"nowhere"];
         let target = self.random.pick(&targets);
@@ -285,6 +286,7 @@ impl Workload {
         }
     }
 
+    /// Creates an entry somewhere, less often once there are many.
     fn create(&mut self, system: &mut System, kind: Kind<'_>, operation: &str) -> Option<()> {
         let ground = system.disk.resolve(GROUND, false).ok()?;
         if system.disk.walk(ground).len() > CROWD && self.random.chance(800) {
@@ -295,6 +297,7 @@ impl Workload {
         system.make(dir, name, kind).ok().map(drop)
     }
 
+    /// Gives an entry another name, another directory, both, or the place of another entry.
     fn rename(&mut self, system: &mut System, found: &Found) -> Option<()> {
         let (dir, name) = match self.random.below(4) {
             0 => (found.dir, self.name()),
@@ -313,6 +316,7 @@ impl Workload {
         self.move_to(system, (found.dir, &found.name), (dir, name), false)
     }
 
+    /// Renames an entry, and notes what came of it.
     pub(crate) fn move_to(
         &mut self,
         system: &mut System,
@@ -330,6 +334,7 @@ impl Workload {
         done.ok()
     }
 
+    /// Saves a file as editors do: a temporary file is written, and renamed over the old one.
     fn replace(&mut self, system: &mut System, by_link: bool) -> Option<()> {
         let target = self.entry(system, |found| !system.disk.is_dir(found.inode))?;
         let temporary = Self::path(system, target.dir, b".tmp")?;
@@ -349,6 +354,7 @@ impl Workload {
         Some(())
     }
 
+    /// Moves a root, or rarely the directory of all roots, away; it comes back some calls later.
     fn root_away(&mut self, system: &mut System) -> Option<()> {
         let (ground, found) = self.root(system)?;
         let from = Self::path(system, ground, &found.name)?;

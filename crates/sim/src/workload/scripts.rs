@@ -96,6 +96,8 @@ impl Workload {
         }
     }
 
+    /// Removes what is deepest in a tree, one entry for each call, as rm(1) does; with `remakes` the top is
+    /// made again at the end.
     fn remove_next(&mut self, system: &mut System, top: Vec<u8>, remakes: bool) -> Option<Script> {
         let (dir, name) = split(system, &top)?;
         let Some(ino) = system.disk.entry(dir, name) else {
