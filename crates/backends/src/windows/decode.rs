@@ -1,9 +1,8 @@
 //! Decoding: from the buffers of a read to records.
 //!
 //! A buffer is data from outside: one that is malformed, or names nothing, means that records are lost.
-//! The halves of a rename come one after the other, in one buffer or at the end of one and the beginning
-//! of the next, and are tied together by a cookie that is never reused. A removal may be the first
-//! half of a move to another directory, so it is reported as a departure. Extended records say what their entry
+//! The halves of a rename are tied together by a cookie that is never reused ([`super::halves`]). A removal may be
+//! the first half of a move to another directory, so it is reported as a departure. Extended records say what their entry
 //! is; where their numbers are those of listings, and never reused, no look is needed.
 
 use std::collections::HashMap;
@@ -15,6 +14,7 @@ use everwatch_directory_reads::Layout;
 use everwatch_directory_reads::records::{self, Action as Notified, Extended};
 
 use super::attributes::{is_reparse_point, kind_of};
+use super::halves::Halves;
 use super::system_calls::Numbers;
 use super::wine::seen_dirs::SeenDirs;
 use super::wine::stale_paths::StalePaths;
@@ -49,8 +49,7 @@ pub(super) struct Decoder {
     watch: Watch,
     /// How the volume numbers its entries: whether those in records can be relied on.
     numbers: Numbers,
-    /// The cookie of a first half whose second half must be the next record.
-    first_half: Option<Cookie>,
+    halves: Halves,
 }
 
 impl Decoder {
@@ -59,7 +58,7 @@ impl Decoder {
         Decoder {
             watch,
             numbers,
-            first_half: None,
+            halves: Halves::default(),
         }
     }
 
@@ -88,19 +87,28 @@ impl Decoder {
             };
             path.clear();
             change.name.push_wtf8(&mut path);
-            let first_half = self.first_half.take();
+            let id = change.extended.and_then(|entry| number_of(&entry));
             let (action, cookie) = match change.action {
-                Notified::Added => (Action::Created, None),
-                Notified::Removed => (Action::Departed, None),
+                Notified::Added => {
+                    self.halves.end(&path);
+                    (Action::Created, None)
+                }
+                Notified::Removed => {
+                    self.halves.end(&path);
+                    (Action::Departed, None)
+                }
                 Notified::Modified => (Action::Modified, None),
                 Notified::OldName => {
                     // 0 is no cookie.
                     state.cookies = state.cookies.wrapping_add(1).max(1);
-                    self.first_half = Cookie::new(state.cookies);
-                    (Action::MovedFrom, self.first_half)
+                    let cookie = Cookie::new(state.cookies);
+                    if let Some(cookie) = cookie {
+                        self.halves.first(&path, id, cookie);
+                    }
+                    (Action::MovedFrom, cookie)
                 }
-                Notified::NewName => match first_half {
-                    Some(_) => (Action::MovedTo, first_half),
+                Notified::NewName => match self.halves.second(&path, id) {
+                    Some(cookie) => (Action::MovedTo, Some(cookie)),
                     None => (Action::Created, None),
                 },
                 // Streams, and what is yet to be invented: the entry is not what it was.
@@ -130,8 +138,7 @@ impl Decoder {
 
     /// What a record says of its entry, if that can be relied on.
     fn describe(&self, entry: &Extended) -> Option<Described> {
-        // File systems that have no number for an entry give zero or all ones.
-        let inode = InodeNumber::new(entry.file_id).filter(|&number| number != InodeNumber::MAX)?;
+        let inode = number_of(entry)?;
         // Without its tag, a reparse point may be anything.
         let is_known = !is_reparse_point(entry.file_attributes) || entry.reparse_point_tag != 0;
         (self.numbers == Numbers::Unique && is_known).then(|| Described {
@@ -142,7 +149,12 @@ impl Decoder {
 
     /// Records of this read were lost.
     pub(super) fn lose(&mut self, records: &mut RecordQueue) {
-        self.first_half = None;
+        self.halves = Halves::default();
         records.push(Record::LOST);
     }
+}
+
+/// The number of an entry. File systems that have none for it give zero or all ones.
+fn number_of(entry: &Extended) -> Option<InodeNumber> {
+    InodeNumber::new(entry.file_id).filter(|&number| number != InodeNumber::MAX)
 }

@@ -15,6 +15,7 @@
 mod attributes;
 mod decode;
 mod errors;
+mod halves;
 mod kernel;
 #[cfg(windows)]
 mod native;

@@ -509,3 +509,31 @@ fn rules_that_are_removed_by_a_short_name_hide_nothing_any_more() {
     scenario.remove("/w/in/a long name/.gitignore");
     scenario.sync();
 }
+
+// D5: efsw #178 shows OLD1 OLD2 NEW1 NEW2 in the read of one tree.
+#[test]
+fn renames_in_two_directories_at_once_are_not_mixed_up() {
+    for layout in [Layout::Plain, Layout::Extended] {
+        let mut scenario = machine(PLAIN, Model { layout, ..LOCAL }, 1, 0).watched();
+        for dir in ["/w/in/a", "/w/in/b"] {
+            scenario.mkdir(dir);
+            scenario.create(&format!("{dir}/{}", &dir[6..]));
+        }
+        scenario.sync();
+        scenario.pass(5);
+        scenario.system().hold_calls();
+        scenario.rename("/w/in/a/a", "/w/in/a/one");
+        scenario.rename("/w/in/b/b", "/w/in/b/two");
+        scenario.system().take_turns();
+        let mut moved = of(scenario.sync(), "moved");
+        moved.sort();
+        assert_eq!(
+            moved,
+            [
+                "moved /w/in/a/a -> /w/in/a/one",
+                "moved /w/in/b/b -> /w/in/b/two"
+            ],
+            "{layout:?}"
+        );
+    }
+}

@@ -193,6 +193,23 @@ impl System {
         self.finish(|call| call.locks.contains(&dir));
     }
 
+    /// From now on no call is over at once, until they take turns.
+    #[cfg(test)]
+    pub(crate) fn hold_calls(&mut self) {
+        self.lag = 1000;
+    }
+
+    /// Lets the calls under way do one thing each, in turn, until all are over.
+    #[cfg(test)]
+    pub(crate) fn take_turns(&mut self) {
+        self.lag = 0;
+        while !self.calls.is_empty() {
+            for at in (0..self.calls.len()).rev() {
+                self.advance(at);
+            }
+        }
+    }
+
     pub(crate) fn finish_all(&mut self) {
         self.finish(|_| true);
     }
