@@ -61,7 +61,7 @@ fn listed_handles() -> u32 {
     const SYSTEM_EXTENDED_HANDLE_INFORMATION: i32 = 64;
     let mut list = vec![0_usize; 1 << 18];
     let bytes = size_of_val(list.as_slice()) as u32;
-    // SAFETY: the memory is as long as the call is told, and aligned.
+    // SAFETY: the memory is aligned, and `bytes` is its length.
     let status = unsafe {
         let list = list.as_mut_ptr().cast();
         NtQuerySystemInformation(SYSTEM_EXTENDED_HANDLE_INFORMATION, list, bytes, null_mut())

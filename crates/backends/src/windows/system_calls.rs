@@ -74,7 +74,7 @@ pub trait SystemCalls {
     /// Opens the directory `name` in `parent`. A reparse point is no directory (ERROR_DIRECTORY).
     fn open_dir(&mut self, parent: &Self::Dir, name: &[u8]) -> Result<Self::Dir, Code>;
 
-    /// Opens the same directory once more, by its handle: it may have moved.
+    /// Opens the same directory again, by its handle: it may have moved.
     fn reopen(&mut self, dir: &Self::Dir) -> Result<Self::Dir, Code>;
 
     /// What was seen of the directory when it was opened, or later. `birth` is the time of its creation.

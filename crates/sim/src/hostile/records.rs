@@ -1,6 +1,6 @@
 //! The engine on a disk that changes at any moment, with records that may be lost or untrue.
 //!
-//! Whatever the records say:
+//! With any records:
 //!
 //! - nothing panics, and the engine comes to rest once nothing happens any more;
 //! - the feed, applied, is what the engine says the tree is ([`Engine::entries`]), also for a consumer

@@ -83,7 +83,7 @@ pub(crate) struct Queue {
     room: usize,
     /// An overflow record is among `records`.
     has_overflowed: bool,
-    /// Whatever comes is lost until the queue has been read to its end.
+    /// All that comes is lost until the queue has been read to its end.
     is_full: bool,
     watch_limit: usize,
 }
@@ -216,7 +216,7 @@ impl Queue {
         });
     }
 
-    /// Loses whatever comes from now on until the queue has been read to its end, and says so.
+    /// Loses all that comes from now on until the queue has been read to its end, and says so.
     pub(crate) fn overflow(&mut self) {
         if !self.is_full {
             self.overflow_now();

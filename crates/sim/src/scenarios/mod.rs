@@ -155,7 +155,7 @@ impl<K: SimulatedKernel> Scenario<K> {
         reported
     }
 
-    /// Adds a root to those that are watched. Whoever asks for it finds out what is in it.
+    /// Adds a root to those that are watched. What the engine knows of it once it is armed is where the consumer begins.
     pub(crate) fn join(&mut self, dir: &str, recursive: bool) -> RootId {
         self.join_scope(Scope {
             dir: dir.as_bytes().to_vec(),

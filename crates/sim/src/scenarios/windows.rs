@@ -484,7 +484,7 @@ fn a_file_that_was_away_for_a_moment_may_have_been_written_there() {
     scenario.create("/w/in/a");
     scenario.sync();
     scenario.rename("/w/in/a", "/w/out/a");
-    // That it departed is known, and that it came back is not, when somebody looks.
+    // At this step it is known that it departed, and not yet that it came back.
     scenario.step();
     scenario.write("/w/out/a");
     scenario.rename("/w/out/a", "/w/in/a");

@@ -41,15 +41,7 @@ impl System {
         if self.disk.entry(dir, name).is_some() {
             return Err(Errno::Exists);
         }
-        let content = match kind {
-            Kind::File => Content::File(self.disk.next_version()),
-            Kind::Dir => Content::Dir(Directory {
-                entries: Vec::new(),
-                parent: None,
-            }),
-            Kind::Symlink(target) => Content::Symlink(target.into()),
-            Kind::Other => Content::Other,
-        };
+        let content = self.new_content(kind);
         let device = self.disk.inode(dir).device;
         let ino = self.disk.new_inode(device, content);
         self.disk.insert(dir, name, ino, None)?;
@@ -59,6 +51,19 @@ impl System {
             vec![Self::record(dir, Action::Created, is_dir, 0, name)],
         );
         Ok(ino)
+    }
+
+    /// What a new entry contains. Making a file counts as its first write.
+    pub(crate) fn new_content(&mut self, kind: Kind<'_>) -> Content {
+        match kind {
+            Kind::File => Content::File(self.disk.next_version()),
+            Kind::Dir => Content::Dir(Directory {
+                entries: Vec::new(),
+                parent: None,
+            }),
+            Kind::Symlink(target) => Content::Symlink(target.into()),
+            Kind::Other => Content::Other,
+        }
     }
 
     /// Gives a file another name, link(2).

@@ -8,8 +8,8 @@
 //! between (VFS: `i_rwsem` of the parents; `fsnotify_move`, `fsnotify_delete`, `fsnotify_create` run
 //! below it). Looking at a single name takes no lock. Writes and permissions take none here either.
 //!
-//! A call is therefore a list of records still to be queued, and the directories it locks. Whatever
-//! wants one of them waits, that is, makes the call finish first.
+//! A call is therefore a list of records still to be queued, and the directories it locks. A call that
+//! needs one of them waits, that is, it makes the call that has it finish first.
 
 pub(crate) mod calls;
 pub(crate) mod listing;

@@ -137,15 +137,7 @@ impl System {
         if self.disk.entry(dir, name).is_some() {
             return Err(Errno::Exists);
         }
-        let content = match kind {
-            Kind::File => Content::File(self.disk.next_version()),
-            Kind::Dir => Content::Dir(Directory {
-                entries: Vec::new(),
-                parent: None,
-            }),
-            Kind::Symlink(target) => Content::Symlink(target.into()),
-            Kind::Other => Content::Other,
-        };
+        let content = self.new_content(kind);
         let ino = self.disk.new_inode(self.disk.inode(dir).device, content);
         self.disk.insert(dir, name, ino, None)?;
         let named = self.named(dir, name)?;
@@ -408,7 +400,7 @@ impl System {
         Some(path)
     }
 
-    /// Tells of a directory whose entries changed, if it is still there.
+    /// Reports on a directory whose entries changed, if it is still there.
     pub(crate) fn touch(&mut self, dir: Ino) {
         let Some(above) = self.disk.directory(dir).and_then(|dir| dir.parent) else {
             return;

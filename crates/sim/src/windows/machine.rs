@@ -123,8 +123,7 @@ impl Machine {
         }
     }
 
-    /// Looks a name up. What is to be deleted once it is closed is found but cannot be opened:
-    /// ERROR_DELETE_PENDING.
+    /// Looks a name up. An entry with a pending delete cannot be opened: ERROR_DELETE_PENDING.
     fn find(&self, dir: Ino, name: &[u8]) -> Result<Ino, Code> {
         let system = &self.world.system;
         let inode = system.disk.inode(dir);

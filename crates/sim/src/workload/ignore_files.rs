@@ -1,8 +1,8 @@
 //! Ignore files, understood a second time: what must not be reported to a consumer.
 //!
 //! The files have one of a few texts, depending on the version of the file, in which every line is
-//! a plain name. That is enough to test when rules are read and what they govern; how lines are to
-//! be understood is tested elsewhere.
+//! a plain name. That is enough to test when rules are read and what they govern; what lines mean
+//! is tested elsewhere.
 
 use crate::disk::{Content, Disk, Ino};
 

@@ -374,7 +374,7 @@ pub(super) fn is_wine() -> bool {
 }
 
 /// NtQueryDirectoryFile: fills the buffer with the one entry that the directory finds under `name`, by
-/// whichever of its names, in the layout of FILE_ID_BOTH_DIR_INFO. The handle is used for nothing else
+/// any of its names, in the layout of FILE_ID_BOTH_DIR_INFO. The handle is used for nothing else
 /// afterwards: the name stays with it.
 pub(super) fn find_entry(
     handle: &OwnedHandle,

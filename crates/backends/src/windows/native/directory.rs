@@ -138,7 +138,7 @@ fn path_below(parent: &Path, name: &[u8]) -> PathBuf {
     path.into()
 }
 
-/// Opens the same directory once more.
+/// Opens the same directory again.
 pub(super) fn reopen(dir: &Directory) -> Result<Directory, Code> {
     let handle = calls::open_entry(&dir.handle, b"", TO_LIST, FILE_DIRECTORY_FILE)?;
     Ok(Directory::new(

@@ -36,7 +36,7 @@ struct SeenDir {
 #[derive(Debug, Default)]
 pub(in crate::windows) struct SeenDirs {
     seen: HashMap<Identity, SeenDir>,
-    /// When something was last renamed to this name, in whichever directory.
+    /// When something was last renamed to this name, in any directory.
     arrivals: HashMap<Box<[u8]>, u64>,
     /// Names that directories had when they were seen.
     names: HashSet<Box<[u8]>>,
