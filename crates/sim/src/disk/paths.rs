@@ -48,10 +48,14 @@ impl Disk {
             .ok_or(Errno::NoEntry)
     }
 
-    /// Resolves an absolute path, following all symbolic links in it. With `asks`, as a process
-    /// whose permissions count.
-    pub(crate) fn resolve(&self, path: &[u8], asks: bool) -> Result<Ino, Errno> {
-        self.resolve_from(self.top(), path, asks, 0)
+    /// Resolves an absolute path, following all symbolic links in it, as a process with all permissions.
+    pub(crate) fn resolve(&self, path: &[u8]) -> Result<Ino, Errno> {
+        self.resolve_from(self.top(), path, false, 0)
+    }
+
+    /// The same as a process whose permissions count: directories that it passes must be searchable.
+    pub(crate) fn resolve_permitted(&self, path: &[u8]) -> Result<Ino, Errno> {
+        self.resolve_from(self.top(), path, true, 0)
     }
 
     /// Resolves a path from a directory. Links in links lead eight deep at most (ELOOP).
@@ -59,7 +63,7 @@ impl Disk {
         &self,
         start: Ino,
         path: &[u8],
-        asks: bool,
+        needs_permission: bool,
         depth: usize,
     ) -> Result<Ino, Errno> {
         if depth > 8 {
@@ -74,12 +78,14 @@ impl Disk {
             .split(|&byte| byte == b'/')
             .filter(|name| !name.is_empty())
         {
-            if asks && self.is_dir(at) && !self.inode(at).is_searchable {
+            if needs_permission && self.is_dir(at) && !self.inode(at).is_searchable {
                 return Err(Errno::Denied);
             }
             let next = self.lookup(at, name)?;
             at = match &self.inode(next).content {
-                Content::Symlink(target) => self.resolve_from(at, target, asks, depth + 1)?,
+                Content::Symlink(target) => {
+                    self.resolve_from(at, target, needs_permission, depth + 1)?
+                }
                 _ => next,
             };
         }
@@ -89,7 +95,7 @@ impl Disk {
     /// Where the symbolic link at `path` points.
     pub(crate) fn link_at(&self, path: &[u8]) -> Option<Vec<u8>> {
         let end = path.iter().rposition(|&byte| byte == b'/')?;
-        let dir = self.resolve(&path[..end], true).ok()?;
+        let dir = self.resolve_permitted(&path[..end]).ok()?;
         match &self.inode(self.entry(dir, &path[end + 1..])?).content {
             Content::Symlink(target) => Some(target.to_vec()),
             _ => None,

@@ -85,7 +85,7 @@ fn place(kernel: &mut IgnoreKernel, dir: &str, name: &[u8], kind: Kind<'_>, cont
     let World {
         system, workload, ..
     } = kernel.world_mut();
-    let Ok(dir) = system.disk.resolve(dir.as_bytes(), false) else {
+    let Ok(dir) = system.disk.resolve(dir.as_bytes()) else {
         return;
     };
     if system.disk.is_dir(dir) && system.make(dir, name, kind).is_ok() {

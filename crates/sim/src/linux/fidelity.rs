@@ -98,7 +98,7 @@ impl Pair {
 
     /// The directory at a path of both sides.
     fn dir(&self, path: &Path) -> Option<Ino> {
-        let ino = self.system.disk.resolve(path.as_os_str().as_bytes(), false);
+        let ino = self.system.disk.resolve(path.as_os_str().as_bytes());
         ino.ok().filter(|&ino| self.system.disk.is_dir(ino))
     }
 

@@ -199,7 +199,7 @@ impl<P: Processes> Kernel for LinuxKernel<P> {
             .world
             .system
             .disk
-            .resolve(&to_bytes(path), true)
+            .resolve_permitted(&to_bytes(path))
             .map_err(fault);
         let opened = found.and_then(|ino| self.open(ino));
         self.world

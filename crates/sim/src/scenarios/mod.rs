@@ -234,7 +234,7 @@ impl<K: SimulatedKernel> Scenario<K> {
     /// The directory of a path and its last name.
     fn at<'a>(&mut self, path: &'a str) -> (Ino, &'a [u8]) {
         let (dir, name) = path.rsplit_once('/').expect("an absolute path");
-        let dir = self.system().disk.resolve(dir.as_bytes(), false);
+        let dir = self.system().disk.resolve(dir.as_bytes());
         (dir.expect("the directory is there"), name.as_bytes())
     }
 
@@ -285,7 +285,7 @@ impl<K: SimulatedKernel> Scenario<K> {
 
     /// Mounts an empty file system on a directory.
     fn mount(&mut self, path: &str) {
-        let covered = self.system().disk.resolve(path.as_bytes(), false);
+        let covered = self.system().disk.resolve(path.as_bytes());
         let covered = covered.expect("the directory is there");
         self.system()
             .mount(covered, None)

@@ -41,7 +41,7 @@ fn a_deleted_root_is_let_go_of() {
     let mut scenario = machine(traits, LOCAL, 1, 0).watched();
     scenario.sync();
     scenario.rmdir("/w/in");
-    let there = |scenario: &mut Windows| scenario.system().disk.resolve(b"/w/in", false).is_ok();
+    let there = |scenario: &mut Windows| scenario.system().disk.resolve(b"/w/in").is_ok();
     assert!(there(&mut scenario), "as long as it is open");
     scenario.rest();
     scenario.system().reap();
@@ -112,7 +112,7 @@ fn reads_that_fail_are_begun_again_after_a_while() {
             .iter()
             .map(|read| read.1)
             .collect();
-        let root = scenario.system().disk.resolve(b"/w/in", false);
+        let root = scenario.system().disk.resolve(b"/w/in");
         assert!(armed.contains(&root.expect("it is there")), "{code}");
     }
 }

@@ -30,7 +30,7 @@ struct Seen {
 impl Seen {
     /// What looking at the path shows now.
     fn at(path: &Path, disk: &Disk) -> Seen {
-        let found = disk.resolve(&to_bytes(path), false).ok();
+        let found = disk.resolve(&to_bytes(path)).ok();
         let read = found.and_then(|ino| match disk.inode(ino).content {
             Content::File(version) => Some(version),
             _ => None,

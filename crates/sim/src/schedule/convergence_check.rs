@@ -103,7 +103,7 @@ impl<K: SimulatedKernel> Schedule<K> {
                 // Where the directories above a root cannot be watched, it is looked at from time to time.
                 let disk = self.disk();
                 let is_unguarded = self.fails && {
-                    let is_missing = |scope: &Scope| disk.resolve(&scope.dir, false).is_err();
+                    let is_missing = |scope: &Scope| disk.resolve(&scope.dir).is_err();
                     self.armed.iter().any(is_missing)
                 };
                 // What went only after the barrier was made need not be reported.
@@ -152,7 +152,7 @@ impl<K: SimulatedKernel> Schedule<K> {
         {
             let found = self.engine.counters().entries;
             let disk = self.disk();
-            let top = disk.resolve(&scope.dir, false);
+            let top = disk.resolve(&scope.dir);
             let top = top.ok().filter(|&top| disk.is_dir(top));
             let there = top.map_or(0, |top| disk.walk(top).len() + 1);
             if found != there as u64 {

@@ -20,7 +20,7 @@ fn is_reached(disk: &Disk, scope: &Scope, scopes: &[Scope]) -> bool {
         other.only.is_none() && below.is_some_and(|below| below.starts_with(b"/"))
     };
     let asks = !disk.traits().folds_names || scopes.iter().any(is_around);
-    !asks || disk.resolve(&scope.dir, true) != Err(Errno::Denied)
+    !asks || disk.resolve_permitted(&scope.dir) != Err(Errno::Denied)
 }
 
 /// What there is to know, computed from the disk alone.
@@ -48,7 +48,7 @@ impl ExpectedTree {
                 expected.unreadable.push(to_path(scope.dir.clone()));
                 continue;
             }
-            let top = disk.resolve(&scope.dir, false);
+            let top = disk.resolve(&scope.dir);
             let Some(top) = top.ok().filter(|&top| disk.is_dir(top)) else {
                 continue;
             };

@@ -208,7 +208,7 @@ impl SystemCalls for Machine {
 
     fn open_root(&mut self, path: &Path) -> Result<Rc<Handle>, Code> {
         self.pass();
-        let found = self.world.system.disk.resolve(&to_bytes(path), false);
+        let found = self.world.system.disk.resolve(&to_bytes(path));
         let opened = found.map_err(code).and_then(|ino| self.open(ino));
         self.world
             .note(|_| format!("open_root {} = {}", path.display(), brief(&opened)));

@@ -100,7 +100,7 @@ impl Workload {
 
     /// A random entry below what the ground contains.
     fn entry(&mut self, system: &System, fits: impl Fn(&Found) -> bool) -> Option<Found> {
-        let ground = system.disk.resolve(GROUND, false).ok()?;
+        let ground = system.disk.resolve(GROUND).ok()?;
         let mut found = system.disk.walk(ground);
         found.retain(|found| found.depth > 1 && fits(found));
         (!found.is_empty()).then(|| found.swap_remove(self.random.below(found.len())))
@@ -108,7 +108,7 @@ impl Workload {
 
     /// A random directory, one of those that the ground contains or below.
     fn dir(&mut self, system: &System) -> Option<Ino> {
-        let ground = system.disk.resolve(GROUND, false).ok()?;
+        let ground = system.disk.resolve(GROUND).ok()?;
         let mut found = system.disk.walk(ground);
         found.retain(|found| system.disk.is_dir(found.inode));
         (!found.is_empty()).then(|| found[self.random.below(found.len())].inode)
@@ -116,7 +116,7 @@ impl Workload {
 
     /// A random entry of the ground itself.
     fn root(&mut self, system: &System) -> Option<(Ino, Found)> {
-        let ground = system.disk.resolve(GROUND, false).ok()?;
+        let ground = system.disk.resolve(GROUND).ok()?;
         let mut found = system.disk.walk(ground);
         found.retain(|found| found.depth == 1 && system.disk.is_dir(found.inode));
         let found = (!found.is_empty()).then(|| found.swap_remove(self.random.below(found.len())));
@@ -238,7 +238,7 @@ impl Workload {
             }
             Operation::RootAway => self.root_away(system),
             Operation::Relink => {
-                let ground = system.disk.resolve(GROUND, false).ok()?;
+                let ground = system.disk.resolve(GROUND).ok()?;
                 system.disk.entry(ground, LINK)?;
                 let target = self.random.pick(&[&b"r0"[..], b"/w/r1", b"o"]);
                 self.note(system, "symlink", ground, b".link", "to relink");
@@ -288,7 +288,7 @@ impl Workload {
 
     /// Creates an entry somewhere, less often once there are many.
     fn create(&mut self, system: &mut System, kind: Kind<'_>, operation: &str) -> Option<()> {
-        let ground = system.disk.resolve(GROUND, false).ok()?;
+        let ground = system.disk.resolve(GROUND).ok()?;
         if system.disk.walk(ground).len() > CROWD && self.random.chance(800) {
             return None;
         }

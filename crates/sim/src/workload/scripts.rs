@@ -38,7 +38,7 @@ impl Workload {
     pub(crate) fn go_on(&mut self, system: &mut System, script: Script) -> Option<Script> {
         match script {
             Script::Deep { mut dir, left } => {
-                let at = system.disk.resolve(&dir, false).ok()?;
+                let at = system.disk.resolve(&dir).ok()?;
                 let name = self.name();
                 if left == 0 {
                     self.note(system, "create", at, name, "deep");
@@ -138,6 +138,6 @@ impl Workload {
 /// The directory of a path and its last name.
 pub(crate) fn split<'a>(system: &System, path: &'a [u8]) -> Option<(Ino, &'a [u8])> {
     let at = path.iter().rposition(|&byte| byte == b'/')?;
-    let dir = system.disk.resolve(&path[..at], false).ok()?;
+    let dir = system.disk.resolve(&path[..at]).ok()?;
     system.disk.is_dir(dir).then_some((dir, &path[at + 1..]))
 }
