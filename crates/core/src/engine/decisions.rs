@@ -53,9 +53,11 @@ impl<K: Kernel> Engine<K> {
                     self.decide_place(dir, &name);
                     let mirror = &self.world.mirror;
                     let found = mirror.contains(dir).then(|| mirror.child(dir, &name));
-                    let is_it = found
-                        .flatten()
-                        .is_some_and(|found| inode.is_none() || mirror.inode(found) == inode);
+                    // What could not be looked at is in doubt.
+                    let is_it = found.flatten().is_some_and(|found| {
+                        !mirror.is_doubted(found)
+                            && (inode.is_none() || mirror.inode(found) == inode)
+                    });
                     if !is_it {
                         self.decide_place(from.0, &from.1);
                     }

@@ -416,7 +416,7 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// An entry that was gone when it was looked at may be caught at its new place. Returns whether
-    /// it is not the one that it was taken for.
+    /// it may be another one than the one that it was taken for.
     fn verify_moved(&mut self, id: NodeId, dir: NodeId, name: &[u8]) -> bool {
         if !self.world.mirror.is_doubted(id) || self.world.mirror.is_dir(id) {
             return false;
@@ -430,7 +430,7 @@ impl<K: Kernel> Engine<K> {
                 self.world
                     .mirror
                     .identify(id, stat.kind, stat.inode, stat.birth.fold());
-                before.is_some() && before != stat.inode
+                before.is_none() || before != stat.inode
             }
             _ => false,
         }

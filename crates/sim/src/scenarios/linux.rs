@@ -1,8 +1,9 @@
 //! Bugs that schedules on Linux found.
 
 use everwatch_core::coverage::Gap;
-use everwatch_core::entry::FileType;
+use everwatch_core::entry::{FileType, Watch};
 use everwatch_core::event::{ChangeKind, Event};
+use everwatch_core::record::{Action, Cookie, Record};
 
 use super::Scenario;
 use crate::system::calls::Kind;
@@ -30,6 +31,47 @@ fn an_exchange_of_watched_entries_keeps_both() {
     scenario.create("/w/in/a/d/e");
     scenario.create("/w/in/b/c/e");
     scenario.sync();
+}
+
+#[test]
+fn an_exchange_of_which_one_half_came_before_the_watch_keeps_both() {
+    for skipped in 0..100 {
+        let mut scenario = Scenario::new(100);
+        scenario.create("/w/in/a");
+        scenario.create("/w/in/b");
+        let mut scenario = scenario.watched();
+        let queue = &mut scenario.system().queue;
+        for (action, name) in [(Action::MovedFrom, b"a"), (Action::MovedTo, b"b")] {
+            queue.lie(&Record {
+                watch: Watch(queue.last_watch()),
+                action,
+                is_dir: false,
+                cookie: Cookie::new(1),
+                described: None,
+                name,
+            });
+        }
+        scenario.step();
+        scenario.fail(300, skipped);
+        scenario.step();
+        scenario.fail(0, 0);
+        scenario.rest();
+    }
+}
+
+#[test]
+fn what_was_exchanged_for_a_file_that_was_never_seen_is_reported_as_written() {
+    for skipped in 0..100 {
+        let mut scenario = Scenario::new(100).watched();
+        scenario.create("/w/in/a");
+        scenario.fail(300, skipped);
+        scenario.step();
+        scenario.fail(0, 0);
+        scenario.create("/w/in/b");
+        scenario.exchange("/w/in/a", "/w/in/b");
+        scenario.rename("/w/in/b", "/w/out/b");
+        scenario.rest();
+    }
 }
 
 #[test]

@@ -136,6 +136,15 @@ impl<K: SimulatedKernel> Scenario<K> {
         root
     }
 
+    /// From now on, of 1,000 calls so many fail. Which, depends on how many decisions about that are skipped.
+    pub(crate) fn fail(&mut self, rate: u32, skipped: u32) {
+        let world = self.engine.kernel_mut().world_mut();
+        world.temper.faults = rate;
+        for _ in 0..skipped {
+            world.fails();
+        }
+    }
+
     /// One consumer, and no root yet.
     pub(crate) fn watching(mut self) -> Scenario<K> {
         self.outlet = Some(self.engine.open_outlet(usize::MAX, Delivery::Prompt));
