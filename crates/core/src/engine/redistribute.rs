@@ -83,9 +83,7 @@ impl<K: Kernel> Engine<K> {
             if let Some(node) = node.filter(|_| top.is_none() && !root_is_single) {
                 self.drop_stand_in(node, below);
             }
-            let names: Vec<Vec<u8>> = below.iter().map(|part| to_bytes(Path::new(part))).collect();
-            let from = to_bytes(&dir);
-            self.world.uproot((node, &from), &names, &bytes);
+            self.uproot((node, &dir), &path);
             let top = match top {
                 Some(dir) if root_is_single => Some(self.plant_single(id, dir, &bytes)),
                 Some(top) => {
@@ -103,18 +101,22 @@ impl<K: Kernel> Engine<K> {
             }
         }
         if let Some(top) = node {
-            // Nor is what the tree shows where roots that are not in it, and not there, would be.
+            // Nor is what the tree shows where roots that are not in it, and not there, would be. Consumers
+            // keep what they see there until its removal was delivered.
             let absent: Vec<PathBuf> = self
                 .roots
                 .iter()
                 .filter(|root| root.outer.is_none() && root.node.is_none())
                 // Of a root for one entry, consumers know that entry and not its directory.
                 .filter(|root| !self.roots.is_single(root))
-                .filter_map(|root| root.dir.strip_prefix(&dir).ok())
-                .map(Path::to_owned)
+                .filter(|root| root.dir.starts_with(&dir))
+                .map(|root| root.dir.clone())
                 .collect();
-            for below in absent {
-                self.drop_stand_in(top, &below);
+            for path in absent {
+                if let Ok(below) = path.strip_prefix(&dir) {
+                    self.drop_stand_in(top, below);
+                }
+                self.uproot((Some(top), &dir), &path);
             }
         }
         // What is left belongs to no root.
@@ -132,6 +134,16 @@ impl<K: Kernel> Engine<K> {
             self.guard_root(id);
             // What the guards of the root that was removed have reported is left behind with them.
             self.check_root(id);
+        }
+    }
+
+    /// Lets consumers with changes to come see what is at a path, below the top of a tree that is handed on, as
+    /// a tree of its own.
+    fn uproot(&mut self, (top, dir): (Option<NodeId>, &Path), path: &Path) {
+        if let Ok(below) = path.strip_prefix(dir) {
+            let names: Vec<Vec<u8>> = below.iter().map(|part| to_bytes(Path::new(part))).collect();
+            let (dir, path) = (to_bytes(dir), to_bytes(path));
+            self.world.uproot((top, &dir), &names, &path);
         }
     }
 

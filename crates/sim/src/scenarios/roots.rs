@@ -346,6 +346,25 @@ fn a_link_that_took_the_place_of_a_root_goes_with_the_root_around_it() {
 }
 
 #[test]
+fn who_has_no_room_hears_of_the_link_that_took_the_place_of_a_root() {
+    let mut scenario = Scenario::new(100);
+    scenario.mkdir("/w/in/a");
+    let mut scenario = scenario.watching();
+    scenario.join("/w/in/a", true);
+    let outer = scenario.join("/w/in", true);
+    scenario.rename("/w/in/a", "/w/in/b");
+    scenario.make("/w/in/a", Kind::Symlink(b"nowhere"));
+    scenario.rest();
+    let outlet = scenario.outlet.expect("a consumer");
+    scenario.engine.set_room(outlet, 0);
+    scenario.leave(outer);
+    scenario.step();
+    scenario.engine.set_room(outlet, usize::MAX);
+    scenario.engine.flush(outlet);
+    scenario.rest();
+}
+
+#[test]
 fn a_root_behind_a_directory_that_cannot_be_searched_is_found_once_it_can_be() {
     let mut scenario = Scenario::new(100);
     scenario.mkdir("/w/in/a");
