@@ -64,12 +64,7 @@ impl<K: Kernel> Engine<K> {
             Ok(opened) => opened,
             Err(error) => return self.cannot_open(id, error),
         };
-        if self
-            .world
-            .mirror
-            .identity(id)
-            .is_some_and(|known| known != identity)
-        {
+        if self.is_another(id, identity) {
             self.pending.defer_unreachable(
                 &mut self.world.mirror,
                 self.time,
@@ -138,6 +133,22 @@ impl<K: Kernel> Engine<K> {
             Err(fault) => self.cannot_list(id, fault),
         }
         self.directories.listing = listing;
+    }
+
+    /// Whether the directory that was opened is another one than the mirror has. Of one that was never opened,
+    /// the record or the listing that named it says which one it is. On Linux a number from a listing need not be
+    /// the one that opening shows, and the watch says the rest.
+    fn is_another(&self, id: NodeId, found: Identity) -> bool {
+        let mirror = &self.world.mirror;
+        match (mirror.identity(id), mirror.inode(id)) {
+            (Some(known), _) => known != found,
+            (None, Some(told)) => {
+                self.directories.kernel.names_paths()
+                    && mirror.parent(id).is_some()
+                    && found.inode.is_some_and(|inode| inode != told)
+            }
+            (None, None) => false,
+        }
     }
 
     /// Whether the directory is on another device than its parent.

@@ -133,6 +133,19 @@ fn a_move_between_directories_is_one_change() {
 }
 
 #[test]
+fn the_successor_of_a_directory_that_has_moved_on_is_not_taken_for_it() {
+    let mut scenario = plain().watched();
+    scenario.mkdir("/w/in/a");
+    scenario.create("/w/in/a/b");
+    scenario.rename("/w/in/a", "/w/in/c");
+    scenario.mkdir("/w/in/a");
+    scenario.sync();
+    scenario.remove("/w/in/c/b");
+    scenario.rmdir("/w/in/c");
+    scenario.rest();
+}
+
+#[test]
 fn a_tree_that_moves_to_another_root_is_listed_as_often_as_a_flat_one() {
     let mut scenario = plain().watched();
     scenario.join("/w/out", true);
