@@ -161,6 +161,24 @@ impl<S: SystemCalls> WindowsKernel<S> {
         }
     }
 
+    /// Takes what has been read for the next drain, that of `last` after all else.
+    pub(super) fn take_all(&mut self, last: Option<Tag>) {
+        let (mut early, mut late) = (std::mem::take(&mut self.early), RecordQueue::default());
+        let (reads, state) = (&mut self.reads, &mut self.decoding);
+        self.system.fence(&mut |tag, completion| {
+            let records = match Some(tag) == last {
+                true => &mut late,
+                false => &mut early,
+            };
+            deliver(reads, state, tag, &completion, records);
+        });
+        self.early = early;
+        while let Some(record) = late.front() {
+            self.early.push(record);
+            late.pop();
+        }
+    }
+
     /// Moves what was taken between two drains into `records`. Returns whether there was anything.
     fn take_early(&mut self, records: &mut RecordQueue) -> bool {
         let came = !self.early.is_empty();
@@ -308,12 +326,7 @@ impl<S: SystemCalls> Kernel for WindowsKernel<S> {
 
     /// What was complete before the call waits for the next drain.
     fn fence(&mut self) {
-        let mut early = std::mem::take(&mut self.early);
-        let (reads, state) = (&mut self.reads, &mut self.decoding);
-        self.system.fence(&mut |tag, completion| {
-            deliver(reads, state, tag, &completion, &mut early);
-        });
-        self.early = early;
+        self.take_all(None);
     }
 
     fn lateness(&self) -> FileTime {

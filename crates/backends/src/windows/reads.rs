@@ -6,7 +6,7 @@
 
 use everwatch_core::entry::{Identity, Watch};
 use everwatch_core::fault::{Fault, FaultKind};
-use everwatch_core::kernel::{Kernel, Purpose};
+use everwatch_core::kernel::Purpose;
 use everwatch_core::queue::RecordQueue;
 use everwatch_core::record::{Action, Record};
 use everwatch_core::time::FileTime;
@@ -111,10 +111,11 @@ impl<S: SystemCalls> WindowsKernel<S> {
         self.system
             .arm(next, &dir, settings)
             .map_err(fault_of_arming)?;
-        // Both report on what happens now. Reporting a change twice does no harm.
+        // Both report on what happens now. Reporting a change twice does no harm if the old read does so
+        // first: what the new one goes on with comes after all that the old one has.
         self.tags.insert(successor.identity, next);
         self.reads.insert(next, successor);
-        self.fence();
+        self.take_all(Some(next));
         self.system.retire(tag);
         if let Some(read) = self.reads.remove(&tag)
             && read.ended.is_some()
