@@ -48,6 +48,18 @@ pub(super) fn fault_of_entry(code: Code) -> Fault {
     }
 }
 
+/// Whether a name that was found cannot be listed, where the error does not go by itself: it is gone, the
+/// directory may not be listed, or the file system does not list single names.
+pub(super) fn forbids_spelling(code: Code) -> bool {
+    // INVALID_PARAMETER, INVALID_LEVEL, as some redirectors say
+    let is_unknown = matches!(code.0, 87 | 124);
+    is_unknown
+        || matches!(
+            fault(code).kind,
+            FaultKind::NotFound | FaultKind::Denied | FaultKind::Unsupported
+        )
+}
+
 /// What a Win32 error means when a read could not be armed on an open directory: ERROR_ACCESS_DENIED is then no
 /// matter of rights, which were checked when the directory was opened.
 pub(super) fn fault_of_arming(code: Code) -> Fault {

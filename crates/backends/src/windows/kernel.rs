@@ -18,7 +18,7 @@ use everwatch_core::time::FileTime;
 use everwatch_directory_reads::{Settings, Tag};
 
 use super::decode::DecodeState;
-use super::errors::{fault, fault_of_entry};
+use super::errors::{fault, fault_of_entry, forbids_spelling};
 use super::read::{Read, deliver};
 use super::system_calls::{Code, Numbers, SystemCalls, Volume};
 use super::wine::seen_dirs::Place;
@@ -238,9 +238,13 @@ impl<S: SystemCalls> Kernel for WindowsKernel<S> {
         // other names. Under Wine it takes as long as a listing to find out.
         if !self.system.quirks().keeps_old_paths {
             match self.system.spelling(&dir.dir, name) {
-                Some(spelling) if spelling == name => {}
-                Some(_) => return Err(fault(FILE_NOT_FOUND)),
-                None => stat = self.system.stat(&dir.dir, name).map_err(fault_of_entry)?,
+                Ok(spelling) if spelling == name => {}
+                Ok(_) => return Err(fault(FILE_NOT_FOUND)),
+                // It went in the meantime, or the directory does not say.
+                Err(code) if forbids_spelling(code) => {
+                    stat = self.system.stat(&dir.dir, name).map_err(fault_of_entry)?;
+                }
+                Err(code) => return Err(fault_of_entry(code)),
             }
         }
         Ok(self.with_birth(&dir.dir, stat))
@@ -343,7 +347,7 @@ impl<S: SystemCalls> Kernel for WindowsKernel<S> {
     }
 
     fn spelling(&mut self, dir: &Self::Dir, name: &[u8]) -> Option<Vec<u8>> {
-        self.system.spelling(&dir.dir, name)
+        self.system.spelling(&dir.dir, name).ok()
     }
 
     fn clock(&mut self) -> FileTime {

@@ -84,7 +84,7 @@ pub trait SystemCalls {
     fn stat(&mut self, dir: &Self::Dir, name: &[u8]) -> Result<Stat, Code>;
 
     /// The name that `dir` lists for what it finds under `name`.
-    fn spelling(&mut self, dir: &Self::Dir, name: &[u8]) -> Option<Vec<u8>>;
+    fn spelling(&mut self, dir: &Self::Dir, name: &[u8]) -> Result<Vec<u8>, Code>;
 
     /// Lists the directory without `.` and `..`, with the kinds and the numbers of the entries.
     fn list(&mut self, dir: &Self::Dir, listing: &mut Listing) -> Result<(), Code>;

@@ -233,6 +233,22 @@ fn a_change_of_case_is_a_move() {
 }
 
 #[test]
+fn a_change_of_case_is_a_move_whatever_fails_meanwhile() {
+    let mut model = LOCAL;
+    model.volume.numbers = Numbers::Reused;
+    for skipped in 0..100 {
+        let mut scenario = machine(PLAIN, model, 1, 0).watched();
+        scenario.create("/w/in/a");
+        scenario.fail(100, skipped);
+        scenario.step();
+        scenario.rename("/w/in/a", "/w/in/A");
+        scenario.step();
+        scenario.fail(0, 0);
+        scenario.rest();
+    }
+}
+
+#[test]
 fn a_change_of_case_whose_records_were_lost_is_found() {
     let mut scenario = machine(PLAIN, LOCAL, 10_000, 0).watched();
     scenario.create("/w/in/a");

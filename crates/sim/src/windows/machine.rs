@@ -259,13 +259,15 @@ impl SystemCalls for Machine {
         stat
     }
 
-    fn spelling(&mut self, dir: &Rc<Handle>, name: &[u8]) -> Option<Vec<u8>> {
+    fn spelling(&mut self, dir: &Rc<Handle>, name: &[u8]) -> Result<Vec<u8>, Code> {
         self.pass();
-        if self.world.fails() || self.find(dir.ino, name).is_err() {
-            return None;
-        }
-        let disk = &self.world.system.disk;
-        let spelling = disk.dirent(dir.ino, name).map(|entry| entry.name.to_vec());
+        let spelling = match self.world.fails() {
+            true => Err(IO_DEVICE),
+            false => self.find(dir.ino, name).and_then(|_| {
+                let entry = self.world.system.disk.dirent(dir.ino, name);
+                entry.map(|entry| entry.name.to_vec()).ok_or(FILE_NOT_FOUND)
+            }),
+        };
         self.world.note(|_| {
             let shown = spelling
                 .as_ref()

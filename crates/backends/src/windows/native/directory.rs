@@ -216,17 +216,16 @@ fn kind(handle: &OwnedHandle, attributes: u32) -> Result<FileType, Code> {
 }
 
 /// The name that the directory lists for what it finds under `name`: in other letters, or long for a short one.
-/// `None` if there is nothing. The directory is opened again, because a handle keeps the pattern of its first
-/// listing.
-pub(super) fn spelling(dir: &Directory, name: &[u8], buffer: &mut [u64]) -> Option<Vec<u8>> {
-    let handle = calls::open_entry(&dir.handle, b"", TO_LIST, FILE_DIRECTORY_FILE).ok()?;
-    calls::find_entry(&handle, name, buffer).ok()?;
+/// The directory is opened again, because a handle keeps the pattern of its first listing.
+pub(super) fn spelling(dir: &Directory, name: &[u8], buffer: &mut [u64]) -> Result<Vec<u8>, Code> {
+    let handle = calls::open_entry(&dir.handle, b"", TO_LIST, FILE_DIRECTORY_FILE)?;
+    calls::find_entry(&handle, name, buffer)?;
     let mut spelling = Vec::new();
-    entries(buffer, Layout::Both)
-        .next()?
-        .ok()?
-        .push_name(&mut spelling);
-    Some(spelling)
+    match entries(buffer, Layout::Both).next() {
+        Some(Ok(entry)) => entry.push_name(&mut spelling),
+        _ => return Err(INVALID_DATA),
+    }
+    Ok(spelling)
 }
 
 /// Lists a directory, GetFileInformationByHandleEx, in the layout with the numbers that the volume has: wide ones,

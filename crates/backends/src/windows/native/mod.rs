@@ -141,7 +141,7 @@ impl SystemCalls for Native {
         directory::stat(dir, name, self.is_wine)
     }
 
-    fn spelling(&mut self, dir: &Arc<Directory>, name: &[u8]) -> Option<Vec<u8>> {
+    fn spelling(&mut self, dir: &Arc<Directory>, name: &[u8]) -> Result<Vec<u8>, Code> {
         directory::spelling(dir, name, &mut self.entries)
     }
 
