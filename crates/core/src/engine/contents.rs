@@ -73,7 +73,8 @@ impl<K: Kernel> Engine<K> {
                 // A record says where it is now. If it is the first one of a directory that was polled
                 // until now, nothing says whether it was written before.
                 if self.world.mirror.watch(dir).is_some() {
-                    self.report_modified(child, Cause::Scanned);
+                    self.world
+                        .modified_if_known(&self.roots, child, Cause::Scanned);
                 }
                 return Ok(());
             }
@@ -162,7 +163,7 @@ impl<K: Kernel> Engine<K> {
             Err(error) => !error.is_absence(),
         };
         if is_suspect {
-            self.report_modified(id, cause);
+            self.world.modified_if_known(&self.roots, id, cause);
         }
     }
 }

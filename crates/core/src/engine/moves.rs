@@ -190,11 +190,7 @@ impl<K: Kernel> Engine<K> {
                         if let Some(old) = old {
                             self.remove(old, Cause::Notified, Report::Removed);
                         }
-                        if is_dir {
-                            self.introduce_dir(dir, name, None, Cause::Notified);
-                        } else {
-                            self.introduce_unverified(dir, name, kind, Cause::Notified);
-                        }
+                        self.introduce_unseen(dir, name, kind, Cause::Notified);
                     }
                 }
             }

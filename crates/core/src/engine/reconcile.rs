@@ -126,7 +126,7 @@ impl<K: Kernel> Engine<K> {
                     // It may be another one than the one that was reported, or have been away.
                     let is_other = is_doubtful || had_vanished;
                     if was_mistaken || (is_other && seen.kind == FileType::File) {
-                        self.report_modified(child, cause);
+                        self.world.modified_if_known(&self.roots, child, cause);
                     }
                 }
                 return;
@@ -140,7 +140,7 @@ impl<K: Kernel> Engine<K> {
             self.infer_move(known, dir, name, cause);
             if child.is_some() && seen.kind == FileType::File {
                 // Writes to it may have been reported of the one that was thought to be here.
-                self.report_modified(known, cause);
+                self.world.modified_if_known(&self.roots, known, cause);
             } else {
                 self.report_if_recent(known, tracking, cause);
             }
@@ -153,7 +153,7 @@ impl<K: Kernel> Engine<K> {
                 self.world
                     .mirror
                     .identify(child, seen.kind, seen.inode, seen.birth.fold());
-                self.report_modified(child, cause);
+                self.world.modified_if_known(&self.roots, child, cause);
                 return;
             }
             self.remove(child, cause, Report::Removed);
@@ -197,7 +197,6 @@ impl<K: Kernel> Engine<K> {
                 .mirror
                 .identify(id, seen.kind, seen.inode, seen.birth.fold());
         }
-        self.yield_path(id);
         self.report_new(id, cause);
     }
 
@@ -266,44 +265,40 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// Adds an entry that a record speaks of and that could not be seen.
-    pub(super) fn introduce_unverified(
+    pub(super) fn introduce_unseen(
         &mut self,
         dir: NodeId,
         name: &[u8],
         kind: FileType,
         cause: Cause,
     ) {
+        if kind == FileType::Dir {
+            self.introduce_dir(dir, name, None, cause);
+            return;
+        }
         if !self.has_room(dir) {
             return;
         }
         let id = self.world.mirror.insert(Some(dir), name, kind, None);
         self.pending.doubt(&mut self.world.mirror, self.time, id);
-        self.yield_path(id);
-        self.world.created(id, cause);
+        self.report_new(id, cause);
     }
 
     /// Reports a directory that consumers do not know yet.
     pub(super) fn announce(&mut self, id: NodeId) {
         if let Some(cause) = self.world.mirror.announce(id) {
-            self.yield_path(id);
             self.report_new(id, cause);
         }
     }
 
-    /// Reports an entry that consumers do not know, unless it belongs to the beginning of a root.
+    /// Reports an entry that consumers do not know, unless it belongs to the beginning of a root. Trees of
+    /// other roots that begin at its path end first.
     fn report_new(&mut self, id: NodeId, cause: Cause) {
+        self.yield_path(id);
         if self.roots.is_beginning(&self.world.mirror, id) {
             self.world.found(id, cause);
         } else {
             self.world.created(id, cause);
-        }
-    }
-
-    /// Reports that the content of an entry may have changed, unless it belongs to the beginning of a root:
-    /// consumers do not know it then.
-    pub(super) fn report_modified(&mut self, id: NodeId, cause: Cause) {
-        if !self.roots.is_beginning(&self.world.mirror, id) {
-            self.world.modified(id, cause);
         }
     }
 

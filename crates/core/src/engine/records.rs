@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use super::Engine;
 use super::reconcile::Seen;
 use super::world::Report;
-use crate::entry::{FileType, Watch};
+use crate::entry::{FileType, Stat, Watch};
 use crate::event::{Cause, ResyncReason};
 use crate::kernel::Kernel;
 use crate::mirror::NodeId;
@@ -296,18 +296,26 @@ impl<K: Kernel> Engine<K> {
 
     /// A record says that an entry came into being which the mirror does not have.
     fn on_created(&mut self, dir: NodeId, name: &[u8], is_dir: bool) {
-        if is_dir {
-            self.introduce_dir(dir, name, None, Cause::Notified);
-            return;
-        }
-        self.counters.stats += 1;
-        match self.directories.stat(&self.world.mirror, dir, name) {
-            Ok(stat) if stat.kind != FileType::Dir => {
-                self.introduce(dir, name, Seen::from(&stat), Cause::Notified);
-            }
+        let kind = match is_dir {
+            true => FileType::Dir,
+            false => FileType::File,
+        };
+        let seen = match kind {
+            FileType::Dir => None,
+            _ => self.stat_of_file(dir, name),
+        };
+        match seen {
+            Some(stat) => self.introduce(dir, name, Seen::from(&stat), Cause::Notified),
             // Gone or replaced already; a later record says so.
-            _ => self.introduce_unverified(dir, name, FileType::File, Cause::Notified),
+            None => self.introduce_unseen(dir, name, kind, Cause::Notified),
         }
+    }
+
+    /// What a look shows at the name of a file. `None` if it shows none, or a directory.
+    fn stat_of_file(&mut self, dir: NodeId, name: &[u8]) -> Option<Stat> {
+        self.counters.stats += 1;
+        let stat = self.directories.stat(&self.world.mirror, dir, name).ok()?;
+        (stat.kind != FileType::Dir).then_some(stat)
     }
 
     /// A record says that the content or the metadata of an entry changed.
@@ -387,8 +395,7 @@ impl<K: Kernel> Engine<K> {
             }
         }
         for root in guarded {
-            self.check_root(root);
-            self.guard_root(root);
+            self.guard_and_check(root);
         }
     }
 

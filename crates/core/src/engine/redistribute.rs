@@ -131,9 +131,8 @@ impl<K: Kernel> Engine<K> {
         }
         for id in outers {
             self.update_scope(id);
-            self.guard_root(id);
             // What the guards of the root that was removed have reported is left behind with them.
-            self.check_root(id);
+            self.guard_and_check(id);
         }
     }
 

@@ -56,27 +56,11 @@ impl<K: Kernel> Engine<K> {
             for (dir, name) in found.places {
                 if goes && !found.is_certain {
                     self.may_have_departed(dir, &name);
-                } else if !described.is_some_and(|entry| self.believe(dir, &name, entry)) {
-                    self.apply_at(dir, &name, action);
+                } else {
+                    self.apply_at(dir, &name, action, described);
                 }
             }
         }
-    }
-
-    /// Takes a new entry for what its record says it is, which saves a look. Returns false if
-    /// the mirror has something under the name already, which must be compared with the disk.
-    ///
-    /// The entry may be another one by now, or gone: then a later record says so.
-    fn believe(&mut self, dir: NodeId, name: &[u8], described: Described) -> bool {
-        if !self.world.mirror.contains(dir) || self.world.mirror.child(dir, name).is_some() {
-            return false;
-        }
-        self.note_rules(dir, name);
-        let seen = Seen::listed(described.kind, Some(described.inode), Birth::Unique);
-        self.reconcile(dir, name, seen, Cause::Notified);
-        self.coverage.note_unlisted(&self.world.mirror, dir, name);
-        self.records.note_arrival(dir, name);
-        true
     }
 
     /// Applies a move from one path to another.
@@ -93,7 +77,7 @@ impl<K: Kernel> Engine<K> {
                     self.may_have_departed(dir, &name);
                 }
                 for (dir, name) in target.into_iter().flat_map(|found| found.places) {
-                    self.apply_at(dir, &name, Action::MovedTo);
+                    self.apply_at(dir, &name, Action::MovedTo, None);
                 }
                 continue;
             }
@@ -113,18 +97,17 @@ impl<K: Kernel> Engine<K> {
                     );
                 }
                 // Where it went is hidden, or to be listed: then it is recognised there.
-                (Some(child), Some((dir, name)), None) => {
-                    self.note_rules(dir, &name);
-                    self.depart(child);
+                (Some(_), Some((dir, name)), None) => {
+                    self.apply_at(dir, &name, Action::MovedFrom, None);
                 }
-                (None, _, Some((dir, name))) => self.apply_at(dir, &name, Action::MovedTo),
+                (None, _, Some((dir, name))) => self.apply_at(dir, &name, Action::MovedTo, None),
                 _ => {}
             }
         }
     }
 
     /// Applies a record about a place that was found in the mirror.
-    fn apply_at(&mut self, dir: NodeId, name: &[u8], action: Action) {
+    fn apply_at(&mut self, dir: NodeId, name: &[u8], action: Action, described: Option<Described>) {
         if !self.world.mirror.contains(dir) {
             return;
         }
@@ -133,7 +116,10 @@ impl<K: Kernel> Engine<K> {
         match (action, child) {
             (Action::Created | Action::MovedTo, _) => {
                 self.note_rules(dir, name);
-                self.arrive(dir, name, action == Action::MovedTo);
+                match described.filter(|_| child.is_none()) {
+                    Some(entry) => self.believe(dir, name, entry),
+                    None => self.arrive(dir, name, action == Action::MovedTo),
+                }
                 self.records.note_arrival(dir, name);
             }
             (Action::MovedFrom, Some(_)) => {
@@ -147,6 +133,16 @@ impl<K: Kernel> Engine<K> {
             }
             _ => self.apply_named(dir, action, is_dir, name),
         }
+    }
+
+    /// Takes a new entry for what its record says it is, which saves a look. The mirror has nothing under
+    /// the name.
+    ///
+    /// The entry may be another one by now, or gone: then a later record says so.
+    fn believe(&mut self, dir: NodeId, name: &[u8], described: Described) {
+        let seen = Seen::listed(described.kind, Some(described.inode), Birth::Unique);
+        self.reconcile(dir, name, seen, Cause::Notified);
+        self.coverage.note_unlisted(&self.world.mirror, dir, name);
     }
 
     /// Something came to be under this name. `is_moved` says that it was elsewhere before.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use hashbrown::HashSet;
 
+use super::root_table::Roots;
 use crate::delivery::fold::At;
 use crate::delivery::outlet::Outlets;
 pub(super) use crate::delivery::outlet::Report;
@@ -41,6 +42,13 @@ impl World {
     /// Reports that the content of an entry may have changed.
     pub(super) fn modified(&mut self, id: NodeId, cause: Cause) {
         self.outlets.modified(&mut self.mirror, id, cause);
+    }
+
+    /// The same, unless the entry belongs to the beginning of a root: consumers do not know it then.
+    pub(super) fn modified_if_known(&mut self, roots: &Roots, id: NodeId, cause: Cause) {
+        if !roots.is_beginning(&self.mirror, id) {
+            self.modified(id, cause);
+        }
     }
 
     /// Reports that an entry's metadata changed.
