@@ -33,37 +33,53 @@ impl Fold {
         }
     }
 
-    /// Entries that are gone and lie below something of another tree that is about to move or to go. The
-    /// consumer would move or drop them along, so they are removed first.
+    /// Entries that are gone and lie at or below the path of something of another tree that is about to come, to
+    /// move or to go. The consumer would find the path taken, or move or drop them along, so they are removed
+    /// first. A tree is known by the path of its top: one that is back is the same tree.
     fn strays(&self, mirror: &Mirror) -> HashSet<NodeId> {
+        let top_of = |id| {
+            let chain = std::iter::successors(Some(id), |&id| mirror.parent(id));
+            chain.last().unwrap_or(id)
+        };
         let mut tops: HashMap<NodeId, NodeId> = HashMap::new();
         let mut trees: HashSet<NodeId> = HashSet::new();
-        let seen = self
-            .touched
-            .iter()
-            .filter(|(_, touched)| touched.seen.is_some());
-        let seen: Vec<(NodeId, bool)> = seen.map(|(&id, touched)| (id, touched.alive)).collect();
-        for &(id, _) in &seen {
-            trees.insert(self.seen_top(mirror, id, &mut tops));
+        for (&id, touched) in &self.touched {
+            if touched.seen.is_some() {
+                trees.insert(self.seen_top(mirror, id, &mut tops));
+            }
+            if touched.alive {
+                trees.insert(top_of(id));
+            }
         }
         if trees.len() < 2 {
             return HashSet::new();
         }
-        let mut above: HashMap<Vec<u8>, NodeId> = HashMap::new();
-        for &(id, _) in &seen {
-            let mut path = Vec::new();
-            self.write_seen_path(mirror, id, &mut path);
-            above.insert(path, tops[&id]);
+        let mut trees_at: HashMap<Vec<u8>, Vec<Vec<u8>>> = HashMap::new();
+        for (&id, touched) in &self.touched {
+            if touched.seen.is_some() {
+                let trees = trees_at.entry(self.seen_path(mirror, id)).or_default();
+                trees.push(self.seen_path(mirror, tops[&id]));
+            }
+            if touched.alive {
+                let mut path = Vec::new();
+                mirror.write_path(id, &mut path);
+                let trees = trees_at.entry(path).or_default();
+                trees.push(mirror.name(top_of(id)).to_vec());
+            }
         }
         let is_stray = |id: NodeId| {
-            let mut path = Vec::new();
-            self.write_seen_path(mirror, id, &mut path);
+            let path = self.seen_path(mirror, id);
+            let tree = self.seen_path(mirror, tops[&id]);
             let ends = path.iter().enumerate().filter(|&(_, &byte)| byte == b'/');
-            let mut ends = ends.map(|(end, _)| end);
-            ends.any(|end| above.get(&path[..end]).is_some_and(|top| *top != tops[&id]))
+            let mut ends = ends.map(|(end, _)| end).chain([path.len()]);
+            ends.any(|end| {
+                let trees = trees_at.get(&path[..end]);
+                trees.is_some_and(|trees| trees.iter().any(|other| *other != tree))
+            })
         };
-        let gone = seen.iter().filter(|(_, is_alive)| !is_alive);
-        gone.map(|&(id, _)| id).filter(|&id| is_stray(id)).collect()
+        let gone = self.touched.iter().filter(|(_, touched)| !touched.alive);
+        let gone = gone.filter(|(_, touched)| touched.seen.is_some());
+        gone.map(|(&id, _)| id).filter(|&id| is_stray(id)).collect()
     }
 
     /// The top of the tree in which the consumer sees an entry. `known` has those that were found before.
@@ -174,8 +190,7 @@ impl Fold {
             }
         } else {
             if !stays {
-                let mut from = Vec::new();
-                self.write_seen_path(mirror, id, &mut from);
+                let from = self.seen_path(mirror, id);
                 // A tree that was joined to another has the same paths in it.
                 if from != path {
                     report(StepKind::Moved { from }, &path);
@@ -256,8 +271,7 @@ impl Fold {
     /// Reports that what the consumer sees at and below `top` is gone. What the mirror still has of
     /// it is new to the consumer from then on.
     fn drop_seen(&mut self, mirror: &mut Mirror, top: NodeId, steps: &mut Vec<Step>) {
-        let mut path = Vec::new();
-        self.write_seen_path(mirror, top, &mut path);
+        let path = self.seen_path(mirror, top);
         let Some(touched) = self.touched.get(&top) else {
             return;
         };
@@ -279,8 +293,9 @@ impl Fold {
         }
     }
 
-    /// Appends the path at which the consumer sees an entry.
-    fn write_seen_path(&self, mirror: &Mirror, id: NodeId, path: &mut Vec<u8>) {
+    /// The path at which the consumer sees an entry.
+    fn seen_path(&self, mirror: &Mirror, id: NodeId) -> Vec<u8> {
+        let mut path = Vec::new();
         let mut names: Vec<&[u8]> = Vec::new();
         let mut above = Some(id);
         while let Some(id) = above {
@@ -297,5 +312,6 @@ impl Fold {
             }
             path.extend_from_slice(name);
         }
+        path
     }
 }

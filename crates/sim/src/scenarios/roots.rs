@@ -365,6 +365,24 @@ fn who_has_no_room_hears_of_the_link_that_took_the_place_of_a_root() {
 }
 
 #[test]
+fn who_has_no_room_hears_that_a_root_is_gone_before_what_took_its_place_for_another() {
+    let mut scenario = Scenario::new(100);
+    scenario.mkdir("/w/in/a");
+    scenario.create("/w/in/a/b");
+    let mut scenario = scenario.watching();
+    scenario.join("/w/in/a", true);
+    let outlet = scenario.outlet.expect("a consumer");
+    scenario.engine.set_room(outlet, 0);
+    scenario.rename("/w/in/a", "/w/out/a");
+    scenario.step();
+    scenario.make("/w/in/a", Kind::Symlink(b"nowhere"));
+    scenario.join("/w/in", false);
+    scenario.engine.set_room(outlet, usize::MAX);
+    scenario.engine.flush(outlet);
+    scenario.rest();
+}
+
+#[test]
 fn a_root_behind_a_directory_that_cannot_be_searched_is_found_once_it_can_be() {
     let mut scenario = Scenario::new(100);
     scenario.mkdir("/w/in/a");
