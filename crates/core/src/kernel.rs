@@ -228,7 +228,7 @@ pub trait Kernel {
     /// The present time of the clock that files are stamped with.
     fn clock(&mut self) -> FileTime;
 
-    /// The engine is about to wait. A kernel gives up what keeps a file system busy, such as a working
-    /// directory in it, so that it can be unmounted.
+    /// The engine is about to wait, or makes a barrier. A kernel gives up what keeps a file system busy, such as a
+    /// working directory in it, so that it can be unmounted.
     fn before_wait(&mut self) {}
 }

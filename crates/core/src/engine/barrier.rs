@@ -31,7 +31,12 @@ impl Barrier {
 impl<K: Kernel> Engine<K> {
     /// Makes a barrier. What is polled is listed once more before it is passed, and roots that are
     /// looked at from time to time, because not all of their path is watched, are looked at.
+    ///
+    /// A file system that was unmounted lazily is gone once nothing on it is open, and only then has a record of
+    /// that. So what the engine has open is closed first.
     pub fn barrier(&mut self) -> Barrier {
+        self.directories.close_all();
+        self.directories.kernel.before_wait();
         self.directories.kernel.fence();
         self.roots.hasten_checks();
         let has_polled = self.coverage.gaps.needs_any_polling(&self.world.mirror);

@@ -75,6 +75,23 @@ fn what_was_exchanged_for_a_file_that_was_never_seen_is_reported_as_written() {
 }
 
 #[test]
+fn a_file_system_that_the_engine_alone_keeps_is_gone_behind_a_barrier() {
+    for steps in 0..5 {
+        let mut scenario = Scenario::new(100);
+        scenario.mkdir("/w/in/a");
+        scenario.mount("/w/in/a");
+        scenario.mkdir("/w/in/a/b");
+        let mut scenario = scenario.watched();
+        scenario.system().queue.overflow();
+        for _ in 0..steps {
+            scenario.step();
+        }
+        scenario.unmount_lazily("/w/in/a");
+        scenario.sync();
+    }
+}
+
+#[test]
 fn a_symbolic_link_that_was_seen_too_late_is_reported_as_one() {
     let mut scenario = Scenario::new(100).watched();
     scenario.mkdir("/w/in/a");

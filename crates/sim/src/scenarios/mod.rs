@@ -301,6 +301,15 @@ impl<K: SimulatedKernel> Scenario<K> {
             .expect("it can be mounted");
     }
 
+    /// Unmounts what is mounted on a directory as soon as nothing on it is open.
+    fn unmount_lazily(&mut self, path: &str) {
+        let (dir, name) = self.at(path);
+        let covered = self.system().disk.entry(dir, name);
+        let covered = covered.expect("the directory is there");
+        let unmounted = self.system().unmount(covered, true);
+        unmounted.expect("it is mounted");
+    }
+
     /// Reports to the engine what was mounted and unmounted.
     fn report_mounts(&mut self) {
         let paths = self.system().changed_mounts();
