@@ -1,6 +1,6 @@
-//! Attributes of entries, and the kinds that they stand for. They are in listings, in records and behind handles.
+//! Attributes and numbers of entries, and what they stand for. They are in listings, in records and behind handles.
 
-use everwatch_core::entry::FileType;
+use everwatch_core::entry::{FileType, InodeNumber};
 
 /// FILE_ATTRIBUTE_DIRECTORY.
 pub const DIRECTORY: u32 = 0x10;
@@ -28,9 +28,22 @@ pub(super) fn kind_of(attributes: u32, tag: u32) -> FileType {
     }
 }
 
+/// The number of an entry. File systems that have none for it give zero, and those that cannot say it all ones
+/// (MS-FSCC 2.1.9).
+pub(super) fn number_of(id: u64) -> Option<InodeNumber> {
+    InodeNumber::new(id).filter(|&number| number != InodeNumber::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn zero_and_all_ones_are_no_numbers() {
+        assert_eq!(number_of(0), None);
+        assert_eq!(number_of(u64::MAX), None);
+        assert_eq!(number_of(7), InodeNumber::new(7));
+    }
 
     #[test]
     fn a_cloud_file_is_a_file_and_a_junction_is_a_link() {

@@ -7,15 +7,15 @@
 
 use std::collections::HashMap;
 
-use everwatch_core::entry::{InodeNumber, Watch};
+use everwatch_core::entry::Watch;
 use everwatch_core::queue::RecordQueue;
 use everwatch_core::record::{Action, Cookie, Described, Record};
 use everwatch_directory_reads::Layout;
 use everwatch_directory_reads::records::{self, Action as Notified, Extended};
 
-use super::attributes::{is_reparse_point, kind_of};
+use super::attributes::{is_reparse_point, kind_of, number_of};
 use super::halves::Halves;
-use super::system_calls::Numbers;
+use super::volume::Numbers;
 use super::wine::seen_dirs::SeenDirs;
 use super::wine::stale_paths::StalePaths;
 
@@ -87,7 +87,7 @@ impl Decoder {
             };
             path.clear();
             change.name.push_wtf8(&mut path);
-            let id = change.extended.and_then(|entry| number_of(&entry));
+            let id = change.extended.and_then(|entry| number_of(entry.file_id));
             let (action, cookie) = match change.action {
                 Notified::Added => {
                     self.halves.end(&path);
@@ -138,7 +138,7 @@ impl Decoder {
 
     /// What a record says of its entry, if that can be relied on.
     fn describe(&self, entry: &Extended) -> Option<Described> {
-        let inode = number_of(entry)?;
+        let inode = number_of(entry.file_id)?;
         // Without its tag, a reparse point may be anything.
         let is_known = !is_reparse_point(entry.file_attributes) || entry.reparse_point_tag != 0;
         (self.numbers == Numbers::Unique && is_known).then(|| Described {
@@ -152,9 +152,4 @@ impl Decoder {
         self.halves = Halves::default();
         records.push(Record::LOST);
     }
-}
-
-/// The number of an entry. File systems that have none for it give zero or all ones.
-fn number_of(entry: &Extended) -> Option<InodeNumber> {
-    InodeNumber::new(entry.file_id).filter(|&number| number != InodeNumber::MAX)
 }

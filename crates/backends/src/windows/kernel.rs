@@ -20,7 +20,8 @@ use everwatch_directory_reads::{Settings, Tag};
 use super::decode::DecodeState;
 use super::errors::{fault, fault_of_entry, forbids_spelling};
 use super::read::{Read, deliver};
-use super::system_calls::{Code, Numbers, SystemCalls, Volume};
+use super::system_calls::{Code, SystemCalls};
+use super::volume::Volume;
 use super::wine::seen_dirs::Place;
 
 /// ERROR_FILE_NOT_FOUND.
@@ -59,7 +60,7 @@ pub struct WindowsKernel<S: SystemCalls> {
     pub(super) early: RecordQueue,
     /// Directories whose reads ended, when, and with what.
     pub(super) failures: HashMap<Identity, (FileTime, Code)>,
-    /// By the number of the volume. One that cannot be asked is taken for the worst: remote, numbers reused.
+    /// By the number of the volume. Of one that cannot be asked, nothing is trusted.
     volumes: HashMap<u64, Volume>,
 }
 
@@ -126,20 +127,14 @@ impl<S: SystemCalls> WindowsKernel<S> {
         if let Some(&known) = self.volumes.get(&number) {
             return known;
         }
-        let known = match self.system.volume(dir) {
-            Ok(volume) => volume,
-            Err(_) => Volume {
-                is_remote: true,
-                numbers: Numbers::Reused,
-            },
-        };
+        let known = self.system.volume(dir).unwrap_or(Volume::UNKNOWN);
         self.volumes.insert(number, known);
         known
     }
 
     /// Replaces the time of creation, which Windows lets anybody set, by what the numbers of the volume prove.
     fn with_birth(&mut self, dir: &S::Dir, mut stat: Stat) -> Stat {
-        stat.birth = match self.volume(dir, stat.device).numbers.are_unique() {
+        stat.birth = match self.volume(dir, stat.device).has_unique_numbers() {
             true => Birth::Unique,
             false => Birth::Unknown,
         };
@@ -152,12 +147,14 @@ impl<S: SystemCalls> WindowsKernel<S> {
         Ok(self.with_birth(dir, stat).identity())
     }
 
-    /// Windows renames no directory below which one is open, and the root is. Others than Windows may.
+    /// Windows renames no directory below which one is open, and the root is. Others than Windows may, and not
+    /// every volume is Windows' own.
     fn watch_ancestor(&mut self, dir: &S::Dir) -> Result<Watched, Fault> {
         let device = self.identify(dir)?.device;
-        match self.volume(dir, device).is_remote || self.system.quirks().keeps_old_paths {
-            true => Err(fault(NOT_SUPPORTED)),
-            false => Ok(Watched::New(self.new_watch())),
+        let is_held = self.volume(dir, device).holds_ancestors();
+        match is_held && !self.system.quirks().keeps_old_paths {
+            true => Ok(Watched::New(self.new_watch())),
+            false => Err(fault(NOT_SUPPORTED)),
         }
     }
 
@@ -252,7 +249,7 @@ impl<S: SystemCalls> Kernel for WindowsKernel<S> {
 
     fn list(&mut self, dir: &Self::Dir, listing: &mut Listing) -> Result<(), Fault> {
         self.system.list(&dir.dir, listing).map_err(fault)?;
-        if self.volume(&dir.dir, dir.root.device).numbers.are_unique() {
+        if self.volume(&dir.dir, dir.root.device).has_unique_numbers() {
             listing.set_birth(Birth::Unique);
         }
         Ok(())

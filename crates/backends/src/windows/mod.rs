@@ -22,11 +22,13 @@ mod native;
 mod read;
 mod reads;
 mod system_calls;
+mod volume;
 mod wine;
 
 pub use attributes::{DIRECTORY, REPARSE_POINT};
 pub use kernel::{Dir, WindowsKernel};
-pub use system_calls::{Code, Numbers, Quirks, SystemCalls, Volume};
+pub use system_calls::{Code, Quirks, SystemCalls};
+pub use volume::{FileSystem, Volume};
 
 #[cfg(windows)]
 pub use native::{EventSignal, NativeKernel, PortBell, describe_volume, limits};

@@ -16,7 +16,7 @@ use super::decode::Decoder;
 use super::errors::{fault, fault_of_arming};
 use super::kernel::WindowsKernel;
 use super::read::Read;
-use super::system_calls::{SystemCalls, Volume};
+use super::system_calls::SystemCalls;
 use super::wine::seen_dirs::Place;
 
 /// The size of the first buffer, and the largest that works over a network.
@@ -71,16 +71,16 @@ impl<S: SystemCalls> WindowsKernel<S> {
         if is_final {
             self.decoding.keep_paths(watch);
         }
-        let Volume { is_remote, numbers } = self.volume(dir, identity.device);
+        let volume = self.volume(dir, identity.device);
         self.tags.insert(identity, tag);
         self.reads.insert(
             tag,
             Read {
-                decoder: Decoder::new(watch, numbers),
+                decoder: Decoder::new(watch, volume.numbers()),
                 dir: dir.clone(),
                 identity,
                 settings,
-                is_remote,
+                is_remote: volume.is_remote,
                 has_lost: false,
                 ended: None,
             },

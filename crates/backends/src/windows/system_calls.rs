@@ -12,39 +12,11 @@ use everwatch_core::listing::Listing;
 use everwatch_core::time::FileTime;
 use everwatch_directory_reads::{Collected, Completion, Settings, Tag};
 
+use super::volume::Volume;
+
 /// A Win32 error code, as GetLastError returns it. NT status codes are translated by RtlNtStatusToDosError.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Code(pub u32);
-
-/// How a file system numbers its entries.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Numbers {
-    /// No number is used for two entries, ever, and records have the same as listings: NTFS.
-    Unique,
-    /// The same, but numbers have 128 bits, and records have other ones: ReFS.
-    UniqueAndWide,
-    /// A number may be reused when its entry is gone.
-    Reused,
-}
-
-impl Numbers {
-    /// Whether no number is used for two entries.
-    pub(super) fn are_unique(self) -> bool {
-        match self {
-            Numbers::Unique | Numbers::UniqueAndWide => true,
-            Numbers::Reused => false,
-        }
-    }
-}
-
-/// The volume that a directory is on.
-#[derive(Clone, Copy, Debug)]
-pub struct Volume {
-    /// It is reached over the network.
-    pub is_remote: bool,
-    /// How entries are numbered.
-    pub numbers: Numbers,
-}
 
 /// How this system differs from the documented one. All false on Windows.
 #[derive(Clone, Copy, Default, Debug)]

@@ -20,7 +20,7 @@ use crate::windows::reads::Reads;
 use crate::workload::Workload;
 use crate::workload::mix::Mix;
 use crate::world::{SimulatedKernel, Temper, World};
-use everwatch_backends::windows::{Numbers, Volume, WindowsKernel};
+use everwatch_backends::windows::{FileSystem, Volume, WindowsKernel};
 
 /// No short names, no deferred deletes; every directory whose entries change is reported.
 pub(crate) const PLAIN: WindowsTraits = WindowsTraits {
@@ -33,8 +33,9 @@ pub(crate) const PLAIN: WindowsTraits = WindowsTraits {
 pub(crate) const LOCAL: Model = Model {
     layout: Layout::Extended,
     volume: Volume {
+        file_system: FileSystem::Ntfs,
         is_remote: false,
-        numbers: Numbers::Unique,
+        has_wide_numbers: false,
     },
     tardiness: 0,
     shortness: 0,
@@ -50,7 +51,7 @@ pub(crate) fn machine(traits: WindowsTraits, model: Model, shrink: u32, slices: 
 
 fn kernel(traits: WindowsTraits, model: Model, shrink: u32, slices: u32) -> WindowsKernel<Machine> {
     let disk_traits = FileSystemTraits {
-        reuses_numbers: model.volume.numbers == Numbers::Reused,
+        reuses_numbers: model.volume.is_remote || model.volume.file_system == FileSystem::Fat,
         has_births: true,
         lists_kinds: true,
         lists_by_hash: true,
@@ -235,7 +236,7 @@ fn a_change_of_case_is_a_move() {
 #[test]
 fn a_change_of_case_is_a_move_whatever_fails_meanwhile() {
     let mut model = LOCAL;
-    model.volume.numbers = Numbers::Reused;
+    model.volume.file_system = FileSystem::Fat;
     for skipped in 0..100 {
         let mut scenario = machine(PLAIN, model, 1, 0).watched();
         scenario.create("/w/in/a");
@@ -412,26 +413,35 @@ fn what_a_replaced_read_had_is_not_waited_for() {
     assert_eq!(records.front().map(|record| record.name), Some(&b"f"[..]));
 }
 
-#[test]
-fn a_file_whose_number_is_used_again_is_not_taken_for_the_first() {
-    let mut model = LOCAL;
-    model.volume.numbers = Numbers::Reused;
-    let mut scenario = machine(PLAIN, model, 1, 0).watched();
+/// A file is removed and another one gets its number.
+fn reuse_a_number(volume: Volume) {
+    let mut scenario = machine(PLAIN, Model { volume, ..LOCAL }, 1, 0).watched();
     scenario.mkdir("/w/in/d");
     scenario.create("/w/in/a");
     scenario.sync();
     scenario.remove("/w/in/a");
     scenario.create("/w/in/d/b");
     let mut reported = scenario.sync();
+    reported.retain(|line| !line.starts_with("modified"));
     reported.sort();
-    assert!(
-        reported.contains(&"created /w/in/d/b".to_owned()),
-        "{reported:?}"
-    );
-    assert!(
-        reported.contains(&"removed /w/in/a".to_owned()),
-        "{reported:?}"
-    );
+    assert_eq!(reported, ["created /w/in/d/b", "removed /w/in/a"]);
+}
+
+#[test]
+fn a_file_whose_number_is_used_again_is_not_taken_for_the_first() {
+    reuse_a_number(Volume {
+        file_system: FileSystem::Fat,
+        ..LOCAL.volume
+    });
+}
+
+// D6: Samba calls its file system NTFS, and its numbers are those of a Linux file system.
+#[test]
+fn a_server_that_calls_itself_ntfs_is_not_trusted_with_numbers() {
+    reuse_a_number(Volume {
+        is_remote: true,
+        ..LOCAL.volume
+    });
 }
 
 #[test]
@@ -468,11 +478,7 @@ fn both_layouts_of_records_mean_the_same() {
 }
 
 /// How many entries were looked at while ten files came into being, and how many of them were reported.
-fn looked_at(layout: Layout, numbers: Numbers) -> (u64, usize) {
-    let volume = Volume {
-        numbers,
-        ..LOCAL.volume
-    };
+fn looked_at(layout: Layout, volume: Volume) -> (u64, usize) {
     let model = Model {
         layout,
         volume,
@@ -491,18 +497,32 @@ fn looked_at(layout: Layout, numbers: Numbers) -> (u64, usize) {
 
 #[test]
 fn new_files_are_what_their_records_say_without_a_look() {
-    assert_eq!(looked_at(Layout::Extended, Numbers::Unique), (0, 10));
+    assert_eq!(looked_at(Layout::Extended, LOCAL.volume), (0, 10));
 }
 
 #[test]
 fn new_files_are_looked_at_where_records_do_not_say_what_they_are() {
-    for (layout, numbers) in [
-        (Layout::Plain, Numbers::Unique),
-        (Layout::Extended, Numbers::UniqueAndWide),
-        (Layout::Extended, Numbers::Reused),
+    let refs = Volume {
+        file_system: FileSystem::Refs,
+        has_wide_numbers: true,
+        ..LOCAL.volume
+    };
+    let fat = Volume {
+        file_system: FileSystem::Fat,
+        ..LOCAL.volume
+    };
+    let server = Volume {
+        is_remote: true,
+        ..LOCAL.volume
+    };
+    for (layout, volume) in [
+        (Layout::Plain, LOCAL.volume),
+        (Layout::Extended, refs),
+        (Layout::Extended, fat),
+        (Layout::Extended, server),
     ] {
-        let (looks, reported) = looked_at(layout, numbers);
-        assert!(looks >= 10, "{layout:?} {numbers:?}: {looks}");
+        let (looks, reported) = looked_at(layout, volume);
+        assert!(looks >= 10, "{layout:?} {volume:?}: {looks}");
         assert_eq!(reported, 10);
     }
 }

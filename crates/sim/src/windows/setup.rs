@@ -17,7 +17,7 @@ use crate::windows::machine::{Machine, Model};
 use crate::windows::reads::Reads;
 use crate::windows::wine::Server;
 use crate::world::Temper;
-use everwatch_backends::windows::{Numbers, Volume, WindowsKernel};
+use everwatch_backends::windows::{FileSystem, Volume, WindowsKernel};
 
 impl Schedule<WindowsKernel<Machine>> {
     /// The schedule of this number, on Windows or under Wine, of at most `calls` operations.
@@ -39,18 +39,23 @@ impl Schedule<WindowsKernel<Machine>> {
             folds_names: !is_wine,
         };
         let temper = Temper::draw(&mut setup);
+        let layout = match is_wine {
+            true => Layout::Plain,
+            false => setup.pick(&[Layout::Plain, Layout::Extended]),
+        };
+        let is_remote = setup.chance(200) && !is_wine;
+        let volume = Volume {
+            // Servers say so, whatever they have and however it numbers its entries.
+            file_system: match is_unique || is_remote {
+                true => FileSystem::Ntfs,
+                false => FileSystem::Fat,
+            },
+            is_remote,
+            has_wide_numbers: false,
+        };
         let model = Model {
-            layout: match is_wine {
-                true => Layout::Plain,
-                false => setup.pick(&[Layout::Plain, Layout::Extended]),
-            },
-            volume: Volume {
-                is_remote: setup.chance(200) && !is_wine,
-                numbers: match is_unique {
-                    true => Numbers::Unique,
-                    false => Numbers::Reused,
-                },
-            },
+            layout,
+            volume,
             tardiness: setup.pick(&[0, 0, 100, 500]),
             shortness: setup.pick(&[0, 0, 100, 500]),
         };

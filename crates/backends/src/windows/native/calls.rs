@@ -21,7 +21,7 @@ use windows_sys::Wdk::Storage::FileSystem::{
 use windows_sys::Wdk::System::SystemServices::{FILE_FS_DEVICE_INFORMATION, FILE_REMOTE_DEVICE};
 use windows_sys::Win32::Foundation::{
     FILETIME, GetLastError, HANDLE, NTSTATUS, RtlNtStatusToDosError, STATUS_DELETE_PENDING,
-    UNICODE_STRING,
+    STATUS_FILE_DELETED, UNICODE_STRING,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, CreateFileW, FILE_ATTRIBUTE_TAG_INFO, FILE_FLAG_BACKUP_SEMANTICS,
@@ -77,8 +77,9 @@ fn check(result: i32) -> Result<(), Code> {
 fn check_status(status: NTSTATUS) -> Result<(), Code> {
     match status {
         0.. => Ok(()),
-        // Would become ERROR_ACCESS_DENIED, which says something else.
-        STATUS_DELETE_PENDING => Err(DELETE_PENDING),
+        // Both would become ERROR_ACCESS_DENIED, which says something else. The second is that of a file that was
+        // deleted by POSIX rules and is still open (WinBtrfs' `rename.cpp`).
+        STATUS_DELETE_PENDING | STATUS_FILE_DELETED => Err(DELETE_PENDING),
         // SAFETY: maps a number to a number.
         _ => Err(Code(unsafe { RtlNtStatusToDosError(status) })),
     }

@@ -24,7 +24,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 use super::calls::{self, StandardInformation, TO_LIST};
 use super::entries::{Layout, entries};
 use super::resolved_name::Resolved;
-use crate::windows::attributes::{is_reparse_point, kind_of};
+use crate::windows::attributes::{is_reparse_point, kind_of, number_of};
 use crate::windows::system_calls::Code;
 
 /// ERROR_FILE_NOT_FOUND.
@@ -154,18 +154,18 @@ pub(super) fn reopen(dir: &Directory) -> Result<Directory, Code> {
 fn look(handle: &OwnedHandle, volume: RootVolume) -> Result<Stat, Code> {
     let basic: FILE_BASIC_INFORMATION = calls::query(handle)?;
     let standard: StandardInformation = calls::query(handle)?;
-    let number = if volume.is_wide {
+    let inode = if volume.is_wide {
         let wide: FILE_ID_INFORMATION = calls::query(handle)?;
-        fold(halves(wide.FileId.Identifier))
+        wide_number_of(halves(wide.FileId.Identifier))
     } else {
         let number: FILE_INTERNAL_INFORMATION = calls::query(handle)?;
-        number.IndexNumber.cast_unsigned()
+        number_of(number.IndexNumber.cast_unsigned())
     };
     let modified = time(basic.LastWriteTime);
     Ok(Stat {
         kind: kind(handle, basic.FileAttributes)?,
         device: volume.number,
-        inode: InodeNumber::new(number),
+        inode,
         birth: Birth::At(time(basic.CreationTime)),
         modified,
         // FAT keeps no time of the last change of anything.
@@ -274,7 +274,7 @@ fn list_as(
             entry.push_name(&mut name);
             if name != b"." && name != b".." {
                 let kind = kind_of(entry.attributes, entry.tag);
-                listing.push(&name, InodeNumber::new(fold(entry.number)), Some(kind));
+                listing.push(&name, wide_number_of(entry.number), Some(kind));
             }
         }
     }
@@ -309,6 +309,14 @@ pub(super) fn read_file(dir: &Directory, name: &[u8], limit: usize) -> Result<Ve
 fn halves(number: [u8; 16]) -> (u64, u64) {
     let number = u128::from_le_bytes(number);
     (number as u64, (number >> 64) as u64)
+}
+
+/// The number of an entry, which may have 128 bits.
+fn wide_number_of(id: (u64, u64)) -> Option<InodeNumber> {
+    match id {
+        (u64::MAX, u64::MAX) => None,
+        id => number_of(fold(id)),
+    }
 }
 
 /// A number of 128 bits in 64: itself if it fits, and otherwise most likely no other's.

@@ -20,7 +20,8 @@ use everwatch_core::listing::Listing;
 use everwatch_core::time::FileTime;
 use everwatch_directory_reads::{Collected, Completion, DirectoryReads, Settings, Tag};
 
-use super::system_calls::{Code, Quirks, SystemCalls, Volume};
+use super::system_calls::{Code, Quirks, SystemCalls};
+use crate::windows::volume::Volume;
 use directory::Directory;
 pub use host::{NativeKernel, PortBell};
 pub use signal::EventSignal;

@@ -1,4 +1,4 @@
-//! Volumes: whether they notify, and what their numbers are worth.
+//! Volumes: what Windows says of them.
 
 use std::path::Path;
 
@@ -6,20 +6,19 @@ use everwatch_core::coverage::Gap;
 
 use super::calls;
 use super::directory::{self, Directory};
-use crate::windows::system_calls::{Code, Numbers, Volume};
+use crate::windows::system_calls::Code;
+use crate::windows::volume::{FileSystem, Volume};
 
-/// The volume that a directory is on. Only NTFS and ReFS never give a number to a second entry, and under Wine the
-/// numbers are those of the file system of the host.
+/// The volume that a directory is on. Under Wine its name says nothing: the file system is that of the host.
 pub(super) fn of(dir: &Directory, is_wine: bool) -> Result<Volume, Code> {
-    let has_unique_numbers =
-        !is_wine && matches!(&*calls::file_system(&dir.handle)?, "NTFS" | "ReFS");
+    let file_system = match is_wine {
+        true => FileSystem::Other,
+        false => FileSystem::named(&calls::file_system(&dir.handle)?),
+    };
     Ok(Volume {
+        file_system,
         is_remote: calls::is_remote(&dir.handle)?,
-        numbers: match (has_unique_numbers, dir.volume.is_wide) {
-            (true, false) => Numbers::Unique,
-            (true, true) => Numbers::UniqueAndWide,
-            (false, _) => Numbers::Reused,
-        },
+        has_wide_numbers: dir.volume.is_wide,
     })
 }
 
