@@ -372,9 +372,14 @@ impl<K: Kernel> Engine<K> {
         } else {
             self.clear_below(id);
             self.clear_target(id, dir, name);
+            // An exchange of which the mirror knows one file alone leaves the other one here.
+            let was_exchanged = self.world.mirror.parent(id).is_some_and(|from| {
+                self.records
+                    .may_be_exchange(from, self.world.mirror.name(id))
+            });
             let from = self.world.moving(id, cause);
             self.world.mirror.relocate(id, dir, name);
-            let is_other = self.verify_moved(id, dir, name);
+            let is_other = self.verify_moved(id, was_exchanged);
             self.world.moved(id, &from, cause);
             self.yield_path(id);
             if is_other || was_passed_over {
@@ -410,14 +415,19 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// An entry that was gone when it was looked at may be caught at its new place. Returns whether
-    /// it may be another one than the one that it was taken for.
-    fn verify_moved(&mut self, id: NodeId, dir: NodeId, name: &[u8]) -> bool {
-        if !self.world.mirror.is_doubted(id) || self.world.mirror.is_dir(id) {
+    /// An entry that was gone when it was looked at may be caught at its new place. Returns whether it may be
+    /// another one than the one that it was taken for. Of one that was never seen that is so after an exchange
+    /// alone: otherwise nothing else was reported under its name.
+    fn verify_moved(&mut self, id: NodeId, was_exchanged: bool) -> bool {
+        let mirror = &self.world.mirror;
+        if !mirror.is_doubted(id) || mirror.is_dir(id) {
             return false;
         }
+        let Some(dir) = mirror.parent(id) else {
+            return false;
+        };
         self.counters.stats += 1;
-        match self.directories.stat(&self.world.mirror, dir, name) {
+        match self.directories.stat(mirror, dir, mirror.name(id)) {
             Ok(stat) if stat.kind != FileType::Dir => {
                 let before = self.world.mirror.inode(id);
                 self.world.mirror.verify(id);
@@ -425,7 +435,10 @@ impl<K: Kernel> Engine<K> {
                 self.world
                     .mirror
                     .identify(id, stat.kind, stat.inode, stat.birth.fold());
-                before.is_none() || before != stat.inode
+                match before {
+                    Some(before) => Some(before) != stat.inode,
+                    None => was_exchanged,
+                }
             }
             _ => false,
         }
