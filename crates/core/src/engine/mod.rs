@@ -26,6 +26,7 @@
 //! kernel's queue is emptied at the beginning of each step, so it stays empty during long crawls.
 
 mod ancestor_ignores;
+mod arrivals;
 mod barrier;
 mod contents;
 mod decisions;

@@ -41,14 +41,14 @@ impl<K: Kernel> Engine<K> {
             _ => {}
         }
         let is_doubtful = is_other_sort
-            || source.is_some_and(|(dir, name)| self.records.may_be_exchange(dir, name));
+            || source.is_some_and(|(dir, name)| self.records.arrivals.may_be_exchange(dir, name));
         if is_doubtful {
             for (dir, name) in [source, target].into_iter().flatten() {
                 self.look_again(dir, name);
             }
         }
         if let Some((dir, name)) = target {
-            self.records.note_arrival(dir, name);
+            self.records.arrivals.note(dir, name);
         }
     }
 

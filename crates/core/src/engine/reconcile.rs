@@ -375,6 +375,7 @@ impl<K: Kernel> Engine<K> {
             // An exchange of which the mirror knows one file alone leaves the other one here.
             let was_exchanged = self.world.mirror.parent(id).is_some_and(|from| {
                 self.records
+                    .arrivals
                     .may_be_exchange(from, self.world.mirror.name(id))
             });
             let from = self.world.moving(id, cause);

@@ -3,9 +3,8 @@
 //! A record is believed if it fits the mirror. One that does not fit makes the engine look at the
 //! name on disk: what is there now may be newer than the record, but then newer records follow.
 
-use std::collections::VecDeque;
-
 use super::Engine;
+use super::arrivals::Arrivals;
 use super::reconcile::Seen;
 use super::world::Report;
 use crate::entry::{FileType, Stat, Watch};
@@ -16,43 +15,13 @@ use crate::queue::RecordQueue;
 use crate::record::{Action, Described};
 use crate::time::Moment;
 
-/// How many moves may come between the two halves of an exchange: moves of other processors may be
-/// queued between them.
-const RECENT_ARRIVALS: usize = 32;
-
 /// The records that have come and are not applied.
 #[derive(Debug, Default)]
 pub(super) struct Records {
     pub(super) queue: RecordQueue,
     /// The name of the record in hand; its memory is reused.
     name: Vec<u8>,
-    /// Where the last moves went, to distinguish an exchange from a move back.
-    arrivals: VecDeque<(NodeId, Vec<u8>)>,
-}
-
-impl Records {
-    /// Notes that something was moved to this name.
-    pub(super) fn note_arrival(&mut self, dir: NodeId, name: &[u8]) {
-        let mut arrival = (dir, Vec::new());
-        if self.arrivals.len() == RECENT_ARRIVALS
-            && let Some(oldest) = self.arrivals.pop_front()
-        {
-            arrival.1 = oldest.1;
-            arrival.1.clear();
-        }
-        arrival.1.extend_from_slice(name);
-        self.arrivals.push_back(arrival);
-    }
-
-    /// Whether what left a name may have been exchanged for what is there now. `rename` with
-    /// `RENAME_EXCHANGE` leaves the same records as a move and the move back, and means something else:
-    /// that something left a name does not mean that nothing is there, if something was moved there
-    /// shortly before.
-    pub(super) fn may_be_exchange(&self, dir: NodeId, name: &[u8]) -> bool {
-        self.arrivals
-            .iter()
-            .any(|recent| recent.0 == dir && recent.1 == name)
-    }
+    pub(super) arrivals: Arrivals,
 }
 
 impl<K: Kernel> Engine<K> {
@@ -274,7 +243,7 @@ impl<K: Kernel> Engine<K> {
             (Action::Removed | Action::Departed | Action::MovedFrom, None) => {}
             (Action::MovedTo, _) => {
                 self.on_moved_in(dir, name, is_dir);
-                self.records.note_arrival(dir, name);
+                self.records.arrivals.note(dir, name);
             }
             (Action::Modified | Action::Metadata, Some(child)) => {
                 self.on_touched(dir, child, name, action);

@@ -210,7 +210,7 @@ impl Roots {
         }
         let path = path_of(mirror, id);
         // What has a tree of its own inside another root is what that one cannot show, unless that is
-        // missing: then consumers were told that all of it is gone.
+        // missing: then consumers know that all of it is gone.
         let shows = |other: &Root| {
             other.covers(&path)
                 && (!is_own || other.dir.starts_with(&new.dir) || self.is_missing(other))

@@ -142,10 +142,10 @@ impl<K: Kernel> Engine<K> {
         let mirror = &self.world.mirror;
         match (mirror.identity(id), mirror.inode(id)) {
             (Some(known), _) => known != found,
-            (None, Some(told)) => {
+            (None, Some(recorded)) => {
                 self.directories.kernel.names_paths()
                     && mirror.parent(id).is_some()
-                    && found.inode.is_some_and(|inode| inode != told)
+                    && found.inode.is_some_and(|inode| inode != recorded)
             }
             (None, None) => false,
         }

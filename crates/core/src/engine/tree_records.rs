@@ -120,7 +120,7 @@ impl<K: Kernel> Engine<K> {
                     Some(entry) => self.believe(dir, name, entry),
                     None => self.arrive(dir, name, action == Action::MovedTo),
                 }
-                self.records.note_arrival(dir, name);
+                self.records.arrivals.note(dir, name);
             }
             (Action::MovedFrom, Some(_)) => {
                 self.apply_named(dir, Action::Departed, is_dir, name);
