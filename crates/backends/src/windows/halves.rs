@@ -43,15 +43,16 @@ impl Halves {
     pub(super) fn second(&mut self, path: &[u8], id: Option<InodeNumber>) -> Option<Cookie> {
         let dir = directory_of(path);
         let is_same = |half: &Half| half.id.is_none() || id.is_none() || half.id == id;
-        let waiting = &self.waiting;
         // One of the two may name the directory by its short name.
+        let may_be_short = |half: &Half| half.dir.contains(&b'~') || dir.contains(&b'~');
+        let waiting = &self.waiting;
         let at = waiting
             .iter()
             .position(|half| *half.dir == *dir && is_same(half))
             .or_else(|| {
                 waiting
                     .iter()
-                    .position(|half| id.is_some() && half.id == id)
+                    .rposition(|half| may_be_short(half) && is_same(half))
             })?;
         Some(self.waiting.remove(at).cookie)
     }
@@ -93,6 +94,14 @@ mod tests {
         halves.first(b"a/old", number(7), cookie(1));
         assert_eq!(halves.second(b"a/new", number(8)), None);
         assert_eq!(halves.second(b"A~1/new", number(7)), Some(cookie(1)));
+    }
+
+    #[test]
+    fn a_second_half_without_a_number_belongs_to_the_last_first_half_if_one_has_a_short_name() {
+        let mut halves = Halves::default();
+        halves.first(b"long name/old", None, cookie(1));
+        assert_eq!(halves.second(b"LONGNA~1/new", None), Some(cookie(1)));
+        assert_eq!(halves.second(b"LONGNA~1/new", None), None);
     }
 
     #[test]
