@@ -219,6 +219,12 @@ pub trait Kernel {
         true
     }
 
+    /// Whether the watch of a directory above reports what is below a directory whose own watch has ended. Asked only
+    /// of a kernel that watches trees.
+    fn hands_over(&self) -> bool {
+        true
+    }
+
     /// The name under which `dir` lists the entry that it has under `name`, if that is another one: records of
     /// Windows may name an entry by its short name (`LONGNA~1`). Asked only where the mirror knows no such name.
     fn spelling(&mut self, _dir: &Self::Dir, _name: &[u8]) -> Option<Vec<u8>> {

@@ -87,6 +87,11 @@ impl Decoder {
             };
             path.clear();
             change.name.push_wtf8(&mut path);
+            // Wine's halves are beside each other, and those of one move may name two directories.
+            let neighbour = match state.stale_paths.contains_key(&self.watch) {
+                true => self.halves.take_neighbour(),
+                false => None,
+            };
             let id = change.extended.and_then(|entry| number_of(entry.file_id));
             let (action, cookie) = match change.action {
                 Notified::Added => {
@@ -107,7 +112,7 @@ impl Decoder {
                     }
                     (Action::MovedFrom, cookie)
                 }
-                Notified::NewName => match self.halves.second(&path, id) {
+                Notified::NewName => match neighbour.or_else(|| self.halves.second(&path, id)) {
                     Some(cookie) => (Action::MovedTo, Some(cookie)),
                     None => (Action::Created, None),
                 },

@@ -57,6 +57,14 @@ impl Halves {
         Some(self.waiting.remove(at).cookie)
     }
 
+    /// Takes the first half that is the record before, where halves are beside each other and may name two
+    /// directories: Wine reports a move across directories as a rename.
+    pub(super) fn take_neighbour(&mut self) -> Option<Cookie> {
+        let last = self.waiting.pop();
+        self.waiting.clear();
+        last.map(|half| half.cookie)
+    }
+
     /// The names of the directory of `path` have changed: a rename in it is over.
     pub(super) fn end(&mut self, path: &[u8]) {
         let dir = directory_of(path);
@@ -102,6 +110,14 @@ mod tests {
         halves.first(b"long name/old", None, cookie(1));
         assert_eq!(halves.second(b"LONGNA~1/new", None), Some(cookie(1)));
         assert_eq!(halves.second(b"LONGNA~1/new", None), None);
+    }
+
+    #[test]
+    fn a_neighbour_is_the_record_before_in_any_directory() {
+        let mut halves = Halves::default();
+        halves.first(b"a/old", None, cookie(1));
+        assert_eq!(halves.take_neighbour(), Some(cookie(1)));
+        assert_eq!(halves.take_neighbour(), None);
     }
 
     #[test]

@@ -338,6 +338,11 @@ impl<S: SystemCalls> Kernel for WindowsKernel<S> {
         true
     }
 
+    /// Wine forgets what is below a directory whose read is retired.
+    fn hands_over(&self) -> bool {
+        !self.system.quirks().keeps_old_paths
+    }
+
     /// Under Wine, only while nothing is known to have moved.
     fn keeps_moved(&self) -> bool {
         !self.system.quirks().keeps_old_paths || !self.decoding.seen_dirs.is_moving()

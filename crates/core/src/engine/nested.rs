@@ -334,6 +334,7 @@ impl<K: Kernel> Engine<K> {
         );
         let from = (from.0, &*from.1);
         self.world.replant(from, (dir, name));
+        let is_absorbed = dir.is_some();
         match dir {
             Some(dir) => {
                 self.world.mirror.make_entry(node);
@@ -344,7 +345,8 @@ impl<K: Kernel> Engine<K> {
                 self.world.mirror.make_root(node);
             }
         }
-        if self.directories.kernel.names_paths() {
+        let kernel = &self.directories.kernel;
+        if kernel.names_paths() && (kernel.hands_over() || !is_absorbed) {
             // One watch reports on all of a tree: its records have an order, and paths from one top.
             self.coverage.lose_watch_above(
                 &mut self.world.mirror,
