@@ -37,10 +37,6 @@ impl Fold {
     /// move or to go. The consumer would find the path taken, or move or drop them along, so they are removed
     /// first. A tree is known by the path of its top: one that is back is the same tree.
     fn strays(&self, mirror: &Mirror) -> HashSet<NodeId> {
-        let top_of = |id| {
-            let chain = std::iter::successors(Some(id), |&id| mirror.parent(id));
-            chain.last().unwrap_or(id)
-        };
         let mut tops: HashMap<NodeId, NodeId> = HashMap::new();
         let mut trees: HashSet<NodeId> = HashSet::new();
         for (&id, touched) in &self.touched {
@@ -48,7 +44,7 @@ impl Fold {
                 trees.insert(self.seen_top(mirror, id, &mut tops));
             }
             if touched.alive {
-                trees.insert(top_of(id));
+                trees.insert(mirror.top(id));
             }
         }
         if trees.len() < 2 {
@@ -64,7 +60,7 @@ impl Fold {
                 let mut path = Vec::new();
                 mirror.write_path(id, &mut path);
                 let trees = trees_at.entry(path).or_default();
-                trees.push(mirror.name(top_of(id)).to_vec());
+                trees.push(mirror.name(mirror.top(id)).to_vec());
             }
         }
         let is_stray = |id: NodeId| {
