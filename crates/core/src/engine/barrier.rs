@@ -35,8 +35,7 @@ impl<K: Kernel> Engine<K> {
     /// A file system that was unmounted lazily is gone once nothing on it is open, and only then has a record of
     /// that. So what the engine has open is closed first.
     pub fn barrier(&mut self) -> Barrier {
-        self.directories.close_all();
-        self.directories.kernel.before_wait();
+        self.directories.release();
         self.directories.kernel.fence();
         self.roots.hasten_checks();
         let has_polled = self.coverage.gaps.needs_any_polling(&self.world.mirror);

@@ -97,6 +97,12 @@ impl<K: Kernel> Directories<K> {
         self.open.clear();
     }
 
+    /// Closes all handles and has nothing left that keeps a file system busy.
+    pub(super) fn release(&mut self) {
+        self.close_all();
+        self.kernel.before_wait();
+    }
+
     /// Closes the handle of one directory, if it is open.
     pub(super) fn close(&mut self, id: NodeId) {
         self.open.retain(|&(open, _)| open != id);

@@ -233,8 +233,7 @@ impl<K: Kernel> Engine<K> {
             self.decide();
         }
         if is_done {
-            self.directories.close_all();
-            self.directories.kernel.before_wait();
+            self.directories.release();
         }
         let waits_for_half = is_done && !self.roots.is_arming() && !self.records.queue.is_empty();
         let (needs_drain, ripe) = self.pending.next_decision(self.time);
