@@ -373,11 +373,12 @@ impl<K: Kernel> Engine<K> {
             self.clear_below(id);
             self.clear_target(id, dir, name);
             // An exchange of which the mirror knows one file alone leaves the other one here.
-            let was_exchanged = self.world.mirror.parent(id).is_some_and(|from| {
-                self.records
-                    .arrivals
-                    .may_be_exchange(from, self.world.mirror.name(id))
-            });
+            let mirror = &self.world.mirror;
+            let was_exchanged = mirror.is_doubted(id)
+                && mirror.parent(id).is_some_and(|from| {
+                    let arrivals = &self.records.arrivals;
+                    arrivals.may_be_exchange(from, mirror.name(id))
+                });
             let from = self.world.moving(id, cause);
             self.world.mirror.relocate(id, dir, name);
             let is_other = self.verify_moved(id, was_exchanged);
