@@ -160,30 +160,31 @@ impl<S: SystemCalls> WindowsKernel<S> {
 
     /// Takes what has been read for the next drain, that of `last` after all else.
     pub(super) fn take_all(&mut self, last: Option<Tag>) {
-        let (mut early, mut late) = (std::mem::take(&mut self.early), RecordQueue::default());
+        let (early, mut late) = (&mut self.early, RecordQueue::default());
         let (reads, state) = (&mut self.reads, &mut self.decoding);
         self.system.fence(&mut |tag, completion| {
             let records = match Some(tag) == last {
                 true => &mut late,
-                false => &mut early,
+                false => &mut *early,
             };
             deliver(reads, state, tag, &completion, records);
         });
-        self.early = early;
-        while let Some(record) = late.front() {
-            self.early.push(record);
-            late.pop();
-        }
+        move_records(&mut late, early);
     }
 
     /// Moves what was taken between two drains into `records`. Returns whether there was anything.
     fn take_early(&mut self, records: &mut RecordQueue) -> bool {
         let came = !self.early.is_empty();
-        while let Some(record) = self.early.front() {
-            records.push(record);
-            self.early.pop();
-        }
+        move_records(&mut self.early, records);
         came
+    }
+}
+
+/// Moves all records of one queue to the end of another.
+fn move_records(from: &mut RecordQueue, to: &mut RecordQueue) {
+    while let Some(record) = from.front() {
+        to.push(record);
+        from.pop();
     }
 }
 
