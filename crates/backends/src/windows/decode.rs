@@ -1,9 +1,9 @@
 //! Decoding: from the buffers of a read to records.
 //!
 //! A buffer is data from outside: one that is malformed, or names nothing, means that records are lost.
-//! The halves of a rename are tied together by a cookie that is never reused ([`super::halves`]). A removal may be
-//! the first half of a move to another directory, so it is reported as a departure. Extended records say what their entry
-//! is; where their numbers are those of listings, and never reused, no look is needed.
+//! The halves of a rename are tied together by a cookie that is never reused ([`super::halves`]). A removal may
+//! be the first half of a move to another directory, so it is reported as a departure. Extended records say what
+//! their entry is; where their numbers are those of listings, and never reused, no look is needed.
 
 use std::collections::HashMap;
 

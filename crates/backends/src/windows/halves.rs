@@ -4,7 +4,8 @@
 //! directory: what goes to another directory is reported as removed and added. MS-FSCC 2.7.1 calls the two
 //! consecutive, but they are so in their directory only. Programs that rename in two directories at once
 //! leave OLD1 OLD2 NEW1 NEW2 in one read (efsw #178), so a second half belongs to the first half of its
-//! directory and, where records carry numbers, of its number.
+//! directory and, where records carry numbers, of its number. Wine differs: it takes the two halves from inotify,
+//! which moves across directories have as well, and puts them beside each other.
 
 use everwatch_core::entry::InodeNumber;
 use everwatch_core::record::Cookie;

@@ -78,7 +78,8 @@ impl Volume {
     }
 
     /// Whether a directory is not renamed while something below it on the same volume is open. NTFS and FAT refuse
-    /// that (MS-FSA 2.1.5.15.12; FASTFAT); servers and user-mode file systems decide for themselves.
+    /// that (MS-FSA 2.1.5.15.12; FASTFAT), of ReFS MS-FSA alone says so; servers and user-mode file systems
+    /// decide for themselves.
     pub(super) fn holds_ancestors(self) -> bool {
         !self.is_remote && self.file_system != FileSystem::Other
     }

@@ -136,7 +136,8 @@ impl<K: SimulatedKernel> Scenario<K> {
         root
     }
 
-    /// From now on, of 1,000 calls so many fail. Which, depends on how many decisions about that are skipped.
+    /// Makes `rate` of 1,000 calls fail from now on. `skipped` chooses which: it is how many decisions about that
+    /// are thrown away first.
     pub(crate) fn fail(&mut self, rate: u32, skipped: u32) {
         let world = self.engine.kernel_mut().world_mut();
         world.temper.faults = rate;
