@@ -16,11 +16,9 @@ fn main() -> ExitCode {
             platform = named;
             continue;
         }
-        let Ok(value) = value.parse() else {
-            eprintln!(
-                "usage: sim [--kernel linux|windows|wine] --seed N | --trace N | --count N [--from N]"
-            );
-            return ExitCode::from(2);
+        let value = match (&*flag, value.parse()) {
+            ("--seed" | "--trace" | "--count" | "--from", Ok(value)) => value,
+            _ => return refuse(&flag, &value),
         };
         match flag.as_str() {
             "--seed" => seed = Some(value),
@@ -29,8 +27,7 @@ fn main() -> ExitCode {
                 traces = true;
             }
             "--count" => count = value,
-            "--from" => from = value,
-            _ => eprintln!("{flag} is not known and is left out"),
+            _ => from = value,
         }
     }
     std::panic::set_hook(Box::new(|_| {}));
@@ -65,4 +62,19 @@ fn main() -> ExitCode {
         .collect();
     println!("{} failures: {seeds:?}", seeds.len());
     ExitCode::from(u8::from(!seeds.is_empty()))
+}
+
+/// Says what is wrong with an argument, and what there is.
+fn refuse(flag: &str, value: &str) -> ExitCode {
+    match flag {
+        "--seed" | "--trace" | "--count" | "--from" => {
+            eprintln!("sim: {flag} takes a number, not {value:?}");
+        }
+        "--kernel" => eprintln!("sim: --kernel is linux, windows or wine, not {value:?}"),
+        _ => eprintln!("sim: there is no flag {flag:?}"),
+    }
+    eprintln!(
+        "usage: sim [--kernel linux|windows|wine] --seed N | --trace N | --count N [--from N]"
+    );
+    ExitCode::from(2)
 }
