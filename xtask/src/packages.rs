@@ -5,13 +5,13 @@
 //! checked first; then cargo packages the workspace and builds each crate from its package.
 
 use std::fs;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use crate::measure::rust_files;
 use crate::process::{self, Tally, command};
 use crate::stages::{Failure, Outcome};
 use crate::workspace::{self, Package};
-use crate::{arguments, windows};
+use crate::{arguments, prerequisites, windows};
 
 /// The registry takes no longer keyword, and no more of them.
 const LONGEST_KEYWORD: usize = 20;
@@ -58,14 +58,81 @@ pub(crate) fn stage() -> Result<Outcome, Failure> {
             mistakes.join("\n  ")
         )));
     }
+    forget_earlier_builds(&published).map_err(refused)?;
     // What is not committed yet is packaged as well: the stage is for working copies, too.
     let line = "cargo publish --workspace --dry-run --allow-dirty";
     process::run(command(line, WITHOUT_DEBUG))?;
     // Files that only Windows compiles are in the packages as well. The command has none.
     let names = published.iter().map(|package| package.name.as_str());
     let names: Vec<&str> = names.filter(|name| *name != COMMAND).collect();
+    forget_earlier_builds(&published).map_err(refused)?;
     windows::package(&names, WITHOUT_DEBUG)?;
     Ok(Outcome::Done(Tally::default()))
+}
+
+/// Removes what cargo keeps of packages that it took from a registry of its own making.
+///
+/// Cargo verifies a workspace over a local registry below the target directory. It believes that a version
+/// never changes there either: it keeps the unpacked sources in its home, under a name that is made from
+/// the registry's path, and never compiles them again. A second checkout at the same path would be verified
+/// against the first one's crates.
+fn forget_earlier_builds(published: &[Package]) -> Result<(), String> {
+    let target = prerequisites::target_directory();
+    let mut kept = Vec::new();
+    for unpacked in entries(&cargo_home().join("registry/src"))? {
+        // The name of a registry that has a host begins with it.
+        if is_local_registry(&unpacked) {
+            kept.extend(entries(&unpacked)?);
+        }
+    }
+    let windows = target.join(windows::Toolchain::Rustup.target());
+    for directory in [&target, &windows] {
+        kept.extend(entries(&directory.join("debug/.fingerprint"))?);
+    }
+    let names: Vec<&str> = published
+        .iter()
+        .map(|package| package.name.as_str())
+        .collect();
+    kept.retain(|path| is_of_a_package(path, &names));
+    for path in kept.into_iter().chain([target.join("package")]) {
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(format!("cannot remove {}: {error}", path.display()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The paths in a directory. A directory that does not exist has none.
+fn entries(directory: &Path) -> Result<Vec<PathBuf>, String> {
+    let fail = |error| format!("cannot list {}: {error}", directory.display());
+    match fs::read_dir(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(fail(error)),
+        Ok(list) => list
+            .map(|entry| entry.map(|entry| entry.path()).map_err(fail))
+            .collect(),
+    }
+}
+
+fn cargo_home() -> PathBuf {
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cargo");
+    std::env::var_os("CARGO_HOME").map_or_else(home, PathBuf::from)
+}
+
+/// Whether a directory of unpacked sources belongs to a registry without a host: `-3f0390645fd7ee6e`.
+fn is_local_registry(directory: &Path) -> bool {
+    let name = directory.file_name().unwrap_or_default();
+    name.as_encoded_bytes().first() == Some(&b'-')
+}
+
+/// Whether a directory is named by a package and what follows a dash: a version, or a hash.
+fn is_of_a_package(directory: &Path, names: &[&str]) -> bool {
+    let name = directory.file_name().unwrap_or_default().to_string_lossy();
+    name.rsplit_once('-')
+        .is_some_and(|(package, _)| names.contains(&package))
 }
 
 fn mistakes_of(package: &Package) -> Result<Vec<String>, String> {
@@ -202,6 +269,20 @@ mod tests {
             of_readme(&format!("[a]({DOCUMENTS}no-such-file.md#part)")).len(),
             1
         );
+    }
+
+    #[test]
+    fn what_cargo_keeps_of_a_package_is_known_by_its_name() {
+        let names = ["everwatch", "everwatch-core"];
+        let is = |path: &str| is_of_a_package(Path::new(path), &names);
+        assert!(is("registry/src/-3f03/everwatch-core-0.1.0"));
+        assert!(is("debug/.fingerprint/everwatch-90ab"));
+        assert!(!is("debug/.fingerprint/everwatch-sim-90ab"));
+        assert!(!is("debug/.fingerprint/rustix"));
+        assert!(is_local_registry(Path::new("registry/src/-3f03")));
+        assert!(!is_local_registry(Path::new(
+            "registry/src/index.crates.io-1949"
+        )));
     }
 
     #[test]
