@@ -22,6 +22,8 @@ pub(crate) enum Stream {
     Lateness,
     /// What a Windows kernel makes of what happens.
     Notices,
+    /// Which habits a Windows system has, and when it follows them.
+    Habits,
 }
 
 impl Stream {

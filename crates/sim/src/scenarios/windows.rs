@@ -15,6 +15,7 @@ use crate::schedule::setup::BEGAN;
 use crate::system::System;
 use crate::trace::Trace;
 use crate::windows::calls::{Nt, WindowsTraits};
+use crate::windows::habits::Habits;
 use crate::windows::machine::{Machine, Model};
 use crate::windows::reads::Reads;
 use crate::workload::Workload;
@@ -71,6 +72,8 @@ fn kernel(traits: WindowsTraits, model: Model, shrink: u32, slices: u32) -> Wind
         deletes_finished: 0,
         random: notices,
         traits,
+        habits: Habits::default(),
+        whims: Stream::Habits.random(0),
     });
     let workload = Workload::new(Stream::Workload.random(0), Mix::Everything, 0);
     let world = World::new(0, system, workload, Temper::PATIENT, timing);

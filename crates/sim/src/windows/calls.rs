@@ -15,6 +15,7 @@ use crate::disk::{Content, Directory, Dirent, Errno, Ino};
 use crate::random::Random;
 use crate::system::calls::Kind;
 use crate::system::{Effect, System};
+use crate::windows::habits::Habits;
 use crate::windows::reads::Reads;
 use crate::windows::records::{Entry, Note};
 use everwatch_backends::windows::{DIRECTORY, REPARSE_POINT};
@@ -35,6 +36,16 @@ pub(crate) struct Nt {
     pub(crate) deletes_finished: u64,
     pub(crate) random: Random,
     pub(crate) traits: WindowsTraits,
+    pub(crate) habits: Habits,
+    /// Decides when the system follows its habits.
+    pub(crate) whims: Random,
+}
+
+impl Nt {
+    /// Whether the system follows a habit this time.
+    fn follows(&mut self, habit: impl Fn(&Habits) -> u32) -> bool {
+        self.whims.chance(habit(&self.habits))
+    }
 }
 
 /// The traits in which Windows systems differ. All chances are out of a thousand.
@@ -238,7 +249,10 @@ impl System {
         let links = &mut self.disk.inode_mut(ino).links;
         *links = if is_dir { 0 } else { *links - 1 };
         let drop = self.hold(ino);
-        let left = vec![Effect::Report(Note::REMOVED, named), drop];
+        let mut left = vec![Effect::Report(Note::REMOVED, named.clone()), drop];
+        if self.nt_mut().follows(|habits| habits.modifies_removed) {
+            left.insert(0, Effect::Report(Note::MODIFIED, named));
+        }
         self.begin_reported(&[dir, ino], left, &[dir]);
         Ok(())
     }
@@ -284,8 +298,12 @@ impl System {
         // A name that differs in case alone is the entry's own.
         let is_own = from == to && there.as_ref().is_some_and(|own| own.name == named.name);
         let target = self.disk.entry(to, to_name).filter(|_| !is_own);
-        if target == Some(source) || (is_own && *named.name == *to_name) {
+        if is_own && *named.name == *to_name {
             return Ok(());
+        }
+        // Another name of the same file: the old one goes, and that is all (MS-FSA 2.1.5.15.12, TargetExistsSameFile).
+        if target == Some(source) && !self.is_delete_pending(source) {
+            return self.drop_name(named, source);
         }
         self.check_alive(to)?;
         self.check_nt_rename(source, target, to)?;
@@ -302,8 +320,15 @@ impl System {
             true => (Note::OLD_NAME, Note::NEW_NAME),
             false => (Note::REMOVED, Note::ADDED),
         };
+        if is_own && self.nt_mut().follows(|habits| habits.removes_recased) {
+            left.push(Effect::Report(Note::REMOVED, named.clone()));
+        }
         left.push(Effect::Report(went, named));
-        left.push(Effect::Report(came, self.named(to, to_name)?));
+        let renamed = self.named(to, to_name)?;
+        left.push(Effect::Report(came, renamed.clone()));
+        if self.nt_mut().follows(|habits| habits.modifies_renamed) {
+            left.push(Effect::Report(Note::MODIFIED, renamed));
+        }
         let mut locks = vec![from, to, source];
         if is_dir {
             locks.push(self.disk.rename_mutex(from));

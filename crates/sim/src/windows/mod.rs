@@ -5,12 +5,14 @@
 //!   it, byte by byte; `calls` is what processes do, with the records that NTFS makes of it; `machine` is
 //!   all of that behind the calls of the backend.
 //! - `wine` is the same for Wine, which reports by inotify and by paths that may be old.
+//! - `habits` is what some systems and volumes do and others do not.
 //! - `setup` makes a schedule of it.
 //!
 //! What is open matters here, as it does not on Linux: a directory is not renamed while something
 //! below it is open, and what is deleted stays until it is closed.
 
 pub(crate) mod calls;
+pub(crate) mod habits;
 pub(crate) mod machine;
 pub(crate) mod reads;
 pub(crate) mod records;

@@ -13,6 +13,7 @@ use crate::schedule::scope::Scope;
 use crate::schedule::setup::{BEGAN, Plan};
 use crate::trace::Trace;
 use crate::windows::calls::{Nt, WindowsTraits};
+use crate::windows::habits::Habits;
 use crate::windows::machine::{Machine, Model};
 use crate::windows::reads::Reads;
 use crate::windows::wine::Server;
@@ -65,6 +66,7 @@ impl Schedule<WindowsKernel<Machine>> {
             touches: setup.pick(&[0, 300, 1000]),
             describes: setup.pick(&[1000, 1000, 500]),
         };
+        let habits = Habits::draw(seed);
         let gap = setup.chance(60).then_some(Gap::Chosen);
         let limit = match setup.pick(&[10_000, 10_000, 10_000, 10_000, 2, 1]) {
             _ if is_wine => usize::MAX,
@@ -96,6 +98,8 @@ impl Schedule<WindowsKernel<Machine>> {
                     deletes_finished: 0,
                     random: notices,
                     traits: windows_traits,
+                    habits,
+                    whims: Stream::Habits.random(seed),
                 });
                 None
             }
@@ -107,7 +111,7 @@ impl Schedule<WindowsKernel<Machine>> {
             workload.exchanges = false;
         });
         plan.note(&mut system, &traits, || {
-            format!("{model:?} {windows_traits:?} {limit} {shrink} {gap:?}")
+            format!("{model:?} {windows_traits:?} {habits:?} {limit} {shrink} {gap:?}")
         });
         let machine = Machine::new(plan.world(system, workload), model, server);
         let mut schedule = plan.schedule(WindowsKernel::new(machine, gap), &mut setup);

@@ -1,0 +1,44 @@
+//! The habits of systems and volumes: what some of them do and others do not, as public tests and reports show.
+//!
+//! Each schedule has each habit with the chance that [`Habits::draw`] gives it. A habit is drawn from the number
+//! of the schedule and its own name, and what it decides comes from a stream of its own: a further habit changes
+//! nothing in the schedules that do not have it.
+
+use crate::random::Stream;
+
+/// How often, out of a thousand, a system does what its habit is. 0, the default: it does not have the habit.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Habits {
+    /// A rename is followed by MODIFIED of the new name. Samba's `raw.notify`, `mask` and `mask-change`, against
+    /// Windows servers.
+    pub(crate) modifies_renamed: u32,
+    /// The removal of a file comes behind MODIFIED of it. gradle/gradle #14003, on NTFS.
+    pub(crate) modifies_removed: u32,
+    /// A rename that changes nothing but the case of letters begins with REMOVED of the old name.
+    /// watchdog #1204, raw records of Windows 11.
+    pub(crate) removes_recased: u32,
+}
+
+impl Habits {
+    /// The habits of the schedule `seed`.
+    pub(crate) fn draw(seed: u64) -> Habits {
+        let drawn = |name: &str, share: u32, rates: &[u32]| {
+            let mut random = Stream::Habits.random(seed ^ hash(name));
+            match random.chance(share) {
+                true => random.pick(rates),
+                false => 0,
+            }
+        };
+        Habits {
+            modifies_renamed: drawn("modifies renamed", 300, &[300, 1000]),
+            modifies_removed: drawn("modifies removed", 300, &[300, 1000]),
+            removes_recased: drawn("removes recased", 500, &[500, 1000]),
+        }
+    }
+}
+
+/// FNV-1a of a name.
+fn hash(name: &str) -> u64 {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, step)
+}
