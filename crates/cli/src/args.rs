@@ -170,6 +170,7 @@ Formats:
         not UTF-8 has its exact bytes, in hex, in path_bytes.
   nul   Three fields for each change, each followed by NUL: kind, path, and the former path, which
         is empty unless the kind is moved.
+Where comparisons and gaps are no lines of JSON, they are sentences on standard error.
 
 Applying the changes in order to the tree that existed before gives the tree on disk.
-Ctrl-C and SIGTERM end it; what happened before is still printed.";
+Ctrl-C and SIGTERM end it; what happened before is still printed as long as the reader takes it.";

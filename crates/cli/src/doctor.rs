@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use everwatch::{Backend, CompletionModel, CoverageState, Error, Watcher};
 
+use crate::standard_output::StandardOutput;
 use crate::text::PathStyle;
 
 /// When to choose which value of `--completion`.
@@ -51,7 +52,7 @@ pub(crate) fn run(paths: &[PathBuf]) -> Result<(), String> {
     for path in paths {
         describe(path, &mut text).map_err(|error| error.to_string())?;
     }
-    match io::stdout().write_all(text.as_bytes()) {
+    match StandardOutput::new().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(format!("cannot write to standard output: {error}"))
         }

@@ -1,9 +1,10 @@
 //! The `everwatch` command: the feed of the library on standard output, for people and for programs.
 //!
 //! [`watch`] arms the paths and prints the feed; [`output`] chooses between [`text`], [`json`] and fields
-//! that end in NUL; [`shutdown`] ends it. [`doctor`] describes a machine. Everything that goes to
+//! that end in NUL; [`standard_output`] waits for its reader; [`shutdown`] ends it. [`doctor`] describes a machine. Everything that goes to
 //! standard error is one line that starts with `everwatch: `. Exit codes: 0 for an end that was asked
-//! for, 2 for something that the caller has to change.
+//! for, 1 for an end that lost lines because their reader stood still, 2 for something that the caller has to
+//! change.
 
 #![forbid(unsafe_code)]
 
@@ -14,6 +15,7 @@ mod output;
 mod own_output;
 mod progress;
 mod shutdown;
+mod standard_output;
 mod text;
 mod usage_error;
 mod watch;

@@ -1,7 +1,7 @@
 //! Standard output in the chosen format, and what goes to standard error beside it.
 //!
-//! Changes go to standard output in all formats. Resyncs and coverage are lines of JSON, sentences on
-//! standard error for people, and left out where fields end in NUL.
+//! Changes go to standard output in all formats. Resyncs and coverage are lines of JSON, and sentences on
+//! standard error in the other formats. A standard error that is full or gone ends nothing.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use everwatch::{Change, ChangeKind, Event};
 
 use crate::args::{Format, Kind};
 use crate::own_output::OwnOutput;
+use crate::standard_output::{self, StandardOutput};
 use crate::watch_limit::LimitNotice;
 use crate::{json, text};
 
@@ -35,8 +36,8 @@ impl Output {
         // Only lines for people carry styles. A name may look like a style, and the other formats
         // must pass it on unchanged.
         let out: Box<dyn Write> = match format {
-            Format::Text => Box::new(anstream::AutoStream::auto(io::stdout())),
-            Format::Json | Format::Nul => Box::new(io::stdout()),
+            Format::Text => standard_output::for_people(),
+            Format::Json | Format::Nul => Box::new(StandardOutput::new()),
         };
         Output {
             out: BufWriter::with_capacity(64 * 1024, out),
@@ -73,11 +74,15 @@ impl Output {
             (Format::Json, Event::Resync(resync)) => json::resync(&mut self.out, resync),
             (Format::Json, Event::Coverage(subtree)) => json::coverage(&mut self.out, subtree),
             // Not changes: they would disturb a program that reads the lines of changes.
-            (Format::Text, Event::Resync(resync)) => {
-                text::resync(&mut io::stderr(), &self.style, resync)
+            (Format::Text | Format::Nul, Event::Resync(resync)) => {
+                let _ = text::resync(&mut io::stderr(), &self.style, resync);
+                Ok(())
             }
-            (Format::Text, Event::Coverage(subtree)) if !LimitNotice::is_about(subtree) => {
-                text::coverage(&mut io::stderr(), &self.style, subtree)
+            (Format::Text | Format::Nul, Event::Coverage(subtree)) => {
+                if !LimitNotice::is_about(subtree) {
+                    let _ = text::coverage(&mut io::stderr(), &self.style, subtree);
+                }
+                Ok(())
             }
             _ => Ok(()),
         }

@@ -2,7 +2,8 @@
 //!
 //! A pipe whose reader does not read blocks the main thread in a write, so a signal cannot count on
 //! that thread. Threads of their own finish the watcher, observe progress, and exit the process if there is
-//! none. The exit code is 0 in all cases: an end that was asked for is no failure.
+//! none. The exit code is 0 if everything was printed that had happened, or if its reader has gone, and 1 if
+//! the reader stood still: what it had not taken is lost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,8 +11,10 @@ use std::time::Duration;
 
 use everwatch::Watcher;
 
-/// How long neither the engine nor the output may stand still after a signal. Then the process exits
-/// without printing the rest.
+use crate::standard_output;
+
+/// How long the engine and the output may both stand still after a signal. Then the process exits without
+/// printing the rest.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Sets up Ctrl-C and SIGTERM. After the first one, the command prints what has happened so far and
@@ -22,7 +25,7 @@ pub(crate) fn on_signal(watcher: &Arc<Watcher>) -> Result<(), String> {
     let was_signalled = AtomicBool::new(false);
     ctrlc::set_handler(move || {
         if was_signalled.swap(true, Ordering::AcqRel) {
-            std::process::exit(0);
+            exit_with_loss("a second signal came");
         }
         if !IS_ARMED.load(Ordering::Acquire) {
             crate::progress::clear();
@@ -41,18 +44,31 @@ pub(crate) fn on_signal(watcher: &Arc<Watcher>) -> Result<(), String> {
     .map_err(|error| format!("cannot set up Ctrl-C: {error}"))
 }
 
-/// Exits the process once the counters of the engine and of the output stand still for [`GRACE`].
+/// Exits the process once the counters of the engine, the output and its reader stand still for [`GRACE`].
 fn exit_when_stuck(watcher: &Watcher) {
     let mut before = None;
     loop {
-        let now = (watcher.counters(), PRINTED.load(Ordering::Relaxed));
+        let now = (
+            watcher.counters(),
+            PRINTED.load(Ordering::Relaxed),
+            standard_output::progress(),
+        );
         if before == Some(now) {
-            std::process::exit(0);
+            exit_with_loss("the reader of standard output stands still");
         }
         before = Some(now);
         std::thread::sleep(GRACE);
     }
 }
+
+/// Exits before everything is printed, and says so.
+fn exit_with_loss(why: &str) -> ! {
+    crate::say!("everwatch: {why}; changes that were not printed yet are lost");
+    std::process::exit(EXIT_LOSS)
+}
+
+/// Exit code for an end that lost lines.
+const EXIT_LOSS: i32 = 1;
 
 /// Whether the roots are armed. Set once, by the main thread.
 pub(crate) static IS_ARMED: AtomicBool = AtomicBool::new(false);

@@ -395,3 +395,37 @@ fn a_log_below_the_root_is_not_filled_with_its_own_growth() {
         assert!(!contains(&log.to_string_lossy()), "the log names itself");
     }
 }
+
+#[test]
+fn gaps_are_named_on_standard_error_where_lines_are_for_people_or_end_in_nul() {
+    for format in ["text", "nul"] {
+        let dir = temp();
+        let root = dir.path().join("root");
+        fs::create_dir(&root).expect("a directory");
+        let session = Session::watch(&["--format", format], &root);
+        fs::remove_dir(&root).expect("removed");
+        session.expect_err("root is lost (root-gone)");
+        assert_eq!(session.stop().code, Some(0), "{format}");
+    }
+}
+
+#[test]
+fn the_feed_goes_on_after_the_reader_of_standard_error_has_gone() {
+    let (dir, other) = (temp(), temp());
+    let root = dir.path().join("root");
+    fs::create_dir(&root).expect("a directory");
+    fs::write(other.path().join("before"), "").expect("a file");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = everwatch(["watch", "--snapshot"]);
+    command.args([&root, other.path()]).stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(writer);
+    let session = Session::of(command.spawn().expect("the command runs"));
+    session.expect("/before\n");
+    // Its coverage is a sentence on standard error.
+    fs::remove_dir(&root).expect("removed");
+    session.expect("removed");
+    fs::write(other.path().join("after"), "").expect("a file");
+    session.expect("/after\n");
+    assert_eq!(session.stop().code, Some(0));
+}

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -97,6 +99,7 @@ fn blocked(root: &std::path::Path) -> std::process::Child {
     let mut child = everwatch(["watch", "--format", "json"])
         .arg(root)
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .expect("the command runs");
     let mut ready = String::new();
@@ -142,7 +145,99 @@ fn a_signal_ends_it_although_the_pipe_is_not_read() {
     let mut child = blocked(dir.path());
     std::thread::sleep(Duration::from_millis(200));
     signal(&child, Signal::TERM);
-    assert_eq!(wait_for_end(&mut child, Duration::from_secs(6)), Some(0));
+    assert_eq!(wait_for_end(&mut child, PATIENCE), Some(1));
+    assert_eq!(
+        standard_error(&mut child),
+        "everwatch: the reader of standard output stands still; changes that were not printed yet are lost\n"
+    );
+}
+
+/// Kinds of standard output whose writes do not block, each with the end that is read.
+#[derive(Clone, Copy, Debug)]
+enum Stream {
+    Pipe,
+    Socket,
+    Terminal,
+}
+
+impl Stream {
+    /// The end that is read, and the one that is written to and does not block.
+    fn open(self) -> (OwnedFd, OwnedFd) {
+        let (reader, writer) = match self {
+            Stream::Pipe => rustix::pipe::pipe().expect("a pipe"),
+            Stream::Socket => {
+                let (reader, writer) = UnixStream::pair().expect("a pair");
+                (reader.into(), writer.into())
+            }
+            Stream::Terminal => {
+                use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+
+                let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+                grantpt(&master).expect("a terminal");
+                unlockpt(&master).expect("a terminal");
+                let peer = ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY);
+                (master, peer.expect("its other end"))
+            }
+        };
+        rustix::io::ioctl_fionbio(&writer, true).expect("a mode of the description");
+        (reader, writer)
+    }
+}
+
+#[test]
+fn a_slow_reader_gets_every_line_from_a_stream_that_does_not_block() {
+    for stream in [Stream::Pipe, Stream::Socket, Stream::Terminal] {
+        let dir = memory();
+        let (reader, writer) = stream.open();
+        let mut child = everwatch(["watch", "--format", "json"])
+            .arg(dir.path())
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the command runs");
+        let mut lines = BufReader::with_capacity(1, fs::File::from(reader)).lines();
+        let ready = lines.next().expect("a line").expect("text");
+        assert!(ready.contains("ready"), "{stream:?}: {ready}");
+        const COUNT: usize = 3_000;
+        for at in 0..COUNT {
+            fs::create_dir(dir.path().join(format!("{at:0>100}"))).expect("a directory");
+        }
+        // Nothing is read meanwhile: the stream is full long before the last line.
+        let created = lines
+            .map(|line| line.expect("text"))
+            .filter(|line| line.contains(r#""kind":"created""#));
+        assert_eq!(created.take(COUNT).count(), COUNT, "{stream:?}");
+        signal(&child, Signal::TERM);
+        assert_eq!(wait_for_end(&mut child, PATIENCE), Some(0), "{stream:?}");
+        assert_eq!(standard_error(&mut child), "", "{stream:?}");
+    }
+}
+
+#[test]
+fn after_a_signal_a_reader_that_moves_by_a_byte_gets_every_line() {
+    let dir = memory();
+    let mut child = blocked(dir.path());
+    signal(&child, Signal::TERM);
+    let mut out = child.stdout.take().expect("piped");
+    let mut text = Vec::new();
+    // Six seconds of a byte each: three times as long as the command waits for a reader that stands still.
+    for _ in 0..6 {
+        let mut byte = [0];
+        out.read_exact(&mut byte).expect("output");
+        text.push(byte[0]);
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    out.read_to_end(&mut text).expect("output");
+    let text = String::from_utf8(text).expect("text");
+    assert_eq!(text.matches(r#""kind":"created""#).count(), 3_000);
+    assert_eq!(wait_for_end(&mut child, PATIENCE), Some(0));
+}
+
+fn standard_error(child: &mut std::process::Child) -> String {
+    let mut err = String::new();
+    let mut pipe = child.stderr.take().expect("piped");
+    pipe.read_to_string(&mut err).expect("text");
+    err
 }
 
 #[test]
@@ -153,7 +248,11 @@ fn a_second_signal_ends_it_at_once_although_the_pipe_is_not_read() {
     signal(&child, Signal::INT);
     std::thread::sleep(Duration::from_millis(100));
     signal(&child, Signal::INT);
-    assert_eq!(wait_for_end(&mut child, Duration::from_secs(1)), Some(0));
+    assert_eq!(wait_for_end(&mut child, Duration::from_secs(1)), Some(1));
+    assert_eq!(
+        standard_error(&mut child),
+        "everwatch: a second signal came; changes that were not printed yet are lost\n"
+    );
 }
 
 #[test]
