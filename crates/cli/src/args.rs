@@ -64,6 +64,9 @@ pub(crate) struct WatchArgs {
     /// Wait until nothing has changed for MS milliseconds, then print the net effect
     #[arg(long, value_name = "MS", value_parser = duration, allow_hyphen_values = true)]
     pub(crate) settle: Option<Duration>,
+    /// Print after MS milliseconds although changes go on; ten times --settle if not given
+    #[arg(long, value_name = "MS", value_parser = duration, requires = "settle", allow_hyphen_values = true)]
+    pub(crate) settle_max: Option<Duration>,
 }
 
 // The path is all that `doctor` takes: it describes what the defaults of `watch` would do.

@@ -37,6 +37,10 @@ pub(crate) fn sentence(error: &clap::Error, arguments: &[String]) -> String {
         ErrorKind::ArgumentConflict => {
             format!("{} may be given once only; drop one", usage.flag())
         }
+        // One flag has this kind.
+        ErrorKind::MissingRequiredArgument => {
+            "--settle-max bounds --settle; give --settle as well".to_owned()
+        }
         ErrorKind::InvalidUtf8 => {
             format!("only paths may be other than UTF-8, and a flag or its value is; {help}")
         }

@@ -71,6 +71,9 @@ fn options(args: &WatchArgs) -> Options {
     if let Some(quiet) = args.settle {
         options = options.settle(quiet);
     }
+    if let Some(longest) = args.settle_max {
+        options = options.settle_at_most(longest);
+    }
     // The isolated completion model starts this program as its worker, see `main`. Without a path, the
     // library starts the `everwatch` of the search path, which may be another version.
     if let Ok(program) = std::env::current_exe() {

@@ -104,7 +104,8 @@
 //! ```
 //!
 //! **Wait until a burst is over.** With [`Options::settle`] nothing is delivered before the tree has been
-//! quiet for a while, and then the net effect: a file that was written ten times was modified once.
+//! quiet for a while, and then the net effect: a file that was written ten times was modified once. A tree that never
+//! rests is delivered after [`Options::settle_at_most`].
 //!
 //! ```
 //! use everwatch::Options;
@@ -218,6 +219,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod debounce;
 mod error;
 mod feed;
 mod handover;

@@ -9,8 +9,12 @@ use everwatch_core::ignore::{Filter, IgnoreFiles};
 
 pub use everwatch_backends::{Backend, CompletionModel};
 
+use crate::debounce::Debounce;
 use crate::error::Error;
 use crate::platform;
+
+/// How long a tree that never rests is held back, counted in quiet times, unless the caller chooses.
+const QUIET_TIMES_IN_LONGEST_WAIT: u32 = 10;
 
 /// Options of a [`Watcher`](crate::Watcher). The default watches whole trees, hides nothing and delivers at
 /// once.
@@ -37,6 +41,7 @@ pub struct Options {
     pub(crate) ignore_files: IgnoreFiles,
     pub(crate) poll_interval: Duration,
     pub(crate) settle: Option<Duration>,
+    settle_at_most: Option<Duration>,
     pub(crate) capacity: usize,
 }
 
@@ -52,6 +57,7 @@ impl Default for Options {
             ignore_files: IgnoreFiles::None,
             poll_interval: Pace::default().poll,
             settle: None,
+            settle_at_most: None,
             capacity: 32_768,
         }
     }
@@ -125,13 +131,33 @@ impl Options {
         self
     }
 
-    /// Debounces: delivers only when nothing has changed for `quiet`, and then the net effect. A file that
-    /// was written ten times was modified once; a file that came and went was never there. Default: deliver
-    /// at once.
+    /// Debounces: delivers when nothing has changed for `quiet`, and then the net effect. A file that was written
+    /// ten times was modified once; a file that came and went was never there. Default: deliver at once.
+    ///
+    /// A tree that never rests, such as one with a log in it, is delivered as well: see
+    /// [`settle_at_most`](Options::settle_at_most).
     #[must_use]
     pub fn settle(mut self, quiet: Duration) -> Options {
         self.settle = Some(quiet);
         self
+    }
+
+    /// The longest time for which [`settle`](Options::settle) holds a change back while others follow it. The net
+    /// effect until then is delivered. Without `settle` this option does nothing. Default: ten times the quiet
+    /// time.
+    #[must_use]
+    pub fn settle_at_most(mut self, longest: Duration) -> Options {
+        self.settle_at_most = Some(longest);
+        self
+    }
+
+    /// How deliveries are debounced, if they are.
+    pub(crate) fn debounce(&self) -> Option<Debounce> {
+        let quiet = self.settle?;
+        let longest = self
+            .settle_at_most
+            .unwrap_or(quiet.saturating_mul(QUIET_TIMES_IN_LONGEST_WAIT));
+        Some(Debounce::new(quiet, longest))
     }
 
     /// The number of events that a feed holds for its consumer before it folds them into a difference. 0 is

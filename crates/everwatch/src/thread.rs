@@ -14,6 +14,7 @@ use everwatch_core::ignore::Filter;
 use everwatch_core::time::Moment;
 use everwatch_core::{Delivery, OutletId};
 
+use crate::debounce::Debounce;
 use crate::handover::{Backlog, Handover};
 use crate::options::Options;
 use crate::platform::mpsc::SyncSender;
@@ -58,10 +59,8 @@ pub(crate) struct EngineThread {
     syncs: Vec<(Barrier, SyncSender<()>)>,
     /// The thread ends when this barrier is passed.
     finishing: Option<Barrier>,
-    /// How long nothing must have changed before anything is delivered.
-    settle: Option<Duration>,
-    /// The engine's count of changes when it last rose, and when that was.
-    last_change: (u64, Moment),
+    /// When changes are delivered, unless it is at once.
+    debounce: Option<Debounce>,
     /// Number of steps in a row that applied records.
     streak: u32,
     /// Whether a consumer has room for more than it was given.
@@ -86,8 +85,7 @@ impl EngineThread {
             before_arming: None,
             syncs: Vec::new(),
             finishing: None,
-            settle: options.settle,
-            last_change: (0, Moment::ZERO),
+            debounce: options.debounce(),
             streak: 0,
             is_behind: false,
         }
@@ -179,7 +177,7 @@ impl EngineThread {
 
     /// Adds a consumer, which knows the tree as it is now.
     fn add_consumer(&mut self, handover: Arc<Handover>) {
-        let delivery = match self.settle {
+        let delivery = match self.debounce {
             Some(_) => Delivery::Settled,
             None => Delivery::Prompt,
         };
@@ -259,13 +257,11 @@ impl EngineThread {
 
     /// Delivers events to all consumers, and forgets those that closed their feeds.
     fn deliver(&mut self, now: Moment) {
-        if self.engine.changes() != self.last_change.0 {
-            self.last_change = (self.engine.changes(), now);
-        }
-        let quiet = now.saturating_sub(self.last_change.1);
-        let flush = match self.settle {
-            Some(settle) if quiet < settle => Flush::Later,
-            _ => Flush::Now,
+        let changes = self.engine.changes();
+        let debounce = self.debounce.as_mut();
+        let flush = match debounce.is_none_or(|debounce| debounce.is_over(changes, now)) {
+            true => Flush::Now,
+            false => Flush::Later,
         };
         self.is_behind = false;
         let mut at = 0;
@@ -278,6 +274,15 @@ impl EngineThread {
                 at += 1;
             }
         }
+        if self.debounce.is_some() && !self.has_backlog() {
+            self.debounce.iter_mut().for_each(Debounce::delivered);
+        }
+    }
+
+    /// Whether a consumer has yet to get something.
+    fn has_backlog(&self) -> bool {
+        let folded = |consumer: &Consumer| self.engine.folded(consumer.outlet).0;
+        self.consumers.iter().any(folded)
     }
 
     /// Delivers what one consumer has room for. Returns whether it has room for more that there is.
@@ -313,11 +318,8 @@ impl EngineThread {
             }
             return;
         }
-        let has_backlog = |consumer: &Consumer| self.engine.folded(consumer.outlet).0;
-        let settled = match self.settle {
-            Some(settle) if self.consumers.iter().any(has_backlog) => {
-                self.last_change.1.checked_add(settle)
-            }
+        let settled = match &self.debounce {
+            Some(debounce) if self.has_backlog() => debounce.deadline(),
             _ => None,
         };
         let deadline = [progress.deadline, settled].into_iter().flatten().min();

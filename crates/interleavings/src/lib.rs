@@ -12,6 +12,8 @@
 
 extern crate self as everwatch;
 
+#[path = "../../everwatch/src/debounce.rs"]
+mod debounce;
 #[path = "../../everwatch/src/error.rs"]
 mod error;
 mod fake;

@@ -59,6 +59,7 @@ fn mistakes_in_flags_are_one_line_that_says_what_to_do() {
         &["watch", "--poll-interval", "-1s"],
         &["watch", "--poll-interval", "5 minutes"],
         &["watch", "--settle", ""],
+        &["watch", "--settle-max", "1s"],
         &["watch", "--settle", "NaN"],
         &["watch", "--settle", "1e999s"],
         &["watch", "--settle", "100", "--settle", "200"],

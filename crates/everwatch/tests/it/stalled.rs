@@ -1,7 +1,9 @@
 //! Consumers that do not keep up, that ask without waiting, and that want quiet.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -269,6 +271,36 @@ fn settled_changes_are_reported_once_by_their_net_effect() {
         feed.next_timeout(Duration::from_millis(400)).expect("open"),
         None
     );
+}
+
+#[test]
+fn a_log_that_never_rests_holds_other_files_back_for_a_bounded_time() {
+    let dir = temp();
+    let quiet = Duration::from_millis(300);
+    let bounded = [
+        Options::new().settle(quiet),
+        Options::new().settle(quiet).settle_at_most(quiet * 2),
+    ];
+    for (round, options) in bounded.into_iter().enumerate() {
+        let watcher = options.build().expect("a watcher");
+        watcher.watch(dir.path()).expect("watched");
+        let mut feed = watcher.feed().expect("a feed");
+        let log = fs::File::create(dir.path().join("log")).expect("a file");
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let begin = Instant::now();
+                while !is_over.load(Ordering::Relaxed) && begin.elapsed() < PATIENCE {
+                    (&log).write_all(b"x").expect("written");
+                    std::thread::sleep(quiet / 60);
+                }
+            });
+            fs::write(dir.path().join(format!("f{round}")), "").expect("a file");
+            let first = feed.next_timeout(PATIENCE / 2).expect("the feed is open");
+            is_over.store(true, Ordering::Relaxed);
+            assert!(first.is_some(), "round {round}: nothing was delivered");
+        });
+    }
 }
 
 #[test]
