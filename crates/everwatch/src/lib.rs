@@ -222,6 +222,8 @@
 mod debounce;
 mod error;
 mod feed;
+#[cfg(feature = "globs")]
+mod git_repository;
 mod handover;
 mod options;
 mod platform;

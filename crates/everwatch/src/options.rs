@@ -110,9 +110,13 @@ impl Options {
     }
 
     /// Whether to hide the entries that git ignores: by the `.gitignore` files in the tree and above it in
-    /// the same repository, and by its `info/exclude`; and `.git` itself. Changed rules take effect at once,
-    /// or within a poll interval above a root that is polled. The repository of a root is determined when the
-    /// root is added. Default: false. Needs the feature `globs`.
+    /// the same repository, by its `info/exclude`, and by the file that `core.excludesFile` names; and `.git`
+    /// itself. Changed rules take effect at once, or within a poll interval above a root that is polled. The
+    /// repository of a root, which may be a linked worktree or a submodule, and the name of that file are
+    /// determined when the root is added. Default: false. Needs the feature `globs`.
+    ///
+    /// What differs from git: patterns that are not UTF-8 match nothing, files that git's configuration includes
+    /// are not read, and neither are `.ignore` files, which belong to other programs.
     #[cfg(feature = "globs")]
     #[must_use]
     pub fn gitignore(mut self, gitignore: bool) -> Options {

@@ -3,11 +3,11 @@
 use std::path::{Component, Path, PathBuf};
 
 use everwatch_core::engine::RootSpec;
-#[cfg(feature = "globs")]
-use everwatch_core::ignore::AncestorIgnores;
 use everwatch_core::ignore::IgnoreFiles;
 
 use crate::error::{Error, ErrorKind};
+#[cfg(feature = "globs")]
+use crate::git_repository::GitRepository;
 
 /// The specification of the root at `path`: a directory, or the entry of a file in its directory.
 ///
@@ -23,7 +23,9 @@ pub(crate) fn root_spec(
     if metadata.is_dir() {
         let outer = match ignore_files {
             #[cfg(feature = "globs")]
-            IgnoreFiles::Git => ancestor_ignores(&absolute),
+            IgnoreFiles::Git => GitRepository::of(&absolute)
+                .map(|repository| repository.ignores(&absolute))
+                .unwrap_or_default(),
             _ => Vec::new(),
         };
         return Ok(RootSpec {
@@ -48,25 +50,6 @@ pub(crate) fn root_spec(
         }),
         _ => Err(Error::new(ErrorKind::BadPath, "watch").with_path(path)),
     }
-}
-
-/// The files above `root` whose ignore rules apply to it: `.gitignore` in each directory up to the top
-/// of the repository and, weakest, the repository's `info/exclude`. The nearest comes first.
-#[cfg(feature = "globs")]
-fn ancestor_ignores(root: &Path) -> Vec<AncestorIgnores> {
-    let Some(top) = root.ancestors().find(|dir| dir.join(".git").exists()) else {
-        return Vec::new();
-    };
-    let file = |of: &Path, dir: PathBuf, name: &str| {
-        let prefix = root.strip_prefix(of).ok()?.to_owned();
-        Some(AncestorIgnores::of_file(prefix, dir, name))
-    };
-    let above = root.ancestors().skip(1);
-    above
-        .take_while(|dir| dir.starts_with(top))
-        .filter_map(|dir| file(dir, dir.to_owned(), ".gitignore"))
-        .chain(file(top, top.join(".git/info"), "exclude"))
-        .collect()
 }
 
 /// Drops `.` components. A path with `..` is resolved by the file system, because the component before

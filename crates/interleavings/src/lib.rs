@@ -19,6 +19,8 @@ mod error;
 mod fake;
 #[path = "../../everwatch/src/feed.rs"]
 mod feed;
+#[path = "../../everwatch/src/git_repository.rs"]
+mod git_repository;
 #[path = "../../everwatch/src/handover.rs"]
 pub mod handover;
 #[path = "../../everwatch/src/options.rs"]

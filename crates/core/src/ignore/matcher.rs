@@ -47,6 +47,13 @@ impl std::fmt::Display for BadGlob {
 #[cfg(feature = "globs")]
 impl std::error::Error for BadGlob {}
 
+/// The file of rules that `core.excludesFile` names in the configuration of the user or of the system, or the one
+/// that git reads by default. There may be no such file.
+#[cfg(feature = "globs")]
+pub fn excludes_file_of_user() -> Option<std::path::PathBuf> {
+    ::ignore::gitignore::gitconfig_excludes_path()
+}
+
 #[cfg(feature = "globs")]
 mod git {
     use std::path::Path;
@@ -55,6 +62,7 @@ mod git {
     use ::ignore::gitignore::{Gitignore, GitignoreBuilder};
 
     use super::BadGlob;
+    use crate::ignore::line::translated;
 
     /// GitRules in the syntax of gitignore(5), of which there is at least one.
     #[derive(Clone, Debug)]
@@ -68,8 +76,8 @@ mod git {
             let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
             for line in text.split(|&byte| byte == b'\n') {
                 let line = line.strip_suffix(b"\r").unwrap_or(line);
-                if let Ok(line) = std::str::from_utf8(line) {
-                    let _ = builder.add_line(None, line);
+                if let Some(line) = std::str::from_utf8(line).ok().and_then(translated) {
+                    let _ = builder.add_line(None, &line);
                 }
             }
             let rules = builder.build().ok().filter(|rules| !rules.is_empty())?;

@@ -9,11 +9,13 @@
 //! [`Filter`] is the default one, which hides nothing.
 
 mod filter;
+#[cfg(feature = "globs")]
+mod line;
 mod matcher;
 mod rules;
 
 pub use filter::Filter;
 #[cfg(feature = "globs")]
-pub use matcher::BadGlob;
+pub use matcher::{BadGlob, excludes_file_of_user};
 pub use rules::{AncestorIgnores, IgnoreFiles};
 pub(crate) use rules::{RULES_FILE, RULES_LIMIT, RulesFile, whole_lines};

@@ -1,8 +1,14 @@
 //! Ignore files: their names, their size, and those above a root that apply to it.
 
+#[cfg(feature = "globs")]
+use std::ffi::OsStr;
+#[cfg(feature = "globs")]
+use std::path::Path;
 use std::path::PathBuf;
 
 use super::matcher::Rules;
+#[cfg(feature = "globs")]
+use crate::path::to_bytes;
 
 /// The name of the files with ignore rules.
 pub(crate) const RULES_FILE: &[u8] = b".gitignore";
@@ -57,12 +63,12 @@ impl AncestorIgnores {
 
     /// The rules in the file `name` of `dir`, as they are when the root is added and whenever they
     /// change. There may be no such file.
-    pub fn of_file(prefix: PathBuf, dir: PathBuf, name: &str) -> AncestorIgnores {
+    pub fn of_file(prefix: PathBuf, dir: PathBuf, name: &OsStr) -> AncestorIgnores {
         AncestorIgnores {
             prefix,
             file: Some(RulesFile {
                 dir,
-                name: name.as_bytes().to_owned(),
+                name: to_bytes(Path::new(name)),
             }),
             text: None,
             rules: None,

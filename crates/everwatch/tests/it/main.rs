@@ -17,6 +17,8 @@ mod delivery;
 mod ending;
 #[cfg(feature = "globs")]
 mod filters;
+#[cfg(all(target_os = "linux", feature = "globs"))]
+mod git_rules;
 #[cfg(unix)]
 mod mounts;
 mod moves;
