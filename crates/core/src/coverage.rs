@@ -55,6 +55,8 @@ pub enum Gap {
     Chosen,
     /// The kernel offers no notification at all.
     NoNotification,
+    /// A sandbox refuses the calls by which notification is asked for, to a process that may read the directory.
+    Refused,
     /// The root does not exist at the moment.
     RootGone,
     /// The mirror has no room for more names: 4 GiB of them, or four thousand million entries.
@@ -76,6 +78,7 @@ impl Gap {
             Gap::PseudoMount => "pseudo-mount",
             Gap::Chosen => "chosen",
             Gap::NoNotification => "no-notification",
+            Gap::Refused => "refused",
             Gap::RootGone => "root-gone",
             Gap::MirrorFull => "mirror-full",
             Gap::Failing => "failing",
@@ -102,6 +105,9 @@ impl Gap {
                 "Run the watcher where the files are changed: this file system does not report changes."
             }
             Gap::NoNotification => "Run on a kernel with inotify.",
+            Gap::Refused => {
+                "Allow inotify_init1 and inotify_add_watch in the sandbox (seccomp, SELinux)."
+            }
             Gap::RootGone => "Nothing to do: it is watched again as soon as it is back.",
             Gap::MirrorFull => "Watch a smaller tree or ignore parts of it.",
             Gap::Failing => "Check the file system.",
@@ -116,7 +122,8 @@ impl Gap {
             | Gap::RemoteFileSystem
             | Gap::PseudoFileSystem
             | Gap::Chosen
-            | Gap::NoNotification => CoverageState::Polled,
+            | Gap::NoNotification
+            | Gap::Refused => CoverageState::Polled,
             Gap::Unreadable
             | Gap::OpenFiles
             | Gap::PseudoMount

@@ -24,6 +24,8 @@ pub enum FaultKind {
     NotDirectory,
     /// The caller has no permission (`EACCES`). The entry may exist or not.
     Denied,
+    /// The call itself is refused, whatever it is about: by a sandbox.
+    Refused,
     /// The user has no watch left (`ENOSPC` of inotify_add_watch(2)).
     WatchLimit,
     /// The process or the system has no file descriptor left (`EMFILE`, `ENFILE`).
@@ -47,6 +49,7 @@ impl FaultKind {
             FaultKind::WatchLimit => Gap::WatchLimit,
             FaultKind::OpenFiles => Gap::OpenFiles,
             FaultKind::Unsupported => Gap::NoNotification,
+            FaultKind::Refused => Gap::Refused,
             FaultKind::NotFound | FaultKind::NotDirectory | FaultKind::Other => Gap::Failing,
         }
     }

@@ -195,6 +195,7 @@ mod tests {
             Gap::PseudoMount,
             Gap::Chosen,
             Gap::NoNotification,
+            Gap::Refused,
             Gap::RootGone,
             Gap::MirrorFull,
             Gap::Failing,

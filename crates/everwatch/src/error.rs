@@ -93,11 +93,18 @@ impl Error {
             FaultKind::NotDirectory => ErrorKind::BadPath,
             FaultKind::Denied => ErrorKind::Denied,
             FaultKind::WatchLimit | FaultKind::OpenFiles => ErrorKind::LimitReached,
-            FaultKind::Unsupported => ErrorKind::Unsupported,
+            FaultKind::Unsupported | FaultKind::Refused => ErrorKind::Unsupported,
             _ => ErrorKind::Other,
         };
         let mut error = Error::new(kind, operation);
         error.code = (fault.code != 0).then_some(fault.code);
+        if fault.kind == FaultKind::Refused {
+            // Of what a sandbox refuses, nothing else is an error: the other calls have substitutes.
+            error.detail = Some(format!(
+                "a sandbox refuses inotify_init1 (error {}); allow it",
+                fault.code
+            ));
+        }
         error
     }
 

@@ -28,6 +28,19 @@ pub(super) fn open_root(path: &Path) -> Result<OwnedFd, Fault> {
     openat(CWD, path, DIRECTORY, Mode::empty()).map_err(fault)
 }
 
+/// Whether an open directory may still be read and searched, faccessat2(2). False if the system does not say.
+pub(super) fn is_readable(dir: &OwnedFd) -> bool {
+    use rustix::fs::{Access, accessat};
+
+    accessat(
+        dir,
+        c".",
+        Access::READ_OK | Access::EXEC_OK,
+        AtFlags::EACCESS,
+    )
+    .is_ok()
+}
+
 /// Opens the directory `name` in `parent`. One component; a symbolic link is no directory.
 pub(super) fn open_below(parent: &OwnedFd, name: &[u8]) -> Result<OwnedFd, Fault> {
     let flags = DIRECTORY | OFlags::NOFOLLOW;

@@ -75,7 +75,7 @@ impl InotifyKernel {
         let mut mounts_changed = false;
         let mut rang = false;
         {
-            let mut fds = vec![PollFd::new(self.bell.fd(), PollFlags::IN)];
+            let mut fds = vec![PollFd::from_borrowed_fd(self.bell.fd(), PollFlags::IN)];
             if wakers == Wakers::All {
                 fds.extend(
                     self.inotify()
@@ -94,7 +94,7 @@ impl InotifyKernel {
             }
         }
         if rang {
-            let _ = rustix::io::read(self.bell.fd(), &mut [0; 8]);
+            self.bell.silence();
         }
         match &mut self.mounts {
             Some(mounts) if mounts_changed => Woken {

@@ -75,8 +75,8 @@ impl InotifyKernel {
     ///
     /// # Errors
     ///
-    /// ENOSYS for the backend of Windows; without the choice, what inotify_init1(2) failed with; and EMFILE if
-    /// there is no descriptor left for the bell.
+    /// ENOSYS for the backend of Windows; without the choice, what inotify_init1(2) failed with, where EPERM and EACCES
+    /// mean that a sandbox refuses it; and EMFILE if there is no descriptor left for the bell.
     pub(super) fn new(options: &StartOptions) -> Result<InotifyKernel, Fault> {
         let backend = options.backend;
         if backend == Backend::Windows {
@@ -87,6 +87,8 @@ impl InotifyKernel {
             Ok(inotify) => (inotify, Gap::Chosen),
             Err(Errno::MFILE) if backend == Backend::Auto => (None, Gap::InstanceLimit),
             Err(Errno::NOSYS) if backend == Backend::Auto => (None, Gap::NoNotification),
+            Err(Errno::PERM | Errno::ACCESS) if backend == Backend::Auto => (None, Gap::Refused),
+            Err(errno @ (Errno::PERM | Errno::ACCESS)) => return Err(refused(errno)),
             Err(errno) => return Err(fault(errno)),
         };
         Ok(InotifyKernel {
@@ -135,7 +137,28 @@ impl InotifyKernel {
         let digits = dir.as_raw_fd().to_string();
         path[14..14 + digits.len()].copy_from_slice(digits.as_bytes());
         let path = CStr::from_bytes_until_nul(&path).map_err(|_| Errno::INVAL)?;
-        inotify::add_watch(inotify, path, flags)
+        inotify::add_watch(inotify, path, flags).map_err(|errno| match errno {
+            // The descriptor is open, so that its entry is missing only where there is no `/proc`.
+            Errno::NOENT => Errno::NOSYS,
+            errno => errno,
+        })
+    }
+}
+
+/// The fault of a call that a sandbox refuses.
+fn refused(errno: Errno) -> Fault {
+    Fault {
+        kind: FaultKind::Refused,
+        code: errno.raw_os_error(),
+    }
+}
+
+/// The fault of inotify_add_watch(2), which needs permission to read the directory. What was opened for reading was
+/// allowed then; if it is allowed still, the call itself is refused.
+fn watch_fault(dir: &OwnedFd, errno: Errno) -> Fault {
+    match errno {
+        Errno::PERM | Errno::ACCESS if directory::is_readable(dir) => refused(errno),
+        errno => fault(errno),
     }
 }
 
@@ -226,13 +249,13 @@ impl Kernel for InotifyKernel {
             Err(Errno::EXIST) => self
                 .add_watch(dir, flags | WatchFlags::MASK_ADD)
                 .map(|watch| Watched::Known(Watch(watch)))
-                .map_err(fault),
+                .map_err(|errno| watch_fault(dir, errno)),
             // Memory for watches is charged to the user; to the caller it is the same limit.
             Err(Errno::NOMEM) => Err(Fault {
                 kind: FaultKind::WatchLimit,
                 code: Errno::NOMEM.raw_os_error(),
             }),
-            Err(errno) => Err(fault(errno)),
+            Err(errno) => Err(watch_fault(dir, errno)),
         }
     }
 

@@ -17,6 +17,7 @@ mod mounts;
 mod signal;
 mod surveyor;
 mod volume;
+mod wakeup;
 
 pub use bell::Bell;
 pub use inotify::InotifyKernel;
@@ -26,11 +27,24 @@ pub use volume::{describe as describe_volume, limits};
 use everwatch_core::fault::{Fault, FaultKind};
 use rustix::io::Errno;
 
-/// What an error of a system call means to the engine, which treats only [`FaultKind::NotFound`] as proof that
-/// an entry is gone. ESTALE is that of a network file system whose entry was removed by another client.
+/// What an error of a system call means to the engine, which treats only [`FaultKind::NotFound`] and
+/// [`FaultKind::NotDirectory`] as proof that an entry is gone.
+///
+/// | error | meaning | what follows |
+/// |---|---|---|
+/// | ENOENT | there is no such entry, says a directory that answers | removed |
+/// | ENOTDIR, ELOOP | it is no directory, or a link | removed as a directory |
+/// | EACCES, EPERM | no permission; proves nothing | lost, `unreadable` |
+/// | ENOSPC | of inotify_add_watch(2): no watch left | polled, `watch-limit` |
+/// | EMFILE, ENFILE | no descriptor left | lost, `open-files` |
+/// | ENOSYS, EOPNOTSUPP | no such service | polled, `no-notification` |
+/// | all others: ESTALE, EIO, ENOTCONN, ETIMEDOUT, EHOSTDOWN, EREMOTEIO, ENODEV, ESHUTDOWN, EAGAIN, ENOMEM, EUCLEAN | the file system is in trouble, and perhaps not for long | lost, `failing`; tried again |
+///
+/// ESTALE is trouble as well: a server that restarts, or whose exported tree was replaced, answers so for entries
+/// that are there. One that another client removed is missing from the directory that it was in.
 fn fault(errno: Errno) -> Fault {
     let kind = match errno {
-        Errno::NOENT | Errno::STALE => FaultKind::NotFound,
+        Errno::NOENT => FaultKind::NotFound,
         Errno::NOTDIR | Errno::LOOP => FaultKind::NotDirectory,
         Errno::ACCESS | Errno::PERM => FaultKind::Denied,
         Errno::NOSPC => FaultKind::WatchLimit,
@@ -41,5 +55,40 @@ fn fault(errno: Errno) -> Fault {
     Fault {
         kind,
         code: errno.raw_os_error(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_directory_that_answers_proves_that_an_entry_is_gone() {
+        let gone = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP];
+        for code in 1..134 {
+            let errno = Errno::from_raw_os_error(code);
+            let kind = fault(errno).kind;
+            let is_gone = matches!(kind, FaultKind::NotFound | FaultKind::NotDirectory);
+            assert_eq!(is_gone, gone.contains(&errno), "{errno:?}: {kind:?}");
+        }
+    }
+
+    #[test]
+    fn trouble_of_a_file_system_is_tried_again() {
+        for errno in [
+            Errno::STALE,
+            Errno::IO,
+            Errno::NOTCONN,
+            Errno::TIMEDOUT,
+            Errno::HOSTDOWN,
+            Errno::REMOTEIO,
+            Errno::NODEV,
+            Errno::SHUTDOWN,
+            Errno::AGAIN,
+            Errno::NOMEM,
+            Errno::UCLEAN,
+        ] {
+            assert_eq!(fault(errno).kind, FaultKind::Other, "{errno:?}");
+        }
     }
 }

@@ -1,31 +1,28 @@
-//! A flag that programs can wait for: a descriptor that can be read while the flag is up (eventfd(2)).
+//! A flag that programs can wait for: a descriptor that can be read while the flag is up.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::event::{EventfdFlags, eventfd};
+use super::wakeup::Wakeup;
 
-/// A flag: an `eventfd`, readable unless its counter is zero. Any thread may change it.
+/// A flag, whose descriptor is readable while it is up. Any thread may change it.
 #[derive(Debug)]
-pub struct Signal(OwnedFd);
+pub struct Signal(Wakeup);
 
 impl Signal {
     /// A flag that is down.
     pub fn new() -> io::Result<Signal> {
-        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
-        Ok(Signal(eventfd(0, flags)?))
+        Ok(Signal(Wakeup::new()?))
     }
 
     /// Puts the flag up; it may be up already.
     pub fn raise(&self) {
-        // It is full only if it is up.
-        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+        self.0.ring();
     }
 
     /// Takes the flag down; it may be down already.
     pub fn lower(&self) {
-        // It is empty only if it is down.
-        let _ = rustix::io::read(&self.0, &mut [0; 8]);
+        self.0.silence();
     }
 }
 

@@ -27,7 +27,7 @@ struct Fault {
     when: String,
 }
 
-fn is_strace_usable(test: &str) -> bool {
+pub(crate) fn is_strace_usable(test: &str) -> bool {
     let run = Command::new("strace")
         .args(["-o", "/dev/null", "true"])
         .output();
@@ -58,7 +58,7 @@ fn write(root: &Path, name: &str, text: &str) {
 }
 
 /// A small tree with a bit of everything.
-fn plant(root: &Path) {
+pub(crate) fn plant(root: &Path) {
     for name in [
         "a/b/1",
         "a/b/2",
@@ -77,7 +77,7 @@ fn plant(root: &Path) {
 }
 
 /// Work that needs every call: new directories, moves, removals, and writes.
-fn work(root: &Path) {
+pub(crate) fn work(root: &Path) {
     let path = |name: &str| root.join(name);
     for name in ["early", "c/early"] {
         fs::write(path(name), "another text").expect("written");
@@ -278,7 +278,7 @@ const EARLY_AND_LATE: &[&str] = &["1", "2", "3", "4", "5", "7", "9", "12", "16",
 #[test]
 fn opening_a_directory_may_fail() {
     let errors = [
-        "EMFILE", "ENFILE", "EACCES", "ENOENT", "EINTR", "EIO", "ENOMEM", "ELOOP",
+        "EMFILE", "ENFILE", "EACCES", "ENOENT", "EINTR", "EIO", "ENOMEM", "ELOOP", "ESTALE",
     ];
     assert_survives(
         "opening_a_directory_may_fail",
@@ -300,7 +300,7 @@ fn adding_a_watch_may_fail() {
 
 #[test]
 fn listing_a_directory_may_fail() {
-    let errors = ["EIO", "ENOENT", "ENOMEM", "EINTR", "EACCES"];
+    let errors = ["EIO", "ENOENT", "ENOMEM", "EINTR", "EACCES", "ESTALE"];
     let when = ["1", "2", "3", "4", "5", "8", "12", "17", "23", "5+"];
     let mut cases = cases("getdents64", &errors, &when);
     // A directory that can be opened and is "not found" each time it is listed is a known gap,

@@ -12,6 +12,8 @@ mod faults;
 mod limits;
 #[cfg(target_os = "linux")]
 mod readme;
+#[cfg(target_os = "linux")]
+mod sandbox;
 mod support;
 #[cfg(unix)]
 mod terminal;
