@@ -213,6 +213,12 @@ pub trait Kernel {
         false
     }
 
+    /// Whether a record that an entry was modified may mean that it is of another kind by now, or another entry.
+    /// Asked only of a kernel that names paths.
+    fn modifies_kinds(&self) -> bool {
+        false
+    }
+
     /// Whether changes below a directory are still reported after the directory was moved. If not, the engine
     /// watches and compares all of it again. Only a kernel that watches trees may say no.
     fn keeps_moved(&self) -> bool {

@@ -26,6 +26,14 @@ struct Head {
     spent: bool,
 }
 
+impl Head {
+    /// What the record says of its entry.
+    fn described(&self) -> Option<Described> {
+        let known = self.kind.zip(self.inode);
+        known.map(|(kind, inode)| Described { kind, inode })
+    }
+}
+
 /// Records in the order in which they came, waiting to be applied.
 ///
 /// The engine empties the kernel's queue into this one at the beginning of each step. Past
@@ -73,7 +81,7 @@ impl RecordQueue {
     /// Room that an empty queue keeps for later records, in records.
     const KEPT_HEADS: usize = 1 << 15;
 
-    /// Adds a record, or merges it into the one before if that reports the same modification.
+    /// Adds a record, or merges it into the one before if that reports the same modification of the same entry.
     ///
     /// If the queue is full, the record is dropped, and an [`Action::Overflow`] stands in its place.
     pub fn push(&mut self, record: Record<'_>) {
@@ -99,6 +107,7 @@ impl RecordQueue {
                 last.watch == record.watch
                     && last.action == record.action
                     && last.is_dir == record.is_dir
+                    && last.described() == record.described
                     && self.name(last) == record.name
             })
         {
@@ -149,10 +158,7 @@ impl RecordQueue {
             action: head.action,
             is_dir: head.is_dir,
             cookie: head.cookie,
-            described: head
-                .kind
-                .zip(head.inode)
-                .map(|(kind, inode)| Described { kind, inode }),
+            described: head.described(),
             name: self.name(head),
         }
     }

@@ -339,6 +339,13 @@ impl<S: SystemCalls> Kernel for WindowsKernel<S> {
         true
     }
 
+    /// Links are made of files and directories that have their record already, by FSCTL_SET_REPARSE_POINT, and what is
+    /// renamed over a file may leave nothing but a modification of it (MS-FSA 2.1.5.15.12, FASTFAT). Wine makes
+    /// both by a rename.
+    fn modifies_kinds(&self) -> bool {
+        !self.system.quirks().keeps_old_paths
+    }
+
     /// Wine forgets what is below a directory whose read is retired.
     fn hands_over(&self) -> bool {
         !self.system.quirks().keeps_old_paths

@@ -40,6 +40,7 @@ mod nested;
 mod pending;
 mod pending_queue;
 mod polling;
+mod recent_looks;
 mod reconcile;
 mod records;
 mod redistribute;

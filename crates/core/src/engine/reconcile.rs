@@ -102,7 +102,7 @@ impl<K: Kernel> Engine<K> {
             let is_doubtful = same_sort
                 && self.world.mirror.is_doubted(child)
                 && self.world.mirror.inode(child).is_none();
-            if is_doubtful || self.is_same(child, seen) {
+            if is_doubtful || self.has_turned(child, seen) || self.is_same(child, seen) {
                 let had_vanished = self.world.mirror.confirm(child).has_vanished();
                 if seen.kind == FileType::Dir {
                     // A directory that came back may be another one with the number of the first.
@@ -175,6 +175,17 @@ impl<K: Kernel> Engine<K> {
             identity.inode == seen.inode && identity.birth.may_be(seen.birth)
         });
         inode_fits || identity_fits
+    }
+
+    /// Whether what was seen is the entry that the mirror has under the name, and has become another kind of file: on
+    /// Windows a file can be made a link.
+    fn has_turned(&self, child: NodeId, seen: Seen) -> bool {
+        seen.birth == Birth::Unique
+            && seen.kind != FileType::Dir
+            && !self.world.mirror.is_dir(child)
+            && self.world.mirror.kind(child) != seen.kind
+            && self.world.mirror.inode(child).is_some()
+            && self.world.mirror.inode(child) == seen.inode
     }
 
     /// Adds an entry that was just seen, and reports it. Directories are reported once they were opened.

@@ -5,6 +5,7 @@
 
 use super::Engine;
 use super::arrivals::Arrivals;
+use super::recent_looks::RecentLooks;
 use super::reconcile::Seen;
 use super::world::Report;
 use crate::entry::{FileType, Stat, Watch};
@@ -22,6 +23,7 @@ pub(super) struct Records {
     /// The name of the record in hand; its memory is reused.
     name: Vec<u8>,
     pub(super) arrivals: Arrivals,
+    pub(super) looks: RecentLooks,
 }
 
 impl<K: Kernel> Engine<K> {

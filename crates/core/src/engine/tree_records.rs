@@ -52,7 +52,7 @@ impl<K: Kernel> Engine<K> {
         let goes = matches!(action, Action::Departed | Action::MovedFrom);
         for top in self.coverage.watches.nodes(watch) {
             let found = self.find_named(top, path);
-            let described = described.filter(|_| action == Action::Created && found.is_certain);
+            let described = described.filter(|_| found.is_certain);
             for (dir, name) in found.places {
                 if goes && !found.is_certain {
                     self.may_have_departed(dir, &name);
@@ -113,17 +113,22 @@ impl<K: Kernel> Engine<K> {
         }
         let child = self.world.mirror.child(dir, name);
         let is_dir = child.is_some_and(|child| self.world.mirror.is_dir(child));
+        let is_modified = matches!(action, Action::Modified | Action::Metadata);
+        let is_other = is_modified
+            && child.is_some_and(|child| self.has_changed_kind(dir, child, name, described));
+        if is_other || matches!(action, Action::Created | Action::MovedTo) {
+            self.note_rules(dir, name);
+        }
+        if is_other {
+            return;
+        }
         match (action, child) {
             (Action::Created | Action::MovedTo, _) => {
-                self.note_rules(dir, name);
-                match described.filter(|_| child.is_none()) {
+                match described.filter(|_| child.is_none() && action == Action::Created) {
                     Some(entry) => self.believe(dir, name, entry),
                     None => self.arrive(dir, name, action == Action::MovedTo),
                 }
                 self.records.arrivals.note(dir, name);
-            }
-            (Action::MovedFrom, Some(_)) => {
-                self.apply_named(dir, Action::Departed, is_dir, name);
             }
             // A directory is modified whenever its entries change; these have records of their own.
             (Action::Modified | Action::Metadata, Some(child)) if is_dir => {
@@ -131,17 +136,72 @@ impl<K: Kernel> Engine<K> {
                     .gaps
                     .retry_unreadable(&mut self.world.mirror, &mut self.work, child);
             }
-            _ => self.apply_named(dir, action, is_dir, name),
+            (action, child) => {
+                let action = match action {
+                    Action::MovedFrom if child.is_some() => Action::Departed,
+                    action => action,
+                };
+                self.apply_named(dir, action, is_dir, name);
+            }
+        }
+    }
+
+    /// Looks at an entry that a record says was modified, if it may be another one by now. Returns whether it is, or is of
+    /// another kind: then that was reported just now.
+    fn has_changed_kind(
+        &mut self,
+        dir: NodeId,
+        child: NodeId,
+        name: &[u8],
+        described: Option<Described>,
+    ) -> bool {
+        let (kind, mirror) = (self.world.mirror.kind(child), &self.world.mirror);
+        if !self.may_be_another(child, described)
+            || self
+                .visibility
+                .hides(mirror, dir, name, kind == FileType::Dir)
+        {
+            return false;
+        }
+        self.look(dir, name, Cause::Notified);
+        self.note_look(dir, name);
+        self.world.mirror.child(dir, name) != Some(child) || self.world.mirror.kind(child) != kind
+    }
+
+    /// Whether an entry that was modified may be of another kind than the mirror has it, or another entry: its
+    /// record says so, or does not say what it is and came after the last look. A directory with entries
+    /// cannot become a link.
+    fn may_be_another(&self, child: NodeId, described: Option<Described>) -> bool {
+        let mirror = &self.world.mirror;
+        if !self.directories.kernel.modifies_kinds() || mirror.is_withheld(child) {
+            return false;
+        }
+        if let Some(Described { kind, inode }) = described {
+            return mirror.kind(child) != kind || mirror.inode(child) != Some(inode);
+        }
+        let serial = self.records.queue.popped();
+        mirror.children(child).all(|id| mirror.has_vanished(id))
+            && !self.records.looks.cover(child, serial)
+    }
+
+    /// Notes that the entry of this name was looked at just now.
+    fn note_look(&mut self, dir: NodeId, name: &[u8]) {
+        if let Some(child) = self.world.mirror.child(dir, name) {
+            let end = self.records.queue.end();
+            self.records.looks.note(child, end);
         }
     }
 
     /// Takes a new entry for what its record says it is, which saves a look. The mirror has nothing under
     /// the name.
     ///
-    /// The entry may be another one by now, or gone: then a later record says so.
+    /// The entry may be another one by now, of another kind, or gone: then a later record says so.
     fn believe(&mut self, dir: NodeId, name: &[u8], described: Described) {
         let seen = Seen::listed(described.kind, Some(described.inode), Birth::Unique);
         self.reconcile(dir, name, seen, Cause::Notified);
+        if let Some(child) = self.world.mirror.child(dir, name) {
+            self.records.looks.forget(child);
+        }
         self.coverage.note_unlisted(&self.world.mirror, dir, name);
     }
 
@@ -177,6 +237,7 @@ impl<K: Kernel> Engine<K> {
                         );
                     }
                 }
+                self.note_look(dir, name);
                 self.coverage.note_unlisted(&self.world.mirror, dir, name);
             }
             Err(error) => match self.world.mirror.child(dir, name) {

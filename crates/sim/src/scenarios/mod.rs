@@ -6,6 +6,7 @@
 mod linux;
 mod roots;
 mod windows;
+mod windows_kinds;
 mod windows_roots;
 
 use std::time::Duration;

@@ -27,6 +27,9 @@ use crate::random::Random;
 use crate::trace::Trace;
 use crate::windows::{Named, Nt};
 
+/// The lag of calls that are held until they take turns.
+const HELD: u32 = 1000;
+
 /// What a call still has to do.
 #[derive(Debug)]
 pub(crate) enum Effect {
@@ -46,6 +49,12 @@ pub(crate) enum Effect {
     Report(u32, Named),
     /// On Windows: reports on a directory whose entries changed.
     Touch(Ino),
+    /// On Windows: what was made becomes a link to this.
+    BecomeLink(Ino, Box<[u8]>),
+    /// On Windows: reports on an entry where it is now, if it is anywhere, as its handle is closed.
+    ReportClosed(Ino),
+    /// The call returns. What follows are further calls of the same process; others get on meanwhile.
+    Return,
 }
 
 #[derive(Debug)]
@@ -143,15 +152,18 @@ impl System {
 
     /// Lets calls under way get on, or not.
     pub(crate) fn progress(&mut self) {
-        while !self.calls.is_empty() && self.timing.chance(500) {
+        while self.lag < HELD && !self.calls.is_empty() && self.timing.chance(500) {
             let at = self.timing.below(self.calls.len());
             self.advance(at);
         }
     }
 
-    /// Does the next thing that a call has left.
-    fn advance(&mut self, at: usize) {
-        match self.calls[at].left.pop_front() {
+    /// Does the next thing that a call has left. Returns false if the call has returned and its process has not made
+    /// the next one.
+    fn advance(&mut self, at: usize) -> bool {
+        let next = self.calls[at].left.pop_front();
+        let has_returned = matches!(next, Some(Effect::Return));
+        match next {
             Some(Effect::Record {
                 about,
                 action,
@@ -175,11 +187,15 @@ impl System {
             }
             Some(Effect::Report(action, named)) => self.report(action, &named),
             Some(Effect::Touch(dir)) => self.touch(dir),
+            Some(Effect::BecomeLink(ino, target)) => self.become_link(ino, target),
+            Some(Effect::ReportClosed(ino)) => self.report_closed(ino),
+            Some(Effect::Return) => self.calls[at].locks.clear(),
             Some(Effect::EndWatch(_)) | None => {}
         }
         if self.calls[at].left.is_empty() {
             self.calls.remove(at);
         }
+        !has_returned
     }
 
     fn finish(&mut self, which: impl Fn(&Call) -> bool) {
@@ -193,10 +209,18 @@ impl System {
         self.finish(|call| call.locks.contains(&dir));
     }
 
-    /// From now on no call is over at once, until they take turns.
+    /// From now on no call goes on, until they take turns.
     #[cfg(test)]
     pub(crate) fn hold_calls(&mut self) {
-        self.lag = 1000;
+        self.lag = HELD;
+    }
+
+    /// Lets each call under way do one thing.
+    #[cfg(test)]
+    pub(crate) fn take_turn(&mut self) {
+        for at in (0..self.calls.len()).rev() {
+            self.advance(at);
+        }
     }
 
     /// Lets the calls under way do one thing each, in turn, until all are over.
@@ -204,10 +228,16 @@ impl System {
     pub(crate) fn take_turns(&mut self) {
         self.lag = 0;
         while !self.calls.is_empty() {
-            for at in (0..self.calls.len()).rev() {
-                self.advance(at);
-            }
+            self.take_turn();
         }
+    }
+
+    /// Waits until a file that is being made a link is one.
+    pub(crate) fn finish_link(&mut self, link: Ino) {
+        self.finish(|call| {
+            let mut left = call.left.iter();
+            left.any(|effect| matches!(effect, Effect::BecomeLink(ino, _) if *ino == link))
+        });
     }
 
     pub(crate) fn finish_all(&mut self) {
@@ -226,9 +256,7 @@ impl System {
         });
         if !self.timing.chance(self.lag) {
             let last = self.calls.len() - 1;
-            while self.calls.len() > last {
-                self.advance(last);
-            }
+            while self.calls.len() > last && self.advance(last) {}
         }
     }
 

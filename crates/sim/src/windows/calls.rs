@@ -116,6 +116,10 @@ impl System {
 
     /// Whether something can come into the directory, or be changed in it.
     fn check_alive(&self, dir: Ino) -> Result<(), Errno> {
+        if !self.disk.is_dir(dir) {
+            // It has become a link.
+            return Err(Errno::NotDirectory);
+        }
         match self.is_delete_pending(dir) || self.disk.inode(dir).links == 0 {
             true => Err(Errno::Denied),
             false => Ok(()),
@@ -148,7 +152,14 @@ impl System {
         if self.disk.entry(dir, name).is_some() {
             return Err(Errno::Exists);
         }
-        let content = self.new_content(kind);
+        let first = match kind {
+            Kind::Symlink(_) if self.nt_mut().follows(|habits| habits.makes_directory_links) => {
+                Kind::Dir
+            }
+            Kind::Symlink(_) => Kind::File,
+            _ => kind,
+        };
+        let content = self.new_content(first);
         let ino = self.disk.new_inode(self.disk.inode(dir).device, content);
         self.disk.insert(dir, name, ino, None)?;
         let named = self.named(dir, name)?;
@@ -156,8 +167,50 @@ impl System {
         if matches!(kind, Kind::File) && self.nt_mut().random.chance(500) {
             left.push(Effect::Report(Note::MODIFIED, named));
         }
+        if let Kind::Symlink(target) = kind {
+            left.extend(self.link_steps(ino, target));
+        }
         self.begin_reported(&[dir], left, &[dir]);
         Ok(ino)
+    }
+
+    /// What a process does with a file or directory that it has just made and holds open, to make a link of it:
+    /// FSCTL_SET_REPARSE_POINT (MS-FSA 2.1.5.10.37), whose record comes when the handle is closed (2.1.5.5).
+    fn link_steps(&mut self, ino: Ino, target: &[u8]) -> Vec<Effect> {
+        let mut left = Vec::new();
+        let returns = |system: &mut System, left: &mut Vec<Effect>| {
+            if system.nt_mut().follows(|habits| habits.pauses_links) {
+                left.push(Effect::Return);
+            }
+        };
+        returns(self, &mut left);
+        left.push(Effect::BecomeLink(ino, target.into()));
+        returns(self, &mut left);
+        left.push(Effect::ReportClosed(ino));
+        left.push(self.hold(ino));
+        left
+    }
+
+    /// A file or directory becomes a link. A directory that has entries by now stays what it is.
+    pub(crate) fn become_link(&mut self, ino: Ino, target: Box<[u8]>) {
+        let is_empty = |directory: &Directory| directory.entries.is_empty();
+        if self.disk.directory(ino).is_none_or(is_empty) {
+            let stamp = self.disk.stamp();
+            let inode = self.disk.inode_mut(ino);
+            inode.content = Content::Symlink(target);
+            inode.changed = stamp;
+        }
+    }
+
+    /// Reports what was done through a handle, now that it is closed: under the name that the entry has now.
+    pub(crate) fn report_closed(&mut self, ino: Ino) {
+        let top = self.disk.top();
+        let found = self.disk.walk(top);
+        if let Some(found) = found.into_iter().find(|found| found.inode == ino)
+            && let Ok(named) = self.named(found.dir, &found.name)
+        {
+            self.report(Note::MODIFIED, &named);
+        }
     }
 
     /// Gives a file another name in a directory (FileLinkInformation).
@@ -167,7 +220,11 @@ impl System {
         if self.disk.entry(dir, name).is_some() {
             return Err(Errno::Exists);
         }
-        if self.disk.is_dir(ino) || self.is_delete_pending(ino) {
+        // What is being made a link has no second name yet. If it had one outside the tree, no record would say what
+        // becomes of the one inside.
+        self.finish_link(ino);
+        if !matches!(self.disk.inode(ino).content, Content::File(_)) || self.is_delete_pending(ino)
+        {
             return Err(Errno::Denied);
         }
         let inode = self.disk.inode_mut(ino);

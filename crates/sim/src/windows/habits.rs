@@ -17,6 +17,11 @@ pub(crate) struct Habits {
     /// A rename that changes nothing but the case of letters begins with REMOVED of the old name.
     /// watchdog #1204, raw records of Windows 11.
     pub(crate) removes_recased: u32,
+    /// Other processes get on between the calls that make a link. Links are made in several calls everywhere: a file
+    /// or directory is created, then FSCTL_SET_REPARSE_POINT makes it a link. rbtcollins/fs_at #10.
+    pub(crate) pauses_links: u32,
+    /// A link begins as a directory: a junction, or a symbolic link to a directory.
+    pub(crate) makes_directory_links: u32,
 }
 
 impl Habits {
@@ -33,6 +38,8 @@ impl Habits {
             modifies_renamed: drawn("modifies renamed", 300, &[300, 1000]),
             modifies_removed: drawn("modifies removed", 300, &[300, 1000]),
             removes_recased: drawn("removes recased", 500, &[500, 1000]),
+            pauses_links: drawn("pauses links", 600, &[300, 1000]),
+            makes_directory_links: drawn("makes directory links", 500, &[300, 1000]),
         }
     }
 }

@@ -1,0 +1,157 @@
+//! The same for what records say of an entry, and leave out: links, renames and removals in more records than one.
+
+use everwatch_directory_reads::Layout;
+
+use crate::disk::{Content, Directory};
+use crate::scenarios::windows::{LOCAL, PLAIN, Windows, machine, of, plain};
+use crate::system::calls::Kind;
+use crate::windows::machine::Model;
+
+/// A machine whose records have this layout, and `/w/in` watched.
+fn reading(layout: Layout) -> Windows {
+    machine(PLAIN, Model { layout, ..LOCAL }, 1, 0).watched()
+}
+
+// D4: MS-FSA 2.1.5.10.37; the record of the first step is that of a file or directory.
+#[test]
+fn a_file_becomes_a_link_after_its_record() {
+    for layout in [Layout::Plain, Layout::Extended] {
+        for begins_as_directory in [0, 1000] {
+            let mut scenario = reading(layout);
+            scenario.sync();
+            let nt = scenario.system().nt_mut();
+            nt.habits.makes_directory_links = begins_as_directory;
+            scenario.system().hold_calls();
+            scenario.make("/w/in/l", Kind::Symlink(b"nowhere"));
+            scenario.system().take_turn();
+            for _ in 0..3 {
+                // The first step is reported, and looked at.
+                scenario.step();
+            }
+            scenario.system().take_turns();
+            let reported = scenario.sync();
+            assert!(reported.len() <= 3, "{layout:?}: {reported:?}");
+        }
+    }
+}
+
+// D4: mountvol makes a link of a folder that has existed for long.
+#[test]
+fn an_old_empty_directory_becomes_a_link_and_a_directory_again() {
+    for layout in [Layout::Plain, Layout::Extended] {
+        let mut scenario = reading(layout);
+        scenario.mkdir("/w/in/d");
+        scenario.create("/w/in/d/f");
+        scenario.remove("/w/in/d/f");
+        scenario.sync();
+        scenario.pass(5);
+        let system = scenario.system();
+        let folder = system.disk.resolve(b"/w/in/d").expect("it is there");
+        system.become_link(folder, (*b"nowhere").into());
+        system.report_closed(folder);
+        let expected = ["removed /w/in/d", "created /w/in/d"];
+        assert_eq!(scenario.sync(), expected, "{layout:?}");
+        // FSCTL_DELETE_REPARSE_POINT.
+        let parent = scenario.system().disk.resolve(b"/w/in").ok();
+        let system = scenario.system();
+        system.disk.inode_mut(folder).content = Content::Dir(Directory {
+            entries: Vec::new(),
+            parent,
+        });
+        system.report_closed(folder);
+        assert_eq!(scenario.sync(), expected, "{layout:?}");
+        scenario.create("/w/in/d/f");
+        let reported = scenario.sync();
+        assert_eq!(of(reported, "created"), ["created /w/in/d/f"], "{layout:?}");
+    }
+}
+
+// D11: watchdog #1204. The name is given up before it is said to be renamed.
+#[test]
+fn a_change_of_case_whose_records_are_far_apart_ends_right() {
+    for layout in [Layout::Plain, Layout::Extended] {
+        let mut scenario = reading(layout);
+        scenario.create("/w/in/a");
+        scenario.sync();
+        scenario.pass(5);
+        let system = scenario.system();
+        system.nt_mut().habits.removes_recased = 1000;
+        system.hold_calls();
+        scenario.rename("/w/in/a", "/w/in/A");
+        scenario.system().take_turn();
+        let mut reported = Vec::new();
+        for _ in 0..5 {
+            scenario.system().disk.now += 20_000_000;
+            let events = scenario.step();
+            let changes = events.iter().filter_map(|event| event.change());
+            reported.extend(changes.map(ToString::to_string));
+        }
+        scenario.system().take_turns();
+        reported.extend(scenario.sync());
+        // To ask the disk for the spelling of each name that is gone would cost a call for every removal.
+        assert_eq!(
+            reported,
+            ["removed /w/in/a", "created /w/in/A"],
+            "{layout:?}"
+        );
+    }
+}
+
+// D11: watchdog #1204.
+#[test]
+fn a_change_of_case_that_begins_with_a_removal_is_one_move() {
+    for layout in [Layout::Plain, Layout::Extended] {
+        let mut scenario = reading(layout);
+        scenario.mkdir("/w/in/a");
+        scenario.create("/w/in/a/f");
+        scenario.sync();
+        scenario.system().nt_mut().habits.removes_recased = 1000;
+        scenario.rename("/w/in/a", "/w/in/A");
+        assert_eq!(scenario.sync(), ["moved /w/in/a -> /w/in/A"], "{layout:?}");
+    }
+}
+
+// D13: MS-FSA 2.1.5.15.12, TargetExistsSameFile.
+#[test]
+fn a_link_renamed_onto_another_one_of_its_file_is_removed() {
+    for layout in [Layout::Plain, Layout::Extended] {
+        let mut scenario = reading(layout);
+        scenario.create("/w/in/a");
+        scenario.link("/w/in/a", "/w/in/b");
+        scenario.sync();
+        scenario.rename("/w/in/a", "/w/in/b");
+        let reported = scenario.sync();
+        assert_eq!(of(reported, "removed"), ["removed /w/in/a"], "{layout:?}");
+    }
+}
+
+// D14: Samba's `raw.notify`, `mask-change`, against Windows servers.
+#[test]
+fn a_rename_that_is_followed_by_a_modification_is_one_move() {
+    let mut scenario = plain().watched();
+    scenario.create("/w/in/a");
+    scenario.sync();
+    scenario.system().nt_mut().habits.modifies_renamed = 1000;
+    scenario.rename("/w/in/a", "/w/in/b");
+    assert_eq!(
+        scenario.sync(),
+        ["moved /w/in/a -> /w/in/b", "modified /w/in/b"]
+    );
+}
+
+// D15: gradle/gradle #14003.
+#[test]
+fn a_removal_that_follows_a_modification_is_one_removal() {
+    for layout in [Layout::Plain, Layout::Extended] {
+        let mut scenario = reading(layout);
+        scenario.create("/w/in/a");
+        scenario.sync();
+        scenario.system().nt_mut().habits.modifies_removed = 1000;
+        scenario.remove("/w/in/a");
+        assert_eq!(
+            scenario.sync(),
+            ["modified /w/in/a", "removed /w/in/a"],
+            "{layout:?}"
+        );
+    }
+}
