@@ -22,7 +22,7 @@ pub(crate) enum Stream {
     Lateness,
     /// What a Windows kernel makes of what happens.
     Notices,
-    /// Which habits a Windows system has, and when it follows them.
+    /// Which habits a system has, and when it follows them.
     Habits,
 }
 
@@ -33,5 +33,20 @@ impl Stream {
         // Nearby seeds begin with nearby states; the first step separates them.
         random.bits();
         random
+    }
+}
+
+/// How often, out of a thousand, the system of the schedule `seed` follows a habit. It has the habit with a chance
+/// of `share`, and then at one of the `rates`.
+///
+/// Each habit is drawn by its own name: a further one changes nothing in the schedules that do not have it.
+pub(crate) fn habit(seed: u64, name: &str, share: u32, rates: &[u32]) -> u32 {
+    // FNV-1a.
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, step);
+    let mut random = Stream::Habits.random(seed ^ hash);
+    match random.chance(share) {
+        true => random.pick(rates),
+        false => 0,
     }
 }

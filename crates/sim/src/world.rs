@@ -4,8 +4,9 @@
 //! whenever it is asked something.
 
 use everwatch_core::kernel::Kernel;
+use everwatch_core::time::FileTime;
 
-use crate::random::{Random, Stream};
+use crate::random::{Random, Stream, habit};
 use crate::system::System;
 use crate::workload::Workload;
 
@@ -64,7 +65,16 @@ pub(crate) struct World<P = Workload> {
     pub(crate) temper: Temper,
     pub(crate) timing: Random,
     faults: Random,
+    /// How often, out of a thousand, the clock on the wall is set while another process runs.
+    sets_clock: u32,
+    whims: Random,
+    /// Whether the engine has read the clock since it was set. It learns nothing of a clock that was set back and
+    /// forward in between.
+    is_clock_read: bool,
 }
+
+/// What the clock on the wall can be ahead of the time, in seconds.
+const AHEAD: [i64; 7] = [0, 0, 3, -3, 3_600, -3_600, -86_400];
 
 impl<P: Processes> World<P> {
     /// `timing` decides when things happen.
@@ -81,6 +91,9 @@ impl<P: Processes> World<P> {
             temper,
             timing,
             faults: Stream::Faults.random(seed),
+            sets_clock: habit(seed, "sets the clock", 100, &[10, 50]),
+            whims: Stream::Habits.random(seed),
+            is_clock_read: false,
         }
     }
 
@@ -92,7 +105,17 @@ impl<P: Processes> World<P> {
         while self.timing.chance(self.temper.busy) && self.workload.step(&mut self.system) {
             self.system.reap();
             self.system.disk.now += self.timing.below(2 * self.temper.haste as usize) as i64;
+            if self.sets_clock > 0 && self.is_clock_read && self.whims.chance(self.sets_clock) {
+                self.system.disk.ahead = self.whims.pick(&AHEAD) * 1_000_000_000;
+                self.is_clock_read = false;
+            }
         }
+    }
+
+    /// The engine reads the clock on the wall.
+    pub(crate) fn read_clock(&mut self) -> FileTime {
+        self.is_clock_read = true;
+        self.system.disk.clock()
     }
 
     /// Whether something fails now for no reason.

@@ -16,7 +16,7 @@ impl<K: Kernel> Engine<K> {
     /// Decides what can be decided, and ends the resyncs and the poll of which nothing is left.
     /// Called when the work list is empty.
     pub(super) fn decide(&mut self) {
-        let clock = self.pending.applied(self.records.queue.popped());
+        let complete = self.pending.applied(self.records.queue.popped());
         self.decide_due();
         if !self.work.is_empty() {
             return;
@@ -27,11 +27,11 @@ impl<K: Kernel> Engine<K> {
         self.polling
             .schedule(self.time, &self.coverage.gaps, &self.world.mirror);
         self.coverage.gaps.report(&mut self.world);
-        if let Some(clock) = clock
+        if let Some(complete) = complete
             && self.pending.is_empty()
             && !self.resyncs.are_running()
         {
-            self.resyncs.complete_at(clock);
+            self.resyncs.complete_at(complete);
         }
     }
 

@@ -32,6 +32,7 @@ mod contents;
 mod decisions;
 mod directories;
 mod directory_coverage;
+mod file_clock;
 mod gaps;
 mod guards;
 mod missing_roots;
@@ -61,6 +62,7 @@ mod work;
 mod world;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::delivery::outlet::{Delivery, OutletId};
 use crate::entry::FileType;
@@ -195,6 +197,9 @@ impl<K: Kernel> Engine<K> {
     /// a single directory may take long on a slow file system.
     pub fn step_while(&mut self, now: Moment, goes_on: impl Fn() -> bool) -> Progress {
         self.time.begin(now);
+        self.resyncs
+            .clock
+            .note(now, self.directories.kernel.clock());
         let records_before = self.counters.records;
         let came = self.drain();
         if !self.roots.is_arming() {
@@ -258,7 +263,8 @@ impl<K: Kernel> Engine<K> {
 
     /// Returns whether anything came.
     fn drain(&mut self) -> bool {
-        let clock = self.directories.kernel.clock() - self.directories.kernel.lateness();
+        let lateness = u64::try_from(self.directories.kernel.lateness()).unwrap_or(0);
+        let complete = self.time.now.saturating_sub(Duration::from_nanos(lateness));
         let overflows = self.records.queue.overflows();
         let drained = self
             .directories
@@ -276,7 +282,7 @@ impl<K: Kernel> Engine<K> {
         }
         self.records.queue.stamp(self.time.now);
         self.pending
-            .mark_drain(self.time.step, drained, self.records.queue.end(), clock);
+            .mark_drain(self.time.step, drained, self.records.queue.end(), complete);
         drained != Drained::Nothing
     }
 

@@ -17,14 +17,14 @@ use super::step_time::StepTime;
 use super::undecided::{Undecided, Unreachable};
 use crate::kernel::Drained;
 use crate::mirror::{Mirror, NodeId};
-use crate::time::{FileTime, Moment};
+use crate::time::Moment;
 
 /// All records up to this serial number had come by the drain of this step.
 #[derive(Clone, Copy, Debug)]
 struct DrainMark {
     step: u64,
     serial: u64,
-    clock: FileTime,
+    moment: Moment,
 }
 
 /// What waits for a decision, and up to which step decisions can be made.
@@ -105,29 +105,29 @@ impl Pending {
         self.unreachable_since.insert(node, since);
     }
 
-    /// Notes how far the drain of a step went, at which `clock` was read before.
-    pub(super) fn mark_drain(&mut self, step: u64, drained: Drained, serial: u64, clock: FileTime) {
+    /// Notes how far the drain of a step went: it has the record of every change before `moment`.
+    pub(super) fn mark_drain(&mut self, step: u64, drained: Drained, serial: u64, moment: Moment) {
         if drained != Drained::Part {
             self.drains.push_back(DrainMark {
                 step,
                 serial,
-                clock,
+                moment,
             });
         }
     }
 
-    /// Notes that all records up to `serial` are applied. Returns the clock of the last drain all of
+    /// Notes that all records up to `serial` are applied. Returns the moment of the last drain all of
     /// whose records these are.
-    pub(super) fn applied(&mut self, serial: u64) -> Option<FileTime> {
-        let mut clock = None;
+    pub(super) fn applied(&mut self, serial: u64) -> Option<Moment> {
+        let mut moment = None;
         while let Some(&mark) = self.drains.front()
             && mark.serial <= serial
         {
             self.decided = mark.step;
-            clock = Some(mark.clock);
+            moment = Some(mark.moment);
             self.drains.pop_front();
         }
-        clock
+        moment
     }
 
     /// The step whose drain, and all drains before it, have been applied.

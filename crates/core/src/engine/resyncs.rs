@@ -6,13 +6,14 @@ use std::path::PathBuf;
 
 use hashbrown::HashMap;
 
+use super::file_clock::FileClock;
 use super::pending::Pending;
 use super::work::WorkList;
 use super::world::World;
 use crate::event::ResyncReason;
 use crate::ignore::{Filter, RULES_FILE};
 use crate::mirror::{Mirror, NodeId};
-use crate::time::FileTime;
+use crate::time::{FileTime, Moment};
 
 /// A resync that has begun.
 #[derive(Debug)]
@@ -40,10 +41,12 @@ pub(super) struct Resyncs {
     /// Resyncs that were begun.
     begun: u64,
     /// The last moment at which all records were known to have arrived.
-    complete: FileTime,
+    complete: Moment,
+    /// What files are stamped with.
+    pub(super) clock: FileClock,
     /// Directories that could not be opened when records had been lost, and the moment up to which
     /// all records of what is below had arrived.
-    unseen_since: HashMap<NodeId, FileTime>,
+    unseen_since: HashMap<NodeId, Moment>,
 }
 
 impl Resyncs {
@@ -137,19 +140,19 @@ impl Resyncs {
         });
     }
 
-    /// The last moment at which all records were known to have arrived. A file that was changed before
-    /// it was reported.
+    /// The earliest time stamp of what was changed since all records were last known to have arrived. A file that
+    /// was changed before was reported.
     pub(super) fn complete(&self) -> FileTime {
-        self.complete
+        self.clock.earliest_since(self.complete)
     }
 
     /// All records from before this moment have arrived.
-    pub(super) fn complete_at(&mut self, moment: FileTime) {
+    pub(super) fn complete_at(&mut self, moment: Moment) {
         self.complete = self.complete.max(moment);
     }
 
     /// Begins with this moment: there was no root before.
-    pub(super) fn begin_at(&mut self, moment: FileTime) {
+    pub(super) fn begin_at(&mut self, moment: Moment) {
         self.complete = moment;
     }
 

@@ -26,7 +26,9 @@ impl<K: Kernel> Engine<K> {
         kernel.identity(&dir)?;
         drop(dir);
         if self.roots.is_empty() {
-            self.resyncs.begin_at(kernel.clock());
+            let clock = kernel.clock();
+            let moment = self.resyncs.clock.moment_of(clock);
+            self.resyncs.begin_at(moment.unwrap_or(self.time.now));
         }
         // One that is back without being noticed yet is the outer root, or has what becomes nested.
         let missing: Vec<RootId> = self

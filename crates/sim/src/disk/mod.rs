@@ -126,8 +126,10 @@ pub(crate) struct Disk {
     devices: Vec<Device>,
     pub(crate) mounts: Vec<Mount>,
     top: Ino,
-    /// The time, in nanoseconds since 1970.
+    /// The time, in nanoseconds since 1970. It never goes back.
     pub(crate) now: FileTime,
+    /// What the clock on the wall is ahead of the time. People and time servers set it.
+    pub(crate) ahead: FileTime,
     next_position: u64,
     /// The number of the last write.
     pub(crate) version: u64,
@@ -142,6 +144,7 @@ impl Disk {
             mounts: Vec::new(),
             top: Ino(0),
             now,
+            ahead: 0,
             next_position: 0,
             version: 0,
         };
@@ -216,7 +219,13 @@ impl Disk {
 
     /// The time as files carry it.
     pub(crate) fn stamp(&self) -> FileTime {
-        self.now - self.now % self.traits.tick
+        let clock = self.clock();
+        clock - clock.rem_euclid(self.traits.tick)
+    }
+
+    /// What the clock on the wall says, with which files are stamped.
+    pub(crate) fn clock(&self) -> FileTime {
+        self.now + self.ahead
     }
 
     pub(crate) fn next_version(&mut self) -> u64 {

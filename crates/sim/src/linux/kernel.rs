@@ -377,7 +377,7 @@ impl<P: Processes> Kernel for LinuxKernel<P> {
 
     fn clock(&mut self) -> FileTime {
         self.others_run();
-        self.world.system.disk.now
+        self.world.read_clock()
     }
 
     /// The engine's thread leaves the directory that it watched last.

@@ -378,3 +378,21 @@ fn a_polled_file_that_is_written_and_renamed_within_a_tick_is_new_content() {
     scenario.rename("/w/in/a", "/w/in/b");
     scenario.sync();
 }
+
+#[test]
+fn what_is_written_after_the_clock_was_set_back_is_reported_although_its_record_is_lost() {
+    const HOUR: i64 = 3_600_000_000_000;
+    let mut scenario = Scenario::new(100);
+    scenario.create("/w/in/a");
+    scenario.create("/w/in/b");
+    scenario.system().disk.ahead = HOUR;
+    let mut scenario = scenario.watched();
+    // All records have come, at a time that the clock shows again in an hour.
+    scenario.write("/w/in/b");
+    assert_eq!(scenario.sync(), ["modified /w/in/b"]);
+    scenario.pass(10);
+    scenario.system().disk.ahead = 0;
+    scenario.write_unrecorded("/w/in/a");
+    scenario.system().queue.overflow();
+    assert!(scenario.sync().contains(&"modified /w/in/a".to_owned()));
+}

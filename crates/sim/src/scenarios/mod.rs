@@ -19,7 +19,7 @@ use everwatch_core::ignore::{Filter, IgnoreFiles};
 use everwatch_core::path::{to_bytes, to_path};
 use everwatch_core::{Delivery, OutletId};
 
-use crate::disk::{Disk, Errno, FileSystemTraits, Ino};
+use crate::disk::{Content, Disk, Errno, FileSystemTraits, Ino};
 use crate::linux::kernel::LinuxKernel;
 use crate::linux::queue::Queue;
 use crate::random::Stream;
@@ -276,6 +276,17 @@ impl<K: SimulatedKernel> Scenario<K> {
         let inode = self.system().disk.inode_mut(ino);
         (inode.modified, inode.changed) = (before.modified, before.changed);
         inode.size = before.size;
+    }
+
+    /// Writes to a file, whose record is among those that are lost.
+    fn write_unrecorded(&mut self, path: &str) {
+        let (dir, name) = self.at(path);
+        let disk = &mut self.system().disk;
+        let ino = disk.lookup(dir, name).expect("it is there");
+        let (version, stamp) = (disk.next_version(), disk.stamp());
+        let inode = disk.inode_mut(ino);
+        inode.content = Content::File(version);
+        (inode.modified, inode.changed) = (stamp, stamp);
     }
 
     pub(crate) fn link(&mut self, path: &str, other: &str) {

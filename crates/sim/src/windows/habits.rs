@@ -1,10 +1,9 @@
 //! The habits of systems and volumes: what some of them do and others do not, as public tests and reports show.
 //!
-//! Each schedule has each habit with the chance that [`Habits::draw`] gives it. A habit is drawn from the number
-//! of the schedule and its own name, and what it decides comes from a stream of its own: a further habit changes
-//! nothing in the schedules that do not have it.
+//! Each schedule has each habit with the chance that [`Habits::draw`] gives it, and what habits decide comes from a
+//! stream of their own.
 
-use crate::random::Stream;
+use crate::random::habit;
 
 /// How often, out of a thousand, a system does what its habit is. 0, the default: it does not have the habit.
 #[derive(Clone, Copy, Default, Debug)]
@@ -27,13 +26,7 @@ pub(crate) struct Habits {
 impl Habits {
     /// The habits of the schedule `seed`.
     pub(crate) fn draw(seed: u64) -> Habits {
-        let drawn = |name: &str, share: u32, rates: &[u32]| {
-            let mut random = Stream::Habits.random(seed ^ hash(name));
-            match random.chance(share) {
-                true => random.pick(rates),
-                false => 0,
-            }
-        };
+        let drawn = |name: &str, share, rates: &[u32]| habit(seed, name, share, rates);
         Habits {
             modifies_renamed: drawn("modifies renamed", 300, &[300, 1000]),
             modifies_removed: drawn("modifies removed", 300, &[300, 1000]),
@@ -42,10 +35,4 @@ impl Habits {
             makes_directory_links: drawn("makes directory links", 500, &[300, 1000]),
         }
     }
-}
-
-/// FNV-1a of a name.
-fn hash(name: &str) -> u64 {
-    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, step)
 }

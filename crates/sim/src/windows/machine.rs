@@ -326,7 +326,7 @@ impl SystemCalls for Machine {
 
     fn clock(&mut self) -> FileTime {
         self.pass();
-        self.world.system.disk.now
+        self.world.read_clock()
     }
 
     /// As CreateFileW and the first read: it fails on a directory that is being deleted, without memory, and
