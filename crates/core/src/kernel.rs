@@ -219,6 +219,12 @@ pub trait Kernel {
         false
     }
 
+    /// Whether what replaces an entry of another spelling may leave no record of that one. Asked only of a kernel that
+    /// names paths.
+    fn replaces_in_any_case(&self) -> bool {
+        false
+    }
+
     /// Whether changes below a directory are still reported after the directory was moved. If not, the engine
     /// watches and compares all of it again. Only a kernel that watches trees may say no.
     fn keeps_moved(&self) -> bool {

@@ -346,6 +346,13 @@ impl<S: SystemCalls> Kernel for WindowsKernel<S> {
         !self.system.quirks().keeps_old_paths
     }
 
+    /// FAT and exFAT report what is renamed over a file as a modification of its new name (FASTFAT).
+    fn replaces_in_any_case(&self) -> bool {
+        self.volumes
+            .values()
+            .any(|volume| volume.replaces_in_any_case())
+    }
+
     /// Wine forgets what is below a directory whose read is retired.
     fn hands_over(&self) -> bool {
         !self.system.quirks().keeps_old_paths

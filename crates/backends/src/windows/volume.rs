@@ -77,6 +77,12 @@ impl Volume {
         self.numbers() != Numbers::Reused
     }
 
+    /// Whether what is renamed over a file of another case is reported under its own name alone: FASTFAT,
+    /// `FatSetRenameInfo`. Others report the file under its name (NTFS), or compare cases (MS-FSA 2.1.5.15.12).
+    pub(super) fn replaces_in_any_case(self) -> bool {
+        self.file_system == FileSystem::Fat
+    }
+
     /// Whether a directory is not renamed while something below it on the same volume is open. NTFS and FAT refuse
     /// that (MS-FSA 2.1.5.15.12; FASTFAT), of ReFS MS-FSA alone says so; servers and user-mode file systems
     /// decide for themselves.

@@ -14,6 +14,7 @@
 
 use super::Engine;
 use super::reconcile::Seen;
+use super::watches::may_be_same;
 use super::world::Report;
 use crate::entry::{Birth, FileType, Watch};
 use crate::event::Cause;
@@ -112,16 +113,41 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         let child = self.world.mirror.child(dir, name);
-        let is_dir = child.is_some_and(|child| self.world.mirror.is_dir(child));
         let is_modified = matches!(action, Action::Modified | Action::Metadata);
+        let was_seen = self.is_seen(child);
         let is_other = is_modified
             && child.is_some_and(|child| self.has_changed_kind(dir, child, name, described));
         if is_other || matches!(action, Action::Created | Action::MovedTo) {
             self.note_rules(dir, name);
         }
-        if is_other {
-            return;
+        if !is_other {
+            self.apply_known(dir, name, action, child, described);
         }
+        if is_modified
+            && !was_seen
+            && self.directories.kernel.replaces_in_any_case()
+            && self.world.mirror.contains(dir)
+        {
+            self.doubt_other_cases(dir, name);
+        }
+    }
+
+    /// Whether the mirror has an entry and has not lost sight of it.
+    fn is_seen(&self, child: Option<NodeId>) -> bool {
+        let mirror = &self.world.mirror;
+        child.is_some_and(|child| !mirror.has_vanished(child) && !mirror.is_doubted(child))
+    }
+
+    /// The same, once it is known that the name has the entry that the mirror has there.
+    fn apply_known(
+        &mut self,
+        dir: NodeId,
+        name: &[u8],
+        action: Action,
+        child: Option<NodeId>,
+        described: Option<Described>,
+    ) {
+        let is_dir = child.is_some_and(|child| self.world.mirror.is_dir(child));
         match (action, child) {
             (Action::Created | Action::MovedTo, _) => {
                 match described.filter(|_| child.is_none() && action == Action::Created) {
@@ -166,6 +192,19 @@ impl<K: Kernel> Engine<K> {
         self.look(dir, name, Cause::Notified);
         self.note_look(dir, name);
         self.world.mirror.child(dir, name) != Some(child) || self.world.mirror.kind(child) != kind
+    }
+
+    /// An entry was modified that the mirror did not have, or had lost sight of. It may have replaced one whose name
+    /// differs in case alone, and which left no record. Goes through the whole directory.
+    fn doubt_other_cases(&mut self, dir: NodeId, name: &[u8]) {
+        let mirror = &self.world.mirror;
+        let others: Vec<NodeId> = mirror
+            .children(dir)
+            .filter(|&child| mirror.name(child) != name && may_be_same(mirror.name(child), name))
+            .collect();
+        for other in others {
+            self.pending.doubt(&mut self.world.mirror, self.time, other);
+        }
     }
 
     /// Whether an entry that was modified may be of another kind than the mirror has it, or another entry: its

@@ -210,7 +210,7 @@ impl Watches {
 }
 
 /// Whether a name may stand for the entry where case does not matter and long names have short ones.
-fn may_be_same(own: &[u8], name: &[u8]) -> bool {
+pub(super) fn may_be_same(own: &[u8], name: &[u8]) -> bool {
     let are_foreign = !own.is_ascii() && !name.is_ascii();
     are_foreign || own.eq_ignore_ascii_case(name) || name.contains(&b'~')
 }

@@ -6,6 +6,7 @@ use crate::disk::{Content, Directory};
 use crate::scenarios::windows::{LOCAL, PLAIN, Windows, machine, of, plain};
 use crate::system::calls::Kind;
 use crate::windows::machine::Model;
+use everwatch_backends::windows::FileSystem;
 
 /// A machine whose records have this layout, and `/w/in` watched.
 fn reading(layout: Layout) -> Windows {
@@ -64,6 +65,95 @@ fn an_old_empty_directory_becomes_a_link_and_a_directory_again() {
         let reported = scenario.sync();
         assert_eq!(of(reported, "created"), ["created /w/in/d/f"], "{layout:?}");
     }
+}
+
+/// Moves what is at `/w/in/f` to another directory long after all else. Returns what was reported.
+fn move_on(scenario: &mut Windows) -> Vec<String> {
+    scenario.pass(5);
+    scenario.rename("/w/in/f", "/w/in/d/f");
+    scenario.sync()
+}
+
+// D7: MS-FSA 2.1.5.15.12, where the names have the same case. The second file comes from outside the tree.
+#[test]
+fn a_file_that_is_replaced_is_recorded_as_modified() {
+    for layout in [Layout::Plain, Layout::Extended] {
+        for from in ["/w/in/new", "/w/out/new"] {
+            let mut scenario = reading(layout);
+            scenario.mkdir("/w/in/d");
+            scenario.create("/w/in/f");
+            scenario.create(from);
+            scenario.sync();
+            scenario.pass(5);
+            scenario.system().nt_mut().habits.modifies_replaced = 1000;
+            scenario.rename(from, "/w/in/f");
+            let reported = scenario.sync();
+            let expected = match from {
+                "/w/in/new" => vec!["moved /w/in/new -> /w/in/f"],
+                _ => vec![],
+            };
+            assert_eq!(of(reported, "moved"), expected, "{layout:?}");
+            let reported = move_on(&mut scenario);
+            let moved = ["moved /w/in/f -> /w/in/d/f"];
+            assert_eq!(reported, moved, "{layout:?}: its number is known");
+        }
+    }
+}
+
+// D7: a link is not what it replaced.
+#[test]
+fn a_file_that_is_replaced_by_a_link_and_recorded_as_modified_is_a_link() {
+    for layout in [Layout::Plain, Layout::Extended] {
+        for from in ["/w/in/new", "/w/out/new"] {
+            let mut scenario = reading(layout);
+            scenario.create("/w/in/f");
+            scenario.make(from, Kind::Symlink(b"nowhere"));
+            scenario.sync();
+            scenario.system().nt_mut().habits.modifies_replaced = 1000;
+            scenario.rename(from, "/w/in/f");
+            scenario.sync();
+        }
+    }
+}
+
+// D7: Samba says nothing of what it replaces.
+#[test]
+fn a_file_that_is_replaced_and_has_no_record_is_one_move() {
+    for layout in [Layout::Plain, Layout::Extended] {
+        let mut scenario = reading(layout);
+        scenario.mkdir("/w/in/d");
+        scenario.create("/w/in/f");
+        scenario.create("/w/in/new");
+        scenario.sync();
+        scenario.pass(5);
+        scenario.system().nt_mut().habits.omits_replaced = 1000;
+        scenario.rename("/w/in/new", "/w/in/f");
+        let moved = ["moved /w/in/new -> /w/in/f"];
+        assert_eq!(of(scenario.sync(), "moved"), moved, "{layout:?}");
+        let reported = move_on(&mut scenario);
+        assert_eq!(reported, ["moved /w/in/f -> /w/in/d/f"], "{layout:?}");
+    }
+}
+
+// D7: FASTFAT, `FatSetRenameInfo`. No record says what became of the file that was replaced.
+#[test]
+fn a_file_that_is_replaced_in_another_case_on_fat_is_gone() {
+    let mut model = LOCAL;
+    model.volume.file_system = FileSystem::Fat;
+    let mut scenario = machine(PLAIN, model, 1, 0).watched();
+    scenario.create("/w/in/f");
+    scenario.create("/w/in/new");
+    scenario.sync();
+    let habits = &mut scenario.system().nt_mut().habits;
+    (habits.modifies_replaced, habits.modifies_any_case) = (1000, 1000);
+    scenario.rename("/w/in/new", "/w/in/F");
+    let mut reported = scenario.sync();
+    reported.sort();
+    reported.dedup();
+    assert_eq!(
+        of(reported, "removed"),
+        ["removed /w/in/f", "removed /w/in/new"]
+    );
 }
 
 // D11: watchdog #1204. The name is given up before it is said to be renamed.

@@ -1,7 +1,7 @@
 //! The calls of processes on Windows: what each does to the disk, and what NTFS reports of it.
 //!
-//! - What moves to another directory is reported as removed there and added here, what it replaces as
-//!   removed before, and of a directory nothing that is below it.
+//! - What moves to another directory is reported as removed there and added here, and of a directory nothing that
+//!   is below it. What it replaces is reported as [`Replacement`] says.
 //! - Directories are reported as modified when their entries change, now or later.
 //! - A directory is not renamed while anything below it is open. What is deleted while it is open goes
 //!   at once, or stays under its name until it is closed and cannot be opened any more; the reads of a
@@ -59,6 +59,17 @@ pub(crate) struct WindowsTraits {
     pub(crate) touches: u32,
     /// That an extended record says what its entry is.
     pub(crate) describes: u32,
+}
+
+/// How a file that is replaced by a rename is reported.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Replacement {
+    /// As removed, before the rename: NTFS of today.
+    Removed,
+    /// As modified, in place of what came: MS-FSA, FAT and exFAT.
+    Modified,
+    /// Not at all: Samba.
+    Unreported,
 }
 
 /// An entry as records name it, whether it is still there or not.
@@ -366,17 +377,21 @@ impl System {
         self.check_nt_rename(source, target, to)?;
         self.disk.take(from, &named.name)?;
         let mut left = Vec::new();
-        if let (Some(target), Some(there)) = (target, there) {
-            self.disk.take(to, &there.name)?;
-            self.disk.inode_mut(target).links -= 1;
-            left.push(Effect::Report(Note::REMOVED, there));
-            left.push(self.hold(target));
-        }
-        self.disk.insert(to, to_name, source, None)?;
-        let (went, came) = match from == to {
+        let (mut went, mut came) = match from == to {
             true => (Note::OLD_NAME, Note::NEW_NAME),
             false => (Note::REMOVED, Note::ADDED),
         };
+        if let (Some(target), Some(there)) = (target, there) {
+            self.disk.take(to, &there.name)?;
+            self.disk.inode_mut(target).links -= 1;
+            left.push(self.hold(target));
+            match self.replacement(*there.name == *to_name) {
+                Replacement::Removed => left.insert(0, Effect::Report(Note::REMOVED, there)),
+                Replacement::Modified => (went, came) = (Note::REMOVED, Note::MODIFIED),
+                Replacement::Unreported => {}
+            }
+        }
+        self.disk.insert(to, to_name, source, None)?;
         if is_own && self.nt_mut().follows(|habits| habits.removes_recased) {
             left.push(Effect::Report(Note::REMOVED, named.clone()));
         }
@@ -393,6 +408,22 @@ impl System {
         let touched = [from, to];
         self.begin_reported(&locks, left, &touched[..1 + usize::from(from != to)]);
         Ok(())
+    }
+
+    /// How a file that is replaced is reported. `has_same_case` is whether what replaces it has the very same name.
+    fn replacement(&mut self, has_same_case: bool) -> Replacement {
+        let nt = self.nt_mut();
+        let modifies = |habits: &Habits| match has_same_case {
+            true => habits.modifies_replaced,
+            false => habits.modifies_any_case,
+        };
+        if nt.follows(modifies) {
+            Replacement::Modified
+        } else if nt.follows(|habits| habits.omits_replaced) && has_same_case {
+            Replacement::Unreported
+        } else {
+            Replacement::Removed
+        }
     }
 
     /// What keeps an entry from being renamed: a target below it, a directory as target, and open handles on

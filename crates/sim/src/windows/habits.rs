@@ -3,6 +3,8 @@
 //! Each schedule has each habit with the chance that [`Habits::draw`] gives it, and what habits decide comes from a
 //! stream of their own.
 
+use everwatch_backends::windows::{FileSystem, Volume};
+
 use crate::random::habit;
 
 /// How often, out of a thousand, a system does what its habit is. 0, the default: it does not have the habit.
@@ -21,6 +23,13 @@ pub(crate) struct Habits {
     pub(crate) pauses_links: u32,
     /// A link begins as a directory: a junction, or a symbolic link to a directory.
     pub(crate) makes_directory_links: u32,
+    /// What is renamed over a file of the very same name is reported as removed from its old name, and the file as
+    /// modified. MS-FSA 2.1.5.15.12.
+    pub(crate) modifies_replaced: u32,
+    /// The same if the two names differ in case: FAT and exFAT (FASTFAT, `FatSetRenameInfo`).
+    pub(crate) modifies_any_case: u32,
+    /// A file that is replaced has no record of its own, as on Samba.
+    pub(crate) omits_replaced: u32,
 }
 
 impl Habits {
@@ -33,6 +42,25 @@ impl Habits {
             removes_recased: drawn("removes recased", 500, &[500, 1000]),
             pauses_links: drawn("pauses links", 600, &[300, 1000]),
             makes_directory_links: drawn("makes directory links", 500, &[300, 1000]),
+            modifies_replaced: drawn("modifies replaced", 300, &[300, 1000]),
+            modifies_any_case: 0,
+            omits_replaced: drawn("omits replaced", 500, &[300, 1000]),
+        }
+    }
+
+    /// Those that a system can have on this volume.
+    pub(crate) fn on(self, volume: Volume) -> Habits {
+        let is_fat = volume.file_system == FileSystem::Fat && !volume.is_remote;
+        let always = if is_fat { 1000 } else { 0 };
+        Habits {
+            modifies_replaced: self.modifies_replaced.max(always),
+            modifies_any_case: always,
+            omits_replaced: if volume.is_remote {
+                self.omits_replaced
+            } else {
+                0
+            },
+            ..self
         }
     }
 }

@@ -66,7 +66,7 @@ impl Schedule<WindowsKernel<Machine>> {
             touches: setup.pick(&[0, 300, 1000]),
             describes: setup.pick(&[1000, 1000, 500]),
         };
-        let habits = Habits::draw(seed);
+        let habits = Habits::draw(seed).on(volume);
         let gap = setup.chance(60).then_some(Gap::Chosen);
         let limit = match setup.pick(&[10_000, 10_000, 10_000, 10_000, 2, 1]) {
             _ if is_wine => usize::MAX,
