@@ -208,7 +208,9 @@ pub trait Kernel {
     }
 
     /// Whether records name entries by their paths below the watched directory, with `/` between the
-    /// names. Such records do not say what an entry is, except by [`Described`](crate::record::Described).
+    /// names. Such records do not say what an entry is, except by [`Described`](crate::record::Described). Such a kernel
+    /// may rely on open handles to keep the directories above them, on the same file system, where they are
+    /// ([`Purpose::Ancestor`]).
     fn names_paths(&self) -> bool {
         false
     }

@@ -147,8 +147,8 @@ impl<S: SystemCalls> WindowsKernel<S> {
         Ok(self.with_birth(dir, stat).identity())
     }
 
-    /// Windows renames no directory below which one is open, and the root is. Others than Windows may, and not
-    /// every volume is Windows' own.
+    /// Windows renames no directory below which one is open on the same volume: the root, or the directory above it. Others
+    /// than Windows may, and not every volume is Windows' own. The engine compares the volumes.
     fn watch_ancestor(&mut self, dir: &S::Dir) -> Result<Watched, Fault> {
         let device = self.identify(dir)?.device;
         let is_held = self.volume(dir, device).holds_ancestors();

@@ -254,16 +254,26 @@ impl<K: Kernel> Directories<K> {
         }
     }
 
-    /// Watches a directory above a root. Fails where the volume cannot notify.
-    pub(super) fn guard(&mut self, dir: &Path, purpose: Purpose) -> Result<Watched, Fault> {
+    /// Watches a directory above a root. Fails where the volume cannot notify. Returns the volume as well, if the
+    /// kernel relies on open handles to keep directories where they are: a handle does so on its own volume only.
+    pub(super) fn guard(
+        &mut self,
+        dir: &Path,
+        purpose: Purpose,
+    ) -> Result<(Watched, Option<u64>), Fault> {
         let handle = self.kernel.open_root(dir)?;
-        match self.kernel.gap_of_volume(&handle) {
-            None => self.kernel.watch(&handle, purpose),
-            Some(_) => Err(Fault {
+        if self.kernel.gap_of_volume(&handle).is_some() {
+            return Err(Fault {
                 kind: FaultKind::Unsupported,
                 code: 0,
-            }),
+            });
         }
+        let watched = self.kernel.watch(&handle, purpose)?;
+        let device = match self.kernel.names_paths() {
+            true => Some(self.kernel.identity(&handle)?.device),
+            false => None,
+        };
+        Ok((watched, device))
     }
 
     /// Reads a file of ignore rules above a root.
@@ -284,7 +294,7 @@ impl<K: Kernel> Directories<K> {
         let mut is_whole = true;
         for file in files {
             match self.guard(&file.dir, Purpose::Rules) {
-                Ok(Watched::New(watch) | Watched::Known(watch) | Watched::Above(watch)) => {
+                Ok((Watched::New(watch) | Watched::Known(watch) | Watched::Above(watch), _)) => {
                     let name = Some(file.name.into_boxed_slice());
                     guards.push((watch, Guard { root, name }));
                 }

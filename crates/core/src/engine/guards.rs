@@ -34,6 +34,7 @@ impl<K: Kernel> Engine<K> {
         let dir = root.dir.clone();
         let mut guards = Vec::new();
         let (mut is_whole, mut is_stable) = (true, true);
+        let mut volumes = Vec::new();
         let ancestors = self.ancestors_of(&dir).0;
         for (above, name) in ancestors.clone() {
             let purpose = match name {
@@ -41,7 +42,11 @@ impl<K: Kernel> Engine<K> {
                 None => Purpose::Ancestor,
             };
             match self.directories.guard(&above, purpose) {
-                Ok(Watched::New(watch) | Watched::Known(watch) | Watched::Above(watch)) => {
+                Ok((
+                    Watched::New(watch) | Watched::Known(watch) | Watched::Above(watch),
+                    device,
+                )) => {
+                    volumes.push(device);
                     guards.push((watch, Guard { root: id, name }));
                 }
                 Err(fault) => {
@@ -50,6 +55,7 @@ impl<K: Kernel> Engine<K> {
                 }
             }
         }
+        is_whole = is_whole && self.are_held(&dir, &ancestors, &volumes);
         if self.ancestors_of(&dir).0 != ancestors {
             // A link on the path was pointed elsewhere before it was guarded.
             (is_whole, is_stable) = (false, false);
@@ -80,6 +86,23 @@ impl<K: Kernel> Engine<K> {
         {
             root.next_check = next_check;
         }
+    }
+
+    /// Whether the directories on the path of a root stay where they are, or say so if they do not. Where open handles
+    /// have to keep them there, these are on the root's volume, and no link leads from them to the root.
+    fn are_held(&mut self, root: &Path, ancestors: &[Guarded], volumes: &[Option<u64>]) -> bool {
+        let kernel = &mut self.directories.kernel;
+        if !kernel.names_paths() || ancestors.is_empty() {
+            return true;
+        }
+        // The last entry is the root's own.
+        let mut entries = ancestors.iter().rev().skip(1).map(|(_, entry)| entry);
+        if entries.any(Option::is_some) {
+            return false;
+        }
+        let found = kernel.open_root(root).and_then(|dir| kernel.identity(&dir));
+        let volume = found.ok().map(|identity| identity.device);
+        volumes.iter().all(|&above| above == volume)
     }
 
     /// The directories that the system goes through to reach `dir`, through symbolic links as well,

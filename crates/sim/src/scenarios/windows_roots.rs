@@ -2,7 +2,9 @@
 
 use crate::disk::Ino;
 use crate::scenarios::windows::{LOCAL, PLAIN, Windows, machine, plain};
+use crate::system::calls::Kind;
 use crate::windows::calls::WindowsTraits;
+use everwatch_backends::windows::FileSystem;
 
 #[test]
 fn a_deleted_root_ends_its_read_and_is_found_again() {
@@ -80,6 +82,70 @@ fn a_directory_that_held_the_root_cannot_be_renamed_while_it_is_watched() {
     let mut scenario = plain().watched();
     assert!(scenario.try_rename("/w", "/v").is_err());
     assert!(scenario.try_rename("/w/out", "/w/else").is_ok());
+}
+
+/// Renames the directory `/c` above a root, and lets a second pass.
+fn rename_above(scenario: &mut Windows) -> Vec<String> {
+    scenario.sync();
+    let renamed = scenario.try_rename("/c", "/k");
+    renamed.expect("nothing below it is open");
+    let mut reported = Vec::new();
+    for _ in 0..4 {
+        scenario.system().disk.now += 1_000_000_000;
+        let events = scenario.step();
+        let changes = events.iter().filter_map(|event| event.change());
+        reported.extend(changes.map(ToString::to_string));
+    }
+    reported.extend(scenario.sync());
+    reported
+}
+
+// D8: MS-FSA 2.1.4.2 looks for open files on one volume.
+#[test]
+fn a_directory_above_a_mounted_volume_may_be_renamed_and_the_root_is_missed() {
+    let mut scenario = plain().watching();
+    scenario.mkdir("/c");
+    scenario.mkdir("/c/m");
+    scenario.mount("/c/m");
+    scenario.mkdir("/c/m/r");
+    scenario.join("/c/m/r", true);
+    assert_eq!(rename_above(&mut scenario), ["removed /c/m/r"]);
+}
+
+// D8: the volume is mounted at the root itself.
+#[test]
+fn a_directory_above_a_root_that_is_a_mounted_volume_may_be_renamed() {
+    let mut scenario = plain().watching();
+    scenario.mkdir("/c");
+    scenario.mkdir("/c/m");
+    scenario.mount("/c/m");
+    scenario.join("/c/m", true);
+    assert_eq!(rename_above(&mut scenario), ["removed /c/m"]);
+}
+
+// D8: what a link leads to does not keep the directory of the link where it is.
+#[test]
+fn a_directory_that_has_a_link_to_a_root_may_be_renamed_and_the_root_is_missed() {
+    let mut scenario = plain().watching();
+    scenario.mkdir("/c");
+    scenario.make("/c/l", Kind::Symlink(b"/w/in"));
+    scenario.join("/c/l", true);
+    assert_eq!(rename_above(&mut scenario), ["removed /c/l"]);
+}
+
+// D8: drivers of user-mode file systems decide for themselves, and servers.
+#[test]
+fn a_directory_above_a_root_is_looked_at_on_volumes_that_may_rename_it() {
+    for (file_system, is_remote) in [(FileSystem::Other, false), (FileSystem::Ntfs, true)] {
+        let mut model = LOCAL;
+        (model.volume.file_system, model.volume.is_remote) = (file_system, is_remote);
+        let mut scenario = machine(PLAIN, model, 1, 0).watching();
+        scenario.system().nt_mut().habits.renames_held = 1000;
+        scenario.mkdir("/c");
+        scenario.mkdir("/c/r");
+        scenario.join("/c/r", true);
+        assert_eq!(rename_above(&mut scenario), ["removed /c/r"]);
+    }
 }
 
 #[test]

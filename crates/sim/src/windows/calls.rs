@@ -3,7 +3,7 @@
 //! - What moves to another directory is reported as removed there and added here, and of a directory nothing that
 //!   is below it. What it replaces is reported as [`Replacement`] says.
 //! - Directories are reported as modified when their entries change, now or later.
-//! - A directory is not renamed while anything below it is open. What is deleted while it is open goes
+//! - A directory is not renamed while anything below it on its own volume is open. What is deleted while it is open goes
 //!   at once, or stays under its name until it is closed and cannot be opened any more; the reads of a
 //!   directory end then.
 //! - A call holds its directories until its records are written, and waits for the call that holds one on its
@@ -428,19 +428,27 @@ impl System {
 
     /// What keeps an entry from being renamed: a target below it, a directory as target, and open handles on
     /// it or on anything below it.
-    fn check_nt_rename(&self, source: Ino, target: Option<Ino>, to: Ino) -> Result<(), Errno> {
+    fn check_nt_rename(&mut self, source: Ino, target: Option<Ino>, to: Ino) -> Result<(), Errno> {
+        let ignores_handles = self.nt_mut().follows(|habits| habits.renames_held);
         let disk = &self.disk;
         if disk.is_within(to, source) {
             return Err(Errno::Invalid);
+        }
+        let device = disk.inode(source).device;
+        if disk.inode(to).device != device {
+            return Err(Errno::CrossDevice);
         }
         if let Some(target) = target
             && (disk.is_dir(target) || disk.is_dir(source) || self.is_delete_pending(target))
         {
             return Err(Errno::Denied);
         }
-        let is_open = |ino: Ino| disk.inode(ino).opens > 0;
+        // Only its own volume counts (MS-FSA 2.1.4.2): not what is mounted below.
+        let is_held = |ino: Ino| {
+            !ignores_handles && disk.inode(ino).opens > 0 && disk.inode(ino).device == device
+        };
         if self.is_delete_pending(source)
-            || disk.walk(source).iter().any(|below| is_open(below.inode))
+            || disk.walk(source).iter().any(|below| is_held(below.inode))
         {
             return Err(Errno::Denied);
         }

@@ -30,6 +30,9 @@ pub(crate) struct Habits {
     pub(crate) modifies_any_case: u32,
     /// A file that is replaced has no record of its own, as on Samba.
     pub(crate) omits_replaced: u32,
+    /// A directory is renamed although something below it is open: Samba without `strict rename`, and drivers of
+    /// user-mode file systems, which decide for themselves.
+    pub(crate) renames_held: u32,
 }
 
 impl Habits {
@@ -45,6 +48,7 @@ impl Habits {
             modifies_replaced: drawn("modifies replaced", 300, &[300, 1000]),
             modifies_any_case: 0,
             omits_replaced: drawn("omits replaced", 500, &[300, 1000]),
+            renames_held: drawn("renames held", 500, &[300, 1000]),
         }
     }
 
@@ -52,14 +56,12 @@ impl Habits {
     pub(crate) fn on(self, volume: Volume) -> Habits {
         let is_fat = volume.file_system == FileSystem::Fat && !volume.is_remote;
         let always = if is_fat { 1000 } else { 0 };
+        let foreign = u32::from(volume.is_remote);
         Habits {
             modifies_replaced: self.modifies_replaced.max(always),
             modifies_any_case: always,
-            omits_replaced: if volume.is_remote {
-                self.omits_replaced
-            } else {
-                0
-            },
+            omits_replaced: self.omits_replaced * foreign,
+            renames_held: self.renames_held * foreign,
             ..self
         }
     }

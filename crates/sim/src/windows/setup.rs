@@ -115,8 +115,8 @@ impl Schedule<WindowsKernel<Machine>> {
         });
         let machine = Machine::new(plan.world(system, workload), model, server);
         let mut schedule = plan.schedule(WindowsKernel::new(machine, gap), &mut setup);
-        // Under Wine nothing keeps what is above a root from being renamed, and no record reports it.
-        schedule.fails |= is_wine;
+        // Where nothing keeps what is above a root from being renamed, no record reports it.
+        schedule.fails |= is_wine || habits.renames_held > 0;
         schedule
     }
 }

@@ -123,7 +123,8 @@ impl SystemCalls for Native {
     }
 
     fn read_link(&mut self, path: &Path) -> Option<PathBuf> {
-        std::fs::read_link(path).ok()
+        let target = std::fs::read_link(path).ok()?;
+        (!volume::is_volume_name(&target)).then_some(target)
     }
 
     fn open_dir(&mut self, parent: &Arc<Directory>, name: &[u8]) -> Result<Arc<Directory>, Code> {

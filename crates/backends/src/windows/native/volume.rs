@@ -39,3 +39,24 @@ pub fn describe(path: &Path) -> std::io::Result<(String, Option<Gap>)> {
 pub fn limits() -> [(&'static str, Option<u64>); 0] {
     []
 }
+
+/// Whether the target of a junction is a volume: then a volume is mounted in the folder, and no path leads to what is
+/// in it but that through the folder. `std::fs::read_link` returns `Volume{…}\` of the target `\??\Volume{…}\`.
+pub(super) fn is_volume_name(target: &Path) -> bool {
+    let first = target.iter().next();
+    first.is_some_and(|first| first.as_encoded_bytes().starts_with(b"Volume{"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_junction_to_a_volume_is_a_mounted_volume_and_no_link() {
+        let volume = "Volume{26a21bda-a627-11d7-9931-806e6f6e6963}/";
+        assert!(is_volume_name(Path::new(volume)));
+        for link in ["Volumes/a", "/a/Volume{b}", ""] {
+            assert!(!is_volume_name(Path::new(link)), "{link}");
+        }
+    }
+}
