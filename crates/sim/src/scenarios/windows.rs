@@ -29,6 +29,7 @@ pub(crate) const PLAIN: WindowsTraits = WindowsTraits {
     shortens: 0,
     touches: 1000,
     describes: 1000,
+    renumbers: false,
 };
 
 pub(crate) const LOCAL: Model = Model {

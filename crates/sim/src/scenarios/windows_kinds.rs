@@ -5,6 +5,7 @@ use everwatch_directory_reads::Layout;
 use crate::disk::{Content, Directory};
 use crate::scenarios::windows::{LOCAL, PLAIN, Windows, machine, of, plain};
 use crate::system::calls::Kind;
+use crate::windows::calls::WindowsTraits;
 use crate::windows::machine::Model;
 use everwatch_backends::windows::FileSystem;
 
@@ -244,4 +245,24 @@ fn a_removal_that_follows_a_modification_is_one_removal() {
             "{layout:?}"
         );
     }
+}
+
+// The numbers of ReFS have 128 bits. What those in records are then is not documented.
+#[test]
+fn numbers_in_records_that_are_not_those_of_listings_are_not_believed() {
+    let traits = WindowsTraits {
+        renumbers: true,
+        ..PLAIN
+    };
+    let mut model = LOCAL;
+    model.volume.file_system = FileSystem::Refs;
+    model.volume.has_wide_numbers = true;
+    let mut scenario = machine(traits, model, 1, 0).watched();
+    scenario.mkdir("/w/in/d");
+    scenario.create("/w/in/f");
+    scenario.create("/w/in/g");
+    scenario.sync();
+    assert_eq!(move_on(&mut scenario), ["moved /w/in/f -> /w/in/d/f"]);
+    scenario.rename("/w/in/g", "/w/in/h");
+    assert_eq!(scenario.sync(), ["moved /w/in/g -> /w/in/h"]);
 }

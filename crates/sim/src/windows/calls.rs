@@ -59,6 +59,8 @@ pub(crate) struct WindowsTraits {
     pub(crate) touches: u32,
     /// That an extended record says what its entry is.
     pub(crate) describes: u32,
+    /// The numbers in records are not those of listings: ReFS has numbers of 128 bits, and records have 64.
+    pub(crate) renumbers: bool,
 }
 
 /// How a file that is replaced by a rename is reported.
@@ -484,12 +486,14 @@ impl System {
             Content::Symlink(_) => (REPARSE_POINT, SYMBOLIC_LINK),
             Content::Other => return Entry::default(),
         };
+        let number = self.disk.inode(ino).number;
         let nt = self.nt_mut();
+        let number = if nt.traits.renumbers { !number } else { number };
         match nt.random.chance(nt.traits.describes) {
             true => Entry {
                 attributes,
                 tag,
-                number: self.disk.inode(ino).number,
+                number,
             },
             false => Entry::default(),
         }

@@ -6,7 +6,7 @@ use everwatch_directory_reads::Layout;
 use crate::disk::names::{COMMON_NAMES, DISTINCT_NAMES, NAMES};
 use crate::disk::{Disk, FileSystemTraits};
 use crate::linux::queue::Queue;
-use crate::random::Stream;
+use crate::random::{Stream, habit};
 use crate::schedule::Schedule;
 use crate::schedule::platform::Platform;
 use crate::schedule::scope::Scope;
@@ -45,14 +45,16 @@ impl Schedule<WindowsKernel<Machine>> {
             false => setup.pick(&[Layout::Plain, Layout::Extended]),
         };
         let is_remote = setup.chance(200) && !is_wine;
+        let is_refs = is_unique && !is_remote && habit(seed, "refs", 150, &[1]) > 0;
         let volume = Volume {
             // Servers say so, whatever they have and however it numbers its entries.
             file_system: match is_unique || is_remote {
+                true if is_refs => FileSystem::Refs,
                 true => FileSystem::Ntfs,
                 false => FileSystem::Fat,
             },
             is_remote,
-            has_wide_numbers: false,
+            has_wide_numbers: is_refs,
         };
         let model = Model {
             layout,
@@ -65,6 +67,7 @@ impl Schedule<WindowsKernel<Machine>> {
             shortens: setup.pick(&[0, 0, 50, 500]),
             touches: setup.pick(&[0, 300, 1000]),
             describes: setup.pick(&[1000, 1000, 500]),
+            renumbers: is_refs,
         };
         let habits = Habits::draw(seed).on(volume);
         let gap = setup.chance(60).then_some(Gap::Chosen);
