@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Watch(WatchArgs),
     /// Print what this machine and the file system of a path can do
     Doctor(DoctorArgs),
+    /// Show which guarantees hold on this machine and the file system of a directory
+    Selftest(SelftestArgs),
 }
 
 // The comments of the fields are the help of the flags; one here would replace that of `Watch`.
@@ -76,6 +78,35 @@ pub(crate) struct DoctorArgs {
     /// Paths to look at
     #[arg(default_value = ".", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+}
+
+// Like `WatchArgs`, without a comment of its own.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = AFTER_SELFTEST_HELP)]
+pub(crate) struct SelftestArgs {
+    /// Directory in which a scratch directory is made, and removed; the one for temporary files if not given
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+    /// Take ten seconds instead of minutes
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Repeat the run that printed N
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Print JSON lines instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The mechanism to test
+    #[arg(long, value_enum, default_value_t = BackendName::Auto)]
+    pub(crate) backend: BackendName,
+    /// How reads of directories are completed
+    #[arg(long, value_enum, value_name = "MODEL", default_value_t = ModelName::Port)]
+    #[cfg_attr(not(windows), arg(hide = true))]
+    pub(crate) completion: ModelName,
+    /// How often to list what cannot be watched, such as 500ms or 2s
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "1s")]
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) poll_interval: Duration,
 }
 
 /// The values of `--format`. Comments on the variants would become help texts.
@@ -177,3 +208,23 @@ Where comparisons and gaps are no lines of JSON, they are sentences on standard 
 
 Applying the changes in order to the tree that existed before gives the tree on disk.
 Ctrl-C and SIGTERM end it; what happened before is still printed as long as the reader takes it.";
+
+/// The end of `everwatch selftest --help`.
+const AFTER_SELFTEST_HELP: &str = "\
+The result is a table on standard output; progress is on standard error. The guarantees are those of
+GUARANTEES.md. A verdict is one of:
+  held         Every check passed.
+  broken       A check failed.
+  best-effort  A check failed where no more than best effort is promised.
+  not-asked    No check of it was possible here; 'left out' says why.
+
+JSON lines, by their field 'type':
+  selftest   version, os, arch, file_system, seed, seconds, held
+  guarantee  id, name, verdict, checks, failures, notes
+  figures    operations, retried, events, missing, ghosts, wrong_kinds, unreported_writes,
+             wrong_moves, late_behind_barrier, resyncs, overflows
+  skipped    what
+  question   text, expected, answer, which is null if it was not asked
+
+Exit codes: 0 if no guarantee is broken, 1 if one is, 2 if the test could not run, 130 after Ctrl-C or
+SIGTERM.";

@@ -1,9 +1,9 @@
 //! The `everwatch` command: the feed of the library on standard output, for people and for programs.
 //!
 //! [`watch`] arms the paths and prints the feed; [`output`] chooses between [`text`], [`json`] and fields
-//! that end in NUL; [`standard_output`] waits for its reader; [`shutdown`] ends it. [`doctor`] describes a machine. Everything that goes to
+//! that end in NUL; [`standard_output`] waits for its reader; [`shutdown`] ends it. [`doctor`] describes a machine, [`selftest`] tests one. Everything that goes to
 //! standard error is one line that starts with `everwatch: `. Exit codes: 0 for an end that was asked
-//! for, 1 for an end that lost lines because their reader stood still, 2 for something that the caller has to
+//! for, 1 for an end that lost lines because their reader stood still and for a guarantee that does not hold, 2 for something that the caller has to
 //! change.
 
 #![forbid(unsafe_code)]
@@ -14,6 +14,7 @@ mod json;
 mod output;
 mod own_output;
 mod progress;
+mod selftest;
 mod shutdown;
 mod standard_output;
 mod text;
@@ -63,11 +64,12 @@ fn main() -> ExitCode {
         Err(error) => return explain(&error),
     };
     let result = match args.command {
-        Command::Watch(args) => watch::run(&args),
-        Command::Doctor(args) => doctor::run(&args.paths),
+        Command::Watch(args) => watch::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Doctor(args) => doctor::run(&args.paths).map(|()| ExitCode::SUCCESS),
+        Command::Selftest(args) => selftest::run(&args),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(message) => {
             crate::say!("everwatch: {message}");
             ExitCode::from(EXIT_USAGE)

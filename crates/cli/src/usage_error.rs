@@ -20,7 +20,7 @@ pub(crate) fn sentence(error: &clap::Error, arguments: &[String]) -> String {
     let usage = UsageError { error };
     let command = arguments
         .first()
-        .filter(|command| ["watch", "doctor"].contains(&&***command));
+        .filter(|command| ["watch", "doctor", "selftest"].contains(&&***command));
     // The end of most sentences. It names the help that lists the right spellings.
     let help = match command {
         Some(command) => format!("run 'everwatch {command} --help' to see what there is"),
@@ -28,7 +28,7 @@ pub(crate) fn sentence(error: &clap::Error, arguments: &[String]) -> String {
     };
     match error.kind() {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            format!("say what to do: 'watch' or 'doctor'; {help}")
+            format!("say what to do: 'watch', 'doctor' or 'selftest'; {help}")
         }
         ErrorKind::InvalidSubcommand => usage.about_command(&help),
         ErrorKind::UnknownArgument => usage.about_flag(command, &help),

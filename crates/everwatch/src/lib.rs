@@ -206,6 +206,7 @@
 //! - `globs`: hides entries, by `Options::ignore` and by `.gitignore` files with `Options::gitignore`. What is
 //!   hidden costs no watch.
 //! - `serde`: events can be written and read by serde, with the fields of the command's JSON lines.
+//! - `selftest`: a test that shows which guarantees hold on the machine and the file system where it runs.
 //! - `tracing`: the watcher's thread logs lost records, comparisons, coverage and roots, with the target
 //!   `everwatch`. Without a subscriber it costs nothing.
 //!
@@ -231,6 +232,8 @@ mod printable;
 mod readiness;
 mod report;
 mod root_spec;
+#[cfg(feature = "selftest")]
+pub mod selftest;
 mod shared;
 mod snapshot;
 mod thread;

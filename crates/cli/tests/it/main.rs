@@ -14,6 +14,8 @@ mod limits;
 mod readme;
 #[cfg(target_os = "linux")]
 mod sandbox;
+#[cfg(target_os = "linux")]
+mod selftest;
 mod support;
 #[cfg(unix)]
 mod terminal;
