@@ -24,6 +24,8 @@ mod disk;
 mod judge;
 mod outcome;
 mod phases;
+#[cfg(windows)]
+mod questions;
 mod roots;
 mod run;
 mod scratch;
@@ -119,7 +121,13 @@ impl Selftest {
         }
         let scratch = Scratch::below(&self.directory).map_err(|error| refused(&error))?;
         let report = crate::inspect(scratch.path())?;
-        Run::start(self, &report, scratch.path(), &mut progress)?.finish()
+        let outcome = Run::start(self, &report, scratch.path(), &mut progress)?.finish()?;
+        #[cfg(windows)]
+        let outcome = Outcome {
+            questions: questions::ask(scratch.path()),
+            ..outcome
+        };
+        Ok(outcome)
     }
 }
 
