@@ -92,7 +92,7 @@ pub(super) const SUITES: &[Suite] = &[
         kind: Kind::Command,
         arguments: &["--release", "--test", "wine"],
         tests: &[],
-        limit: Duration::from_secs(600),
+        limit: Duration::from_secs(720),
     },
 ];
 

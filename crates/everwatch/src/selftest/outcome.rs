@@ -72,7 +72,8 @@ pub enum Verdict {
     Held,
     /// A check failed.
     Broken,
-    /// A check failed where GUARANTEES.md promises best effort only: polled trees, the barrier under Wine.
+    /// A check failed where GUARANTEES.md promises best effort only: moves of polled trees, the
+    /// barrier under Wine.
     BestEffort,
     /// No check of it was possible here.
     NotAsked,

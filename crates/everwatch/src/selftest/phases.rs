@@ -220,13 +220,16 @@ impl Run<'_> {
             }
         })?;
         self.compare(Guarantee::Convergence, &Facts::default())?;
+        if super::run::is_wine() {
+            self.skip("moves across two roots: Wine gives no birth times, by which they are found");
+        }
         let mut moves = Vec::new();
         self.steps(count, |writer, step| {
             let from = places[0].join(format!("m{step}"));
             let to = match writer.random.below(4) {
                 0 => places[0].join(format!("n{step}")),
                 1 => places[1].join(format!("m{step}")),
-                2 => places[2].join(format!("m{step}")),
+                2 if !super::run::is_wine() => places[2].join(format!("m{step}")),
                 // The case alone changes, which is a move on every file system that keeps it.
                 _ => places[0].join(format!("M{step}")),
             };

@@ -23,9 +23,10 @@ impl Run<'_> {
             self.pulse()?;
             let away = self.scratch.join("away");
             let is_renamed = round % 2 == 1;
-            if is_renamed && super::run::is_wine() {
-                // It has no records of a directory that renames itself, and open handles do not follow.
-                self.skip("a root that is renamed: Wine does not record it");
+            if !is_renamed && super::run::is_wine() {
+                self.skip(
+                    "a root that is removed: Wine keeps the name of a directory that is open",
+                );
                 continue;
             }
             let gone = match is_renamed {

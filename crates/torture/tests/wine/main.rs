@@ -27,4 +27,5 @@ mod ending;
 mod entries;
 mod roots;
 mod run;
+mod selftest;
 mod wine;
