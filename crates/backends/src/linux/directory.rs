@@ -144,6 +144,9 @@ pub(super) fn list(
     buffer: &mut [MaybeUninit<u8>],
     listing: &mut Listing,
 ) -> Result<(), Fault> {
+    // The directory was opened before it was watched. btrfs lists no entry that was made after the open, unless the
+    // position was set to the beginning since (Linux 6.5 and 6.6, `btrfs_opendir` and `btrfs_dir_llseek`).
+    let _ = rustix::fs::seek(dir, rustix::fs::SeekFrom::Start(0));
     let mut entries = RawDir::new(dir, buffer);
     while let Some(entry) = entries.next() {
         let entry = entry.map_err(fault)?;
