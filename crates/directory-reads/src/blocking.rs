@@ -14,7 +14,7 @@
 //! being asked for, the thread cannot leave its round: the cancel ends that read or none.
 
 use std::collections::HashMap;
-use std::os::windows::io::BorrowedHandle;
+use std::os::windows::io::{AsHandle as _, BorrowedHandle};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -25,11 +25,12 @@ use windows_sys::Win32::Foundation::ERROR_SEM_TIMEOUT;
 use crate::completion::Closed;
 use crate::double_buffer::DoubleBuffer;
 use crate::error::{Error, Stage};
+use crate::layouts::VolumeLayout;
 use crate::limits::RETURN_LIMIT;
 use crate::message_queue::{Message, MessageQueue};
-use crate::native::{BlockingDirectory, BlockingRead, best_layout, cancel_blocking};
-use crate::policy::{ReadPolicy, Step};
-use crate::settings::{Settings, Tag};
+use crate::native::{BlockingDirectory, BlockingRead, cancel_blocking};
+use crate::policy::{Promise, ReadPolicy, Step};
+use crate::settings::{Layout, Settings, Tag};
 use crate::threaded::{Threaded, Workers};
 use crate::verdict::Intent;
 
@@ -61,6 +62,8 @@ struct Round {
     is_gone: bool,
     /// The Win32 error with which the first read failed.
     failed: Option<u32>,
+    /// The handle that is read.
+    directory: Option<Arc<BlockingDirectory>>,
 }
 
 /// The round that the thread and the caller share.
@@ -89,6 +92,7 @@ struct Reader {
     directory: Arc<BlockingDirectory>,
     read: BlockingRead,
     policy: ReadPolicy,
+    layout: VolumeLayout,
     buffer: Arc<DoubleBuffer>,
     messages: Arc<MessageQueue>,
 }
@@ -105,6 +109,7 @@ impl Reader {
         } = self;
         drop(directory);
         let mut round = shared.lock();
+        round.directory = None;
         round.is_gone = true;
         if let Some(fence) = round.fence.take() {
             messages.push(Message::Fenced(fence.number));
@@ -136,6 +141,16 @@ impl Reader {
             let mut failed = None;
             match self.policy.completed(end, intent) {
                 Step::IssueFirst => continue,
+                Step::StartOver { after } => {
+                    self.layout.note(Layout::Plain);
+                    match (after, self.reopen()) {
+                        (Promise::None, Ok(())) => continue,
+                        (Promise::None, Err(code)) => failed = Some(code),
+                        // Nothing but a cancel shows that a blocking read is in the kernel, and only the caller
+                        // cancels. So the caller arms it again, in the layout that is known now.
+                        (Promise::Given, _) => failed = Some(end.error),
+                    }
+                }
                 Step::HandOver { bytes } => {
                     if !self.hand_over(bytes) {
                         return;
@@ -150,6 +165,14 @@ impl Reader {
                 return;
             }
         }
+    }
+
+    /// Goes on with another handle of the directory.
+    fn reopen(&mut self) -> Result<(), u32> {
+        let directory = Arc::new(BlockingDirectory::reopen(self.directory.as_handle())?);
+        self.shared.lock().directory = Some(Arc::clone(&directory));
+        self.directory = directory;
+        Ok(())
     }
 
     /// Reports that a read is over, and the error after which there is no other.
@@ -195,7 +218,6 @@ impl Reader {
 struct ReaderThread {
     thread: JoinHandle<()>,
     shared: Arc<SharedRound>,
-    directory: Arc<BlockingDirectory>,
 }
 
 impl ReaderThread {
@@ -206,30 +228,31 @@ impl ReaderThread {
         settings: Settings,
         messages: &Arc<MessageQueue>,
     ) -> Result<ReaderThread, u32> {
+        let layout = VolumeLayout::of(directory.as_handle());
         let (shared, directory) = (Arc::new(SharedRound::default()), Arc::new(directory));
+        shared.lock().directory = Some(Arc::clone(&directory));
         let reader = Reader {
             tag,
             shared: Arc::clone(&shared),
-            directory: Arc::clone(&directory),
+            directory,
             read: BlockingRead::new(settings),
-            policy: ReadPolicy::new(settings.bytes, best_layout()),
+            policy: ReadPolicy::new(settings.bytes, layout.best),
+            layout,
             buffer: DoubleBuffer::new(settings.bytes),
             messages: Arc::clone(messages),
         };
         let thread = spawn("everwatch-read", move || reader.run())?;
-        Ok(ReaderThread {
-            thread,
-            shared,
-            directory,
-        })
+        Ok(ReaderThread { thread, shared })
     }
 
     /// Ends the read that the thread is in, if it is in one.
     fn cancel(&self, round: &mut Round) {
         if round.is_inside {
             round.is_cancelled = true;
-            if cancel_blocking(&self.thread).is_err() {
-                let _ = self.directory.cancel();
+            if cancel_blocking(&self.thread).is_err()
+                && let Some(directory) = &round.directory
+            {
+                let _ = directory.cancel();
             }
         }
     }

@@ -5,19 +5,20 @@
 //! handle. The read belongs to the loop: a future of [`DirectoryChanges::next`] may be dropped at any time.
 
 use std::fmt;
-use std::os::windows::io::BorrowedHandle;
+use std::os::windows::io::{AsHandle as _, BorrowedHandle};
 use std::sync::Arc;
 
 use everwatch_proactor::native::error_code;
 use everwatch_proactor::{Endpoint, Packets, Remote, Submission};
-use windows_sys::Win32::Foundation::ERROR_OPERATION_ABORTED;
+use windows_sys::Win32::Foundation::{ERROR_INVALID_HANDLE, ERROR_OPERATION_ABORTED};
 
 use crate::completion::Completion;
 use crate::error::{Error, Stage};
+use crate::layouts::VolumeLayout;
 use crate::limits::{TagUse, check};
-use crate::native::{Buffer, DirHandle, Filled, ReadOperation, best_layout};
+use crate::native::{Buffer, DirHandle, Filled, ReadOperation};
 use crate::policy::{ReadPolicy, Step};
-use crate::settings::Settings;
+use crate::settings::{Layout, Settings};
 use crate::verdict::Intent;
 
 /// The changes of one directory, as they come.
@@ -57,6 +58,7 @@ pub struct DirectoryChanges {
     endpoint: Arc<Endpoint>,
     settings: Settings,
     policy: ReadPolicy,
+    layout: VolumeLayout,
     /// `None` after the read has ended with an error.
     read: Option<Submission<ReadOperation>>,
     /// The buffer that is not in the kernel.
@@ -78,6 +80,13 @@ impl fmt::Debug for DirectoryChanges {
     }
 }
 
+/// The directory as one of the loop's.
+fn endpoint_of(remote: &Remote, directory: DirHandle) -> Result<Arc<Endpoint>, u32> {
+    let handle = directory.into_handle().into();
+    let endpoint = Endpoint::of_handle(remote, handle, Packets::Always);
+    endpoint.map(Arc::new).map_err(|error| error_code(&error))
+}
+
 impl DirectoryChanges {
     /// Opens the directory again by its handle, which may be closed when this returns, and issues the first
     /// read: changes from then on are reported. Blocks for as long as the open takes.
@@ -91,12 +100,13 @@ impl DirectoryChanges {
     ) -> Result<DirectoryChanges, Error> {
         check(TagUse::Free, directory, &settings)?;
         let handle = DirHandle::reopen(directory).map_err(Error::at(Stage::Open))?;
-        let endpoint = Endpoint::of_handle(remote, handle.into_handle().into(), Packets::Always);
-        let endpoint = endpoint.map_err(|error| Error::new(Stage::Arm, error_code(&error)))?;
+        let layout = VolumeLayout::of(handle.as_handle());
+        let endpoint = endpoint_of(remote, handle).map_err(Error::at(Stage::Arm))?;
         let mut changes = DirectoryChanges {
-            endpoint: Arc::new(endpoint),
+            endpoint,
             settings,
-            policy: ReadPolicy::new(settings.bytes, best_layout()),
+            policy: ReadPolicy::new(settings.bytes, layout.best),
+            layout,
             read: None,
             spare: Some(Buffer::new(settings.bytes)),
             last: None,
@@ -108,6 +118,12 @@ impl DirectoryChanges {
             Some(_) => Ok(changes),
             None => Err(Error::new(Stage::Arm, changes.failed)),
         }
+    }
+
+    /// Opens the directory again.
+    fn reopen(&self) -> Result<Arc<Endpoint>, u32> {
+        let handle = self.endpoint.handle().ok_or(ERROR_INVALID_HANDLE)?;
+        endpoint_of(self.endpoint.remote(), DirHandle::reopen(handle)?)
     }
 
     /// Puts a read into this buffer into the kernel, or notes why it does not go there.
@@ -126,7 +142,8 @@ impl DirectoryChanges {
             match self.policy.refused(refused.end().error) {
                 Step::Fail { code } => return self.failed = code,
                 Step::IssueAfterLoss => self.is_lost = true,
-                Step::HandOver { .. } | Step::Issue | Step::IssueFirst => {}
+                Step::IssueFirst => self.layout.note(Layout::Plain),
+                Step::HandOver { .. } | Step::Issue | Step::StartOver { .. } => {}
             }
             buffer = refused.into_buffer();
         }
@@ -134,6 +151,9 @@ impl DirectoryChanges {
 
     /// Waits for the next completion. The read was issued again before this returns, except with
     /// [`Completion::Failed`], after which every call returns the same.
+    ///
+    /// A file system that does not have extended records may say so by the end of the first read. The directory is
+    /// then opened again and read in plain ones, and [`Completion::Lost`] stands for what happened meanwhile.
     ///
     /// A future that is dropped loses nothing: the next one returns what has come meanwhile.
     pub async fn next(&mut self) -> Completion<'_> {
@@ -168,6 +188,17 @@ impl DirectoryChanges {
                     self.failed = ERROR_OPERATION_ABORTED;
                 }
                 Step::Issue | Step::IssueFirst => self.issue(finished.into_buffer()),
+                Step::StartOver { .. } => {
+                    self.layout.note(Layout::Plain);
+                    self.is_lost = true;
+                    match self.reopen() {
+                        Ok(endpoint) => {
+                            self.endpoint = endpoint;
+                            self.issue(finished.into_buffer());
+                        }
+                        Err(code) => self.failed = code,
+                    }
+                }
                 Step::Fail { code } => self.failed = code,
             }
         }

@@ -64,6 +64,11 @@ impl PacketSource for GroupEvents {
         Ok(Via::Event(event))
     }
 
+    fn attach_again(&mut self, directory: &DirHandle, key: usize) -> Result<Via, u32> {
+        self.events.remove(key);
+        self.attach(directory, key)
+    }
+
     fn detach(&mut self, key: usize) {
         self.events.remove(key);
     }

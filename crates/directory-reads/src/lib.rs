@@ -139,6 +139,8 @@ mod event;
 #[cfg(windows)]
 mod isolated;
 #[cfg(windows)]
+mod layouts;
+#[cfg(windows)]
 mod limits;
 #[cfg(windows)]
 mod message_queue;
@@ -166,6 +168,9 @@ pub use verdict::{Intent, ReadEnd, Verdict, verdict};
 pub use changes::DirectoryChanges;
 #[cfg(windows)]
 pub use isolated::serve_isolated;
+#[cfg(all(windows, feature = "fault-injection"))]
+#[doc(hidden)]
+pub use layouts::forget_layouts;
 #[cfg(windows)]
 pub use reads::{DirectoryReads, Waker};
 #[cfg(windows)]

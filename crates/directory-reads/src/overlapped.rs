@@ -1,13 +1,14 @@
 //! One directory with an overlapped read: the driver of the read policy for the models `port`, `apc` and
 //! `event`.
 
+use std::os::windows::io::AsHandle as _;
+
 use everwatch_proactor::native::Packet;
 
-use crate::native::{
-    Buffer, ChangeRead, DirHandle, Filled, Idle, Pending, Ready, Via, best_layout,
-};
+use crate::layouts::VolumeLayout;
+use crate::native::{Buffer, ChangeRead, DirHandle, Filled, Idle, Pending, Ready, Via};
 use crate::policy::{ReadPolicy, Step};
-use crate::settings::Settings;
+use crate::settings::{Layout, Settings};
 use crate::verdict::Intent;
 
 /// Where the read is.
@@ -20,6 +21,8 @@ enum Phase {
         /// The valid bytes of its buffer.
         bytes: u32,
     },
+    /// Over, because the file system does not have the layout. The directory is read again by another handle.
+    Refused(ChangeRead<Ready>),
     /// Over. The directory waits to be closed.
     Ended,
 }
@@ -28,6 +31,7 @@ enum Phase {
 pub(crate) struct OverlappedRead {
     phase: Phase,
     policy: ReadPolicy,
+    layout: VolumeLayout,
     via: Via,
     /// Whether this side has cancelled the pending read.
     intent: Intent,
@@ -57,9 +61,11 @@ impl OverlappedRead {
         key: usize,
         via: Via,
     ) -> Result<OverlappedRead, u32> {
+        let layout = VolumeLayout::of(directory.as_handle());
         let mut read = OverlappedRead {
             phase: Phase::Ended,
-            policy: ReadPolicy::new(settings.bytes, best_layout()),
+            policy: ReadPolicy::new(settings.bytes, layout.best),
+            layout,
             via,
             intent: Intent::Continue,
         };
@@ -75,7 +81,30 @@ impl OverlappedRead {
     pub(crate) fn pending(&self) -> Option<&ChangeRead<Pending>> {
         match &self.phase {
             Phase::Pending(read) => Some(read),
-            Phase::Starved { .. } | Phase::Ended => None,
+            Phase::Starved { .. } | Phase::Refused(_) | Phase::Ended => None,
+        }
+    }
+
+    /// Whether the file system may still end the read because it does not have the layout.
+    pub(crate) fn is_on_trial(&self) -> bool {
+        !self.layout.is_proven && self.pending().is_some()
+    }
+
+    /// The volume has the layout that was asked for.
+    pub(crate) fn prove_layout(&mut self) {
+        if self.is_on_trial() {
+            self.layout.note(self.policy.layout());
+        }
+    }
+
+    /// Opens the directory of a read again that was ended because of its layout. `None` if it was not.
+    pub(crate) fn reopen_refused(&mut self) -> Option<Result<DirHandle, u32>> {
+        match std::mem::replace(&mut self.phase, Phase::Ended) {
+            Phase::Refused(read) => Some(DirHandle::reopen(read.directory().as_handle())),
+            other => {
+                self.phase = other;
+                None
+            }
         }
     }
 
@@ -132,7 +161,7 @@ impl OverlappedRead {
                 Ok(_) => Ok(()),
                 Err((_, packet)) => Err(packet),
             },
-            Phase::Starved { .. } | Phase::Ended => Err(packet),
+            Phase::Starved { .. } | Phase::Refused(_) | Phase::Ended => Err(packet),
         }
     }
 
@@ -171,6 +200,10 @@ impl OverlappedRead {
                 self.issue(ready.into_idle(), &mut outcome);
             }
             Step::Issue | Step::IssueFirst => self.issue(ready.into_idle(), &mut outcome),
+            Step::StartOver { .. } => {
+                self.layout.note(Layout::Plain);
+                self.phase = Phase::Refused(ready);
+            }
             Step::Fail { code } => outcome.failed = Some(code),
         }
         outcome
@@ -189,7 +222,8 @@ impl OverlappedRead {
                     match self.policy.refused(code) {
                         Step::Fail { code } => return outcome.failed = Some(code),
                         Step::IssueAfterLoss => outcome.is_lost = true,
-                        Step::HandOver { .. } | Step::Issue | Step::IssueFirst => {}
+                        Step::IssueFirst => self.layout.note(Layout::Plain),
+                        Step::HandOver { .. } | Step::Issue | Step::StartOver { .. } => {}
                     }
                     read = idle;
                 }

@@ -12,7 +12,8 @@
 //!   call accepted ──▶ in the kernel ──▶ completed ──▶ records: swap buffers, issue, report
 //!          │                                   ├────▶ lost: issue, report the loss
 //!   call refused ──▶ other layout, or retry    ├────▶ cancelled: issue, or give up
-//!                ──▶ give up                   └────▶ failed: give up
+//!                ──▶ give up                   ├────▶ layout refused: open again, issue the first
+//!                                              └────▶ failed: give up
 //! ```
 
 use crate::codes::{
@@ -40,14 +41,40 @@ pub(crate) enum Step {
     Issue,
     /// Issue the read again, and report that records were lost.
     IssueAfterLoss,
-    /// Issue the first read once more, in [`ReadPolicy::layout`]: the file system refused the richer one.
-    /// No read has been in the kernel yet.
+    /// Issue the first read once more, in [`ReadPolicy::layout`]: the call refused the richer one. No read has been
+    /// in the kernel yet.
     IssueFirst,
+    /// Open the directory again, and issue the first read on that handle, in [`ReadPolicy::layout`]: the file system
+    /// has ended the first read because of the richer one. What that has done to the old handle is not known.
+    StartOver {
+        /// Whether the caller was told before that the directory is read. Then records were lost.
+        after: Promise,
+    },
     /// Issue nothing more, and report this error.
     Fail {
         /// The Win32 error.
         code: u32,
     },
+}
+
+/// Whether the caller counts on the read of a directory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Promise {
+    /// It waits to learn whether the read is in the kernel.
+    None,
+    /// It knows that the read was in the kernel, and that changes are recorded since then.
+    Given,
+}
+
+/// What is known of the layout that is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Proof {
+    /// Nothing.
+    None,
+    /// A call took a read in it, which can still be ended because of it.
+    Accepted,
+    /// A read in it has completed with records, or with their loss.
+    Completed,
 }
 
 /// The state of the decisions about one directory. It is fed with what the calls and the kernel say.
@@ -57,8 +84,7 @@ pub(crate) struct ReadPolicy {
     capacity: u32,
     /// That of the next read. It falls back to the plain one at most once.
     layout: Layout,
-    /// The file system has accepted a read in this layout.
-    is_accepted: bool,
+    proof: Proof,
     /// The last attempt to issue the read was refused because records were lost.
     is_second_attempt: bool,
     /// How many reads in a row others have cancelled.
@@ -72,7 +98,7 @@ impl ReadPolicy {
         ReadPolicy {
             capacity,
             layout: best,
-            is_accepted: false,
+            proof: Proof::None,
             is_second_attempt: false,
             foreign_cancels: 0,
         }
@@ -86,18 +112,26 @@ impl ReadPolicy {
     /// A call has put the read into the kernel; a completion will come. A read that blocks has no such
     /// moment: its call returns with the completion.
     pub(crate) fn accepted(&mut self) {
-        self.is_accepted = true;
+        self.is_in_kernel();
         self.is_second_attempt = false;
+    }
+
+    /// A read has been in the kernel.
+    fn is_in_kernel(&mut self) {
+        if self.proof == Proof::None {
+            self.proof = Proof::Accepted;
+        }
     }
 
     /// A call has refused the read; no completion will come of it.
     pub(crate) fn refused(&mut self, code: u32) -> Step {
-        if !self.is_accepted && self.layout == Layout::Extended && is_layout_refusal(code) {
+        let is_first = self.proof == Proof::None;
+        if is_first && self.layout == Layout::Extended && is_layout_refusal(code) {
             self.layout = Layout::Plain;
             return Step::IssueFirst;
         }
         // The records were lost between two reads, and the call itself says so.
-        if self.is_accepted && code == ERROR_NOTIFY_ENUM_DIR && !self.is_second_attempt {
+        if !is_first && code == ERROR_NOTIFY_ENUM_DIR && !self.is_second_attempt {
             self.is_second_attempt = true;
             return Step::IssueAfterLoss;
         }
@@ -106,16 +140,25 @@ impl ReadPolicy {
 
     /// A read has completed. `intent` says whether this side had cancelled it.
     pub(crate) fn completed(&mut self, end: ReadEnd, intent: Intent) -> Step {
-        // A blocking call that never reached the kernel ends in the same way as one that did.
-        if !self.is_accepted && self.layout == Layout::Extended && is_layout_refusal(end.error) {
-            return self.refused(end.error);
+        let is_unproven = self.layout == Layout::Extended && self.proof != Proof::Completed;
+        if is_unproven && end.bytes == 0 && is_layout_refusal(end.error) {
+            self.layout = Layout::Plain;
+            // A blocking call returns with the end of the first read, of which nothing is known before.
+            let after = match std::mem::replace(&mut self.proof, Proof::None) {
+                Proof::None => Promise::None,
+                Proof::Accepted | Proof::Completed => Promise::Given,
+            };
+            return Step::StartOver { after };
         }
-        self.is_accepted = true;
+        self.is_in_kernel();
         let verdict = verdict(end, self.capacity, intent);
         self.foreign_cancels = match (verdict, intent) {
             (Verdict::Cancelled, Intent::Continue) => self.foreign_cancels + 1,
             _ => 0,
         };
+        if matches!(verdict, Verdict::Changes { .. } | Verdict::Lost) {
+            self.proof = Proof::Completed;
+        }
         match verdict {
             Verdict::Changes { bytes } => Step::HandOver { bytes },
             Verdict::Lost => Step::IssueAfterLoss,
@@ -268,16 +311,41 @@ mod tests {
     fn a_blocking_first_read_falls_back_when_its_call_returns() {
         let mut policy = ReadPolicy::new(CAPACITY, Layout::Extended);
         let step = policy.completed(with_error(1), Intent::Cancel);
-        assert_eq!((step, policy.layout()), (Step::IssueFirst, Layout::Plain));
+        let after = Promise::None;
+        assert_eq!(step, Step::StartOver { after });
+        assert_eq!(policy.layout(), Layout::Plain);
         let step = policy.completed(with_error(1), Intent::Cancel);
         assert_eq!(step, Step::Fail { code: 1 });
     }
 
     #[test]
-    fn an_accepted_layout_is_kept() {
+    fn a_first_read_that_was_accepted_and_ends_because_of_its_layout_starts_over() {
+        for code in [1, 50, 87, 120] {
+            for cancelled_before in 0..3 {
+                let mut policy = reading(Layout::Extended);
+                // The end of a cancelled read proves nothing.
+                for _ in 0..cancelled_before {
+                    assert_eq!(policy.completed(CANCELLED, Intent::Cancel), Step::Issue);
+                    policy.accepted();
+                }
+                let step = policy.completed(with_error(code), Intent::Continue);
+                let after = Promise::Given;
+                assert_eq!(step, Step::StartOver { after }, "{code}");
+                assert_eq!(policy.layout(), Layout::Plain);
+                policy.accepted();
+                let step = policy.completed(with_error(code), Intent::Continue);
+                assert_eq!(step, Step::Fail { code });
+            }
+        }
+    }
+
+    #[test]
+    fn a_layout_that_had_records_is_kept() {
         let mut policy = reading(Layout::Extended);
         assert_eq!(policy.refused(1), Step::Fail { code: 1 });
         let mut policy = reading(Layout::Extended);
+        let step = policy.completed(with_records(8), Intent::Continue);
+        assert_eq!(step, Step::HandOver { bytes: 8 });
         let step = policy.completed(with_error(87), Intent::Continue);
         assert_eq!(step, Step::Fail { code: 87 });
         assert_eq!(policy.layout(), Layout::Extended);

@@ -56,6 +56,11 @@ pub(crate) trait PacketSource {
     /// Prepares a directory, so that the ends of its reads arrive here with this key.
     fn attach(&mut self, directory: &DirHandle, key: usize) -> Result<Via, u32>;
 
+    /// Prepares another handle of a directory in place of the one with this key, whose read is over.
+    fn attach_again(&mut self, directory: &DirHandle, key: usize) -> Result<Via, u32> {
+        self.attach(directory, key)
+    }
+
     /// The directory is no longer read, and none of its packets comes any more.
     fn detach(&mut self, _key: usize) {}
 
@@ -77,6 +82,7 @@ pub(crate) trait PacketSource {
 /// One directory.
 struct Slot {
     tag: Tag,
+    settings: Settings,
     read: OverlappedRead,
     buffer: Arc<DoubleBuffer>,
 }
@@ -102,6 +108,8 @@ pub(crate) struct ReadSet<S> {
     /// Taken from the source, and not looked at yet. At most one for each directory, because none is read
     /// again before its arrival was settled.
     arrived: VecDeque<Arrival>,
+    /// What completions came to while a directory was armed. It is delivered first.
+    early: VecDeque<(Tag, Arc<DoubleBuffer>, Outcome)>,
     /// Keys of reads that the kernel did not give back in time. Their packets may still come.
     abandoned: HashSet<usize>,
     pub(crate) counts: Closed,
@@ -119,6 +127,7 @@ impl<S: PacketSource> ReadSet<S> {
             slots: HashMap::new(),
             next_key: 1,
             arrived: VecDeque::new(),
+            early: VecDeque::new(),
             abandoned: HashSet::new(),
             counts: Closed::default(),
         }
@@ -131,7 +140,7 @@ impl<S: PacketSource> ReadSet<S> {
 
     /// Whether [`ReadSet::settle_next`] has something to do.
     pub(crate) fn has_arrived(&self) -> bool {
-        !self.arrived.is_empty()
+        !self.arrived.is_empty() || !self.early.is_empty()
     }
 
     /// Issues the first read of a directory.
@@ -151,7 +160,47 @@ impl<S: PacketSource> ReadSet<S> {
         let read = started.inspect_err(|_| self.source.detach(key))?;
         let buffer = DoubleBuffer::new(settings.bytes);
         self.keys.insert(tag, key);
-        self.slots.insert(key, Slot { tag, read, buffer });
+        let slot = Slot {
+            tag,
+            settings,
+            read,
+            buffer,
+        };
+        self.slots.insert(key, slot);
+        self.try_layout(key)
+    }
+
+    /// Finds out whether the volume has the layout that was asked for, if it is the first directory of it: some
+    /// file systems accept the read and end it then. A cancelled read ends as well, and loses nothing.
+    ///
+    /// # Errors
+    /// The Win32 error with which the read has ended. The directory is closed then.
+    fn try_layout(&mut self, key: usize) -> Result<(), u32> {
+        let is_on_trial = |slot: &Slot| slot.read.is_on_trial();
+        if !self.slots.get(&key).is_some_and(is_on_trial) {
+            return Ok(());
+        }
+        self.cancel(key);
+        // One that does not come in time goes on: whatever its end is, it is dealt with when it comes.
+        let Some(packet) = self.packet_of(key, Instant::now() + RETURN_LIMIT) else {
+            return Ok(());
+        };
+        let mut outcomes = Vec::new();
+        self.settle_packet(packet, &mut |tag, buffer, outcome| {
+            outcomes.push((tag, Arc::clone(buffer), outcome));
+        });
+        for (tag, buffer, mut outcome) in outcomes {
+            if let Some(code) = outcome.failed {
+                self.discard(key, Instant::now());
+                return Err(code);
+            }
+            // The caller does not know of the directory yet, so that nothing of it can be lost.
+            outcome.is_lost = false;
+            self.early.push_back((tag, buffer, outcome));
+        }
+        if let Some(slot) = self.slots.get_mut(&key) {
+            slot.read.prove_layout();
+        }
         Ok(())
     }
 
@@ -171,6 +220,12 @@ impl<S: PacketSource> ReadSet<S> {
     /// Settles the next arrival: judges its completion and issues the read again. Returns false when there is
     /// none.
     pub(crate) fn settle_next(&mut self, deliver: Deliver<'_>) -> bool {
+        if let Some((tag, buffer, outcome)) = self.early.pop_front() {
+            if self.has(tag) {
+                deliver(tag, &buffer, outcome);
+            }
+            return true;
+        }
         let arrival = self.arrived.pop_front();
         let is_there = arrival.is_some();
         if let Some(arrival) = arrival {
@@ -196,10 +251,35 @@ impl<S: PacketSource> ReadSet<S> {
             return;
         };
         let buffer = &slot.buffer;
+        let key = packet.key();
         match slot.read.complete(packet, || buffer.take()) {
-            Ok(outcome) => deliver(slot.tag, buffer, outcome),
+            Ok(outcome) => match slot.read.reopen_refused() {
+                Some(reopened) => self.start_over(key, reopened, deliver),
+                None => deliver(slot.tag, buffer, outcome),
+            },
             Err(_) => self.counts.stray_packets += 1,
         }
+    }
+
+    /// Reads a directory by another handle. What happened since the first read was issued is lost.
+    fn start_over(&mut self, key: usize, reopened: Result<DirHandle, u32>, deliver: Deliver<'_>) {
+        let Some(slot) = self.slots.get_mut(&key) else {
+            return;
+        };
+        let source = &mut self.source;
+        let started = reopened.and_then(|directory| {
+            let via = source.attach_again(&directory, key)?;
+            OverlappedRead::start(directory, slot.settings, key, via)
+        });
+        let mut outcome = Outcome {
+            is_lost: true,
+            ..Outcome::default()
+        };
+        match started {
+            Ok(read) => slot.read = read,
+            Err(code) => outcome.failed = Some(code),
+        }
+        deliver(slot.tag, &slot.buffer, outcome);
     }
 
     /// Counts an arrival for no directory, unless it is that of a read that was given up.

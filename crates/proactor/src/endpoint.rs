@@ -1,6 +1,6 @@
 //! Endpoints: the handles that operations run on.
 
-use std::os::windows::io::{AsRawHandle, OwnedHandle, RawHandle};
+use std::os::windows::io::{AsHandle as _, AsRawHandle, BorrowedHandle, OwnedHandle, RawHandle};
 #[cfg(feature = "sockets")]
 use std::os::windows::io::{AsRawSocket, AsSocket, BorrowedSocket, OwnedSocket};
 
@@ -142,6 +142,14 @@ impl Endpoint {
             #[cfg(feature = "sockets")]
             Owned::Socket(socket) => socket.as_raw_socket() as usize as HANDLE,
             Owned::Nothing => std::ptr::null_mut(),
+        }
+    }
+
+    /// The handle, unless the endpoint is a socket or nothing at all.
+    pub fn handle(&self) -> Option<BorrowedHandle<'_>> {
+        match &self.owned {
+            Owned::Handle(handle) => Some(handle.as_handle()),
+            _ => None,
         }
     }
 

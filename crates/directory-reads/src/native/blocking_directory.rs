@@ -1,6 +1,6 @@
 //! Directories whose reads block the thread that issues them.
 
-use std::os::windows::io::{AsRawHandle, BorrowedHandle};
+use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle};
 use std::thread::JoinHandle;
 
 use everwatch_proactor::fault_injection::{Call, attempt, planned_end};
@@ -31,6 +31,12 @@ impl BlockingDirectory {
     /// Ends the call that any thread is in on this handle, if one is.
     pub(crate) fn cancel(&self) -> Result<(), u32> {
         cancel_io(&self.handle, None)
+    }
+}
+
+impl AsHandle for BlockingDirectory {
+    fn as_handle(&self) -> BorrowedHandle<'_> {
+        self.handle.as_handle()
     }
 }
 

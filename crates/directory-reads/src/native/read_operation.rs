@@ -3,6 +3,7 @@
 use std::os::windows::io::AsRawHandle;
 use std::sync::Arc;
 
+use everwatch_proactor::fault_injection::planned_end;
 use everwatch_proactor::{Ended, Endpoint, Issued, Operation, Overlapped};
 use windows_sys::Win32::Foundation::ERROR_IO_PENDING;
 
@@ -87,14 +88,22 @@ impl Operation for ReadOperation {
     }
 
     fn finish(self, ended: Ended) -> FinishedRead {
-        FinishedRead {
-            buffer: self.buffer,
-            layout: self.layout,
-            end: ReadEnd {
+        let end = match planned_end() {
+            Some((error, status)) => ReadEnd {
+                error,
+                status,
+                bytes: 0,
+            },
+            None => ReadEnd {
                 error: ended.error(),
                 status: ended.status(),
                 bytes: ended.transferred(),
             },
+        };
+        FinishedRead {
+            buffer: self.buffer,
+            layout: self.layout,
+            end,
         }
     }
 }

@@ -7,7 +7,9 @@
 
 mod calls;
 mod endings;
+mod extended_reads;
 mod isolation;
+mod layouts;
 mod refusals;
 #[path = "../it/support.rs"]
 #[allow(dead_code)]

@@ -6,10 +6,10 @@ use everwatch_directory_reads::records::Action;
 use everwatch_directory_reads::{Completion, Error, Layout, Model, Settings, Stage, reads};
 use everwatch_proactor::fault_injection::{Call, Session};
 use windows_sys::Win32::Foundation::{HANDLE, SetLastError};
-use windows_sys::Win32::Storage::FileSystem::ReadDirectoryChangesW;
 use windows_sys::Win32::System::IO::{LPOVERLAPPED_COMPLETION_ROUTINE, OVERLAPPED};
 use windows_sys::core::BOOL;
 
+use crate::extended_reads::{ReadExtended, give};
 use crate::support::{self, Reader, buffers_of, create, tree};
 
 crate::over_own_models!(
@@ -75,18 +75,6 @@ fn a_large_buffer_for_a_directory_on_the_network_is_refused(model: Model) {
     reader.close();
 }
 
-type ReadExtended = unsafe extern "system" fn(
-    HANDLE,
-    *mut c_void,
-    u32,
-    BOOL,
-    u32,
-    *mut u32,
-    *mut OVERLAPPED,
-    LPOVERLAPPED_COMPLETION_ROUTINE,
-    i32,
-) -> BOOL;
-
 unsafe extern "system" fn refuses(
     _: HANDLE,
     _: *mut c_void,
@@ -104,29 +92,9 @@ unsafe extern "system" fn refuses(
     0
 }
 
-unsafe extern "system" fn reads_plainly(
-    directory: HANDLE,
-    buffer: *mut c_void,
-    length: u32,
-    deep: BOOL,
-    filter: u32,
-    bytes: *mut u32,
-    overlapped: *mut OVERLAPPED,
-    routine: LPOVERLAPPED_COMPLETION_ROUTINE,
-    class: i32,
-) -> BOOL {
-    const READ_DIRECTORY_NOTIFY_EXTENDED_INFORMATION: i32 = 2;
-    assert_eq!(class, READ_DIRECTORY_NOTIFY_EXTENDED_INFORMATION);
-    // SAFETY: the caller passes the pointers and the handle that the real call takes.
-    unsafe {
-        ReadDirectoryChangesW(
-            directory, buffer, length, deep, filter, bytes, overlapped, routine,
-        )
-    }
-}
-
 fn a_file_system_without_extended_records_is_read_in_plain_ones(model: Model) {
     let session = Session::open();
+    give(&session);
     let function: ReadExtended = refuses;
     // SAFETY: it has the signature of ReadDirectoryChangesExW.
     unsafe { session.export(c"ReadDirectoryChangesExW", function as *const c_void) };
@@ -139,9 +107,7 @@ fn a_file_system_without_extended_records_is_read_in_plain_ones(model: Model) {
 
 fn extended_records_are_asked_for_where_windows_has_them(model: Model) {
     let session = Session::open();
-    let function: ReadExtended = reads_plainly;
-    // SAFETY: it has the signature of ReadDirectoryChangesExW.
-    unsafe { session.export(c"ReadDirectoryChangesExW", function as *const c_void) };
+    give(&session);
     let tree = tree();
     let mut reader = Reader::armed(model, tree.path());
     create(&tree.path().join("new"));
