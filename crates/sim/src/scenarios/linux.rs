@@ -39,6 +39,7 @@ fn an_exchange_of_which_one_half_came_before_the_watch_keeps_both() {
         let mut scenario = Scenario::new(100);
         scenario.create("/w/in/a");
         scenario.create("/w/in/b");
+        scenario.exchange("/w/in/a", "/w/in/b");
         let mut scenario = scenario.watched();
         let queue = &mut scenario.system().queue;
         for (action, name) in [(Action::MovedFrom, b"a"), (Action::MovedTo, b"b")] {
