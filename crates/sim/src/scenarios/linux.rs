@@ -397,3 +397,31 @@ fn what_is_written_after_the_clock_was_set_back_is_reported_although_its_record_
     scenario.system().queue.overflow();
     assert!(scenario.sync().contains(&"modified /w/in/a".to_owned()));
 }
+
+#[test]
+fn a_name_that_is_made_again_before_its_records_come_is_not_moved_with_the_first() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.create("/w/out/x");
+    // The record of the first one is applied when the name has the second one already.
+    scenario.create("/w/in/.tmp");
+    scenario.rename("/w/in/.tmp", "/w/in/b");
+    scenario.rename("/w/out/x", "/w/in/.tmp");
+    let reported = scenario.sync();
+    let moves = reported.iter().filter(|change| change.starts_with("moved"));
+    assert_eq!(Vec::from_iter(moves), ["moved /w/in/.tmp -> /w/in/b"]);
+}
+
+#[test]
+fn a_directory_that_has_the_name_of_one_before_its_records_come_is_not_moved_with_it() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.mkdir("/w/out/x");
+    scenario.mkdir("/w/in/.tmp");
+    scenario.rename("/w/in/.tmp", "/w/in/b");
+    scenario.rename("/w/out/x", "/w/in/.tmp");
+    let reported = scenario.sync();
+    assert!(!reported.contains(&"moved /w/in/b -> /w/in/.tmp".to_owned()));
+    // Each has a watch of its own.
+    scenario.create("/w/in/.tmp/c");
+    scenario.create("/w/in/b/c");
+    scenario.sync();
+}
