@@ -364,10 +364,10 @@ impl<K: Kernel> Engine<K> {
             };
             self.remove(victim, cause, report);
         }
-        // A comparison that did not find it here has not looked at its content either.
-        let was_passed_over = self.world.mirror.has_vanished(id)
-            && self.world.mirror.kind(id) == FileType::File
-            && self.resyncs.are_running();
+        // A comparison that did not find it here has not looked at its content either. It may be over: what could
+        // not be opened is compared later.
+        let was_passed_over = self.world.mirror.was_passed_over(id)
+            || (self.world.mirror.has_vanished(id) && self.resyncs.are_running());
         self.world.mirror.reappear(id);
         if self.world.mirror.make_entry(id) {
             self.roots.top_left(id);
@@ -404,7 +404,7 @@ impl<K: Kernel> Engine<K> {
             let is_other = self.verify_moved(id, was_exchanged);
             self.world.moved(id, &from, cause);
             self.yield_path(id);
-            if is_other || was_passed_over {
+            if is_other || (was_passed_over && self.world.mirror.kind(id) == FileType::File) {
                 self.world.modified(id, cause);
             }
         }
@@ -427,8 +427,10 @@ impl<K: Kernel> Engine<K> {
             if !is_listed || !was_deep || !self.roots.is_deep(&self.world.mirror, id) {
                 self.apply_scope(id, Report::Removed);
             }
-            let is_doubtful =
-                was_blocked || self.visibility.filter.is_active() || self.resyncs.are_running();
+            let is_doubtful = was_blocked
+                || was_passed_over
+                || self.visibility.filter.is_active()
+                || self.resyncs.are_running();
             if is_listed && is_doubtful && self.roots.reaches(&self.world.mirror, id) {
                 // Other rules may apply to what is below it here, and it may have left a directory
                 // before that was compared, for one that had been compared already.

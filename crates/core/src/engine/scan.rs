@@ -492,6 +492,9 @@ impl<K: Kernel> Engine<K> {
             if !self.world.mirror.take_shown(child) {
                 self.pending
                     .vanish(&mut self.world.mirror, self.time, child);
+                if how.is_stale {
+                    self.world.mirror.pass_over(child);
+                }
             }
         }
         missed

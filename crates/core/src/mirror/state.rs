@@ -9,7 +9,7 @@
 //! | belief | [`Belief`]: seen, doubted, vanished, both | see below |
 //! | report | known to consumers, or withheld with its [`Cause`] | [`withhold`](Mirror::withhold) (a directory without children), [`announce`](Mirror::announce) |
 //! | work | idle, queued (a directory) | [`enqueue`](Mirror::enqueue) by the work list, [`dequeue`](Mirror::dequeue) by the scan |
-//! | comparison | fresh, stale (a directory) | [`mark_stale`](Mirror::mark_stale), [`take_stale`](Mirror::take_stale) when its listing is merged |
+//! | comparison | fresh, stale (a directory), passed over (it vanished before it was compared) | [`mark_stale`](Mirror::mark_stale), [`take_stale`](Mirror::take_stale) when its listing is merged; [`pass_over`](Mirror::pass_over) until it is found |
 //! | identity | sure, unsure | [`mistrust`](Mirror::mistrust) by a record that moves an entry which was seen ahead of it; [`confirm`](Mirror::confirm), [`identify`](Mirror::identify) |
 //! | place | entry of a directory, root of a tree | [`make_root`](Mirror::make_root), [`make_entry`](Mirror::make_entry) |
 //!
@@ -54,6 +54,8 @@ const ROOT: u16 = 128;
 const NOTIFIED: u16 = 256;
 /// The identity was seen under another name, and may be that of another entry.
 const UNSURE: u16 = 512;
+/// A comparison did not find the entry where it was, so it was not compared.
+const PASSED_OVER: u16 = 1024;
 
 impl NodeState {
     /// That of a slot without an entry.
@@ -144,6 +146,17 @@ impl Mirror {
         self.raise(id, VANISHED)
     }
 
+    /// The entry vanished from a directory that is being compared, and was not compared.
+    pub(crate) fn pass_over(&mut self, id: NodeId) {
+        debug_assert!(self.has_vanished(id));
+        self.raise(id, PASSED_OVER);
+    }
+
+    /// Whether the entry still has to be compared where it is found.
+    pub(crate) fn was_passed_over(&self, id: NodeId) -> bool {
+        self.state(id).has(PASSED_OVER)
+    }
+
     /// A doubted entry is proved to be absent.
     pub(crate) fn lose(&mut self, id: NodeId) {
         debug_assert!(self.is_doubted(id));
@@ -160,13 +173,14 @@ impl Mirror {
     /// The entry is where the mirror has it, or something else is there. Returns whether it had
     /// vanished.
     pub(crate) fn reappear(&mut self, id: NodeId) -> bool {
+        self.lower(id, PASSED_OVER);
         self.lower(id, VANISHED)
     }
 
     /// The entry was looked at and found. Returns what was believed before.
     pub(crate) fn confirm(&mut self, id: NodeId) -> Belief {
         let before = self.belief(id);
-        self.lower(id, VANISHED | DOUBTED | UNSURE);
+        self.lower(id, VANISHED | DOUBTED | UNSURE | PASSED_OVER);
         before
     }
 

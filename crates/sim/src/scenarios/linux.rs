@@ -425,3 +425,26 @@ fn a_directory_that_has_the_name_of_one_before_its_records_come_is_not_moved_wit
     scenario.create("/w/in/b/c");
     scenario.sync();
 }
+
+#[test]
+fn what_leaves_a_directory_that_could_not_be_compared_is_compared_where_it_goes() {
+    for skipped in 0..200 {
+        let mut scenario = Scenario::new(100);
+        scenario.mkdir("/w/in/e");
+        scenario.mkdir("/w/in/e/a");
+        scenario.create("/w/in/e/b");
+        let mut scenario = scenario.watched();
+        scenario.system().queue.overflow();
+        scenario.mkdir("/w/in/e/a/c");
+        scenario.write_unrecorded("/w/in/e/b");
+        scenario.fail(300, skipped);
+        scenario.step();
+        scenario.fail(0, 0);
+        for _ in 0..skipped % 5 {
+            scenario.step();
+        }
+        scenario.rename("/w/in/e/a", "/w/in/a");
+        scenario.rename("/w/in/e/b", "/w/in/b");
+        scenario.sync();
+    }
+}
