@@ -231,9 +231,6 @@ impl<K: SimulatedKernel> Schedule<K> {
             zeal,
             tree: CheckedTree::default(),
         };
-        // Where much goes wrong at once, and under Wine, entries are still taken for others.
-        consumer.tree.joins_others =
-            is_wild(self.seed) || Platform::of(self.seed).0 == Platform::Wine;
         let mut entries: Vec<(PathBuf, FileType)> = Vec::new();
         self.engine.entries(|path, kind| entries.push((path, kind)));
         let coverage = self.engine.coverage();
