@@ -153,14 +153,16 @@ impl<K: Kernel> Engine<K> {
         let is_suspect = match self.directories.stat(&self.world.mirror, parent, &name) {
             // A rename sets the change time, and a writer can set the modification time back.
             Ok(stat) => {
-                let differs =
-                    |stamp: &Stamp| (stamp.modified, stamp.size) != (stat.modified, stat.size);
+                let differs = |stamp: &Stamp| {
+                    stamp.is_racy || (stamp.modified, stamp.size) != (stat.modified, stat.size)
+                };
                 (tracking == Tracking::Gaps && self.coverage.stamps.get(id).is_none_or(differs))
                     || may_be_since(stat.modified, self.resyncs.complete())
                     || (self.resyncs.are_running()
                         && may_be_since(stat.changed, self.resyncs.complete()))
             }
-            Err(error) => !error.is_absence(),
+            // It has gone on, as a record says that does not know where it was before.
+            Err(_) => true,
         };
         if is_suspect {
             self.world.modified_if_known(&self.roots, id, cause);

@@ -2,6 +2,8 @@
 //!
 //! The disk decides. See [`pending`](super::pending) for when that is.
 
+use std::time::Duration;
+
 use super::Engine;
 use super::directories::OpenError;
 use super::pending_queue::Deferred;
@@ -71,7 +73,10 @@ impl<K: Kernel> Engine<K> {
                 Undecided::Unreachable { .. } => self.decide_unreachable(due),
             }
         }
-        self.pending.end_decisions();
+        let lateness = self.directories.kernel.lateness();
+        let lateness = Duration::from_nanos(lateness.unsigned_abs());
+        self.pending
+            .end_decisions(self.time.ripe().min(self.time.now.saturating_sub(lateness)));
         for id in vanished {
             self.remove_vanished(id, Cause::Scanned);
         }

@@ -268,12 +268,12 @@ impl<K: Kernel> Directories<K> {
                 code: 0,
             });
         }
-        let watched = self.kernel.watch(&handle, purpose)?;
         let device = match self.kernel.names_paths() {
             true => Some(self.kernel.identity(&handle)?.device),
             false => None,
         };
-        Ok((watched, device))
+        // Last: a watch that is held when something else fails would never be given up.
+        Ok((self.kernel.watch(&handle, purpose)?, device))
     }
 
     /// Reads a file of ignore rules above a root.

@@ -32,6 +32,7 @@ mod contents;
 mod decisions;
 mod directories;
 mod directory_coverage;
+mod early_looks;
 mod file_clock;
 mod gaps;
 mod guards;
@@ -202,7 +203,11 @@ impl<K: Kernel> Engine<K> {
             .note(now, self.directories.kernel.clock());
         let records_before = self.counters.records;
         let came = self.drain();
-        if !self.roots.is_arming() {
+        let is_arming = self.roots.is_arming();
+        self.pending
+            .early
+            .begin(is_arming && self.records.queue.is_empty());
+        if !is_arming {
             self.polling.begin_if_due(
                 self.time,
                 &mut self.coverage.gaps,

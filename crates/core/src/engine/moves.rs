@@ -31,6 +31,8 @@ impl<K: Kernel> Engine<K> {
             .filter(|&(dir, _)| self.world.mirror.contains(dir))
             .filter(|&(dir, name)| !self.visibility.hides(&self.world.mirror, dir, name, is_dir));
         let child = source.and_then(|(dir, name)| self.world.mirror.child(dir, name));
+        let is_exchange =
+            source.is_some_and(|(dir, name)| self.records.arrivals.may_be_exchange(dir, name));
         let is_other_sort = child.is_some_and(|child| self.world.mirror.is_dir(child) != is_dir);
         match (child, source, target) {
             // The mirror is not as it was when this happened: leave both ends to the disk.
@@ -40,9 +42,7 @@ impl<K: Kernel> Engine<K> {
             (None, _, Some((dir, name))) => self.on_moved_in(dir, name, is_dir),
             _ => {}
         }
-        let is_doubtful = is_other_sort
-            || source.is_some_and(|(dir, name)| self.records.arrivals.may_be_exchange(dir, name));
-        if is_doubtful {
+        if is_other_sort || is_exchange {
             for (dir, name) in [source, target].into_iter().flatten() {
                 self.look_again(dir, name);
             }
@@ -62,11 +62,17 @@ impl<K: Kernel> Engine<K> {
     /// An entry was moved to where the mirror can follow it.
     ///
     /// The move is believed unless the mirror says that it cannot have happened as it is now: the target
-    /// lies below the entry, or the entry that the mirror has at the target may be the one that moved. Then
-    /// both ends are looked at. A move that is believed is verified at both ends later, as
+    /// lies below the entry, or the entry that the mirror has at the target may be the one that moved, or the
+    /// entry is a directory that was opened too late to be the one that moved, and is not there. Then both ends are
+    /// looked at. A move that is believed is verified at both ends later, as
     /// [`Undecided::Arrival`].
     fn on_moved(&mut self, child: NodeId, target: NodeId, to_name: &[u8]) {
-        if self.world.mirror.is_within(target, child) {
+        let may_be_another = self.may_move_another(child);
+        let is_seen = match may_be_another && self.moves_what_is_below(child) {
+            true => self.is_seen_at(child, target, to_name),
+            false => None,
+        };
+        if self.world.mirror.is_within(target, child) || is_seen == Some(false) {
             // The mirror is not as it was when this happened: leave both ends to the disk.
             if let Some(source) = self.world.mirror.parent(child) {
                 let name = self.world.mirror.name(child).to_vec();
@@ -110,6 +116,9 @@ impl<K: Kernel> Engine<K> {
                 },
             );
         }
+        if may_be_another && is_seen.is_none() {
+            self.world.mirror.mistrust(child);
+        }
         self.relocate(child, target, to_name, Cause::Notified);
         if seen_early && self.world.mirror.contains(child) {
             if self.world.mirror.is_dir(child) {
@@ -146,6 +155,38 @@ impl<K: Kernel> Engine<K> {
             }
             Ok(stat) => stat.inode == self.world.mirror.inode(child),
             Err(_) => true,
+        }
+    }
+
+    /// Whether a record that moves the entry may be about another one, which had the name when the record was made:
+    /// the entry was identified after that, or records are missing from before, or the two were exchanged.
+    fn may_move_another(&self, child: NodeId) -> bool {
+        let mirror = &self.world.mirror;
+        self.pending.early.has(child)
+            || self.resyncs.are_running()
+            || self.records.queue.overflow_ahead()
+            || mirror.has_vanished(child)
+            || mirror.parent(child).is_some_and(|dir| {
+                self.records
+                    .arrivals
+                    .may_be_exchange(dir, mirror.name(child))
+            })
+    }
+
+    /// Whether the records of what is below the entry are found by the entry: it is a directory with a watch, and
+    /// not its path that names them.
+    fn moves_what_is_below(&self, child: NodeId) -> bool {
+        self.world.mirror.identity(child).is_some() && !self.directories.kernel.names_paths()
+    }
+
+    /// Whether the directory is at the place that a record says it was moved to; `None` if the disk cannot be
+    /// asked now.
+    fn is_seen_at(&mut self, child: NodeId, target: NodeId, to_name: &[u8]) -> Option<bool> {
+        self.counters.stats += 1;
+        match self.directories.stat(&self.world.mirror, target, to_name) {
+            Ok(stat) => Some(self.world.mirror.identity(child) == Some(stat.identity())),
+            Err(error) if error.is_absence() => Some(false),
+            Err(_) => None,
         }
     }
 

@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
+use super::early_looks::EarlyLooks;
 use super::pending_queue::{Deferred, PendingQueue};
 use super::step_time::StepTime;
 use super::undecided::{Undecided, Unreachable};
@@ -39,6 +40,8 @@ pub(super) struct Pending {
     deciding: Option<u64>,
     /// All records that had come by the drain of this step have been applied.
     decided: u64,
+    /// What was seen before its records were applied.
+    pub(super) early: EarlyLooks,
 }
 
 impl Pending {
@@ -143,9 +146,10 @@ impl Pending {
         Some(due)
     }
 
-    /// No more decisions are made in this step.
-    pub(super) fn end_decisions(&mut self) {
+    /// No more decisions are made in this step. All records from before `moment` have come.
+    pub(super) fn end_decisions(&mut self, moment: Moment) {
         self.deciding = None;
+        self.early.applied(self.decided, moment);
     }
 
     /// Whether nothing waits.

@@ -103,13 +103,15 @@ impl<K: Kernel> Engine<K> {
                 && self.world.mirror.is_doubted(child)
                 && self.world.mirror.inode(child).is_none();
             if is_doubtful || self.has_turned(child, seen) || self.is_same(child, seen) {
+                let was_unsure = self.world.mirror.is_unsure(child);
                 let had_vanished = self.world.mirror.confirm(child).has_vanished();
                 if seen.kind == FileType::Dir {
                     // A directory that came back may be another one with the number of the first.
                     if had_vanished {
                         self.world.mirror.mark_stale(child);
                     }
-                    if (is_doubtful || had_vanished)
+                    // What was opened under its former name may be another one.
+                    if (is_doubtful || had_vanished || was_unsure)
                         && self.roots.reaches(&self.world.mirror, child)
                     {
                         self.work.queue(&mut self.world.mirror, child);
@@ -118,6 +120,7 @@ impl<K: Kernel> Engine<K> {
                     let birth = seen.birth.fold().or(self.world.mirror.birth(child));
                     if self.world.mirror.inode(child) != seen.inode {
                         self.doubt_namesakes(dir, seen);
+                        self.pending.early.identified(child, self.time);
                     }
                     let was_mistaken = self.world.mirror.kind(child) != seen.kind;
                     self.world
@@ -153,6 +156,7 @@ impl<K: Kernel> Engine<K> {
                 self.world
                     .mirror
                     .identify(child, seen.kind, seen.inode, seen.birth.fold());
+                self.pending.early.identified(child, self.time);
                 self.world.modified_if_known(&self.roots, child, cause);
                 return;
             }
@@ -203,6 +207,7 @@ impl<K: Kernel> Engine<K> {
             .world
             .mirror
             .insert(Some(dir), name, seen.kind, seen.inode);
+        self.pending.early.identified(id, self.time);
         if seen.birth != Birth::Unknown {
             self.world
                 .mirror
@@ -267,6 +272,9 @@ impl<K: Kernel> Engine<K> {
             .world
             .mirror
             .insert(Some(dir), name, FileType::Dir, inode);
+        if inode.is_some() {
+            self.pending.early.identified(id, self.time);
+        }
         self.world.mirror.withhold(id, cause);
         if self.roots.reaches(&self.world.mirror, id) {
             self.work.queue(&mut self.world.mirror, id);
@@ -321,6 +329,7 @@ impl<K: Kernel> Engine<K> {
                 .defer(self.time, Undecided::Place { dir: from, name });
         }
         self.relocate(id, dir, name, cause);
+        self.pending.early.identified(id, self.time);
         self.note_shift(id);
         if self.coverage.gaps.get(id).is_some() {
             self.work.queue(&mut self.world.mirror, id);
@@ -355,10 +364,10 @@ impl<K: Kernel> Engine<K> {
             };
             self.remove(victim, cause, report);
         }
-        // A comparison that did not find it here has not looked at its content either.
-        let was_passed_over = self.world.mirror.has_vanished(id)
-            && self.world.mirror.kind(id) == FileType::File
-            && self.resyncs.are_running();
+        // A comparison that did not find it here has not looked at its content either. It may be over: what could
+        // not be opened is compared later.
+        let was_passed_over = self.world.mirror.was_passed_over(id)
+            || (self.world.mirror.has_vanished(id) && self.resyncs.are_running());
         self.world.mirror.reappear(id);
         if self.world.mirror.make_entry(id) {
             self.roots.top_left(id);
@@ -395,7 +404,7 @@ impl<K: Kernel> Engine<K> {
             let is_other = self.verify_moved(id, was_exchanged);
             self.world.moved(id, &from, cause);
             self.yield_path(id);
-            if is_other || was_passed_over {
+            if is_other || (was_passed_over && self.world.mirror.kind(id) == FileType::File) {
                 self.world.modified(id, cause);
             }
         }
@@ -418,8 +427,10 @@ impl<K: Kernel> Engine<K> {
             if !is_listed || !was_deep || !self.roots.is_deep(&self.world.mirror, id) {
                 self.apply_scope(id, Report::Removed);
             }
-            let is_doubtful =
-                was_blocked || self.visibility.filter.is_active() || self.resyncs.are_running();
+            let is_doubtful = was_blocked
+                || was_passed_over
+                || self.visibility.filter.is_active()
+                || self.resyncs.are_running();
             if is_listed && is_doubtful && self.roots.reaches(&self.world.mirror, id) {
                 // Other rules may apply to what is below it here, and it may have left a directory
                 // before that was compared, for one that had been compared already.
@@ -448,6 +459,7 @@ impl<K: Kernel> Engine<K> {
                 self.world
                     .mirror
                     .identify(id, stat.kind, stat.inode, stat.birth.fold());
+                self.pending.early.identified(id, self.time);
                 match before {
                     Some(before) => Some(before) != stat.inode,
                     None => was_exchanged,
@@ -518,6 +530,8 @@ impl<K: Kernel> Engine<K> {
                 birth = stat.birth;
             }
             let known_birth = match self.world.mirror.identity(known) {
+                // A listing has shown another one than was opened then.
+                Some(identity) if identity.inode != seen.inode => continue,
                 Some(identity) if identity.device != device => continue,
                 Some(identity) => identity.birth.fold(),
                 None => self.world.mirror.birth(known),
@@ -536,7 +550,13 @@ impl<K: Kernel> Engine<K> {
                 };
             if is_the_same && self.directories.is_in_place(&self.world.mirror, known) == Some(false)
             {
-                return Some(known);
+                let mirror = &self.world.mirror;
+                let mut above = std::iter::successors(Some(known), |&id| mirror.parent(id));
+                if !above.any(|id| mirror.is_unsure(id)) {
+                    return Some(known);
+                }
+                // It may never have been where the mirror has it.
+                self.pending.doubt(&mut self.world.mirror, self.time, known);
             }
         }
         None

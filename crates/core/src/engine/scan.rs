@@ -82,8 +82,11 @@ impl<K: Kernel> Engine<K> {
         if gap == Some(Gap::PseudoFileSystem) && self.is_mount_point(id, identity) {
             return self.announce_with_gap(id, Gap::PseudoMount);
         }
+        if self.world.mirror.identity(id).is_none() {
+            self.pending.early.identified(id, self.time);
+        }
         self.world.mirror.set_identity(id, identity);
-        if self.world.mirror.inode(id).is_none() {
+        if self.world.mirror.inode(id).is_none() || self.world.mirror.is_unsure(id) {
             let birth = identity.birth.fold();
             self.world
                 .mirror
@@ -278,6 +281,11 @@ impl<K: Kernel> Engine<K> {
                     );
                     self.remove(other, Cause::Scanned, Report::Removed);
                     return false;
+                }
+                if self.world.mirror.is_unsure(other) {
+                    // It may never have been where the mirror has it.
+                    self.pending.doubt(&mut self.world.mirror, self.time, other);
+                    continue;
                 }
                 let name = self.world.mirror.name(id).to_vec();
                 let is_stale = self.world.mirror.is_stale(id);
@@ -484,6 +492,9 @@ impl<K: Kernel> Engine<K> {
             if !self.world.mirror.take_shown(child) {
                 self.pending
                     .vanish(&mut self.world.mirror, self.time, child);
+                if how.is_stale {
+                    self.world.mirror.pass_over(child);
+                }
             }
         }
         missed
@@ -495,6 +506,7 @@ impl<K: Kernel> Engine<K> {
             && self.world.mirror.inode(child) == inode
             && !self.world.mirror.is_doubted(child)
             && !self.world.mirror.has_vanished(child)
+            && !self.world.mirror.is_unsure(child)
     }
 
     /// The same for a directory of which the mirror has no entry. This is the path that a crawl takes:

@@ -240,6 +240,7 @@ impl<K: Kernel> Engine<K> {
         self.reconcile(dir, name, seen, Cause::Notified);
         if let Some(child) = self.world.mirror.child(dir, name) {
             self.records.looks.forget(child);
+            self.pending.early.described(child);
         }
         self.coverage.note_unlisted(&self.world.mirror, dir, name);
     }
@@ -283,10 +284,14 @@ impl<K: Kernel> Engine<K> {
                 Some(child) => {
                     // The entry that departed from the name has a successor, of which only the name is
                     // known.
-                    if self.world.mirror.reappear(child) && !self.world.mirror.is_dir(child) {
-                        let kind = self.world.mirror.kind(child);
-                        self.world.mirror.identify(child, kind, None, None);
-                        self.world.modified(child, Cause::Notified);
+                    if self.world.mirror.reappear(child) {
+                        if self.world.mirror.is_dir(child) {
+                            self.world.mirror.mistrust(child);
+                        } else {
+                            let kind = self.world.mirror.kind(child);
+                            self.world.mirror.identify(child, kind, None, None);
+                            self.world.modified(child, Cause::Notified);
+                        }
                     }
                     self.pending.doubt(&mut self.world.mirror, self.time, child);
                     self.work

@@ -209,6 +209,7 @@ impl Mirror {
         let node = self.node_mut(id);
         node.kind = kind;
         node.birth = birth;
+        self.make_sure(id);
     }
 
     /// The watch that reports on a directory.

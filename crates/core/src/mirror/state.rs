@@ -1,6 +1,6 @@
 //! The states of an entry, and the transitions between them.
 //!
-//! The state of an entry has five parts that are independent of each other. Each changes by the methods here
+//! The state of an entry has six parts that are independent of each other. Each changes by the methods here
 //! and in no other way; a transition that is not in the table is a fault of the engine, and debug builds
 //! panic on it.
 //!
@@ -9,7 +9,8 @@
 //! | belief | [`Belief`]: seen, doubted, vanished, both | see below |
 //! | report | known to consumers, or withheld with its [`Cause`] | [`withhold`](Mirror::withhold) (a directory without children), [`announce`](Mirror::announce) |
 //! | work | idle, queued (a directory) | [`enqueue`](Mirror::enqueue) by the work list, [`dequeue`](Mirror::dequeue) by the scan |
-//! | comparison | fresh, stale (a directory) | [`mark_stale`](Mirror::mark_stale), [`take_stale`](Mirror::take_stale) when its listing is merged |
+//! | comparison | fresh, stale (a directory), passed over (it vanished before it was compared) | [`mark_stale`](Mirror::mark_stale), [`take_stale`](Mirror::take_stale) when its listing is merged; [`pass_over`](Mirror::pass_over) until it is found |
+//! | identity | sure, unsure | [`mistrust`](Mirror::mistrust) by a record that moves an entry which was seen ahead of it; [`confirm`](Mirror::confirm), [`identify`](Mirror::identify) |
 //! | place | entry of a directory, root of a tree | [`make_root`](Mirror::make_root), [`make_entry`](Mirror::make_entry) |
 //!
 //! The belief is what the disk and the records made of an entry:
@@ -51,6 +52,10 @@ const STALE: u16 = 64;
 const ROOT: u16 = 128;
 /// A record, not a listing, made a withheld entry known.
 const NOTIFIED: u16 = 256;
+/// The identity was seen under another name, and may be that of another entry.
+const UNSURE: u16 = 512;
+/// A comparison did not find the entry where it was, so it was not compared.
+const PASSED_OVER: u16 = 1024;
 
 impl NodeState {
     /// That of a slot without an entry.
@@ -141,6 +146,17 @@ impl Mirror {
         self.raise(id, VANISHED)
     }
 
+    /// The entry vanished from a directory that is being compared, and was not compared.
+    pub(crate) fn pass_over(&mut self, id: NodeId) {
+        debug_assert!(self.has_vanished(id));
+        self.raise(id, PASSED_OVER);
+    }
+
+    /// Whether the entry still has to be compared where it is found.
+    pub(crate) fn was_passed_over(&self, id: NodeId) -> bool {
+        self.state(id).has(PASSED_OVER)
+    }
+
     /// A doubted entry is proved to be absent.
     pub(crate) fn lose(&mut self, id: NodeId) {
         debug_assert!(self.is_doubted(id));
@@ -157,14 +173,30 @@ impl Mirror {
     /// The entry is where the mirror has it, or something else is there. Returns whether it had
     /// vanished.
     pub(crate) fn reappear(&mut self, id: NodeId) -> bool {
+        self.lower(id, PASSED_OVER);
         self.lower(id, VANISHED)
     }
 
     /// The entry was looked at and found. Returns what was believed before.
     pub(crate) fn confirm(&mut self, id: NodeId) -> Belief {
         let before = self.belief(id);
-        self.lower(id, VANISHED | DOUBTED);
+        self.lower(id, VANISHED | DOUBTED | UNSURE | PASSED_OVER);
         before
+    }
+
+    /// A record moved the entry that may be about another one, which had the name before.
+    pub(crate) fn mistrust(&mut self, id: NodeId) {
+        self.raise(id, UNSURE);
+    }
+
+    /// Whether the entry may be another one than its identity says.
+    pub(crate) fn is_unsure(&self, id: NodeId) -> bool {
+        self.state(id).has(UNSURE)
+    }
+
+    /// The identity is that of what was seen under the name.
+    pub(super) fn make_sure(&mut self, id: NodeId) {
+        self.lower(id, UNSURE);
     }
 
     /// Whether consumers do not know the entry yet.

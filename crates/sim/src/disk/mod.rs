@@ -7,6 +7,7 @@
 //!
 //! Nothing here makes a record: see `calls`.
 
+pub(crate) mod history;
 pub(crate) mod names;
 pub(crate) mod paths;
 
@@ -17,6 +18,7 @@ use everwatch_core::coverage::Gap;
 use everwatch_core::entry::{Birth, FileType, InodeNumber, Stat};
 use everwatch_core::time::FileTime;
 
+use crate::disk::history::History;
 use crate::disk::names::{is_named, short_name};
 
 /// Which inode, beyond doubt.
@@ -133,6 +135,7 @@ pub(crate) struct Disk {
     next_position: u64,
     /// The number of the last write.
     pub(crate) version: u64,
+    pub(crate) history: History,
 }
 
 impl Disk {
@@ -147,6 +150,7 @@ impl Disk {
             ahead: 0,
             next_position: 0,
             version: 0,
+            history: History::default(),
         };
         disk.top = disk.new_device(gap);
         disk
@@ -245,7 +249,7 @@ impl Disk {
                 table.next - 1
             }
         };
-        self.inodes.push(Inode {
+        let inode = Inode {
             device,
             number,
             created_at: self.traits.has_births.then_some(stamp),
@@ -258,7 +262,9 @@ impl Disk {
             is_readable: true,
             is_searchable: true,
             content,
-        });
+        };
+        self.history.born(&inode);
+        self.inodes.push(inode);
         Ino((self.inodes.len() - 1) as u32)
     }
 
@@ -340,6 +346,7 @@ impl Disk {
                 inode,
             },
         );
+        self.history.name(dir, name, inode);
         let stamp = self.stamp();
         let directory = self.inode_mut(dir);
         (directory.modified, directory.changed) = (stamp, stamp);

@@ -39,6 +39,7 @@ fn an_exchange_of_which_one_half_came_before_the_watch_keeps_both() {
         let mut scenario = Scenario::new(100);
         scenario.create("/w/in/a");
         scenario.create("/w/in/b");
+        scenario.exchange("/w/in/a", "/w/in/b");
         let mut scenario = scenario.watched();
         let queue = &mut scenario.system().queue;
         for (action, name) in [(Action::MovedFrom, b"a"), (Action::MovedTo, b"b")] {
@@ -395,4 +396,55 @@ fn what_is_written_after_the_clock_was_set_back_is_reported_although_its_record_
     scenario.write_unrecorded("/w/in/a");
     scenario.system().queue.overflow();
     assert!(scenario.sync().contains(&"modified /w/in/a".to_owned()));
+}
+
+#[test]
+fn a_name_that_is_made_again_before_its_records_come_is_not_moved_with_the_first() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.create("/w/out/x");
+    // The record of the first one is applied when the name has the second one already.
+    scenario.create("/w/in/.tmp");
+    scenario.rename("/w/in/.tmp", "/w/in/b");
+    scenario.rename("/w/out/x", "/w/in/.tmp");
+    let reported = scenario.sync();
+    let moves = reported.iter().filter(|change| change.starts_with("moved"));
+    assert_eq!(Vec::from_iter(moves), ["moved /w/in/.tmp -> /w/in/b"]);
+}
+
+#[test]
+fn a_directory_that_has_the_name_of_one_before_its_records_come_is_not_moved_with_it() {
+    let mut scenario = Scenario::new(100).watched();
+    scenario.mkdir("/w/out/x");
+    scenario.mkdir("/w/in/.tmp");
+    scenario.rename("/w/in/.tmp", "/w/in/b");
+    scenario.rename("/w/out/x", "/w/in/.tmp");
+    let reported = scenario.sync();
+    assert!(!reported.contains(&"moved /w/in/b -> /w/in/.tmp".to_owned()));
+    // Each has a watch of its own.
+    scenario.create("/w/in/.tmp/c");
+    scenario.create("/w/in/b/c");
+    scenario.sync();
+}
+
+#[test]
+fn what_leaves_a_directory_that_could_not_be_compared_is_compared_where_it_goes() {
+    for skipped in 0..200 {
+        let mut scenario = Scenario::new(100);
+        scenario.mkdir("/w/in/e");
+        scenario.mkdir("/w/in/e/a");
+        scenario.create("/w/in/e/b");
+        let mut scenario = scenario.watched();
+        scenario.system().queue.overflow();
+        scenario.mkdir("/w/in/e/a/c");
+        scenario.write_unrecorded("/w/in/e/b");
+        scenario.fail(300, skipped);
+        scenario.step();
+        scenario.fail(0, 0);
+        for _ in 0..skipped % 5 {
+            scenario.step();
+        }
+        scenario.rename("/w/in/e/a", "/w/in/a");
+        scenario.rename("/w/in/e/b", "/w/in/b");
+        scenario.sync();
+    }
 }

@@ -590,3 +590,48 @@ fn renames_in_two_directories_at_once_are_not_mixed_up() {
         );
     }
 }
+
+#[test]
+fn a_name_that_is_made_again_before_its_records_come_is_not_moved_with_the_first() {
+    let model = Model {
+        layout: Layout::Plain,
+        ..LOCAL
+    };
+    let mut scenario = machine(PLAIN, model, 1, 0).watched();
+    scenario.create("/w/out/x");
+    scenario.create("/w/in/.tmp");
+    scenario.rename("/w/in/.tmp", "/w/in/b");
+    scenario.rename("/w/out/x", "/w/in/.tmp");
+    assert_eq!(
+        of(scenario.sync(), "moved"),
+        ["moved /w/in/.tmp -> /w/in/b"]
+    );
+}
+
+#[test]
+fn a_directory_whose_name_had_another_one_when_it_was_listed_is_listed() {
+    let mut scenario = plain().watched();
+    scenario.mkdir("/w/out/d");
+    scenario.create("/w/out/d/f");
+    scenario.sync();
+    scenario.rename("/w/out/d", "/w/in/a");
+    scenario.rename("/w/in/a", "/w/in/b");
+    scenario.mkdir("/w/in/a");
+    scenario.sync();
+}
+
+#[test]
+fn what_is_made_in_the_successor_of_a_directory_does_not_move_with_the_directory() {
+    let mut scenario = plain().watched();
+    scenario.mkdir("/w/in/a");
+    scenario.mkdir("/w/out/b");
+    scenario.sync();
+    scenario.rename("/w/in/a", "/w/out/a");
+    scenario.rename("/w/out/b", "/w/in/a");
+    scenario.create("/w/in/a/f");
+    scenario.rename("/w/in/a", "/w/out/b");
+    scenario.rename("/w/out/a", "/w/in/c");
+    scenario.rename("/w/out/b/f", "/w/in/f");
+    let reported = scenario.sync();
+    assert!(!reported.contains(&"moved /w/in/c/f -> /w/in/f".to_owned()));
+}

@@ -5,6 +5,7 @@ use crate::scenarios::windows::{LOCAL, PLAIN, Windows, machine, plain};
 use crate::system::calls::Kind;
 use crate::windows::calls::WindowsTraits;
 use everwatch_backends::windows::FileSystem;
+use everwatch_core::engine::RootSpec;
 
 #[test]
 fn a_deleted_root_ends_its_read_and_is_found_again() {
@@ -214,4 +215,23 @@ fn what_a_wider_root_finds_fresh_belongs_to_its_beginning() {
     scenario.join("/w/in", false);
     scenario.join("/w", true);
     assert!(scenario.rest().is_empty());
+}
+
+#[test]
+fn a_root_that_is_removed_leaves_no_read_whatever_failed_while_it_was_guarded() {
+    for skipped in 0..300 {
+        let mut scenario = plain().watching();
+        scenario.fail(300, skipped);
+        let added = (0..100).find_map(|_| {
+            let root = scenario.engine.add_root(RootSpec {
+                dir: "/w/in".into(),
+                only: None,
+                recursive: true,
+                outer: Vec::new(),
+            });
+            root.ok()
+        });
+        scenario.engine.remove_root(added.expect("not all fails"));
+        assert_eq!(scenario.system().nt().reads.dirs(), [], "{skipped}");
+    }
 }

@@ -1,7 +1,7 @@
 //! The tree of a simulated consumer: a [`Tree`], and what the simulator checks beyond it.
 //!
 //! [`Tree::apply`] refuses what makes no sense. Here the numbers of the changes must grow as well, every root
-//! must be known, and contents must be up to date: whenever a file is created or modified, the consumer
+//! must be known, both names of a move must have been those of one entry, and contents must be up to date: whenever a file is created or modified, the consumer
 //! reads it, and when all is quiet it must have read what is on the disk.
 
 use std::path::{Path, PathBuf};
@@ -50,6 +50,9 @@ pub(crate) struct CheckedTree {
     /// Roots in the trees of other roots. Nothing reports them when they begin, and that they go is
     /// reported sometimes.
     pub(crate) inner_roots: Vec<PathBuf>,
+    /// A move may join two entries, as when changes were folded: a file that another one replaced is modified,
+    /// so of a fold, a move may join the old name of the one and the new name of the other.
+    pub(crate) joins_others: bool,
     /// What made no sense.
     complaints: Vec<String>,
 }
@@ -93,6 +96,12 @@ impl CheckedTree {
         let is_optional = change.kind == ChangeKind::Removed && is_inner_root;
         if !is_new && !is_optional && self.tree.get(source).is_none() {
             self.complain(format!("{change}: unknown"));
+        }
+        if let ChangeKind::Moved { from } = &change.kind
+            && !self.joins_others
+            && !disk.were_one(&to_bytes(from), &to_bytes(path))
+        {
+            self.complain(format!("{change}: no entry had both names"));
         }
         if let Err(misfit) = self.tree.apply(event) {
             match misfit.kind() {

@@ -321,8 +321,11 @@ impl<K: SimulatedKernel> Schedule<K> {
         let may_flush = consumer.delivery == Delivery::Prompt || is_quiet || self.random.chance(30);
         let room = consumer.capacity.saturating_sub(consumer.held.len());
         self.engine.set_room(consumer.outlet, room);
-        if may_flush && self.engine.folded(consumer.outlet).0 {
-            self.engine.flush(consumer.outlet);
+        if self.engine.folded(consumer.outlet).0 {
+            consumer.tree.joins_others = true;
+            if may_flush {
+                self.engine.flush(consumer.outlet);
+            }
         }
         let events = self.engine.take(consumer.outlet);
         let system = &mut self.engine.kernel_mut().world_mut().system;

@@ -15,6 +15,7 @@ impl System {
         }
         let top = self.disk.new_device(gap);
         self.disk.mounts.push(Mount { covered, top });
+        self.disk.history.mount(covered, top);
         Ok(top)
     }
 
