@@ -28,10 +28,17 @@ const STYLE: &[Line] = &[
     ),
 ];
 
-const DOCS: &[Line] = &[(
-    "cargo doc --workspace --all-features --no-deps",
-    &[("RUSTDOCFLAGS", "-D warnings")],
-)];
+/// The command's pages have a directory of their own: the library has its name.
+const DOCS: &[Line] = &[
+    (
+        "cargo doc --workspace --all-features --no-deps",
+        &[("RUSTDOCFLAGS", "-D warnings")],
+    ),
+    (
+        "cargo rustdoc --package everwatch-cli --bin everwatch --target-dir target/command",
+        &[("RUSTDOCFLAGS", "-D warnings")],
+    ),
+];
 
 /// All suites but torture, which has a stage of its own.
 const TESTS: &[Line] = &[("cargo test --workspace --all-features", &[])];
