@@ -221,6 +221,12 @@ pub trait Kernel {
         false
     }
 
+    /// Whether a write is recorded when its handle is closed, and not when it is made. A file is then stamped long before
+    /// its record comes.
+    fn records_closes(&self) -> bool {
+        false
+    }
+
     /// Whether what replaces an entry of another spelling may leave no record of that one. Asked only of a kernel that
     /// names paths.
     fn replaces_in_any_case(&self) -> bool {

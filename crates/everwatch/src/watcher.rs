@@ -226,6 +226,10 @@ impl Watcher {
     /// A barrier: blocks until every change that completed before the call, made by any thread or
     /// process, is in the feeds. Writes nothing into the tree.
     ///
+    /// On Linux a write is complete when it is made. On Windows it is when its handle is closed or
+    /// flushed: until then the system records nothing. Writes through a mapped file are recorded by
+    /// neither when they are made.
+    ///
     /// Directories that are polled are listed once before this returns. A consumer that does not read
     /// holds up nothing: its feed then has the change as part of its backlog.
     ///

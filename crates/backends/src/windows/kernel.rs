@@ -346,6 +346,12 @@ impl<S: SystemCalls> Kernel for WindowsKernel<S> {
         !self.system.quirks().keeps_old_paths
     }
 
+    /// NTFS records what is written when the handle is closed or flushed (MS-FSA 2.1.5.4, 2.1.5.5). Wine records it when
+    /// it is made, as inotify does.
+    fn records_closes(&self) -> bool {
+        !self.system.quirks().keeps_old_paths
+    }
+
     /// FAT and exFAT report what is renamed over a file as a modification of its new name (FASTFAT).
     fn replaces_in_any_case(&self) -> bool {
         self.volumes

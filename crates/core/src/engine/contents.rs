@@ -43,8 +43,8 @@ impl<K: Kernel> Engine<K> {
     /// be found out later.
     ///
     /// By stamp, the change is exact: times and size differ, or the last stamp was so fresh that a later
-    /// write may look the same. Without a stamp, a change time that is not older than the last complete
-    /// moment is enough. Reporting too much is allowed, reporting too little is not.
+    /// write may look the same. Without a stamp, a change time from which on records may be missing is
+    /// enough. Reporting too much is allowed, reporting too little is not.
     pub(super) fn compare_content(
         &mut self,
         dir: NodeId,
@@ -103,7 +103,7 @@ impl<K: Kernel> Engine<K> {
             // Without a stamp it was watched until now, or nothing is known.
             if is_file
                 && (tracking == Tracking::Gaps
-                    || may_be_since(stat.changed, self.resyncs.complete()))
+                    || may_be_since(stat.changed, self.resyncs.unrecorded()))
             {
                 self.world.modified(child, Cause::Scanned);
             }
@@ -127,7 +127,7 @@ impl<K: Kernel> Engine<K> {
     /// Reports a file that was changed since the queue was last known complete, or that cannot be
     /// looked at. A tree has far more files than directories, so the kernel may take its time.
     fn compare_later(&mut self, dir: NodeId, child: NodeId, name: &[u8]) {
-        let since = self.resyncs.complete();
+        let since = self.resyncs.unrecorded();
         let token = Token(u64::from(child.to_bits()));
         let answer = match self.directories.open_known(&self.world.mirror, dir) {
             Ok((kernel, dir)) => kernel.changed_since(dir, name, since, token),
@@ -159,7 +159,7 @@ impl<K: Kernel> Engine<K> {
                 (tracking == Tracking::Gaps && self.coverage.stamps.get(id).is_none_or(differs))
                     || may_be_since(stat.modified, self.resyncs.complete())
                     || (self.resyncs.are_running()
-                        && may_be_since(stat.changed, self.resyncs.complete()))
+                        && may_be_since(stat.changed, self.resyncs.unrecorded()))
             }
             // It has gone on, as a record says that does not know where it was before.
             Err(_) => true,

@@ -24,7 +24,7 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         self.resyncs
-            .end_decided(self.time.step, &self.pending, &mut self.world);
+            .end_decided(self.time.step, &self.pending, &self.roots, &mut self.world);
         self.polling.end_if_decided(self.time, &self.pending);
         self.polling
             .schedule(self.time, &self.coverage.gaps, &self.world.mirror);

@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 
 use super::file_clock::FileClock;
 use super::pending::Pending;
+use super::root_table::Roots;
 use super::work::WorkList;
 use super::world::World;
 use crate::event::ResyncReason;
@@ -28,6 +29,10 @@ struct RunningResync {
 #[derive(Debug)]
 struct Pass {
     number: u64,
+    /// The directory that is compared with all below it.
+    top: NodeId,
+    /// All records from before this moment had arrived when it began.
+    complete: Moment,
     /// The step in which all of it had been listed.
     listed: Option<u64>,
 }
@@ -42,6 +47,9 @@ pub(super) struct Resyncs {
     begun: u64,
     /// The last moment at which all records were known to have arrived.
     complete: Moment,
+    /// Where writes are recorded when handles are closed: the moment from which on a file may have been written that
+    /// was not reported. That of the first root, or of the last comparison of everything.
+    open_since: Option<Moment>,
     /// What files are stamped with.
     pub(super) clock: FileClock,
     /// Directories that could not be opened when records had been lost, and the moment up to which
@@ -87,6 +95,8 @@ impl Resyncs {
         self.passes += 1;
         let pass = Pass {
             number: self.passes,
+            top,
+            complete: self.complete,
             listed: None,
         };
         let running = self.running.iter_mut().find(|other| other.path == path);
@@ -120,7 +130,14 @@ impl Resyncs {
 
     /// Ends the passes, and the resyncs, that are listed and decided. Called when the work list is
     /// empty.
-    pub(super) fn end_decided(&mut self, step: u64, pending: &Pending, world: &mut World) {
+    pub(super) fn end_decided(
+        &mut self,
+        step: u64,
+        pending: &Pending,
+        roots: &Roots,
+        world: &mut World,
+    ) {
+        let open_since = &mut self.open_since;
         self.running.retain_mut(|resync| {
             for pass in &mut resync.passes {
                 pass.listed.get_or_insert(step);
@@ -130,6 +147,11 @@ impl Resyncs {
                     .listed
                     .is_some_and(|listed| pending.has_decided(listed))
             {
+                // With several trees, a file may have gone from one that was not compared to one that was.
+                let is_all = roots.len() == 1 && roots.of_top(pass.top).is_some();
+                if is_all && let Some(since) = open_since {
+                    *since = (*since).max(pass.complete);
+                }
                 resync.passes.pop_front();
             }
             let is_over = resync.passes.is_empty();
@@ -146,6 +168,18 @@ impl Resyncs {
         self.clock.earliest_since(self.complete)
     }
 
+    /// The earliest time stamp of a file whose content may have been written without a record that arrived. Where
+    /// writes are recorded when handles are closed, a handle may have been open since the last comparison of everything,
+    /// so that after lost records all that was written meanwhile counts: nothing is missed, and more is reported than
+    /// was lost.
+    pub(super) fn unrecorded(&self) -> FileTime {
+        let narrow = self.complete();
+        match self.open_since {
+            Some(since) if self.are_running() => narrow.min(self.clock.earliest_since(since)),
+            _ => narrow,
+        }
+    }
+
     /// All records from before this moment have arrived.
     pub(super) fn complete_at(&mut self, moment: Moment) {
         self.complete = self.complete.max(moment);
@@ -154,13 +188,21 @@ impl Resyncs {
     /// Begins with this moment: there was no root before.
     pub(super) fn begin_at(&mut self, moment: Moment) {
         self.complete = moment;
+        self.open_since = None;
+    }
+
+    /// Writes are recorded when their handles are closed. Called after [`begin_at`](Self::begin_at).
+    pub(super) fn expect_open_handles(&mut self) {
+        self.open_since = Some(self.complete);
     }
 
     /// A directory cannot be opened. If it has to be compared with the disk, that is done from this
     /// moment on once it can be opened.
     pub(super) fn cannot_see(&mut self, mirror: &Mirror, dir: NodeId) {
         if self.are_running() || mirror.is_stale(dir) {
-            self.unseen_since.entry(dir).or_insert(self.complete);
+            let since = self.open_since.unwrap_or(self.complete);
+            let since = since.min(self.complete);
+            self.unseen_since.entry(dir).or_insert(since);
         }
     }
 

@@ -29,6 +29,9 @@ impl<K: Kernel> Engine<K> {
             let clock = kernel.clock();
             let moment = self.resyncs.clock.moment_of(clock);
             self.resyncs.begin_at(moment.unwrap_or(self.time.now));
+            if self.directories.kernel.records_closes() {
+                self.resyncs.expect_open_handles();
+            }
         }
         // One that is back without being noticed yet is the outer root, or has what becomes nested.
         let missing: Vec<RootId> = self

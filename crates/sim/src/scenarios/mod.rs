@@ -8,6 +8,7 @@ mod roots;
 mod windows;
 mod windows_kinds;
 mod windows_roots;
+mod windows_writes;
 
 use std::time::Duration;
 

@@ -51,6 +51,8 @@ pub(crate) enum Effect {
     Touch(Ino),
     /// On Windows: what was made becomes a link to this.
     BecomeLink(Ino, Box<[u8]>),
+    /// A file is stamped with the time of a write that was made before.
+    Stamp(Ino),
     /// On Windows: reports on an entry where it is now, if it is anywhere, as its handle is closed.
     ReportClosed(Ino),
     /// The call returns. What follows are further calls of the same process; others get on meanwhile.
@@ -188,6 +190,11 @@ impl System {
             Some(Effect::Report(action, named)) => self.report(action, &named),
             Some(Effect::Touch(dir)) => self.touch(dir),
             Some(Effect::BecomeLink(ino, target)) => self.become_link(ino, target),
+            Some(Effect::Stamp(ino)) => {
+                let stamp = self.disk.stamp();
+                let inode = self.disk.inode_mut(ino);
+                (inode.modified, inode.changed) = (stamp, stamp);
+            }
             Some(Effect::ReportClosed(ino)) => self.report_closed(ino),
             Some(Effect::Return) => self.calls[at].locks.clear(),
             Some(Effect::EndWatch(_)) | None => {}
@@ -232,11 +239,11 @@ impl System {
         }
     }
 
-    /// Waits until a file that is being made a link is one.
+    /// Waits until a file that is being made a link is one, and until it is closed if it was written.
     pub(crate) fn finish_link(&mut self, link: Ino) {
         self.finish(|call| {
             let mut left = call.left.iter();
-            left.any(|effect| matches!(effect, Effect::BecomeLink(ino, _) if *ino == link))
+            left.any(|effect| matches!(effect, Effect::BecomeLink(ino, _) | Effect::ReportClosed(ino) if *ino == link))
         });
     }
 

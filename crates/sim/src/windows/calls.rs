@@ -249,6 +249,8 @@ impl System {
         Ok(())
     }
 
+    /// Writes to a file. The record comes when the handle is closed (MS-FSA 2.1.5.5), which is a call of its own:
+    /// MS-FSA 2.1.5.4 reports nothing, nor do Windows servers in Samba's `smb2.notify`, `mask`.
     pub(crate) fn nt_write(&mut self, dir: Ino, name: &[u8]) -> Result<(), Errno> {
         let ino = self.disk.entry(dir, name).ok_or(Errno::NoEntry)?;
         self.nt_lock(&[dir, ino]);
@@ -259,10 +261,25 @@ impl System {
         }
         let (version, stamp) = (self.disk.next_version(), self.disk.stamp());
         let grows = self.timing.chance(500);
+        // A file with several names would be reported under any of them at the close, not under the one it was opened by.
+        let has_one_name = self.disk.inode(ino).links == 1;
+        let stays_open = has_one_name && self.nt_mut().follows(|habits| habits.keeps_open);
+        let is_stamped_late = stays_open && self.nt_mut().follows(|habits| habits.stamps_closed);
         let inode = self.disk.inode_mut(ino);
         inode.content = Content::File(version);
-        (inode.modified, inode.changed) = (stamp, stamp);
         inode.size += u64::from(grows);
+        if !is_stamped_late {
+            (inode.modified, inode.changed) = (stamp, stamp);
+        }
+        if stays_open {
+            let mut left = vec![Effect::Return];
+            if is_stamped_late {
+                left.push(Effect::Stamp(ino));
+            }
+            left.extend([Effect::ReportClosed(ino), self.hold(ino)]);
+            self.begin(&[dir, ino], left);
+            return Ok(());
+        }
         let mut left = vec![Effect::Report(Note::MODIFIED, named.clone())];
         if self.nt_mut().random.chance(300) {
             left.push(Effect::Report(Note::MODIFIED, named));

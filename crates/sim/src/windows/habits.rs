@@ -33,6 +33,12 @@ pub(crate) struct Habits {
     /// A directory is renamed although something below it is open: Samba without `strict rename`, and drivers of
     /// user-mode file systems, which decide for themselves.
     pub(crate) renames_held: u32,
+    /// A process keeps the handle that it has written through, and others get on before it is closed. MS-FSA 2.1.5.4
+    /// and 2.1.5.5; Samba's `smb2.notify`, `mask`, against Windows servers.
+    pub(crate) keeps_open: u32,
+    /// Such a file is stamped when it is closed, not when it is written: Windows before 10 1809, and file systems other
+    /// than NTFS (MS-FSA 2.1.4.17, note 43).
+    pub(crate) stamps_closed: u32,
 }
 
 impl Habits {
@@ -49,6 +55,8 @@ impl Habits {
             modifies_any_case: 0,
             omits_replaced: drawn("omits replaced", 500, &[300, 1000]),
             renames_held: drawn("renames held", 500, &[300, 1000]),
+            keeps_open: drawn("keeps open", 500, &[300, 1000]),
+            stamps_closed: drawn("stamps closed", 300, &[500, 1000]),
         }
     }
 
