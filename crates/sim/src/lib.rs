@@ -34,3 +34,4 @@ pub use schedule::outcome::{Failure, Report};
 pub use schedule::platform::Platform;
 pub use schedule::search::{run, search};
 pub use schedule::{NESTED, WILD};
+pub use windows::volume_sort::VolumeSort;

@@ -1,6 +1,6 @@
 //! Runs schedules of the simulator: `--seed N` one of them, `--trace N` the same with all that
 //! happens, `--count N [--from N]` many; with `--kernel windows` or `--kernel wine` those of another
-//! system.
+//! system, with `--kernel fat` and the like those of Windows on one sort of volume.
 
 use std::process::ExitCode;
 
@@ -70,11 +70,12 @@ fn refuse(flag: &str, value: &str) -> ExitCode {
         "--seed" | "--trace" | "--count" | "--from" => {
             eprintln!("sim: {flag} takes a number, not {value:?}");
         }
-        "--kernel" => eprintln!("sim: --kernel is linux, windows or wine, not {value:?}"),
+        "--kernel" => eprintln!(
+            "sim: --kernel: {}",
+            value.parse::<Platform>().err().unwrap_or_default()
+        ),
         _ => eprintln!("sim: there is no flag {flag:?}"),
     }
-    eprintln!(
-        "usage: sim [--kernel linux|windows|wine] --seed N | --trace N | --count N [--from N]"
-    );
+    eprintln!("usage: sim [--kernel NAME] --seed N | --trace N | --count N [--from N]");
     ExitCode::from(2)
 }

@@ -3,7 +3,7 @@
 // Its paths are those of Unix.
 #![cfg(not(windows))]
 
-use everwatch_sim::{self as sim, Platform};
+use everwatch_sim::{self as sim, Platform, VolumeSort};
 
 /// Schedules that failed, and why. What a number stands for changes with the simulator, so these
 /// are worth no more than any other once it does; bugs that take a few calls to show are in
@@ -101,6 +101,47 @@ fn two_thousand_random_schedules_of_windows_end_with_equal_trees() {
         panic!("{failure}");
     }
     assert!(report.overflows > 0 && report.folds > 0, "{report:?}");
+}
+
+/// Runs plain schedules of Windows on one sort of volume.
+fn converges_on(sort: VolumeSort) {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let from = Platform::WindowsOn(sort).first();
+    let (report, failures) = sim::search(from, 5_000, threads, |_| ());
+    if let Some(failure) = failures.first() {
+        panic!("{failure}");
+    }
+    assert!(report.overflows > 0 && report.folds > 0, "{report:?}");
+}
+
+#[test]
+fn schedules_on_ntfs_end_with_equal_trees() {
+    converges_on(VolumeSort::Ntfs);
+}
+
+#[test]
+fn schedules_on_refs_end_with_equal_trees() {
+    converges_on(VolumeSort::Refs);
+}
+
+#[test]
+fn schedules_on_fat_end_with_equal_trees() {
+    converges_on(VolumeSort::Fat);
+}
+
+#[test]
+fn schedules_on_a_share_of_windows_end_with_equal_trees() {
+    converges_on(VolumeSort::WindowsShare);
+}
+
+#[test]
+fn schedules_on_a_share_of_samba_end_with_equal_trees() {
+    converges_on(VolumeSort::Samba);
+}
+
+#[test]
+fn schedules_on_a_file_system_that_a_program_provides_end_with_equal_trees() {
+    converges_on(VolumeSort::Program);
 }
 
 #[test]

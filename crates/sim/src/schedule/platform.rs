@@ -4,6 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::windows::volume_sort::VolumeSort;
+
 /// A system that is simulated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -14,12 +16,21 @@ pub enum Platform {
     Windows,
     /// Windows as Wine has it.
     Wine,
+    /// Windows, as documented, with everything on a volume of this sort.
+    WindowsOn(VolumeSort),
 }
 
-const ALL: [(Platform, &str); 3] = [
+/// All systems, by their place in the numbers of schedules.
+const ALL: [(Platform, &str); 9] = [
     (Platform::Linux, "linux"),
     (Platform::Windows, "windows"),
     (Platform::Wine, "wine"),
+    (Platform::WindowsOn(VolumeSort::Ntfs), "ntfs"),
+    (Platform::WindowsOn(VolumeSort::Refs), "refs"),
+    (Platform::WindowsOn(VolumeSort::Fat), "fat"),
+    (Platform::WindowsOn(VolumeSort::WindowsShare), "share"),
+    (Platform::WindowsOn(VolumeSort::Samba), "samba"),
+    (Platform::WindowsOn(VolumeSort::Program), "program"),
 ];
 
 /// Where the number of the system is in that of a schedule.
@@ -53,7 +64,10 @@ impl FromStr for Platform {
     fn from_str(name: &str) -> Result<Platform, String> {
         let named = ALL.iter().find(|&&(_, other)| other == name);
         let platform = named.map(|&(platform, _)| platform);
-        platform.ok_or_else(|| format!("{name} is not simulated"))
+        platform.ok_or_else(|| {
+            let names = ALL.map(|(_, name)| name).join(", ");
+            format!("{name:?} is not simulated; there are {names}")
+        })
     }
 }
 

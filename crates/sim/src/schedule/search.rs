@@ -42,7 +42,9 @@ fn shrink(seed: u64) -> Failure {
 fn attempt(seed: u64, calls: usize, traces: bool) -> Result<Report, Failure> {
     match Platform::of(seed).0 {
         Platform::Linux => carry_out(Schedule::linux(seed, calls, traces)),
-        Platform::Windows | Platform::Wine => carry_out(Schedule::windows(seed, calls, traces)),
+        Platform::Windows | Platform::Wine | Platform::WindowsOn(_) => {
+            carry_out(Schedule::windows(seed, calls, traces))
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::windows::calls::{Nt, WindowsTraits};
 use crate::windows::habits::Habits;
 use crate::windows::machine::{Machine, Model};
 use crate::windows::reads::Reads;
+use crate::windows::volume_sort::VolumeSort;
 use crate::windows::wine::Server;
 use crate::world::Temper;
 use everwatch_backends::windows::{FileSystem, Volume, WindowsKernel};
@@ -28,9 +29,14 @@ impl Schedule<WindowsKernel<Machine>> {
         traces: bool,
     ) -> Schedule<WindowsKernel<Machine>> {
         let mut setup = Stream::Setup.random(seed);
-        let is_wine = Platform::of(seed).0 == Platform::Wine;
+        let platform = Platform::of(seed).0;
+        let is_wine = platform == Platform::Wine;
+        let sort = match platform {
+            Platform::WindowsOn(sort) => Some(sort),
+            _ => None,
+        };
         let is_unique = setup.chance(700) && !is_wine;
-        let traits = FileSystemTraits {
+        let mut traits = FileSystemTraits {
             reuses_numbers: !is_unique && setup.chance(700),
             has_births: true,
             lists_kinds: true,
@@ -40,13 +46,14 @@ impl Schedule<WindowsKernel<Machine>> {
             folds_names: !is_wine,
         };
         let temper = Temper::draw(&mut setup);
+        let layouts = sort.map_or(&[Layout::Plain, Layout::Extended][..], VolumeSort::layouts);
         let layout = match is_wine {
             true => Layout::Plain,
-            false => setup.pick(&[Layout::Plain, Layout::Extended]),
+            false => setup.pick(layouts),
         };
         let is_remote = setup.chance(200) && !is_wine;
         let is_refs = is_unique && !is_remote && habit(seed, "refs", 150, &[1]) > 0;
-        let volume = Volume {
+        let drawn = Volume {
             // Servers say so, whatever they have and however it numbers its entries.
             file_system: match is_unique || is_remote {
                 true if is_refs => FileSystem::Refs,
@@ -56,6 +63,11 @@ impl Schedule<WindowsKernel<Machine>> {
             is_remote,
             has_wide_numbers: is_refs,
         };
+        if let Some(sort) = sort {
+            traits.reuses_numbers = sort.reuses_numbers();
+            traits.tick = setup.pick(sort.ticks());
+        }
+        let volume = sort.map_or(drawn, VolumeSort::volume);
         let model = Model {
             layout,
             volume,
@@ -67,9 +79,12 @@ impl Schedule<WindowsKernel<Machine>> {
             shortens: setup.pick(&[0, 0, 50, 500]),
             touches: setup.pick(&[0, 300, 1000]),
             describes: setup.pick(&[1000, 1000, 500]),
-            renumbers: is_refs,
+            renumbers: volume.has_wide_numbers,
         };
-        let habits = Habits::draw(seed).on(volume);
+        let habits = match sort {
+            Some(sort) => sort.habits(Habits::draw(seed)),
+            None => Habits::draw(seed).on(volume),
+        };
         let gap = setup.chance(60).then_some(Gap::Chosen);
         let limit = match setup.pick(&[10_000, 10_000, 10_000, 10_000, 2, 1]) {
             _ if is_wine => usize::MAX,
