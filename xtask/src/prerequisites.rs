@@ -19,9 +19,24 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("mount", "mount"),
 ];
 
-/// Installs missing [`PROGRAMS`]. An error names them and how to get them.
+/// Programs that make file systems to test on, each with its Debian package. Tests skip what is missing.
+const FILE_SYSTEMS: &[(&str, &str)] = &[
+    ("mkfs.ext4", "e2fsprogs"),
+    ("mkfs.xfs", "xfsprogs"),
+    ("mkfs.btrfs", "btrfs-progs"),
+    ("bindfs", "bindfs"),
+];
+
+/// Installs missing [`PROGRAMS`]. An error names them and how to get them. Where root runs the tests,
+/// missing programs of [`FILE_SYSTEMS`] are installed if that is possible.
 pub(crate) fn need_programs() -> Result<(), String> {
-    need(PROGRAMS)
+    need(PROGRAMS)?;
+    if is_root()
+        && let Err(why) = need(FILE_SYSTEMS)
+    {
+        println!("tests on some file systems will be skipped: {why}");
+    }
+    Ok(())
 }
 
 /// Installs missing programs, each given with its Debian package.

@@ -18,6 +18,8 @@ pub(crate) struct Tally {
     pub(crate) failed: u64,
     /// The names of tests that passed, without their modules.
     pub(crate) names: BTreeSet<String>,
+    /// Tests that this machine cannot run, each with the reason. Most count as passed.
+    pub(crate) skipped: Vec<String>,
 }
 
 impl Tally {
@@ -26,6 +28,7 @@ impl Tally {
         self.passed += other.passed;
         self.failed += other.failed;
         self.names.extend(other.names);
+        self.skipped.extend(other.skipped);
     }
 }
 
@@ -156,6 +159,7 @@ fn pass_on(lines: Receiver<Vec<u8>>, child: &mut Child, until: Instant, tally: &
                 if let Ok(line) = std::str::from_utf8(&line) {
                     tally.add(test_result(line).unwrap_or_default());
                     tally.names.extend(passed(line).map(str::to_owned));
+                    tally.skipped.extend(skipped(line).map(str::to_owned));
                 }
                 // A closed standard output does not end the command: its tests are still counted.
                 let _ = stdout.write_all(&line).and_then(|()| stdout.flush());
@@ -177,7 +181,7 @@ fn test_result(line: &str) -> Option<Tally> {
     Some(Tally {
         passed: count("passed")?,
         failed: count("failed")?,
-        names: BTreeSet::new(),
+        ..Tally::default()
     })
 }
 
@@ -188,6 +192,11 @@ fn passed(line: &str) -> Option<&str> {
     let name = name.split_once(" (line ").map_or(name, |(name, _)| name);
     let name = name.strip_suffix(" - should panic").unwrap_or(name);
     name.rsplit("::").next()
+}
+
+/// What a line reports as skipped, with the reason.
+fn skipped(line: &str) -> Option<&str> {
+    line.strip_prefix("SKIPPED ").map(str::trim_end)
 }
 
 /// The standard output of a program, or None if it fails.
@@ -211,7 +220,7 @@ mod tests {
             Some(Tally {
                 passed: 3,
                 failed: 2,
-                names: BTreeSet::new(),
+                ..Tally::default()
             })
         );
         assert_eq!(test_result("test a_name ... ok"), None);
@@ -227,6 +236,14 @@ mod tests {
         assert_eq!(passed("test it_holds ... FAILED"), None);
         let documentation = "test crates/a/src/b.rs - b::C::next (line 256) - compile fail ... ok";
         assert_eq!(passed(documentation), Some("next"));
+    }
+
+    #[test]
+    fn what_was_skipped_is_known_with_the_reason() {
+        let line = "SKIPPED volumes::xfs_converges: mkfs.xfs is missing\n";
+        let what = "volumes::xfs_converges: mkfs.xfs is missing";
+        assert_eq!(skipped(line), Some(what));
+        assert_eq!(skipped("test it_holds ... ok"), None);
     }
 
     #[test]

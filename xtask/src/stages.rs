@@ -126,6 +126,9 @@ impl Stages {
                 stage.name,
                 stage.word
             );
+            for what in &stage.tally.skipped {
+                println!("{:>19}  skipped {what}", "");
+            }
         }
         for line in &self.of_others {
             println!("{line}");

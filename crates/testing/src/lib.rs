@@ -6,6 +6,7 @@
 //! - [`random`]: the one random generator, which one integer replays;
 //! - [`bytes`]: decisions made from the bytes of a fuzzer;
 //! - [`patience`]: waiting for a condition, with a deadline;
+//! - [`skipped`]: what a test prints that this machine cannot run;
 //! - [`system`]: the system that the test runs on;
 //! - `alone` and `census` (on Windows): tests in a process of their own, and what that process holds;
 //! - `role` (on Unix): the same test as another user, or with limits and mounts of its own.
@@ -25,6 +26,7 @@ pub mod random;
 #[cfg(unix)]
 pub mod role;
 pub mod scratch;
+pub mod skipped;
 pub mod system;
 pub mod walk;
 pub mod writers;

@@ -4,9 +4,11 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 use std::process::Command;
 
 use crate::scratch::temp;
+use crate::skipped::{self, skipped};
 
 /// The variable that is set in a child.
 const ROLE: &str = "EVERWATCH_TEST_ROLE";
@@ -64,8 +66,43 @@ pub fn in_namespaces(test: &str, body: impl FnOnce()) {
         .status();
     match allowed {
         Ok(status) if status.success() => run_again(test, &UNSHARE),
-        _ => eprintln!("SKIPPED {test}: no user namespaces here (unshare --user fails)"),
+        _ => skipped(test, "no user namespaces here (unshare --user fails)"),
     }
+}
+
+/// The launcher of a root with mounts of its own. The child is killed with the thread that started it, so
+/// its mounts end even when this program is killed.
+const OWN_MOUNTS: [&str; 6] = [
+    "setpriv",
+    "--pdeathsig",
+    "KILL",
+    "unshare",
+    "--mount",
+    "--propagation=private",
+];
+
+/// Runs the body as the system's root in a child with a mount namespace of its own, where devices can be
+/// mounted. `variables` are set in the child. Where that is not allowed, the test is skipped and says so.
+///
+/// # Panics
+///
+/// If the body does in the child.
+pub fn as_root_with_mounts(test: &str, variables: &[(&str, &OsStr)], body: impl FnOnce()) {
+    if is_child() {
+        return body();
+    }
+    if !is_root() {
+        return skipped(test, "only root mounts file systems");
+    }
+    let allowed = Command::new(OWN_MOUNTS[0])
+        .args(&OWN_MOUNTS[1..])
+        .arg("true")
+        .status();
+    if !allowed.is_ok_and(|status| status.success()) {
+        return skipped(test, "no mount namespaces here (unshare --mount fails)");
+    }
+    let program = std::env::current_exe().expect("the path of this program");
+    run_program(&program, test, &OWN_MOUNTS, variables);
 }
 
 /// Sets a limit of this user namespace, such as `max_inotify_watches`.
@@ -102,10 +139,16 @@ fn run_again(test: &str, launcher: &[&str]) {
     let own = std::env::current_exe().expect("the path of this program");
     fs::copy(own, &binary).expect("a copy of this program");
     fs::set_permissions(&binary, everybody()).expect("chmod");
+    run_program(&binary, test, launcher, &[]);
+}
+
+/// Runs one test of a copy of this program in a child that `launcher` starts.
+fn run_program(binary: &Path, test: &str, launcher: &[&str], variables: &[(&str, &OsStr)]) {
     let output = Command::new(launcher[0])
         .args(&launcher[1..])
-        .arg(&binary)
+        .arg(binary)
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .envs(variables.iter().copied())
         .env(ROLE, "child")
         .current_dir("/")
         .output()
@@ -117,4 +160,5 @@ fn run_again(test: &str, launcher: &[&str]) {
         output.status,
         String::from_utf8_lossy(&output.stderr)
     );
+    skipped::pass_on(&printed);
 }

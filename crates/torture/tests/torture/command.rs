@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use everwatch_torture::line::parse;
@@ -256,6 +256,12 @@ impl Everwatch {
     /// The standard error of the command. Empty until it has ended.
     pub(crate) fn complaints(&self) -> String {
         self.reading.complaints()
+    }
+
+    /// Sends SIGTERM and waits for the end, however that is.
+    pub(crate) fn terminate(mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.child.wait().expect("wait for the command")
     }
 
     /// Sends SIGTERM. The command must print everything that has happened, and end with code 0.

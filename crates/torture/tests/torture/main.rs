@@ -27,3 +27,4 @@ mod roots;
 mod run;
 mod soak;
 mod stopped;
+mod volumes;

@@ -59,7 +59,7 @@ fn fill(dir: &Path) {
 }
 
 #[test]
-fn what_is_mounted_and_unmounted_below_a_root_is_reported() {
+pub(crate) fn what_is_mounted_and_unmounted_below_a_root_is_reported() {
     let (_scratch, root, point) = scene();
     let everwatch = Everwatch::start(&[&root], &[]);
     for round in 0..3 {
@@ -115,7 +115,7 @@ fn a_file_system_that_is_mounted_before_and_unmounted_while_watched_is_reported(
 }
 
 #[test]
-fn a_directory_that_is_bound_to_another_place_is_reported_in_both() {
+pub(crate) fn a_directory_that_is_bound_to_another_place_is_reported_in_both() {
     let (_scratch, root, point) = scene();
     let twin = root.join("twin");
     fs::create_dir(&twin).expect("make a directory");

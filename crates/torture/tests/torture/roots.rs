@@ -34,7 +34,11 @@ fn is_there(path: PathBuf) -> impl Fn(&Replica) -> bool {
 
 /// A directory with a filled root in it.
 fn scene() -> (Scratch, PathBuf) {
-    let scratch = Scratch::new(Place::Memory);
+    scene_in(Place::Memory)
+}
+
+fn scene_in(place: Place) -> (Scratch, PathBuf) {
+    let scratch = Scratch::new(place);
     let root = scratch.dir("root");
     fill(&root, "first");
     (scratch, root)
@@ -42,7 +46,12 @@ fn scene() -> (Scratch, PathBuf) {
 
 #[test]
 fn a_root_that_is_deleted_and_made_again_goes_on() {
-    let (_scratch, root) = scene();
+    goes_on_after_deletions(Place::Memory);
+}
+
+/// Deletes a root and makes it again, several times.
+pub(crate) fn goes_on_after_deletions(place: Place) {
+    let (_scratch, root) = scene_in(place);
     let everwatch = Everwatch::start(&[&root], &[]);
     for round in 0..5 {
         fs::remove_dir_all(&root).expect("remove the root");
