@@ -12,6 +12,7 @@ pub fn skipped(test: &str, why: &str) {
 }
 
 /// Prints the lines of a child process that say what was skipped there.
+#[cfg(unix)]
 pub(crate) fn pass_on(printed: &str) {
     for line in printed.lines().filter(|line| line.starts_with(MARK)) {
         print(line);

@@ -59,7 +59,12 @@ fn fill(dir: &Path) {
 }
 
 #[test]
-pub(crate) fn what_is_mounted_and_unmounted_below_a_root_is_reported() {
+fn what_is_mounted_and_unmounted_below_a_root_is_reported() {
+    mounts_below_a_root();
+}
+
+/// Mounts and unmounts a file system below a root, several times.
+pub(crate) fn mounts_below_a_root() {
     let (_scratch, root, point) = scene();
     let everwatch = Everwatch::start(&[&root], &[]);
     for round in 0..3 {
@@ -115,7 +120,12 @@ fn a_file_system_that_is_mounted_before_and_unmounted_while_watched_is_reported(
 }
 
 #[test]
-pub(crate) fn a_directory_that_is_bound_to_another_place_is_reported_in_both() {
+fn a_directory_that_is_bound_to_another_place_is_reported_in_both() {
+    binds_below_a_root();
+}
+
+/// Binds a directory of a root to another one, and works in both.
+pub(crate) fn binds_below_a_root() {
     let (_scratch, root, point) = scene();
     let twin = root.join("twin");
     fs::create_dir(&twin).expect("make a directory");

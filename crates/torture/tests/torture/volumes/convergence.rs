@@ -77,8 +77,8 @@ fn converges(_: &Mounted) {
         }
     }
     roots::goes_on_after_deletions(Place::Disk);
-    mounts::what_is_mounted_and_unmounted_below_a_root_is_reported();
-    mounts::a_directory_that_is_bound_to_another_place_is_reported_in_both();
+    mounts::mounts_below_a_root();
+    mounts::binds_below_a_root();
 }
 
 #[test]

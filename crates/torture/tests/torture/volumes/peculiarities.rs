@@ -1,5 +1,5 @@
-//! What single file systems do that others do not: copies in overlays, snapshots of btrfs, servers of FUSE;
-//! and what identifies an entry when its records are lost.
+//! Peculiarities of single file systems: copies in overlays, snapshots of btrfs, servers of FUSE, and the
+//! identity of a directory whose records are lost.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
