@@ -10,8 +10,8 @@ use everwatch_core::fault::{Fault, FaultKind};
 use everwatch_core::listing::Listing;
 use everwatch_core::time::FileTime;
 use rustix::fs::{
-    AtFlags, CWD, FileType as UnixType, Mode, OFlags, RawDir, Statx, StatxFlags, openat, statat,
-    statx,
+    AtFlags, CWD, FileType as UnixType, Mode, OFlags, RawDir, SeekFrom, Statx, StatxFlags, openat,
+    seek, statat, statx,
 };
 use rustix::io::Errno;
 use rustix::path::Arg;
@@ -138,15 +138,17 @@ fn kind(kind: UnixType) -> Option<FileType> {
     }
 }
 
-/// Lists a directory from its beginning, getdents64(2).
+/// Lists a directory from its beginning, getdents64(2). What was made before the call is in the listing: on btrfs,
+/// without the rewind, it ends with what existed when the directory was opened (Linux 6.6, "btrfs: set last dir index
+/// to the current last index when opening dir" and "btrfs: refresh dir last index during a rewinddir(3) call").
+/// Directories are watched between the two.
 pub(super) fn list(
     dir: &OwnedFd,
     buffer: &mut [MaybeUninit<u8>],
     listing: &mut Listing,
 ) -> Result<(), Fault> {
-    // The directory was opened before it was watched. btrfs lists no entry that was made after the open, unless the
-    // position was set to the beginning since (Linux 6.5 and 6.6, `btrfs_opendir` and `btrfs_dir_llseek`).
-    let _ = rustix::fs::seek(dir, rustix::fs::SeekFrom::Start(0));
+    // A directory that cannot be rewound is listed from where it is: at its beginning, if it was just opened.
+    let _ = seek(dir, SeekFrom::Start(0));
     let mut entries = RawDir::new(dir, buffer);
     while let Some(entry) = entries.next() {
         let entry = entry.map_err(fault)?;
@@ -161,4 +163,30 @@ pub(super) fn list(
 /// A time of a file in nanoseconds. Whether the fraction is signed depends on what rustix stands on.
 fn file_time(seconds: i64, nanos: impl TryInto<i64>) -> i64 {
     seconds * 1_000_000_000 + nanos.try_into().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &OwnedFd) -> Vec<Vec<u8>> {
+        let mut listing = Listing::default();
+        let mut buffer = [MaybeUninit::uninit(); 4096];
+        list(dir, &mut buffer, &mut listing).expect("it is listed");
+        let mut names: Vec<_> = listing.iter().map(|entry| entry.name.to_vec()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_listing_has_what_was_made_after_the_directory_was_opened() {
+        let temp = tempfile::tempdir().expect("a directory");
+        let dir = open_root(temp.path()).expect("it is opened");
+        for made in ["a", "b"] {
+            std::fs::write(temp.path().join(made), "").expect("a file");
+        }
+        assert_eq!(names(&dir), [b"a", b"b"]);
+        std::fs::write(temp.path().join("c"), "").expect("a file");
+        assert_eq!(names(&dir), [b"a", b"b", b"c"]);
+    }
 }
