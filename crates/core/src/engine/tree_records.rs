@@ -14,7 +14,6 @@
 
 use super::Engine;
 use super::reconcile::Seen;
-use super::watches::may_be_same;
 use super::world::Report;
 use crate::entry::{Birth, FileType, Watch};
 use crate::event::Cause;
@@ -123,11 +122,7 @@ impl<K: Kernel> Engine<K> {
         if !is_other {
             self.apply_known(dir, name, action, child, described);
         }
-        if is_modified
-            && !was_seen
-            && self.directories.kernel.replaces_in_any_case()
-            && self.world.mirror.contains(dir)
-        {
+        if is_modified && !was_seen && self.world.mirror.contains(dir) {
             self.doubt_other_cases(dir, name);
         }
     }
@@ -192,19 +187,6 @@ impl<K: Kernel> Engine<K> {
         self.look(dir, name, Cause::Notified);
         self.note_look(dir, name);
         self.world.mirror.child(dir, name) != Some(child) || self.world.mirror.kind(child) != kind
-    }
-
-    /// An entry was modified that the mirror did not have, or had lost sight of. It may have replaced one whose name
-    /// differs in case alone, and which left no record. Goes through the whole directory.
-    fn doubt_other_cases(&mut self, dir: NodeId, name: &[u8]) {
-        let mirror = &self.world.mirror;
-        let others: Vec<NodeId> = mirror
-            .children(dir)
-            .filter(|&child| mirror.name(child) != name && may_be_same(mirror.name(child), name))
-            .collect();
-        for other in others {
-            self.pending.doubt(&mut self.world.mirror, self.time, other);
-        }
     }
 
     /// Whether an entry that was modified may be of another kind than the mirror has it, or another entry: its

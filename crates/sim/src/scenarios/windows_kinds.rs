@@ -157,6 +157,29 @@ fn a_file_that_is_replaced_in_another_case_on_fat_is_gone() {
     );
 }
 
+// D7: the same, twice in a row. The first name is seen again before the record of the second replacement comes.
+#[test]
+fn a_file_that_is_replaced_in_another_case_and_back_on_fat_is_one() {
+    let mut model = LOCAL;
+    model.volume.file_system = FileSystem::Fat;
+    let mut scenario = machine(PLAIN, model, 1, 0).watched();
+    for name in ["/w/in/A", "/w/in/first", "/w/in/second"] {
+        scenario.create(name);
+    }
+    scenario.sync();
+    let habits = &mut scenario.system().nt_mut().habits;
+    (habits.modifies_replaced, habits.modifies_any_case) = (1000, 1000);
+    scenario.rename("/w/in/first", "/w/in/a");
+    scenario.step();
+    scenario.system().hold_calls();
+    scenario.rename("/w/in/second", "/w/in/A");
+    for _ in 0..10 {
+        scenario.step();
+    }
+    scenario.system().take_turns();
+    scenario.sync();
+}
+
 // D11: watchdog #1204. The name is given up before it is said to be renamed.
 #[test]
 fn a_change_of_case_whose_records_are_far_apart_ends_right() {

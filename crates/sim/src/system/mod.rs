@@ -163,6 +163,14 @@ impl System {
     /// Does the next thing that a call has left. Returns false if the call has returned and its process has not made
     /// the next one.
     fn advance(&mut self, at: usize) -> bool {
+        if let Some(&Effect::ReportClosed(ino)) = self.calls[at].left.front()
+            && let Some(other) = self.calls.iter().position(|call| call.locks.contains(&ino))
+            && other != at
+        {
+            // One call on a file after the other: that of its new name is recorded behind the rename.
+            self.advance(other);
+            return false;
+        }
         let next = self.calls[at].left.pop_front();
         let has_returned = matches!(next, Some(Effect::Return));
         match next {
