@@ -12,6 +12,9 @@ pub(crate) const TORTURE: &str = "cargo test --release --package everwatch-tortu
 
 const SCHEDULES: u32 = 100_000;
 
+/// Schedules of Windows that stay on one sort of volume.
+const VOLUMES: [&str; 6] = ["ntfs", "refs", "fat", "share", "samba", "program"];
+
 /// A command line with its environment variables.
 pub(crate) type Line = (&'static str, &'static [(&'static str, &'static str)]);
 
@@ -78,6 +81,14 @@ fn all(stages: &mut Stages) -> Result<(), String> {
     stages.run("100,000 schedules of the simulated Windows", || {
         let line = format!("{} --kernel windows --count {SCHEDULES}", sim::PROGRAM);
         process::run(command(&line, &[])).map(Outcome::Done)
+    })?;
+    stages.run("10,000 schedules of each sort of volume of Windows", || {
+        let mut all = Tally::default();
+        for sort in VOLUMES {
+            let line = format!("{} --kernel {sort} --count 10000", sim::PROGRAM);
+            all.add(process::run(command(&line, &[]))?);
+        }
+        Ok(Outcome::Done(all))
     })?;
     stages.run("clippy for Windows", windows::clippy)?;
     stages.run(WINE_STAGE, wine::stage)?;

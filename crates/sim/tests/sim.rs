@@ -107,7 +107,7 @@ fn two_thousand_random_schedules_of_windows_end_with_equal_trees() {
 fn converges_on(sort: VolumeSort) {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let from = Platform::WindowsOn(sort).first();
-    let (report, failures) = sim::search(from, 5_000, threads, |_| ());
+    let (report, failures) = sim::search(from, 1_000, threads, |_| ());
     if let Some(failure) = failures.first() {
         panic!("{failure}");
     }

@@ -16,6 +16,7 @@ use super::early_looks::EarlyLooks;
 use super::pending_queue::{Deferred, PendingQueue};
 use super::step_time::StepTime;
 use super::undecided::{Undecided, Unreachable};
+use super::watches::may_be_same;
 use crate::kernel::Drained;
 use crate::mirror::{Mirror, NodeId};
 use crate::time::Moment;
@@ -81,6 +82,24 @@ impl Pending {
     pub(super) fn doubt(&mut self, mirror: &mut Mirror, time: StepTime, id: NodeId) {
         if mirror.doubt(id) {
             self.defer(time, Undecided::Unverified(id));
+        }
+    }
+
+    /// Doubts the entries of a directory whose names differ from this one in case alone: what took the name may have
+    /// replaced one of them, without a record. Goes through the whole directory.
+    pub(super) fn doubt_other_cases(
+        &mut self,
+        mirror: &mut Mirror,
+        time: StepTime,
+        dir: NodeId,
+        name: &[u8],
+    ) {
+        let others: Vec<NodeId> = mirror
+            .children(dir)
+            .filter(|&child| mirror.name(child) != name && may_be_same(mirror.name(child), name))
+            .collect();
+        for other in others {
+            self.doubt(mirror, time, other);
         }
     }
 

@@ -5,7 +5,6 @@ use std::num::NonZeroU32;
 use super::Engine;
 use super::contents::Tracking;
 use super::undecided::Undecided;
-use super::watches::may_be_same;
 use super::world::Report;
 use crate::coverage::Gap;
 use crate::entry::{Birth, FileType, InodeNumber, Stat};
@@ -99,8 +98,12 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         if let Some(child) = child {
-            if seen.kind != FileType::Dir && self.world.mirror.inode(child) != seen.inode {
-                self.doubt_other_cases(dir, name);
+            if seen.kind != FileType::Dir
+                && self.world.mirror.inode(child) != seen.inode
+                && self.directories.kernel.replaces_in_any_case()
+            {
+                self.pending
+                    .doubt_other_cases(&mut self.world.mirror, self.time, dir, name);
             }
             let same_sort = self.world.mirror.is_dir(child) == (seen.kind == FileType::Dir);
             let is_doubtful = same_sort
@@ -242,23 +245,6 @@ impl<K: Kernel> Engine<K> {
             if !self.world.mirror.is_dir(other) && self.world.mirror.device_of(other) == device {
                 self.pending.doubt(&mut self.world.mirror, self.time, other);
             }
-        }
-    }
-
-    /// An entry is seen that the mirror did not have under its name, or had lost sight of. Where one can replace another
-    /// whose name differs in case alone, and which leaves no record, those are doubted. Goes through the whole
-    /// directory.
-    pub(super) fn doubt_other_cases(&mut self, dir: NodeId, name: &[u8]) {
-        if !self.directories.kernel.replaces_in_any_case() {
-            return;
-        }
-        let mirror = &self.world.mirror;
-        let others: Vec<NodeId> = mirror
-            .children(dir)
-            .filter(|&child| mirror.name(child) != name && may_be_same(mirror.name(child), name))
-            .collect();
-        for other in others {
-            self.pending.doubt(&mut self.world.mirror, self.time, other);
         }
     }
 

@@ -122,8 +122,13 @@ impl<K: Kernel> Engine<K> {
         if !is_other {
             self.apply_known(dir, name, action, child, described);
         }
-        if is_modified && !was_seen && self.world.mirror.contains(dir) {
-            self.doubt_other_cases(dir, name);
+        if is_modified
+            && !was_seen
+            && self.directories.kernel.replaces_in_any_case()
+            && self.world.mirror.contains(dir)
+        {
+            self.pending
+                .doubt_other_cases(&mut self.world.mirror, self.time, dir, name);
         }
     }
 
