@@ -235,13 +235,19 @@ impl<S: SystemCalls> Kernel for WindowsKernel<S> {
         // Names are found in any case, and by short names as well, but to the engine those are
         // other names. Under Wine it takes as long as a listing to find out.
         if !self.system.quirks().keeps_old_paths {
-            match self.system.spelling(&dir.dir, name) {
+            let mut spelling = self.system.spelling(&dir.dir, name);
+            if let Err(code) = spelling
+                && forbids_spelling(code)
+            {
+                // It went in the meantime, or the directory does not say.
+                stat = self.system.stat(&dir.dir, name).map_err(fault_of_entry)?;
+                // What came in its place may be spelled in another way.
+                spelling = self.system.spelling(&dir.dir, name);
+            }
+            match spelling {
                 Ok(spelling) if spelling == name => {}
                 Ok(_) => return Err(fault(FILE_NOT_FOUND)),
-                // It went in the meantime, or the directory does not say.
-                Err(code) if forbids_spelling(code) => {
-                    stat = self.system.stat(&dir.dir, name).map_err(fault_of_entry)?;
-                }
+                Err(code) if forbids_spelling(code) => {}
                 Err(code) => return Err(fault_of_entry(code)),
             }
         }
