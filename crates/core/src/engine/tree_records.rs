@@ -100,8 +100,16 @@ impl<K: Kernel> Engine<K> {
                 (Some(_), Some((dir, name)), None) => {
                     self.apply_at(dir, &name, Action::MovedFrom, None);
                 }
-                (None, _, Some((dir, name))) => self.apply_at(dir, &name, Action::MovedTo, None),
-                _ => {}
+                // A look may have shown the move before.
+                (None, source, target) => {
+                    for (place, action) in [(source, Action::MovedFrom), (target, Action::MovedTo)]
+                    {
+                        if let Some((dir, name)) = place {
+                            self.apply_at(dir, &name, action, None);
+                        }
+                    }
+                }
+                (Some(_), None, _) => {}
             }
         }
     }

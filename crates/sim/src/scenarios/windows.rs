@@ -563,6 +563,25 @@ fn rules_that_are_removed_by_a_short_name_hide_nothing_any_more() {
     scenario.sync();
 }
 
+#[test]
+fn rules_whose_move_was_seen_before_its_record_hide_nothing_any_more() {
+    for layout in [Layout::Plain, Layout::Extended] {
+        let model = Model { layout, ..LOCAL };
+        let mut scenario = Scenario::obeying_rules_over(kernel(PLAIN, model, 1, 0));
+        scenario.create("/w/in/.gitignore");
+        while scenario.system().disk.version % 7 != 1 {
+            scenario.write("/w/in/.gitignore");
+        }
+        scenario.create("/w/in/a");
+        scenario.sync();
+        scenario.create("/w/in/b");
+        scenario.write("/w/in/b");
+        scenario.remove("/w/in/b");
+        scenario.rename("/w/in/.gitignore", "/w/in/b");
+        scenario.sync();
+    }
+}
+
 // D5: efsw #178 shows OLD1 OLD2 NEW1 NEW2 in the read of one tree.
 #[test]
 fn renames_in_two_directories_at_once_are_not_mixed_up() {
