@@ -215,6 +215,15 @@ impl<K: SimulatedKernel> Schedule<K> {
             .iter()
             .map(|consumer| self.engine.folded(consumer.outlet).1);
         self.report.folds = folds.sum();
+        if let Some(nt) = &self.world().system.nt {
+            let (refusals, opens_to_look) = (nt.refusals, nt.habits.opens_to_look > 0);
+            self.report.refused_by_looks = refusals.by_looks;
+            self.report.refused_by_directories = refusals.by_directories;
+            if refusals.by_looks > 0 && !opens_to_look {
+                self.complaints
+                    .push(format!("{} renames failed because of looks", refusals.by_looks));
+            }
+        }
         if self.complaints.is_empty() {
             return Ok(self.report);
         }

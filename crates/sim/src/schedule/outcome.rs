@@ -22,6 +22,10 @@ pub struct Report {
     pub folds: u64,
     /// Directories listed.
     pub listings: u64,
+    /// Renames of other processes that failed because the engine looked at an entry.
+    pub refused_by_looks: u64,
+    /// Renames of other processes that failed because the engine had directories open.
+    pub refused_by_directories: u64,
 }
 
 impl Report {
@@ -33,6 +37,8 @@ impl Report {
         self.overflows += other.overflows;
         self.folds += other.folds;
         self.listings += other.listings;
+        self.refused_by_looks += other.refused_by_looks;
+        self.refused_by_directories += other.refused_by_directories;
     }
 }
 

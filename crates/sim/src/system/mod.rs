@@ -78,6 +78,8 @@ pub(crate) struct System {
     calls: Vec<Call>,
     /// Handles that were dropped.
     closed: Rc<RefCell<Vec<Ino>>>,
+    /// What the engine has open, once for each handle. Other processes have the rest of what is open.
+    pub(crate) engines: Vec<Ino>,
     /// File systems that were unmounted while something on them was open.
     pub(crate) detached: Vec<usize>,
     pub(crate) timing: Random,
@@ -109,6 +111,7 @@ impl System {
             known_mounts: Vec::new(),
             calls: Vec::new(),
             closed: Rc::default(),
+            engines: Vec::new(),
             detached: Vec::new(),
             timing,
             lag,
@@ -116,8 +119,10 @@ impl System {
         }
     }
 
+    /// Opens something for the engine.
     pub(crate) fn open(&mut self, ino: Ino) -> Handle {
         self.disk.inode_mut(ino).opens += 1;
+        self.engines.push(ino);
         Handle {
             ino,
             closed: Rc::clone(&self.closed),
@@ -128,6 +133,9 @@ impl System {
     pub(crate) fn reap(&mut self) {
         while let Some(ino) = { self.closed.borrow_mut().pop() } {
             self.disk.inode_mut(ino).opens -= 1;
+            if let Some(at) = self.engines.iter().position(|&held| held == ino) {
+                self.engines.swap_remove(at);
+            }
             self.drop_inode(ino);
         }
         if !self.detached.is_empty() {

@@ -39,11 +39,24 @@ pub(crate) struct Nt {
     pub(crate) habits: Habits,
     /// Decides when the system follows its habits.
     pub(crate) whims: Random,
+    /// What the engine looks at through a handle, at present.
+    pub(crate) looked_at: Option<Ino>,
+    /// What other processes could not do because of the engine.
+    pub(crate) refusals: Refusals,
+}
+
+/// Renames of other processes that the engine's handles made fail.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Refusals {
+    /// It was looking at the entry, or at one below it.
+    pub(crate) by_looks: u64,
+    /// It had a directory open, to watch it, to list it or to find what is in it.
+    pub(crate) by_directories: u64,
 }
 
 impl Nt {
     /// Whether the system follows a habit this time.
-    fn follows(&mut self, habit: impl Fn(&Habits) -> u32) -> bool {
+    pub(crate) fn follows(&mut self, habit: impl Fn(&Habits) -> u32) -> bool {
         self.whims.chance(habit(&self.habits))
     }
 }
@@ -61,6 +74,15 @@ pub(crate) struct WindowsTraits {
     pub(crate) describes: u32,
     /// The numbers in records are not those of listings: ReFS has numbers of 128 bits, and records have 64.
     pub(crate) renumbers: bool,
+}
+
+/// How a rename replaces what has the new name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Replacing {
+    /// As MoveFileEx does.
+    Plain,
+    /// With FILE_RENAME_POSIX_SEMANTICS.
+    Posix,
 }
 
 /// How a file that is replaced by a rename is reported.
@@ -393,7 +415,11 @@ impl System {
             return self.drop_name(named, source);
         }
         self.check_alive(to)?;
-        self.check_nt_rename(source, target, to)?;
+        let way = match self.nt_mut().follows(|habits| habits.replaces_open) {
+            true => Replacing::Posix,
+            false => Replacing::Plain,
+        };
+        self.check_nt_rename(source, target, to, way)?;
         self.disk.take(from, &named.name)?;
         let mut left = Vec::new();
         let (mut went, mut came) = match from == to {
@@ -402,7 +428,12 @@ impl System {
         };
         if let (Some(target), Some(there)) = (target, there) {
             self.disk.take(to, &there.name)?;
-            self.disk.inode_mut(target).links -= 1;
+            if self.disk.is_dir(target) {
+                self.disk.inode_mut(target).links = 0;
+                self.nt_mut().reads.fail_all(target, ACCESS_DENIED);
+            } else {
+                self.disk.inode_mut(target).links -= 1;
+            }
             left.push(self.hold(target));
             match self.replacement(*there.name == *to_name) {
                 Replacement::Removed => left.insert(0, Effect::Report(Note::REMOVED, there)),
@@ -445,9 +476,15 @@ impl System {
         }
     }
 
-    /// What keeps an entry from being renamed: a target below it, a directory as target, and open handles on
-    /// it or on anything below it.
-    fn check_nt_rename(&mut self, source: Ino, target: Option<Ino>, to: Ino) -> Result<(), Errno> {
+    /// What keeps an entry from being renamed: a target below it, open handles on it or on anything below it, and what
+    /// [`check_target`](Self::check_target) says.
+    fn check_nt_rename(
+        &mut self,
+        source: Ino,
+        target: Option<Ino>,
+        to: Ino,
+        way: Replacing,
+    ) -> Result<(), Errno> {
         let ignores_handles = self.nt_mut().follows(|habits| habits.renames_held);
         let disk = &self.disk;
         if disk.is_within(to, source) {
@@ -457,21 +494,59 @@ impl System {
         if disk.inode(to).device != device {
             return Err(Errno::CrossDevice);
         }
-        if let Some(target) = target
-            && (disk.is_dir(target) || disk.is_dir(source) || self.is_delete_pending(target))
-        {
+        if self.is_delete_pending(source) {
             return Err(Errno::Denied);
         }
+        if let Some(target) = target {
+            self.check_target(source, target, way)?;
+        }
+        let disk = &self.disk;
         // Only its own volume counts (MS-FSA 2.1.4.2): not what is mounted below.
-        let is_held = |ino: Ino| {
-            !ignores_handles && disk.inode(ino).opens > 0 && disk.inode(ino).device == device
-        };
-        if self.is_delete_pending(source)
-            || disk.walk(source).iter().any(|below| is_held(below.inode))
-        {
+        let below = disk.walk(source).into_iter().map(|found| found.inode);
+        let held: Vec<Ino> = below
+            .filter(|&ino| disk.inode(ino).opens > 0 && disk.inode(ino).device == device)
+            .collect();
+        if held.is_empty() || ignores_handles {
+            return Ok(());
+        }
+        self.refuse(&held)
+    }
+
+    /// What keeps an entry from being replaced. A plain rename replaces no directory, and no file that anybody has open;
+    /// one by POSIX rules replaces both, a directory only by a directory and if it is empty (WinBtrfs' `rename.cpp`,
+    /// lines 1304, 1419, 1615, 1636 and 1660, checked on NTFS; MS-FSA 2.1.5.15.12).
+    fn check_target(&mut self, source: Ino, target: Ino, way: Replacing) -> Result<(), Errno> {
+        let are_directories = (self.disk.is_dir(source), self.disk.is_dir(target));
+        if self.is_delete_pending(target) {
             return Err(Errno::Denied);
         }
-        Ok(())
+        match way {
+            Replacing::Plain if are_directories != (false, false) => Err(Errno::Denied),
+            Replacing::Plain if self.disk.inode(target).opens > 0 => self.refuse(&[target]),
+            Replacing::Plain => Ok(()),
+            Replacing::Posix if are_directories.0 != are_directories.1 => Err(Errno::Denied),
+            Replacing::Posix => match self.disk.directory(target) {
+                Some(directory) if !directory.entries.is_empty() => Err(Errno::NotEmpty),
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// Refuses a rename because these are open, and counts it if only the engine has them open.
+    fn refuse(&mut self, held: &[Ino]) -> Result<(), Errno> {
+        let opens: usize = held
+            .iter()
+            .map(|&ino| self.disk.inode(ino).opens as usize)
+            .sum();
+        let own = self.engines.iter().filter(|ino| held.contains(ino));
+        if own.count() == opens {
+            let nt = self.nt_mut();
+            match nt.looked_at.is_some_and(|ino| held == [ino]) {
+                true => nt.refusals.by_looks += 1,
+                false => nt.refusals.by_directories += 1,
+            }
+        }
+        Err(Errno::Denied)
     }
 
     /// Gives a record to every read that reaches the entry.

@@ -17,6 +17,7 @@ use everwatch_directory_reads::{Collected, Completion, Layout, Settings, Tag};
 use crate::disk::{Content, Errno, Ino};
 use crate::system::Handle;
 use crate::system::listing::{ListingUnderWay, describe};
+use crate::windows::Nt;
 use crate::windows::reads::{Done, Reads};
 use crate::windows::records::encode;
 use crate::windows::wine::{Server, pair};
@@ -140,6 +141,18 @@ impl Machine {
         }
     }
 
+    /// Has an entry open while others get on, where looking at it takes a handle.
+    fn hold_to_look(&mut self, ino: Ino) {
+        let opens = |nt: &mut Nt| nt.follows(|habits| habits.opens_to_look);
+        if self.world.system.nt.as_mut().is_some_and(opens) {
+            let handle = self.world.system.open(ino);
+            self.world.system.nt_mut().looked_at = Some(ino);
+            self.pass();
+            drop(handle);
+            self.world.system.nt_mut().looked_at = None;
+        }
+    }
+
     /// Opens a directory, which shows it to the server of Wine.
     fn open(&mut self, ino: Ino) -> Result<Rc<Handle>, Code> {
         let disk = &self.world.system.disk;
@@ -250,6 +263,9 @@ impl SystemCalls for Machine {
             true => Err(self.world.reason(&[IO_DEVICE, SHARING_VIOLATION])),
             false => self.find(dir.ino, name),
         };
+        if let Ok(ino) = found {
+            self.hold_to_look(ino);
+        }
         let stat = found.map(|ino| self.world.system.disk.stat(ino));
         self.world.note(|system| {
             let path = system.disk.path_of(dir.ino);

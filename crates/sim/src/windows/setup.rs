@@ -12,7 +12,7 @@ use crate::schedule::platform::Platform;
 use crate::schedule::scope::Scope;
 use crate::schedule::setup::{BEGAN, Plan};
 use crate::trace::Trace;
-use crate::windows::calls::{Nt, WindowsTraits};
+use crate::windows::calls::{Nt, Refusals, WindowsTraits};
 use crate::windows::habits::Habits;
 use crate::windows::machine::{Machine, Model};
 use crate::windows::reads::Reads;
@@ -118,6 +118,8 @@ impl Schedule<WindowsKernel<Machine>> {
                     traits: windows_traits,
                     habits,
                     whims: Stream::Habits.random(seed),
+                    looked_at: None,
+                    refusals: Refusals::default(),
                 });
                 None
             }
