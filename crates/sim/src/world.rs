@@ -71,7 +71,14 @@ pub(crate) struct World<P = Workload> {
     /// Whether the engine has read the clock since it was set. It learns nothing of a clock that was set back and
     /// forward in between.
     is_clock_read: bool,
+    /// What happens, in order, and after how many further questions of the engine.
+    #[cfg(test)]
+    pub(crate) interruptions: std::collections::VecDeque<Interruption>,
 }
+
+/// Further questions of the engine, and what happens after them.
+#[cfg(test)]
+type Interruption = (u32, fn(&mut System));
 
 /// What the clock on the wall can be ahead of the time, in seconds.
 const AHEAD: [i64; 7] = [0, 0, 3, -3, 3_600, -3_600, -86_400];
@@ -94,12 +101,16 @@ impl<P: Processes> World<P> {
             sets_clock: habit(seed, "sets the clock", 100, &[10, 50]),
             whims: Stream::Habits.random(seed),
             is_clock_read: false,
+            #[cfg(test)]
+            interruptions: Default::default(),
         }
     }
 
     /// What happens while the engine does not look.
     pub(crate) fn others_run(&mut self) {
         self.system.reap();
+        #[cfg(test)]
+        self.interrupt();
         self.system.progress();
         self.system.disk.now += self.timing.below(2 * self.temper.haste as usize) as i64;
         while self.timing.chance(self.temper.busy) && self.workload.step(&mut self.system) {
@@ -109,6 +120,19 @@ impl<P: Processes> World<P> {
                 self.system.disk.ahead = self.whims.pick(&AHEAD) * 1_000_000_000;
                 self.is_clock_read = false;
             }
+        }
+    }
+
+    /// Lets happen what a scenario has for this moment.
+    #[cfg(test)]
+    fn interrupt(&mut self) {
+        match self.interruptions.front_mut() {
+            Some((0, happens)) => {
+                happens(&mut self.system);
+                self.interruptions.pop_front();
+            }
+            Some((questions, _)) => *questions -= 1,
+            None => {}
         }
     }
 

@@ -13,64 +13,46 @@ use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
-use super::step_time::StepTime;
 use crate::mirror::NodeId;
 use crate::time::Moment;
 
 /// Entries that are marked one by one. While there are more, each entry counts as identified early.
 const MOST: usize = 4096;
 
-/// When an entry was identified.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Mark {
-    step: u64,
-    at: Moment,
-}
-
-impl Mark {
-    fn of(time: StepTime) -> Mark {
-        Mark {
-            step: time.step,
-            at: time.now,
-        }
-    }
-
-    /// Whether it was before the step and not after the moment.
-    fn is_before(self, step: u64, moment: Moment) -> bool {
-        self.step < step && self.at <= moment
-    }
-}
-
 /// Entries that were identified before all records from before that were applied.
 #[derive(Debug, Default)]
 pub(super) struct EarlyLooks {
-    /// Each entry with the last time that it was identified.
-    marks: HashMap<NodeId, Mark>,
+    /// Each entry with the last step in which it was identified.
+    marks: HashMap<NodeId, u64>,
     /// In the order of their steps.
-    order: VecDeque<(Mark, NodeId)>,
-    /// Each entry may have been identified as late as this.
-    all: Option<Mark>,
-    /// A root is being armed, and no record has come meanwhile.
-    is_calm: bool,
+    order: VecDeque<(u64, NodeId)>,
+    /// Each entry may have been identified as late as in this step.
+    all: Option<u64>,
+    /// The steps that identified something, each with a moment when it was over: a step may take long.
+    ends: VecDeque<(u64, Moment)>,
+    /// The last step that identified something, if no other has begun since.
+    last: Option<u64>,
 }
 
 impl EarlyLooks {
-    /// A step begins. While a root is armed and no record waits, what is found is what was there.
-    pub(super) fn begin(&mut self, is_calm: bool) {
-        self.is_calm = is_calm;
+    /// A step begins, so the one before it is over.
+    pub(super) fn begin(&mut self, now: Moment) {
+        if let Some(step) = self.last.take() {
+            self.ends.push_back((step, now));
+        }
     }
 
     /// An entry was identified by what was seen at its name. Steps must not decrease.
-    pub(super) fn identified(&mut self, id: NodeId, time: StepTime) {
-        let mark = Mark::of(time);
-        if self.is_calm || self.all == Some(mark) || self.marks.insert(id, mark) == Some(mark) {
+    pub(super) fn identified(&mut self, id: NodeId, step: u64) {
+        self.last = Some(step);
+        if self.all == Some(step) || self.marks.insert(id, step) == Some(step) {
             return;
         }
         if self.order.len() < MOST {
-            self.order.push_back((mark, id));
+            self.order.push_back((step, id));
         } else {
             // As when a tree is listed.
-            self.all = Some(mark);
+            self.all = Some(step);
             self.marks.clear();
             self.order.clear();
         }
@@ -88,13 +70,17 @@ impl EarlyLooks {
 
     /// All records from before this step and this moment are applied.
     pub(super) fn applied(&mut self, step: u64, moment: Moment) {
-        self.all = self.all.filter(|all| !all.is_before(step, moment));
-        while let Some(&(mark, id)) = self.order.front()
-            && mark.is_before(step, moment)
-        {
-            self.order.pop_front();
-            if self.marks.get(&id) == Some(&mark) {
-                self.marks.remove(&id);
+        let is_applied = |&(looked, end): &(u64, Moment)| looked < step && end <= moment;
+        while let Some(&(looked, _)) = self.ends.front().filter(|&end| is_applied(end)) {
+            self.ends.pop_front();
+            self.all = self.all.filter(|&all| all > looked);
+            while let Some(&(mark, id)) = self.order.front()
+                && mark <= looked
+            {
+                self.order.pop_front();
+                if self.marks.get(&id) == Some(&mark) {
+                    self.marks.remove(&id);
+                }
             }
         }
     }

@@ -198,15 +198,13 @@ impl<K: Kernel> Engine<K> {
     /// a single directory may take long on a slow file system.
     pub fn step_while(&mut self, now: Moment, goes_on: impl Fn() -> bool) -> Progress {
         self.time.begin(now);
+        self.pending.early.begin(now);
         self.resyncs
             .clock
             .note(now, self.directories.kernel.clock());
         let records_before = self.counters.records;
         let came = self.drain();
         let is_arming = self.roots.is_arming();
-        self.pending
-            .early
-            .begin(is_arming && self.records.queue.is_empty());
         if !is_arming {
             self.polling.begin_if_due(
                 self.time,

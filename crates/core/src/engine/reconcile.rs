@@ -127,7 +127,7 @@ impl<K: Kernel> Engine<K> {
                     let birth = seen.birth.fold().or(self.world.mirror.birth(child));
                     if self.world.mirror.inode(child) != seen.inode {
                         self.doubt_namesakes(dir, seen);
-                        self.pending.early.identified(child, self.time);
+                        self.pending.early.identified(child, self.time.step);
                     }
                     let was_mistaken = self.world.mirror.kind(child) != seen.kind;
                     self.world
@@ -163,7 +163,7 @@ impl<K: Kernel> Engine<K> {
                 self.world
                     .mirror
                     .identify(child, seen.kind, seen.inode, seen.birth.fold());
-                self.pending.early.identified(child, self.time);
+                self.pending.early.identified(child, self.time.step);
                 self.world.modified_if_known(&self.roots, child, cause);
                 return;
             }
@@ -214,7 +214,7 @@ impl<K: Kernel> Engine<K> {
             .world
             .mirror
             .insert(Some(dir), name, seen.kind, seen.inode);
-        self.pending.early.identified(id, self.time);
+        self.pending.early.identified(id, self.time.step);
         if seen.birth != Birth::Unknown {
             self.world
                 .mirror
@@ -280,7 +280,7 @@ impl<K: Kernel> Engine<K> {
             .mirror
             .insert(Some(dir), name, FileType::Dir, inode);
         if inode.is_some() {
-            self.pending.early.identified(id, self.time);
+            self.pending.early.identified(id, self.time.step);
         }
         self.world.mirror.withhold(id, cause);
         if self.roots.reaches(&self.world.mirror, id) {
@@ -336,7 +336,7 @@ impl<K: Kernel> Engine<K> {
                 .defer(self.time, Undecided::Place { dir: from, name });
         }
         self.relocate(id, dir, name, cause);
-        self.pending.early.identified(id, self.time);
+        self.pending.early.identified(id, self.time.step);
         self.note_shift(id);
         if self.coverage.gaps.get(id).is_some() {
             self.work.queue(&mut self.world.mirror, id);
@@ -466,7 +466,7 @@ impl<K: Kernel> Engine<K> {
                 self.world
                     .mirror
                     .identify(id, stat.kind, stat.inode, stat.birth.fold());
-                self.pending.early.identified(id, self.time);
+                self.pending.early.identified(id, self.time.step);
                 match before {
                     Some(before) => Some(before) != stat.inode,
                     None => was_exchanged,

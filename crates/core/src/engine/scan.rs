@@ -83,7 +83,7 @@ impl<K: Kernel> Engine<K> {
             return self.announce_with_gap(id, Gap::PseudoMount);
         }
         if self.world.mirror.identity(id).is_none() {
-            self.pending.early.identified(id, self.time);
+            self.pending.early.identified(id, self.time.step);
         }
         self.world.mirror.set_identity(id, identity);
         if self.world.mirror.inode(id).is_none() || self.world.mirror.is_unsure(id) {

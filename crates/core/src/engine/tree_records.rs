@@ -121,7 +121,9 @@ impl<K: Kernel> Engine<K> {
         }
         let child = self.world.mirror.child(dir, name);
         let is_modified = matches!(action, Action::Modified | Action::Metadata);
-        let was_seen = self.is_seen(child);
+        // A look that was ahead of the record has not said what the entry replaced.
+        let was_seen =
+            self.is_seen(child) && child.is_some_and(|child| !self.pending.early.has(child));
         let is_other = is_modified
             && child.is_some_and(|child| self.has_changed_kind(dir, child, name, described));
         if is_other || matches!(action, Action::Created | Action::MovedTo) {

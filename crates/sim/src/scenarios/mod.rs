@@ -3,6 +3,7 @@
 //! A scenario is a bug that schedules found, or a documented behaviour, in a few calls. Several calls before
 //! one step of the engine leave behind what the engine sees when it comes too late.
 
+mod interrupted;
 mod linux;
 mod roots;
 mod windows;
@@ -148,6 +149,11 @@ impl<K: SimulatedKernel> Scenario<K> {
         }
     }
 
+    /// Lets others run while the engine lists a directory.
+    pub(crate) fn tear_listings(&mut self) {
+        self.engine.kernel_mut().world_mut().temper.torn_listing = 1000;
+    }
+
     /// One consumer, and no root yet.
     pub(crate) fn watching(mut self) -> Scenario<K> {
         self.outlet = Some(self.engine.open_outlet(usize::MAX, Delivery::Prompt));
@@ -245,9 +251,18 @@ impl<K: SimulatedKernel> Scenario<K> {
 
     /// The directory of a path and its last name.
     fn at<'a>(&mut self, path: &'a str) -> (Ino, &'a [u8]) {
-        let (dir, name) = path.rsplit_once('/').expect("an absolute path");
-        let dir = self.system().disk.resolve(dir.as_bytes());
-        (dir.expect("the directory is there"), name.as_bytes())
+        at(self.system(), path)
+    }
+
+    /// Lets something happen after the engine has asked this many further questions, behind what was to happen before.
+    pub(crate) fn interrupt(&mut self, questions: u32, happens: fn(&mut System)) {
+        let interruptions = &mut self.engine.kernel_mut().world_mut().interruptions;
+        interruptions.push_back((questions, happens));
+    }
+
+    /// Whether all that was to interrupt the engine has happened.
+    pub(crate) fn was_interrupted(&self) -> bool {
+        self.engine.kernel().world().interruptions.is_empty()
     }
 
     pub(crate) fn make(&mut self, path: &str, kind: Kind<'_>) {
@@ -444,4 +459,11 @@ impl<K: SimulatedKernel> Scenario<K> {
         }
         panic!("the barrier is not passed, after {reported:#?}");
     }
+}
+
+/// The directory of a path and its last name.
+fn at<'a>(system: &System, path: &'a str) -> (Ino, &'a [u8]) {
+    let (dir, name) = path.rsplit_once('/').expect("an absolute path");
+    let dir = system.disk.resolve(dir.as_bytes());
+    (dir.expect("the directory is there"), name.as_bytes())
 }
