@@ -14,7 +14,7 @@ use crate::scenarios::Scenario;
 use crate::schedule::setup::BEGAN;
 use crate::system::System;
 use crate::trace::Trace;
-use crate::windows::calls::{Nt, WindowsTraits};
+use crate::windows::calls::{Nt, Refusals, WindowsTraits};
 use crate::windows::habits::Habits;
 use crate::windows::machine::{Machine, Model};
 use crate::windows::reads::Reads;
@@ -75,6 +75,8 @@ fn kernel(traits: WindowsTraits, model: Model, shrink: u32, slices: u32) -> Wind
         traits,
         habits: Habits::default(),
         whims: Stream::Habits.random(0),
+        looked_at: None,
+        refusals: Refusals::default(),
     });
     let workload = Workload::new(Stream::Workload.random(0), Mix::Everything, 0);
     let world = World::new(0, system, workload, Temper::PATIENT, timing);
