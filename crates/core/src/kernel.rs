@@ -146,8 +146,14 @@ pub trait Kernel {
     /// once for each device, and again in each poll while there are directories to poll.
     fn gap_of_volume(&mut self, dir: &Self::Dir) -> Option<Gap>;
 
-    /// Looks at the entry `name` of `dir` itself, without following a symbolic link.
+    /// Looks at the entry `name` of `dir` itself, without following a symbolic link. A kernel that names paths may find
+    /// an entry that is listed under another name: in another case, or a long one.
     fn stat(&mut self, dir: &Self::Dir, name: &[u8]) -> Result<Stat, Fault>;
+
+    /// The same, but finds an entry only under the very name that it is listed under.
+    fn stat_as_listed(&mut self, dir: &Self::Dir, name: &[u8]) -> Result<Stat, Fault> {
+        self.stat(dir, name)
+    }
 
     /// Says whether the file `name` of `dir` may have been changed at `since` or later.
     ///

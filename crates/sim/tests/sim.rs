@@ -92,6 +92,24 @@ fn schedules_that_once_failed_on_windows_succeed() {
     }
 }
 
+// A schedule on a system that looks by name fails if a look made a call of another process fail.
+#[test]
+fn few_renames_fail_because_directories_are_open_and_none_because_of_looks() {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let from = Platform::Windows.first() + 2_000_000;
+    let (report, failures) = sim::search(from, 2_000, threads, |_| ());
+    if let Some(failure) = failures.first() {
+        panic!("{failure}");
+    }
+    // Those are of the systems that have to open what they look at.
+    assert!(report.refused_by_looks > 0, "{report:?}");
+    assert!(report.refused_by_directories > 0, "{report:?}");
+    assert!(
+        report.refused_by_directories * 200 < report.calls,
+        "{report:?}"
+    );
+}
+
 #[test]
 fn two_thousand_random_schedules_of_windows_end_with_equal_trees() {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);

@@ -231,27 +231,28 @@ impl<S: SystemCalls> Kernel for WindowsKernel<S> {
     }
 
     fn stat(&mut self, dir: &Self::Dir, name: &[u8]) -> Result<Stat, Fault> {
-        let mut stat = self.system.stat(&dir.dir, name).map_err(fault_of_entry)?;
-        // Names are found in any case, and by short names as well, but to the engine those are
-        // other names. Under Wine it takes as long as a listing to find out.
-        if !self.system.quirks().keeps_old_paths {
-            let mut spelling = self.system.spelling(&dir.dir, name);
-            if let Err(code) = spelling
-                && forbids_spelling(code)
-            {
-                // It went in the meantime, or the directory does not say.
-                stat = self.system.stat(&dir.dir, name).map_err(fault_of_entry)?;
-                // What came in its place may be spelled in another way.
-                spelling = self.system.spelling(&dir.dir, name);
-            }
-            match spelling {
-                Ok(spelling) if spelling == name => {}
+        let stat = self.system.stat(&dir.dir, name).map_err(fault_of_entry)?;
+        Ok(self.with_birth(&dir.dir, stat))
+    }
+
+    /// Names are found in any case, and by short names as well, but to the engine those are other names. Under Wine it
+    /// takes as long as a listing to find out.
+    fn stat_as_listed(&mut self, dir: &Self::Dir, name: &[u8]) -> Result<Stat, Fault> {
+        let mut stat = self.stat(dir, name)?;
+        if self.system.quirks().keeps_old_paths {
+            return Ok(stat);
+        }
+        for _ in 0..2 {
+            match self.system.spelling(&dir.dir, name) {
+                Ok(spelling) if spelling == name => return Ok(stat),
                 Ok(_) => return Err(fault(FILE_NOT_FOUND)),
-                Err(code) if forbids_spelling(code) => {}
+                // It went in the meantime, and what came in its place may be spelled in another way. Or the directory
+                // does not say.
+                Err(code) if forbids_spelling(code) => stat = self.stat(dir, name)?,
                 Err(code) => return Err(fault_of_entry(code)),
             }
         }
-        Ok(self.with_birth(&dir.dir, stat))
+        Ok(stat)
     }
 
     fn list(&mut self, dir: &Self::Dir, listing: &mut Listing) -> Result<(), Fault> {

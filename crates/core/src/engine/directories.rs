@@ -198,7 +198,7 @@ impl<K: Kernel> Directories<K> {
         }
     }
 
-    /// Looks at an entry of a directory that was listed before.
+    /// Looks at an entry of a directory that was listed before, under the very name that it is listed under.
     pub(super) fn stat(
         &mut self,
         mirror: &Mirror,
@@ -209,7 +209,25 @@ impl<K: Kernel> Directories<K> {
         let (kernel, dir) = self
             .open_known(mirror, parent)
             .map_err(|_| OpenError::Unreachable)?;
-        kernel.stat(dir, name).map_err(OpenError::Fault)
+        kernel.stat_as_listed(dir, name).map_err(OpenError::Fault)
+    }
+
+    /// Looks at an entry that a record says has come to be under this name. Asks for the listed name only if that may
+    /// be another one.
+    pub(super) fn stat_arrived(
+        &mut self,
+        mirror: &mut Mirror,
+        parent: NodeId,
+        name: &[u8],
+    ) -> Result<Stat, OpenError> {
+        let (kernel, dir) = self
+            .open_known(mirror, parent)
+            .map_err(|_| OpenError::Unreachable)?;
+        let stat = kernel.stat(dir, name).map_err(OpenError::Fault)?;
+        match kernel.names_paths() && may_be_listed_otherwise(mirror, parent, name, &stat) {
+            true => kernel.stat_as_listed(dir, name).map_err(OpenError::Fault),
+            false => Ok(stat),
+        }
     }
 
     /// Whether the entry is on disk where the mirror has it; `None` if the disk cannot be asked now.
@@ -305,4 +323,20 @@ impl<K: Kernel> Directories<K> {
         }
         is_whole
     }
+}
+
+/// Whether what was found under a name may be listed under another one. Records have the listed names, in the case that
+/// they have on disk (git's t7527, "case insensitive+preserving"), or short ones. So what a record says has arrived is
+/// listed under that name, unless the name may be a short one or the entry has gone on to another case of it: then the
+/// mirror has that one as well, or doubts this one.
+fn may_be_listed_otherwise(mirror: &mut Mirror, parent: NodeId, name: &[u8], stat: &Stat) -> bool {
+    let Some(inode) = stat.inode else {
+        return true;
+    };
+    let is_known = mirror.child(parent, name).is_none_or(|child| {
+        !mirror.is_doubted(child)
+            && !mirror.has_vanished(child)
+            && mirror.inode(child) == Some(inode)
+    });
+    !is_known || name.contains(&b'~') || mirror.has_sibling(parent, name, inode)
 }

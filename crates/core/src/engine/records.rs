@@ -285,7 +285,10 @@ impl<K: Kernel> Engine<K> {
     /// What a look shows at the name of a file. `None` if it shows none, or a directory.
     fn stat_of_file(&mut self, dir: NodeId, name: &[u8]) -> Option<Stat> {
         self.counters.stats += 1;
-        let stat = self.directories.stat(&self.world.mirror, dir, name).ok()?;
+        let stat = self
+            .directories
+            .stat_arrived(&mut self.world.mirror, dir, name)
+            .ok()?;
         (stat.kind != FileType::Dir).then_some(stat)
     }
 

@@ -40,6 +40,27 @@ impl Found {
     }
 }
 
+/// What a record says of the entry at a place.
+#[derive(Clone, Copy)]
+enum Said {
+    /// It may be there, or elsewhere: a name in the path may be a short one.
+    Perhaps,
+    /// It is listed under this name.
+    Named,
+    /// The same, and what it is.
+    Described(Described),
+}
+
+impl Said {
+    /// What it is, if the record says so.
+    fn described(self) -> Option<Described> {
+        match self {
+            Said::Described(described) => Some(described),
+            Said::Perhaps | Said::Named => None,
+        }
+    }
+}
+
 impl<K: Kernel> Engine<K> {
     /// Applies a record that names a path.
     pub(super) fn apply_below(
@@ -52,12 +73,16 @@ impl<K: Kernel> Engine<K> {
         let goes = matches!(action, Action::Departed | Action::MovedFrom);
         for top in self.coverage.watches.nodes(watch) {
             let found = self.find_named(top, path);
-            let described = described.filter(|_| found.is_certain);
+            let said = match described {
+                _ if !found.is_certain => Said::Perhaps,
+                None => Said::Named,
+                Some(described) => Said::Described(described),
+            };
             for (dir, name) in found.places {
                 if goes && !found.is_certain {
                     self.may_have_departed(dir, &name);
                 } else {
-                    self.apply_at(dir, &name, action, described);
+                    self.apply_at(dir, &name, action, said);
                 }
             }
         }
@@ -77,7 +102,7 @@ impl<K: Kernel> Engine<K> {
                     self.may_have_departed(dir, &name);
                 }
                 for (dir, name) in target.into_iter().flat_map(|found| found.places) {
-                    self.apply_at(dir, &name, Action::MovedTo, None);
+                    self.apply_at(dir, &name, Action::MovedTo, Said::Perhaps);
                 }
                 continue;
             }
@@ -98,14 +123,14 @@ impl<K: Kernel> Engine<K> {
                 }
                 // Where it went is hidden, or to be listed: then it is recognised there.
                 (Some(_), Some((dir, name)), None) => {
-                    self.apply_at(dir, &name, Action::MovedFrom, None);
+                    self.apply_at(dir, &name, Action::MovedFrom, Said::Named);
                 }
                 // A look may have shown the move before.
                 (None, source, target) => {
                     for (place, action) in [(source, Action::MovedFrom), (target, Action::MovedTo)]
                     {
                         if let Some((dir, name)) = place {
-                            self.apply_at(dir, &name, action, None);
+                            self.apply_at(dir, &name, action, Said::Named);
                         }
                     }
                 }
@@ -115,7 +140,7 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// Applies a record about a place that was found in the mirror.
-    fn apply_at(&mut self, dir: NodeId, name: &[u8], action: Action, described: Option<Described>) {
+    fn apply_at(&mut self, dir: NodeId, name: &[u8], action: Action, said: Said) {
         if !self.world.mirror.contains(dir) {
             return;
         }
@@ -125,12 +150,12 @@ impl<K: Kernel> Engine<K> {
         let was_seen =
             self.is_seen(child) && child.is_some_and(|child| !self.pending.early.has(child));
         let is_other = is_modified
-            && child.is_some_and(|child| self.has_changed_kind(dir, child, name, described));
+            && child.is_some_and(|child| self.has_changed_kind(dir, child, name, said.described()));
         if is_other || matches!(action, Action::Created | Action::MovedTo) {
             self.note_rules(dir, name);
         }
         if !is_other {
-            self.apply_known(dir, name, action, child, described);
+            self.apply_known(dir, name, action, child, said);
         }
         if is_modified
             && !was_seen
@@ -155,14 +180,16 @@ impl<K: Kernel> Engine<K> {
         name: &[u8],
         action: Action,
         child: Option<NodeId>,
-        described: Option<Described>,
+        said: Said,
     ) {
         let is_dir = child.is_some_and(|child| self.world.mirror.is_dir(child));
         match (action, child) {
             (Action::Created | Action::MovedTo, _) => {
-                match described.filter(|_| child.is_none() && action == Action::Created) {
-                    Some(entry) => self.believe(dir, name, entry),
-                    None => self.arrive(dir, name, action == Action::MovedTo),
+                match said {
+                    Said::Described(entry) if child.is_none() && action == Action::Created => {
+                        self.believe(dir, name, entry)
+                    }
+                    _ => self.arrive(dir, name, action == Action::MovedTo, said),
                 }
                 self.records.arrivals.note(dir, name);
             }
@@ -243,9 +270,16 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// Something came to be under this name. `is_moved` says that it was elsewhere before.
-    fn arrive(&mut self, dir: NodeId, name: &[u8], is_moved: bool) {
+    fn arrive(&mut self, dir: NodeId, name: &[u8], is_moved: bool, said: Said) {
         self.counters.stats += 1;
-        match self.directories.stat(&self.world.mirror, dir, name) {
+        let seen = match said {
+            Said::Perhaps => self.directories.stat(&self.world.mirror, dir, name),
+            Said::Named | Said::Described(_) => {
+                self.directories
+                    .stat_arrived(&mut self.world.mirror, dir, name)
+            }
+        };
+        match seen {
             Ok(stat) => {
                 let is_dir = stat.kind == FileType::Dir;
                 if self.visibility.hides(&self.world.mirror, dir, name, is_dir) {

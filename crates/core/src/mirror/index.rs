@@ -59,9 +59,18 @@ impl Mirror {
             .map(|&id| NodeId(id))
     }
 
-    /// Entries with this inode number, in order of their ids. Hard links give several, and inode numbers are
-    /// unique per file system only.
-    pub(crate) fn by_inode(&mut self, inode: InodeNumber) -> Vec<NodeId> {
+    /// Whether the directory has an entry with this inode number under another name.
+    pub(crate) fn has_sibling(&mut self, dir: NodeId, name: &[u8], inode: InodeNumber) -> bool {
+        self.index_inodes();
+        self.by_inode
+            .iter_hash(self.hasher.hash_one(inode))
+            .map(|&id| NodeId(id))
+            .filter(|&id| self.inode(id) == Some(inode) && self.parent(id) == Some(dir))
+            .any(|id| self.name(id) != name)
+    }
+
+    /// Makes the table of inode numbers, if there is none yet.
+    fn index_inodes(&mut self) {
         if !self.has_inodes {
             self.has_inodes = true;
             for index in 0..self.nodes.len() as u32 {
@@ -70,6 +79,12 @@ impl Mirror {
                 }
             }
         }
+    }
+
+    /// Entries with this inode number, in order of their ids. Hard links give several, and inode numbers are
+    /// unique per file system only.
+    pub(crate) fn by_inode(&mut self, inode: InodeNumber) -> Vec<NodeId> {
+        self.index_inodes();
         let mut found: Vec<NodeId> = self
             .by_inode
             .iter_hash(self.hasher.hash_one(inode))

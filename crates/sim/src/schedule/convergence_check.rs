@@ -220,8 +220,10 @@ impl<K: SimulatedKernel> Schedule<K> {
             self.report.refused_by_looks = refusals.by_looks;
             self.report.refused_by_directories = refusals.by_directories;
             if refusals.by_looks > 0 && !opens_to_look {
-                self.complaints
-                    .push(format!("{} renames failed because of looks", refusals.by_looks));
+                self.complaints.push(format!(
+                    "{} renames failed because of looks",
+                    refusals.by_looks
+                ));
             }
         }
         if self.complaints.is_empty() {

@@ -24,7 +24,7 @@ pub struct Report {
     pub listings: u64,
     /// Renames of other processes that failed because the engine looked at an entry.
     pub refused_by_looks: u64,
-    /// Renames of other processes that failed because the engine had directories open.
+    /// Renames of other processes that failed because the engine held directories open.
     pub refused_by_directories: u64,
 }
 

@@ -78,7 +78,7 @@ pub(crate) struct System {
     calls: Vec<Call>,
     /// Handles that were dropped.
     closed: Rc<RefCell<Vec<Ino>>>,
-    /// What the engine has open, once for each handle. Other processes have the rest of what is open.
+    /// What the engine holds open, once for each handle. The rest of what is open belongs to other processes.
     pub(crate) engines: Vec<Ino>,
     /// File systems that were unmounted while something on them was open.
     pub(crate) detached: Vec<usize>,

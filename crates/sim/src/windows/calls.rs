@@ -50,7 +50,7 @@ pub(crate) struct Nt {
 pub(crate) struct Refusals {
     /// It was looking at the entry, or at one below it.
     pub(crate) by_looks: u64,
-    /// It had a directory open, to watch it, to list it or to find what is in it.
+    /// It held a directory open, to watch it, to list it or to find what is in it.
     pub(crate) by_directories: u64,
 }
 
@@ -512,7 +512,7 @@ impl System {
         self.refuse(&held)
     }
 
-    /// What keeps an entry from being replaced. A plain rename replaces no directory, and no file that anybody has open;
+    /// What keeps an entry from being replaced. A plain rename replaces no directory, and no file that is open;
     /// one by POSIX rules replaces both, a directory only by a directory and if it is empty (WinBtrfs' `rename.cpp`,
     /// lines 1304, 1419, 1615, 1636 and 1660, checked on NTFS; MS-FSA 2.1.5.15.12).
     fn check_target(&mut self, source: Ino, target: Ino, way: Replacing) -> Result<(), Errno> {
@@ -532,7 +532,7 @@ impl System {
         }
     }
 
-    /// Refuses a rename because these are open, and counts it if only the engine has them open.
+    /// Refuses a rename because these are open, and counts it if only the engine holds them open.
     fn refuse(&mut self, held: &[Ino]) -> Result<(), Errno> {
         let opens: usize = held
             .iter()

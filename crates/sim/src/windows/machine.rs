@@ -141,7 +141,7 @@ impl Machine {
         }
     }
 
-    /// Has an entry open while others get on, where looking at it takes a handle.
+    /// Keeps an entry open while others get on, where looking at it takes a handle.
     fn hold_to_look(&mut self, ino: Ino) {
         let opens = |nt: &mut Nt| nt.follows(|habits| habits.opens_to_look);
         if self.world.system.nt.as_mut().is_some_and(opens) {

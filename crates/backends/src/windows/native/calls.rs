@@ -74,7 +74,7 @@ fn check(result: i32) -> Result<(), Code> {
 }
 
 /// The result of an NT function: a negative status is an error.
-fn check_status(status: NTSTATUS) -> Result<(), Code> {
+pub(super) fn check_status(status: NTSTATUS) -> Result<(), Code> {
     match status {
         0.. => Ok(()),
         // Both would become ERROR_ACCESS_DENIED, which says something else. The second is that of a file that was
@@ -146,7 +146,7 @@ pub(super) fn open_entry(
 }
 
 /// A name of one component, as the system takes it.
-struct Name {
+pub(super) struct Name {
     /// Owns what `string` points to.
     _units: Vec<u16>,
     string: Box<UNICODE_STRING>,
@@ -159,7 +159,7 @@ impl Name {
     ///
     /// ERROR_INVALID_NAME for a zero, a backslash, which would begin another component, and for more than 32,767
     /// units.
-    fn new(name: &[u8]) -> Result<Name, Code> {
+    pub(super) fn new(name: &[u8]) -> Result<Name, Code> {
         let mut units: Vec<u16> = to_path(name.to_vec()).as_os_str().encode_wide().collect();
         let bytes = u16::try_from(units.len() * 2).map_err(|_| INVALID_NAME)?;
         if units.contains(&0) || units.contains(&u16::from(b'\\')) {
@@ -177,7 +177,7 @@ impl Name {
     }
 
     /// The entry of this name in the directory. Both have to outlive what is returned.
-    fn below(&self, dir: &OwnedHandle) -> OBJECT_ATTRIBUTES {
+    pub(super) fn below(&self, dir: &OwnedHandle) -> OBJECT_ATTRIBUTES {
         OBJECT_ATTRIBUTES {
             Length: size_of::<OBJECT_ATTRIBUTES>() as u32,
             RootDirectory: dir.as_raw_handle(),

@@ -23,6 +23,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 
 use super::calls::{self, StandardInformation, TO_LIST};
 use super::entries::{Layout, entries};
+use super::look_by_name::LookByName;
 use super::resolved_name::Resolved;
 use crate::windows::attributes::{is_reparse_point, kind_of, number_of};
 use crate::windows::system_calls::Code;
@@ -168,19 +169,24 @@ fn look(handle: &OwnedHandle, volume: RootVolume) -> Result<Stat, Code> {
         inode,
         birth: Birth::At(time(basic.CreationTime)),
         modified,
-        // FAT keeps no time of the last change of anything.
-        changed: match basic.ChangeTime {
-            0 => modified,
-            changed => time(changed),
-        },
+        changed: changed(basic.ChangeTime, modified),
         size: standard.size.cast_unsigned(),
         links: NonZeroU32::new(standard.links),
     })
 }
 
-/// Looks at the entry `name` itself. Under Wine, where `hides_links` is set, a link is recognised by the path of
-/// what was opened.
-pub(super) fn stat(dir: &Directory, name: &[u8], hides_links: bool) -> Result<Stat, Code> {
+/// Looks at the entry `name` itself, by its name where the system can, and otherwise by opening it: what a look by
+/// name does not find, or may not see, the open has the code for. Under Wine, where `hides_links` is set, a link is
+/// recognised by the path of what was opened.
+pub(super) fn stat(
+    dir: &Directory,
+    name: &[u8],
+    by_name: Option<LookByName>,
+    hides_links: bool,
+) -> Result<Stat, Code> {
+    if let Some(seen) = by_name.and_then(|by_name| look_by_name(dir, name, by_name)) {
+        return Ok(seen);
+    }
     let handle = calls::open_entry(&dir.handle, name, FILE_READ_ATTRIBUTES, 0)?;
     let mut stat = look(&handle, dir.volume)?;
     if hides_links {
@@ -192,6 +198,34 @@ pub(super) fn stat(dir: &Directory, name: &[u8], hides_links: bool) -> Result<St
         }
     }
     Ok(stat)
+}
+
+/// What a look by name shows. It has the low half of a wide number only, and a directory query, which would have all of
+/// it, has sizes and times that are not current ("FindFirstFileW", remarks).
+fn look_by_name(dir: &Directory, name: &[u8], by_name: LookByName) -> Option<Stat> {
+    if dir.volume.is_wide {
+        return None;
+    }
+    let seen = by_name.look(&dir.handle, name).ok()?;
+    let modified = time(seen.LastWriteTime);
+    Some(Stat {
+        kind: kind_of(seen.FileAttributes, seen.ReparseTag),
+        device: dir.volume.number,
+        inode: number_of(seen.FileId.cast_unsigned()),
+        birth: Birth::At(time(seen.CreationTime)),
+        modified,
+        changed: changed(seen.ChangeTime, modified),
+        size: seen.EndOfFile.cast_unsigned(),
+        links: NonZeroU32::new(seen.NumberOfLinks),
+    })
+}
+
+/// The time of the last change of anything. FAT keeps none.
+fn changed(ticks: i64, modified: FileTime) -> FileTime {
+    match ticks {
+        0 => modified,
+        ticks => time(ticks),
+    }
 }
 
 /// What Wine has opened for a name, found by comparing the paths of both handles.
@@ -342,6 +376,17 @@ pub(super) fn time_of(filetime: FILETIME) -> FileTime {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::c_void;
+
+    use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
+    use windows_sys::Wdk::Storage::FileSystem::{
+        FILE_INFORMATION_CLASS, FILE_STAT_INFORMATION, FileStatInformation,
+    };
+    use windows_sys::Win32::Foundation::{
+        NTSTATUS, OBJ_DONT_REPARSE, STATUS_NOT_SUPPORTED, STATUS_SUCCESS,
+    };
+    use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
+
     use super::*;
 
     fn names(dir: &Directory) -> Vec<Vec<u8>> {
@@ -398,5 +443,78 @@ mod tests {
         assert_eq!(fold(halves(7_u128.to_le_bytes())), 7);
         let [one, other] = [1_u128 << 64 | 7, 2_u128 << 64 | 7].map(u128::to_le_bytes);
         assert_ne!(fold(halves(one)), fold(halves(other)));
+    }
+
+    /// Answers for every name: a file of five bytes with the number seven and two names.
+    unsafe extern "system" fn knows_all(
+        attributes: *const OBJECT_ATTRIBUTES,
+        _status: *mut IO_STATUS_BLOCK,
+        information: *mut c_void,
+        length: u32,
+        class: FILE_INFORMATION_CLASS,
+    ) -> NTSTATUS {
+        assert_eq!((class, length), (FileStatInformation, 72));
+        // SAFETY: the caller's structure is that of the class.
+        unsafe {
+            assert_eq!((*attributes).Attributes, OBJ_DONT_REPARSE);
+            *information.cast() = FILE_STAT_INFORMATION {
+                FileId: 7,
+                CreationTime: TO_1970 + 1,
+                LastWriteTime: TO_1970 + 2,
+                EndOfFile: 5,
+                NumberOfLinks: 2,
+                ..FILE_STAT_INFORMATION::default()
+            };
+        }
+        STATUS_SUCCESS
+    }
+
+    /// Refuses, as a file system without such looks.
+    unsafe extern "system" fn refuses(
+        _attributes: *const OBJECT_ATTRIBUTES,
+        _status: *mut IO_STATUS_BLOCK,
+        _information: *mut c_void,
+        _length: u32,
+        _class: FILE_INFORMATION_CLASS,
+    ) -> NTSTATUS {
+        STATUS_NOT_SUPPORTED
+    }
+
+    #[test]
+    fn what_is_looked_at_by_name_is_not_opened() {
+        let tree = tempfile::Builder::new().rand_bytes(12).tempdir();
+        let tree = tree.expect("a directory");
+        let dir = open_root(tree.path()).expect("it can be opened");
+        let by_name = Some(LookByName::scripted(knows_all));
+        // There is no such file: an open would fail.
+        let seen = stat(&dir, b"f", by_name, calls::is_wine()).expect("it is seen");
+        assert_eq!((seen.kind, seen.size), (FileType::File, 5));
+        assert_eq!((seen.birth, seen.modified), (Birth::At(100), 200));
+        assert_eq!((seen.inode, seen.changed), (number_of(7), 200));
+        assert_eq!(seen.links, NonZeroU32::new(2));
+    }
+
+    #[test]
+    fn where_looks_by_name_are_refused_entries_are_opened() {
+        let tree = tempfile::Builder::new().rand_bytes(12).tempdir();
+        let tree = tree.expect("a directory");
+        std::fs::write(tree.path().join("f"), "text").expect("a file");
+        let dir = open_root(tree.path()).expect("it can be opened");
+        let by_name = Some(LookByName::scripted(refuses));
+        let seen = stat(&dir, b"f", by_name, calls::is_wine()).expect("it is seen");
+        assert_eq!((seen.kind, seen.size), (FileType::File, 4));
+        let missing = stat(&dir, b"g", by_name, calls::is_wine());
+        assert_eq!(missing.expect_err("it is not there"), NOT_FOUND);
+    }
+
+    #[test]
+    fn entries_of_volumes_with_wide_numbers_are_opened() {
+        let tree = tempfile::Builder::new().rand_bytes(12).tempdir();
+        let tree = tree.expect("a directory");
+        let mut dir = open_root(tree.path()).expect("it can be opened");
+        dir.volume.is_wide = true;
+        let by_name = Some(LookByName::scripted(knows_all));
+        let missing = stat(&dir, b"f", by_name, calls::is_wine());
+        assert_eq!(missing.expect_err("it is not there"), NOT_FOUND);
     }
 }

@@ -1,10 +1,11 @@
-//! Windows itself, and all of its unsafe code: `calls` has the system calls, `directory` opens, looks and lists, `entries` reads
-//! listings, `resolved_name` knows Wine, `volume` distinguishes file systems, `wait` blocks. Reads are `everwatch-directory-reads`'s.
+//! Windows itself, and all of its unsafe code: `calls` has the system calls, `directory` opens, looks and lists,
+//! `look_by_name` looks and opens nothing, `entries` reads listings, `resolved_name` knows Wine, `volume` distinguishes file systems, `wait` blocks. Reads are `everwatch-directory-reads`'s.
 
 mod calls;
 mod directory;
 mod entries;
 mod host;
+mod look_by_name;
 mod resolved_name;
 mod signal;
 mod volume;
@@ -24,6 +25,7 @@ use super::system_calls::{Code, Quirks, SystemCalls};
 use crate::windows::volume::Volume;
 use directory::Directory;
 pub use host::{NativeKernel, PortBell};
+use look_by_name::LookByName;
 pub use signal::EventSignal;
 pub use volume::{describe as describe_volume, limits};
 
@@ -42,15 +44,19 @@ pub struct Native {
     entries: Vec<u64>,
     /// Asked once, at the start.
     is_wine: bool,
+    /// The same.
+    by_name: Option<LookByName>,
 }
 
 impl Native {
     /// Windows with these reads.
     fn new(reads: Box<dyn DirectoryReads>) -> Native {
+        let is_wine = calls::is_wine();
         Native {
             reads,
             entries: vec![0; LIST_BUFFER],
-            is_wine: calls::is_wine(),
+            is_wine,
+            by_name: LookByName::find(is_wine),
         }
     }
 }
@@ -140,7 +146,7 @@ impl SystemCalls for Native {
     }
 
     fn stat(&mut self, dir: &Arc<Directory>, name: &[u8]) -> Result<Stat, Code> {
-        directory::stat(dir, name, self.is_wine)
+        directory::stat(dir, name, self.by_name, self.is_wine)
     }
 
     fn spelling(&mut self, dir: &Arc<Directory>, name: &[u8]) -> Result<Vec<u8>, Code> {
