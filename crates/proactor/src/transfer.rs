@@ -12,9 +12,13 @@ use crate::endpoint::Endpoint;
 use crate::native::overlapped::{Ended, Issued, Overlapped};
 #[cfg(feature = "sockets")]
 use crate::native::sockets;
-use crate::native::{error_code, files};
+use crate::native::{error_code, files, io_error};
 use crate::operation::Operation;
 use crate::read_lock::{Arrival, ReadLock};
+
+/// WSAECONNRESET, the code for which std has [`ConnectionReset`](io::ErrorKind::ConnectionReset). It has no kind for
+/// ERROR_PIPE_NOT_CONNECTED.
+const CONNECTION_RESET: u32 = 10_054;
 
 /// A result, and the buffer that went into the operation.
 pub(crate) type WithBuffer = (io::Result<usize>, Vec<u8>);
@@ -37,7 +41,9 @@ impl Read {
         let buffer = ended.take_filled(unissued);
         self.endpoint.translate(&mut ended);
         let arrival = match ended.error() {
-            ERROR_BROKEN_PIPE | ERROR_HANDLE_EOF | ERROR_PIPE_NOT_CONNECTED => Ok(Arrival::End),
+            ERROR_BROKEN_PIPE | ERROR_HANDLE_EOF => Ok(Arrival::End),
+            // The server has disconnected the pipe, and what was in it is thrown away: no end, but a cut.
+            ERROR_PIPE_NOT_CONNECTED => Err(io_error(CONNECTION_RESET)),
             ERROR_MORE_DATA => Ok(Arrival::Bytes {
                 count: buffer.len(),
                 is_last: false,
@@ -115,6 +121,10 @@ impl Operation for Write {
     fn finish(self, mut ended: Ended) -> WithBuffer {
         let buffer = ended.take_buffer(self.buffer);
         self.endpoint.translate(&mut ended);
+        // There is no reader any more, as with ERROR_NO_DATA, whose kind std knows.
+        if ended.error() == ERROR_PIPE_NOT_CONNECTED {
+            ended.set_error(ERROR_BROKEN_PIPE);
+        }
         (ended.bytes(), buffer)
     }
 }

@@ -66,7 +66,6 @@ impl Ended {
     }
 
     /// The same end under another error code.
-    #[cfg(feature = "sockets")]
     pub(crate) fn set_error(&mut self, error: u32) {
         self.error = error;
     }

@@ -53,10 +53,13 @@ impl PipeStream {
     /// [`Stream::read`]. In message mode one read never returns bytes of several messages, and does not report
     /// where one ends.
     ///
-    /// 0 is the end: the peer has closed the pipe. A future that is dropped loses nothing.
+    /// 0 is the end: the peer has closed the pipe, and all that it wrote was read. A future that is dropped loses
+    /// nothing.
     ///
     /// # Errors
-    /// What ReadFile reports. The buffer comes back in any case.
+    /// What ReadFile reports. [`ConnectionReset`](io::ErrorKind::ConnectionReset) after
+    /// [`disconnect`](Self::disconnect), which threw away what was not read: what was read may be a part of what was
+    /// written. The buffer comes back in any case.
     pub async fn read(&self, buffer: Vec<u8>) -> (io::Result<usize>, Vec<u8>) {
         self.stream.read(buffer).await
     }
@@ -67,8 +70,8 @@ impl PipeStream {
     /// A future that is dropped cancels the write: whether it was written is unknown then.
     ///
     /// # Errors
-    /// What WriteFile reports; `ERROR_NO_DATA` or `ERROR_BROKEN_PIPE` where the peer is gone. The buffer comes
-    /// back in any case.
+    /// What WriteFile reports; `ERROR_NO_DATA` or `ERROR_BROKEN_PIPE` where the peer is gone or the pipe was
+    /// disconnected. The buffer comes back in any case.
     pub async fn write(&self, buffer: Vec<u8>) -> (io::Result<usize>, Vec<u8>) {
         self.stream.write(buffer).await
     }
@@ -79,7 +82,7 @@ impl PipeStream {
     /// A future that is dropped loses nothing: the next read gets the message, with its bounds.
     ///
     /// # Errors
-    /// What ReadFile reports. The buffer comes back in any case.
+    /// As those of [`read`](Self::read). The buffer comes back in any case.
     pub async fn read_message(
         &self,
         buffer: Vec<u8>,
@@ -105,7 +108,8 @@ impl PipeStream {
     }
 
     /// Ends the connection at once, in all clones, and throws away what the client has not read. For the
-    /// server's end alone, and rarely needed: dropping it lets the client read to the end.
+    /// server's end alone, and rarely needed: dropping it lets the client read to the end. The client's reads, and
+    /// this end's, fail with [`ConnectionReset`](io::ErrorKind::ConnectionReset).
     ///
     /// # Errors
     /// What DisconnectNamedPipe reports.

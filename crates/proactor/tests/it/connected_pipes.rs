@@ -1,6 +1,7 @@
 //! Data over a connected pipe: its bounds, its end, and writes that wait for room.
 
 use std::future::Future;
+use std::io::ErrorKind;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -200,18 +201,67 @@ fn what_was_written_before_a_close_is_read_after_it() {
     }
 }
 
+// Wine's ntdll `pipe.c`, `test_pipe_state`, against Windows: what the client has not read is thrown away.
+#[test]
+fn a_stream_that_the_server_cuts_does_not_look_complete() {
+    for mode in [PipeMode::Bytes, PipeMode::Messages] {
+        let mut proactor = Clean::new();
+        let (server, client) = pipe(&proactor.remote(), mode);
+        proactor.get().block_on(async {
+            server.write(b"unread".to_vec()).await.0.expect("written");
+            server.disconnect().expect("disconnected");
+            let (read, _) = client.read(Vec::with_capacity(10)).await;
+            assert_eq!(
+                read.expect_err("cut").kind(),
+                ErrorKind::ConnectionReset,
+                "{mode:?}"
+            );
+            let (read, _) = client.read_message(Vec::with_capacity(10)).await;
+            assert_eq!(read.expect_err("cut").kind(), ErrorKind::ConnectionReset);
+        });
+    }
+}
+
+#[test]
+fn a_read_that_waits_learns_that_the_server_cut_the_connection() {
+    for mode in [PipeMode::Bytes, PipeMode::Messages] {
+        let mut proactor = Clean::new();
+        let (server, client) = pipe(&proactor.remote(), mode);
+        let mut read = pin!(client.read(Vec::with_capacity(10)));
+        assert!(read.as_mut().poll(&mut looking()).is_pending());
+        server.disconnect().expect("disconnected");
+        let (read, _) = proactor.get().block_on(read);
+        assert_eq!(read.expect_err("cut").kind(), ErrorKind::ConnectionReset);
+    }
+}
+
+#[test]
+fn a_dropped_read_leaves_the_cut_to_the_next_one() {
+    let mut proactor = Clean::new();
+    let (server, client) = pipe(&proactor.remote(), PipeMode::Bytes);
+    {
+        let mut read = pin!(client.read(Vec::with_capacity(10)));
+        assert!(read.as_mut().poll(&mut looking()).is_pending());
+        server.disconnect().expect("disconnected");
+    }
+    let (read, _) = proactor.get().block_on(client.read(Vec::with_capacity(10)));
+    assert_eq!(read.expect_err("cut").kind(), ErrorKind::ConnectionReset);
+}
+
 #[test]
 fn a_server_that_disconnects_ends_the_connection_for_all_clones() {
     let mut proactor = Clean::new();
     let (server, client) = pipe(&proactor.remote(), PipeMode::Bytes);
     let other = server.clone();
     proactor.get().block_on(async {
-        server.write(b"unread".to_vec()).await.0.expect("written");
         other.disconnect().expect("disconnected");
-        let (read, _) = client.read(Vec::with_capacity(10)).await;
-        assert_eq!(read.expect("the end"), 0);
         let (read, _) = server.read(Vec::with_capacity(10)).await;
-        assert_eq!(read.expect("the end"), 0);
+        assert_eq!(read.expect_err("cut").kind(), ErrorKind::ConnectionReset);
+        for end in [&server, &client] {
+            let (written, bytes) = end.write(b"unread".to_vec()).await;
+            assert_eq!(written.expect_err("cut").kind(), ErrorKind::BrokenPipe);
+            assert_eq!(bytes, b"unread");
+        }
     });
 }
 
