@@ -91,7 +91,8 @@ pub trait SystemCalls {
         0
     }
 
-    /// Delivers everything that was complete before the call. It cancels the pending read, takes what that has,
-    /// and reads again until a read stays pending.
+    /// Delivers everything that was complete before the call. It cancels the pending read, which then carries nothing: what
+    /// was recorded has completed it before, or waits for the next one (MS-FSA 2.1.5.20). It reads again until a read
+    /// stays pending.
     fn fence(&mut self, deliver: &mut dyn FnMut(Tag, Completion<'_>));
 }

@@ -149,6 +149,20 @@ fn names_become_wtf8_with_slashes() {
     }
 }
 
+// libuv's `src/win/fs-event.c` expects records of the directory itself, which have no name.
+#[test]
+fn a_record_without_a_name_is_one_of_the_directory_itself() {
+    for layout in LAYOUTS {
+        let mut bytes = Vec::new();
+        write(&mut bytes, layout, 0, 3, b"");
+        let mut read = changes(&bytes, layout);
+        let change = read.next().expect("a record").expect("as it was written");
+        assert!(change.name.is_empty());
+        assert_eq!(change.action, Action::Modified);
+        assert!(read.next().is_none());
+    }
+}
+
 // requirement: S2.9
 #[test]
 fn a_buffer_cut_anywhere_ends_in_malformed() {

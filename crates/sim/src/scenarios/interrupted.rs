@@ -68,7 +68,7 @@ fn a_file_that_is_saved_late_in_a_long_step_is_not_moved_as_another_one() {
     }
 }
 
-// D7: FASTFAT, `FatSetRenameInfo`. A listing that is not one moment shows both names.
+// FASTFAT, `FatSetRenameInfo`. A listing that is not one moment shows both names.
 #[test]
 fn a_file_that_is_replaced_in_another_case_on_fat_while_its_root_is_listed_is_gone() {
     for from in ["/w/in/b", "/w/in/c", "/w/in/d", "/w/in/e"] {

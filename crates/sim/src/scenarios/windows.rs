@@ -441,7 +441,7 @@ fn a_file_whose_number_is_used_again_is_not_taken_for_the_first() {
     });
 }
 
-// D6: Samba calls its file system NTFS, and its numbers are those of a Linux file system.
+// Samba calls its file system NTFS, and its numbers are those of a Linux file system.
 #[test]
 fn a_server_that_calls_itself_ntfs_is_not_trusted_with_numbers() {
     reuse_a_number(Volume {
@@ -584,7 +584,7 @@ fn rules_whose_move_was_seen_before_its_record_hide_nothing_any_more() {
     }
 }
 
-// D5: efsw #178 shows OLD1 OLD2 NEW1 NEW2 in the read of one tree.
+// efsw #178 shows OLD1 OLD2 NEW1 NEW2 in the read of one tree.
 #[test]
 fn renames_in_two_directories_at_once_are_not_mixed_up() {
     for layout in [Layout::Plain, Layout::Extended] {

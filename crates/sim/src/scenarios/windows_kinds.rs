@@ -14,7 +14,7 @@ fn reading(layout: Layout) -> Windows {
     machine(PLAIN, Model { layout, ..LOCAL }, 1, 0).watched()
 }
 
-// D4: MS-FSA 2.1.5.10.37; the record of the first step is that of a file or directory.
+// MS-FSA 2.1.5.10.37; the record of the first step is that of a file or directory.
 #[test]
 fn a_file_becomes_a_link_after_its_record() {
     for layout in [Layout::Plain, Layout::Extended] {
@@ -37,7 +37,7 @@ fn a_file_becomes_a_link_after_its_record() {
     }
 }
 
-// D4: mountvol makes a link of a folder that has existed for long.
+// mountvol makes a link of a folder that has existed for long.
 #[test]
 fn an_old_empty_directory_becomes_a_link_and_a_directory_again() {
     for layout in [Layout::Plain, Layout::Extended] {
@@ -75,7 +75,7 @@ fn move_on(scenario: &mut Windows) -> Vec<String> {
     scenario.sync()
 }
 
-// D7: MS-FSA 2.1.5.15.12, where the names have the same case. The second file comes from outside the tree.
+// MS-FSA 2.1.5.15.12, where the names have the same case. The second file comes from outside the tree.
 #[test]
 fn a_file_that_is_replaced_is_recorded_as_modified() {
     for layout in [Layout::Plain, Layout::Extended] {
@@ -101,7 +101,7 @@ fn a_file_that_is_replaced_is_recorded_as_modified() {
     }
 }
 
-// D7: a link is not what it replaced.
+// A link is not what it replaced.
 #[test]
 fn a_file_that_is_replaced_by_a_link_and_recorded_as_modified_is_a_link() {
     for layout in [Layout::Plain, Layout::Extended] {
@@ -117,7 +117,7 @@ fn a_file_that_is_replaced_by_a_link_and_recorded_as_modified_is_a_link() {
     }
 }
 
-// D7: Samba says nothing of what it replaces.
+// Samba says nothing of what it replaces.
 #[test]
 fn a_file_that_is_replaced_and_has_no_record_is_one_move() {
     for layout in [Layout::Plain, Layout::Extended] {
@@ -136,7 +136,7 @@ fn a_file_that_is_replaced_and_has_no_record_is_one_move() {
     }
 }
 
-// D7: FASTFAT, `FatSetRenameInfo`. No record says what became of the file that was replaced.
+// FASTFAT, `FatSetRenameInfo`. No record says what became of the file that was replaced.
 #[test]
 fn a_file_that_is_replaced_in_another_case_on_fat_is_gone() {
     let mut model = LOCAL;
@@ -157,7 +157,7 @@ fn a_file_that_is_replaced_in_another_case_on_fat_is_gone() {
     );
 }
 
-// D7: the same, twice in a row. The first name is seen again before the record of the second replacement comes.
+// The same, twice in a row. The first name is seen again before the record of the second replacement comes.
 #[test]
 fn a_file_that_is_replaced_in_another_case_and_back_on_fat_is_one() {
     let mut model = LOCAL;
@@ -180,7 +180,7 @@ fn a_file_that_is_replaced_in_another_case_and_back_on_fat_is_one() {
     scenario.sync();
 }
 
-// D11: watchdog #1204. The name is given up before it is said to be renamed.
+// watchdog #1204. The name is given up before it is said to be renamed.
 #[test]
 fn a_change_of_case_whose_records_are_far_apart_ends_right() {
     for layout in [Layout::Plain, Layout::Extended] {
@@ -211,7 +211,7 @@ fn a_change_of_case_whose_records_are_far_apart_ends_right() {
     }
 }
 
-// D11: watchdog #1204.
+// watchdog #1204.
 #[test]
 fn a_change_of_case_that_begins_with_a_removal_is_one_move() {
     for layout in [Layout::Plain, Layout::Extended] {
@@ -225,7 +225,7 @@ fn a_change_of_case_that_begins_with_a_removal_is_one_move() {
     }
 }
 
-// D13: MS-FSA 2.1.5.15.12, TargetExistsSameFile.
+// MS-FSA 2.1.5.15.12, TargetExistsSameFile.
 #[test]
 fn a_link_renamed_onto_another_one_of_its_file_is_removed() {
     for layout in [Layout::Plain, Layout::Extended] {
@@ -239,7 +239,7 @@ fn a_link_renamed_onto_another_one_of_its_file_is_removed() {
     }
 }
 
-// D14: Samba's `raw.notify`, `mask-change`, against Windows servers.
+// Samba's `raw.notify`, `mask-change`, against Windows servers.
 #[test]
 fn a_rename_that_is_followed_by_a_modification_is_one_move() {
     let mut scenario = plain().watched();
@@ -253,7 +253,7 @@ fn a_rename_that_is_followed_by_a_modification_is_one_move() {
     );
 }
 
-// D15: gradle/gradle #14003.
+// gradle/gradle #14003.
 #[test]
 fn a_removal_that_follows_a_modification_is_one_removal() {
     for layout in [Layout::Plain, Layout::Extended] {
@@ -288,4 +288,23 @@ fn numbers_in_records_that_are_not_those_of_listings_are_not_believed() {
     assert_eq!(move_on(&mut scenario), ["moved /w/in/f -> /w/in/d/f"]);
     scenario.rename("/w/in/g", "/w/in/h");
     assert_eq!(scenario.sync(), ["moved /w/in/g -> /w/in/h"]);
+}
+
+// libuv's `src/win/fs-event.c` expects it.
+#[test]
+fn a_record_without_a_name_is_no_change_of_an_entry() {
+    for layout in [Layout::Plain, Layout::Extended] {
+        let mut scenario = reading(layout);
+        let nt = scenario.system().nt_mut();
+        (nt.traits.touches, nt.habits.names_roots) = (1000, 1000);
+        scenario.create("/w/in/a");
+        scenario.rename("/w/in/a", "/w/in/b");
+        scenario.remove("/w/in/b");
+        scenario.create("/w/in/c");
+        let reported = scenario.sync();
+        assert!(
+            reported.iter().all(|change| !change.ends_with("/w/in")),
+            "{reported:?}"
+        );
+    }
 }

@@ -101,7 +101,7 @@ fn rename_above(scenario: &mut Windows) -> Vec<String> {
     reported
 }
 
-// D8: MS-FSA 2.1.4.2 looks for open files on one volume.
+// MS-FSA 2.1.4.2 looks for open files on one volume.
 #[test]
 fn a_directory_above_a_mounted_volume_may_be_renamed_and_the_root_is_missed() {
     let mut scenario = plain().watching();
@@ -113,7 +113,7 @@ fn a_directory_above_a_mounted_volume_may_be_renamed_and_the_root_is_missed() {
     assert_eq!(rename_above(&mut scenario), ["removed /c/m/r"]);
 }
 
-// D8: the volume is mounted at the root itself.
+// The volume is mounted at the root itself.
 #[test]
 fn a_directory_above_a_root_that_is_a_mounted_volume_may_be_renamed() {
     let mut scenario = plain().watching();
@@ -124,7 +124,7 @@ fn a_directory_above_a_root_that_is_a_mounted_volume_may_be_renamed() {
     assert_eq!(rename_above(&mut scenario), ["removed /c/m"]);
 }
 
-// D8: what a link leads to does not keep the directory of the link where it is.
+// What a link leads to does not keep the directory of the link where it is.
 #[test]
 fn a_directory_that_has_a_link_to_a_root_may_be_renamed_and_the_root_is_missed() {
     let mut scenario = plain().watching();
@@ -134,7 +134,7 @@ fn a_directory_that_has_a_link_to_a_root_may_be_renamed_and_the_root_is_missed()
     assert_eq!(rename_above(&mut scenario), ["removed /c/l"]);
 }
 
-// D8: drivers of user-mode file systems decide for themselves, and servers.
+// Drivers of user-mode file systems decide for themselves, and servers.
 #[test]
 fn a_directory_above_a_root_is_looked_at_on_volumes_that_may_rename_it() {
     for (file_system, is_remote) in [(FileSystem::Other, false), (FileSystem::Ntfs, true)] {

@@ -14,7 +14,7 @@ fn written_long_ago(scenario: &mut Windows) {
     scenario.system().nt_mut().habits.keeps_open = 0;
 }
 
-// D3: MS-FSA 2.1.5.4 reports nothing, 2.1.5.5 does.
+// MS-FSA 2.1.5.4 reports nothing, 2.1.5.5 does.
 #[test]
 fn what_was_written_before_an_overflow_and_closed_in_it_is_reported() {
     let mut scenario = machine(PLAIN, LOCAL, 10_000, 0).watched();
@@ -39,7 +39,7 @@ fn what_was_written_before_an_overflow_and_closed_in_it_is_reported() {
     assert_eq!(of(reported, "modified /w/in/a/f"), ["modified /w/in/a/f"]);
 }
 
-// D3: the handle is closed long after the comparison that followed the lost records.
+// The handle is closed long after the comparison that followed the lost records.
 #[test]
 fn what_was_written_before_an_overflow_and_closed_after_it_is_reported() {
     let mut scenario = machine(PLAIN, LOCAL, 10_000, 0).watched();
@@ -57,7 +57,7 @@ fn what_was_written_before_an_overflow_and_closed_after_it_is_reported() {
     assert!(reported.iter().any(|change| change == "modified /w/in/a/f"));
 }
 
-// D3: what a comparison reported is not reported again by the next one.
+// What a comparison reported is not reported again by the next one.
 #[test]
 fn what_was_compared_after_an_overflow_is_not_reported_after_the_next() {
     let mut scenario = machine(PLAIN, LOCAL, 10_000, 0).watched();

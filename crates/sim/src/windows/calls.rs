@@ -619,6 +619,9 @@ impl System {
 
     /// Reports on a directory whose entries changed, if it is still there.
     pub(crate) fn touch(&mut self, dir: Ino) {
+        if self.nt_mut().follows(|habits| habits.names_roots) {
+            self.report_top(dir);
+        }
         let Some(above) = self.disk.directory(dir).and_then(|dir| dir.parent) else {
             return;
         };
@@ -626,6 +629,23 @@ impl System {
         let entry = entries.and_then(|all| all.iter().find(|entry| entry.inode == dir));
         if let Some(named) = entry.map(|entry| Named::of(above, entry)) {
             self.report(Note::MODIFIED, &named);
+        }
+    }
+
+    /// Reports a directory to those that read it, under no name.
+    fn report_top(&mut self, dir: Ino) {
+        for (tag, top, _) in self.nt().reads.dirs() {
+            if top == dir {
+                let note = Note {
+                    action: Note::MODIFIED,
+                    cookie: 0,
+                    path: Vec::new(),
+                    entry: self.described(dir),
+                };
+                let fate = self.nt_mut().reads.note(tag, note);
+                self.trace
+                    .note(|| format!("        reported {} 3 without a name {fate}", tag.0));
+            }
         }
     }
 }

@@ -39,6 +39,8 @@ pub(crate) struct Habits {
     /// Such a file is stamped when it is closed, not when it is written: Windows before 10 1809, and file systems other
     /// than NTFS (MS-FSA 2.1.4.17, note 43).
     pub(crate) stamps_closed: u32,
+    /// A change of the directory that is read has a record with an empty name. libuv's `src/win/fs-event.c` expects it.
+    pub(crate) names_roots: u32,
     /// A rename replaces what is open, and an empty directory: FILE_RENAME_POSIX_SEMANTICS.
     pub(crate) replaces_open: u32,
     /// An entry is looked at through a handle, as on Windows before 10 1709, which has no NtQueryInformationByName.
@@ -61,6 +63,7 @@ impl Habits {
             renames_held: drawn("renames held", 500, &[300, 1000]),
             keeps_open: drawn("keeps open", 500, &[300, 1000]),
             stamps_closed: drawn("stamps closed", 300, &[500, 1000]),
+            names_roots: drawn("names roots", 200, &[500, 1000]),
             replaces_open: drawn("replaces open", 500, &[300, 1000]),
             opens_to_look: drawn("opens to look", 300, &[1000]),
         }
