@@ -78,9 +78,10 @@ impl Volume {
     }
 
     /// Whether what is renamed over a file of another case is reported under its own name alone: FASTFAT,
-    /// `FatSetRenameInfo`. Others report the file under its name (NTFS), or compare cases (MS-FSA 2.1.5.15.12).
+    /// `FatSetRenameInfo`. Others report the file under its name (NTFS), or compare cases (MS-FSA 2.1.5.15.12). What could
+    /// not be asked, or is not Windows' own, may be either.
     pub(super) fn replaces_in_any_case(self) -> bool {
-        self.file_system == FileSystem::Fat
+        matches!(self.file_system, FileSystem::Fat | FileSystem::Other)
     }
 
     /// Whether a directory is not renamed while something below it on the same volume is open. NTFS and FAT refuse

@@ -127,16 +127,32 @@ impl<K: SimulatedKernel> Scenario<K> {
         });
     }
 
+    /// Adds a root for all below a directory, as soon as that does not fail.
+    pub(crate) fn add_root_at_last(&mut self, dir: &str) {
+        let scope = Scope {
+            dir: dir.as_bytes().to_vec(),
+            only: None,
+            recursive: true,
+            obeys_rules: false,
+        };
+        let tries = (0..1000).find_map(|_| self.try_scope(scope.clone()));
+        tries.expect("not all fails");
+    }
+
     fn add_scope(&mut self, scope: Scope) -> RootId {
+        self.try_scope(scope).expect("the root is there")
+    }
+
+    fn try_scope(&mut self, scope: Scope) -> Option<RootId> {
         let spec = RootSpec {
             dir: to_path(scope.dir.clone()),
             only: scope.only.clone(),
             recursive: scope.recursive,
             outer: Vec::new(),
         };
-        let root = self.engine.add_root(spec).expect("the root is there");
+        let root = self.engine.add_root(spec).ok()?;
         self.scopes.push(scope);
-        root
+        Some(root)
     }
 
     /// Makes `rate` of 1,000 calls fail from now on. `skipped` chooses which: it is how many decisions about that

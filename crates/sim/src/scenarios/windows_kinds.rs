@@ -180,6 +180,28 @@ fn a_file_that_is_replaced_in_another_case_and_back_on_fat_is_one() {
     scenario.sync();
 }
 
+// The same on a volume that could not be asked what it is.
+#[test]
+fn a_file_that_is_replaced_in_another_case_is_gone_whatever_failed_before() {
+    for skipped in 0..100 {
+        let mut model = LOCAL;
+        model.volume.file_system = FileSystem::Fat;
+        let mut scenario = machine(PLAIN, model, 1, 0);
+        scenario.create("/w/in/f");
+        scenario.create("/w/in/new");
+        scenario.fail(300, skipped);
+        scenario.add_root_at_last("/w/in");
+        scenario.fail(0, 0);
+        scenario.arm();
+        scenario.rest();
+        scenario.pass(3);
+        let habits = &mut scenario.system().nt_mut().habits;
+        (habits.modifies_replaced, habits.modifies_any_case) = (1000, 1000);
+        scenario.rename("/w/in/new", "/w/in/F");
+        scenario.sync();
+    }
+}
+
 // watchdog #1204. The name is given up before it is said to be renamed.
 #[test]
 fn a_change_of_case_whose_records_are_far_apart_ends_right() {
