@@ -50,6 +50,9 @@ pub(super) struct Decoder {
     /// How the volume numbers its entries: whether those in records can be relied on.
     numbers: Numbers,
     halves: Halves,
+    /// The read took the place of another one. Of a rename that was under way then, that one may have had the first
+    /// half and not given it: a read need not complete with a first half alone.
+    may_lack_half: bool,
 }
 
 impl Decoder {
@@ -59,12 +62,16 @@ impl Decoder {
             watch,
             numbers,
             halves: Halves::default(),
+            may_lack_half: false,
         }
     }
 
     /// Of the read that takes the place of this one's.
     pub(super) fn successor(&self) -> Decoder {
-        Decoder::new(self.watch, self.numbers)
+        Decoder {
+            may_lack_half: true,
+            ..Decoder::new(self.watch, self.numbers)
+        }
     }
 
     /// The watch that records name.
@@ -114,7 +121,13 @@ impl Decoder {
                 }
                 Notified::NewName => match neighbour.or_else(|| self.halves.second(&path, id)) {
                     Some(cookie) => (Action::MovedTo, Some(cookie)),
-                    None => (Action::Created, None),
+                    None => {
+                        if std::mem::take(&mut self.may_lack_half) {
+                            // A comparison finds what became of all names that were under way then.
+                            records.push(Record::LOST);
+                        }
+                        (Action::Created, None)
+                    }
                 },
                 // Streams, and what is yet to be invented: the entry is not what it was.
                 _ => (Action::Modified, None),

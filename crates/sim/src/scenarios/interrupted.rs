@@ -68,6 +68,34 @@ fn a_file_that_is_saved_late_in_a_long_step_is_not_moved_as_another_one() {
     }
 }
 
+// A read that waits need not complete with the first half of a rename alone.
+#[test]
+fn a_file_that_is_renamed_while_a_read_is_replaced_is_not_left_at_its_old_name() {
+    for layout in [Layout::Plain, Layout::Extended] {
+        for questions in 0.. {
+            let mut scenario = machine(PLAIN, Model { layout, ..LOCAL }, 1, 0).watched();
+            scenario.create("/w/in/a");
+            scenario.sync();
+            scenario.system().nt_mut().reads.patience = 1000;
+            // The first directory makes the read reach further.
+            scenario.mkdir("/w/in/d");
+            scenario.interrupt(questions, |system| {
+                let (from, to) = (at(system, "/w/in/a"), at(system, "/w/in/b"));
+                system.hold_calls();
+                system.rename(from, to, false).expect("it can be renamed");
+                system.take_turn();
+            });
+            scenario.step();
+            if !scenario.was_interrupted() {
+                break;
+            }
+            scenario.system().take_turns();
+            scenario.remove("/w/in/b");
+            scenario.sync();
+        }
+    }
+}
+
 // FASTFAT, `FatSetRenameInfo`. A listing that is not one moment shows both names.
 #[test]
 fn a_file_that_is_replaced_in_another_case_on_fat_while_its_root_is_listed_is_gone() {
