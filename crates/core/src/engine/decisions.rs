@@ -204,6 +204,13 @@ impl<K: Kernel> Engine<K> {
             (Unreachable::Missing | Unreachable::Replaced, _) if is_at_the_same_place => {
                 self.remove(node, Cause::Scanned, Report::Removed);
                 self.look(parent_now, &name, Cause::Scanned);
+                if self.directories.kernel.names_paths()
+                    && let Some(successor) = self.world.mirror.child(parent_now, &name)
+                    && self.world.mirror.is_dir(successor)
+                {
+                    // Records that are still to come may mean what was below the other one.
+                    self.pending.defer(self.time, Undecided::Shifted(successor));
+                }
             }
             (Unreachable::Missing | Unreachable::Replaced, _) => self.retry(node, since),
         }

@@ -167,7 +167,13 @@ impl<K: Kernel> Engine<K> {
                 self.world.modified_if_known(&self.roots, child, cause);
                 return;
             }
+            let was_dir = self.world.mirror.is_dir(child);
             self.remove(child, cause, Report::Removed);
+            self.introduce(dir, name, seen, cause);
+            if was_dir && let Some(successor) = self.world.mirror.child(dir, name) {
+                self.note_shift(successor);
+            }
+            return;
         }
         self.introduce(dir, name, seen, cause);
     }
@@ -570,7 +576,7 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// Notes that a directory was found at its place by inference: records that are still to come may
-    /// name what is below it by another path.
+    /// name what is below it by another path, or mean what was below another directory by its path.
     fn note_shift(&mut self, id: NodeId) {
         if self.directories.kernel.names_paths() && self.world.mirror.is_dir(id) {
             self.pending.defer(self.time, Undecided::Shifted(id));

@@ -135,3 +135,37 @@ fn replace(system: &mut System, path: &str) {
     let (from, to) = (at(system, path), at(system, "/w/in/A"));
     system.rename(from, to, false).expect("it can be renamed");
 }
+
+// D12: a rename by POSIX rules replaces an empty directory (WinBtrfs' rename.cpp, checked on NTFS).
+#[test]
+fn what_records_say_of_a_directory_that_was_replaced_is_not_said_of_its_successor() {
+    for layout in [Layout::Plain, Layout::Extended] {
+        for questions in 0.. {
+            let mut scenario = machine(PLAIN, Model { layout, ..LOCAL }, 1, 0).watched();
+            scenario.mkdir("/w/in/d");
+            scenario.mkdir("/w/out/e");
+            scenario.create("/w/out/e/a");
+            scenario.sync();
+            let habits = &mut scenario.system().nt_mut().habits;
+            (habits.modifies_replaced, habits.replaces_open) = (1000, 1000);
+            scenario.create("/w/in/d/x");
+            scenario.interrupt(questions, |system| {
+                let (dir, name) = at(system, "/w/in/d/a");
+                system.make(dir, name, Kind::File).expect("it can be made");
+                for path in ["/w/in/d/a", "/w/in/d/x"] {
+                    let (dir, name) = at(system, path);
+                    system.unlink(dir, name).expect("it can be removed");
+                }
+                let (from, to) = (at(system, "/w/out/e"), at(system, "/w/in/d"));
+                system.rename(from, to, false).expect("it can be renamed");
+            });
+            for _ in 0..3 {
+                scenario.step();
+            }
+            if !scenario.was_interrupted() {
+                break;
+            }
+            scenario.sync();
+        }
+    }
+}
