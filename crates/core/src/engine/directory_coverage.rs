@@ -123,6 +123,15 @@ impl DirectoryCoverage {
         mirror.set_watch(id, Some(watch));
     }
 
+    /// Takes the watch from a directory that it does not report on any more: it was that of a top which is polled now.
+    pub(super) fn drop_lost_watch(&self, mirror: &mut Mirror, id: NodeId) {
+        if let Some(watch) = mirror.watch(id)
+            && !self.watches.cover(mirror, watch, id)
+        {
+            mirror.set_watch(id, None);
+        }
+    }
+
     /// Queues a directory, and those below it that relied on a watch above, to be watched and compared
     /// again: that watch is no more, or is not above them now.
     ///

@@ -92,6 +92,7 @@ impl<K: Kernel> Engine<K> {
                 .mirror
                 .identify(id, FileType::Dir, identity.inode, birth);
         }
+        self.coverage.drop_lost_watch(&mut self.world.mirror, id);
         let tracking = Tracking::of(&self.world.mirror, id);
         match self.cover(id, &dir, identity, gap) {
             Covered::Yes => {}
@@ -201,10 +202,25 @@ impl<K: Kernel> Engine<K> {
             Some(_) => Purpose::Entries,
             None => Purpose::Root,
         };
-        match self
-            .coverage
-            .watch(&mut self.directories.kernel, &mut self.roots, dir, purpose)
-        {
+        let watched =
+            self.coverage
+                .watch(&mut self.directories.kernel, &mut self.roots, dir, purpose);
+        match watched {
+            // The top of the tree has none. This one guards a root, or is that of another tree.
+            Ok(Watched::Above(watch))
+                if !self
+                    .coverage
+                    .watches
+                    .cover(&mut self.world.mirror, watch, id) =>
+            {
+                self.coverage.set_gap(
+                    &mut self.world.mirror,
+                    &mut self.directories.kernel,
+                    &mut self.resyncs,
+                    id,
+                    Gap::NoNotification,
+                );
+            }
             Ok(Watched::New(watch)) => self.coverage.bind(
                 &mut self.world.mirror,
                 &mut self.directories.kernel,

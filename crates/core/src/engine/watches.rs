@@ -140,6 +140,17 @@ impl Watches {
         self.first.get(&watch).copied()
     }
 
+    /// Whether the watch reports on the directory: it is its own, or that of the top of its tree.
+    pub(super) fn cover(&self, mirror: &mut Mirror, watch: Watch, id: NodeId) -> bool {
+        let is_first = |node| self.first.get(&watch) == Some(&node);
+        if is_first(id) {
+            return true;
+        }
+        let top = mirror.top(id);
+        let further = self.further.get(&watch).into_iter().flatten();
+        is_first(top) || further.into_iter().any(|&node| node == id || node == top)
+    }
+
     /// The directories that the watch reports on. Their number is one in all but odd cases.
     pub(super) fn nodes(&self, watch: Watch) -> Vec<NodeId> {
         let further = self.further.get(&watch).into_iter().flatten();
