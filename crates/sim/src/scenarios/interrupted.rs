@@ -136,7 +136,7 @@ fn replace(system: &mut System, path: &str) {
     system.rename(from, to, false).expect("it can be renamed");
 }
 
-// D12: a rename by POSIX rules replaces an empty directory (WinBtrfs' rename.cpp, checked on NTFS).
+// A rename by POSIX rules replaces an empty directory (WinBtrfs' rename.cpp, checked on NTFS).
 #[test]
 fn what_records_say_of_a_directory_that_was_replaced_is_not_said_of_its_successor() {
     for layout in [Layout::Plain, Layout::Extended] {
