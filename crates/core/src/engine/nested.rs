@@ -343,6 +343,10 @@ impl<K: Kernel> Engine<K> {
             None => {
                 self.world.mirror.uproot(node, name);
                 self.world.mirror.make_root(node);
+                // From here on its path says whether it is there, and not the directory that it was in.
+                if self.world.mirror.reappear(node) {
+                    self.work.queue_stale(&mut self.world.mirror, node);
+                }
             }
         }
         let kernel = &self.directories.kernel;

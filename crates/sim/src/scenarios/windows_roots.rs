@@ -235,3 +235,25 @@ fn a_root_that_is_removed_leaves_no_read_whatever_failed_while_it_was_guarded() 
         assert_eq!(scenario.system().nt().reads.dirs(), [], "{skipped}");
     }
 }
+
+// FAT numbers a directory as the one that was in its place.
+#[test]
+fn a_root_that_was_made_again_while_the_one_above_it_was_removed_stays() {
+    let mut model = LOCAL;
+    model.volume.file_system = FileSystem::Fat;
+    for steps in 0..3 {
+        let mut scenario = machine(PLAIN, model, 1, 0).watching();
+        scenario.join("/w/in", true);
+        let outer = scenario.join("/w", false);
+        scenario.sync();
+        scenario.rmdir("/w/in");
+        scenario.step();
+        scenario.mkdir("/w/in");
+        scenario.leave(outer);
+        for _ in 0..steps {
+            scenario.step();
+        }
+        scenario.join("/w", false);
+        scenario.rest();
+    }
+}
