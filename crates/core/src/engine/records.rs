@@ -9,7 +9,7 @@ use super::recent_looks::RecentLooks;
 use super::reconcile::Seen;
 use super::world::Report;
 use crate::entry::{FileType, Stat, Watch};
-use crate::event::{Cause, ResyncReason};
+use crate::event::Cause;
 use crate::kernel::Kernel;
 use crate::mirror::NodeId;
 use crate::queue::RecordQueue;
@@ -316,17 +316,13 @@ impl<K: Kernel> Engine<K> {
 
     /// The permissions of a directory may have changed: tries again what could not be read in it.
     fn on_permissions(&mut self, dir: NodeId) {
-        self.coverage
-            .gaps
-            .retry_unreadable(&mut self.world.mirror, &mut self.work, dir);
-        if self.visibility.has_unread_rules(dir) {
-            self.resyncs.begin(
-                &mut self.world,
-                &mut self.work,
-                dir,
-                ResyncReason::IgnoreRules,
-            );
-        }
+        self.resyncs.retry_unreadable(
+            &mut self.coverage.gaps,
+            &self.visibility,
+            &mut self.world,
+            &mut self.work,
+            dir,
+        );
     }
 
     /// Reports a write under the other names of the same file as well: the kernel reports it under the

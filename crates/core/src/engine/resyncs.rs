@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use hashbrown::HashMap;
 
 use super::file_clock::FileClock;
+use super::gaps::Gaps;
 use super::pending::Pending;
 use super::root_table::Roots;
+use super::visibility::Visibility;
 use super::work::WorkList;
 use super::world::World;
 use crate::event::ResyncReason;
@@ -124,6 +126,21 @@ impl Resyncs {
         name: &[u8],
     ) {
         if filter.reads_rules() && name == RULES_FILE && world.mirror.contains(dir) {
+            self.begin(world, work, dir, ResyncReason::IgnoreRules);
+        }
+    }
+
+    /// Tries again what could not be read in a directory: directories, and ignore rules.
+    pub(super) fn retry_unreadable(
+        &mut self,
+        gaps: &mut Gaps,
+        visibility: &Visibility,
+        world: &mut World,
+        work: &mut WorkList,
+        dir: NodeId,
+    ) {
+        gaps.retry_unreadable(&mut world.mirror, work, dir);
+        if visibility.has_unread_rules(dir) {
             self.begin(world, work, dir, ResyncReason::IgnoreRules);
         }
     }

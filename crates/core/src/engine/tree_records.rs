@@ -195,9 +195,13 @@ impl<K: Kernel> Engine<K> {
             }
             // A directory is modified whenever its entries change; these have records of their own.
             (Action::Modified | Action::Metadata, Some(child)) if is_dir => {
-                self.coverage
-                    .gaps
-                    .retry_unreadable(&mut self.world.mirror, &mut self.work, child);
+                self.resyncs.retry_unreadable(
+                    &mut self.coverage.gaps,
+                    &self.visibility,
+                    &mut self.world,
+                    &mut self.work,
+                    child,
+                );
             }
             (action, child) => {
                 let action = match action {
