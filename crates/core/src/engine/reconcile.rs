@@ -111,6 +111,8 @@ impl<K: Kernel> Engine<K> {
                 && self.world.mirror.inode(child).is_none();
             if is_doubtful || self.has_turned(child, seen) || self.is_same(child, seen) {
                 let was_unsure = self.world.mirror.is_unsure(child);
+                let was_lost =
+                    self.world.mirror.is_doubted(child) || self.world.mirror.has_vanished(child);
                 let had_vanished = self.world.mirror.confirm(child).has_vanished();
                 if seen.kind == FileType::Dir {
                     // A directory that came back may be another one with the number of the first.
@@ -125,8 +127,11 @@ impl<K: Kernel> Engine<K> {
                     }
                 } else {
                     let birth = seen.birth.fold().or(self.world.mirror.birth(child));
-                    if self.world.mirror.inode(child) != seen.inode {
+                    let is_news = self.world.mirror.inode(child) != seen.inode;
+                    if is_news {
                         self.doubt_namesakes(dir, seen);
+                    }
+                    if is_news || was_lost {
                         self.pending.early.identified(child, self.time.step);
                     }
                     let was_mistaken = self.world.mirror.kind(child) != seen.kind;
