@@ -112,7 +112,14 @@ impl<K: Kernel> Engine<K> {
                     self.coverage
                         .clear_gap(&mut self.world.mirror, &mut self.resyncs, id);
                 }
+                // What is found may take the directory away: it belongs to another tree now.
+                self.world.mirror.pin(id);
                 let missed = self.merge(id, &listing, tracking);
+                self.world.mirror.unpin(id);
+                if !self.world.mirror.contains(id) {
+                    self.directories.listing = listing;
+                    return;
+                }
                 self.world.mirror.note_listed(id);
                 // Only now: what was polled until now is compared as such one last time.
                 let was_polled = self.coverage.gaps.is_polled(id);
@@ -450,6 +457,9 @@ impl<K: Kernel> Engine<K> {
         // A listing mostly has the order of the one before it, which the children are in.
         let mut expected = self.world.mirror.first_child(dir);
         for entry in listing.iter() {
+            if !self.world.mirror.contains(dir) {
+                return missed;
+            }
             let Some(kind) = self.shown_kind(dir, &entry, &mut missed) else {
                 continue;
             };
@@ -502,6 +512,9 @@ impl<K: Kernel> Engine<K> {
             }
             expected = self.world.mirror.next_sibling(child);
         }
+        if !self.world.mirror.contains(dir) {
+            return missed;
+        }
         let mut next = self.world.mirror.first_child(dir);
         while let Some(child) = next {
             next = self.world.mirror.next_sibling(child);
@@ -530,6 +543,9 @@ impl<K: Kernel> Engine<K> {
     fn merge_into_empty(&mut self, dir: NodeId, listing: &Listing, how: Merging) -> Option<Gap> {
         let mut missed = None;
         for entry in listing.iter() {
+            if !self.world.mirror.contains(dir) {
+                return missed;
+            }
             let Some(kind) = self.shown_kind(dir, &entry, &mut missed) else {
                 continue;
             };
