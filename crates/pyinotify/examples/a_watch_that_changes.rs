@@ -1,6 +1,7 @@
-//! pyinotify's way: a manager, a mask, a handler, and a watch that is changed while it goes on.
+//! pyinotify's way, as Ubuntu One had it on Windows: a manager, a mask, a handler that one thread calls, and a watch that is
+//! changed while it goes on.
 //!
-//! `cargo run --example pyinotify`
+//! `cargo run --example a_watch_that_changes`
 
 use std::error::Error;
 use std::fs;

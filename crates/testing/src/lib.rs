@@ -5,6 +5,7 @@
 //! - [`walk`]: the tree on disk, to compare a consumer's [`Tree`](everwatch_core::tree::Tree) with;
 //! - [`random`]: the one random generator, which one integer replays;
 //! - [`bytes`]: decisions made from the bytes of a fuzzer;
+//! - [`example`]: example programs, run as a reader would;
 //! - [`patience`]: waiting for a condition, with a deadline;
 //! - [`skipped`]: what a test prints that this machine cannot run;
 //! - [`system`]: the system that the test runs on;
@@ -21,6 +22,7 @@ pub mod bytes;
 #[cfg(windows)]
 #[expect(unsafe_code, reason = "the counts of a process come from system calls")]
 pub mod census;
+pub mod example;
 pub mod patience;
 pub mod random;
 #[cfg(unix)]

@@ -76,10 +76,12 @@ pub(super) const SUITES: &[Suite] = &[
     Suite {
         package: "everwatch-pyinotify",
         kind: Kind::Tests,
-        arguments: &["--lib", "--test", "it"],
+        // All programs, because examples are built with them.
+        arguments: &[],
         tests: &[
             "bugs::",
             "events::",
+            "examples::",
             "manager::",
             "moves::",
             "stop::",

@@ -4,4 +4,5 @@
 mod changes;
 mod conformance;
 mod edge;
+mod examples;
 mod support;

@@ -8,6 +8,7 @@ mod console;
 #[cfg(all(feature = "sockets", feature = "futures-io"))]
 mod duplex;
 mod endings;
+mod examples;
 #[cfg(feature = "sockets")]
 mod executors;
 mod fake_packets;

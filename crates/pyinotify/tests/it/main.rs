@@ -4,6 +4,7 @@
 
 mod bugs;
 mod events;
+mod examples;
 mod ignore;
 mod manager;
 mod moves;
