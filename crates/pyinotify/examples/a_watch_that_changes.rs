@@ -22,6 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     fs::create_dir(root.join("letters"))?;
     fs::write(root.join("letters/draft"), "Dear reader")?;
+    // A file that has its last name before it is seen under the first was never moved, to the handler.
+    manager.sync()?;
     fs::rename(root.join("letters/draft"), root.join("letters/sent"))?;
     fs::write(root.join("cache/unseen"), "")?;
 

@@ -205,6 +205,9 @@ impl<K: Kernel> Engine<K> {
         let records_before = self.counters.records;
         let came = self.drain();
         let is_arming = self.roots.is_arming();
+        if is_arming && !came && self.records.queue.is_empty() {
+            self.pending.nothing_came();
+        }
         if !is_arming {
             self.polling.begin_if_due(
                 self.time,

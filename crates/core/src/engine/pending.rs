@@ -138,6 +138,13 @@ impl Pending {
         }
     }
 
+    /// The drain of this step found nothing, and nothing from before waits to be applied.
+    pub(super) fn nothing_came(&mut self) {
+        if let Some(drain) = self.drains.back() {
+            self.early.applied(drain.step, drain.moment);
+        }
+    }
+
     /// Notes that all records up to `serial` are applied. Returns the moment of the last drain all of
     /// whose records these are.
     pub(super) fn applied(&mut self, serial: u64) -> Option<Moment> {

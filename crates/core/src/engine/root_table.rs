@@ -80,6 +80,8 @@ pub(super) struct Roots {
     next_id: u32,
     /// The root that is being armed: what is found of it is its beginning, not a change.
     arming: Option<RootId>,
+    /// The step in which all of that root was listed.
+    listed: Option<u64>,
 }
 
 impl Roots {
@@ -146,11 +148,15 @@ impl Roots {
     /// Begins to arm a root: see [`Roots::is_beginning`].
     pub(super) fn begin_arming(&mut self, id: RootId) {
         self.arming = Some(id);
+        self.listed = None;
     }
 
-    /// The root that was being armed is armed.
-    pub(super) fn end_arming(&mut self) {
-        self.arming = None;
+    /// All of the root that is being armed is listed. It is armed with the step after that, whose drain has the records of
+    /// what happened meanwhile.
+    pub(super) fn end_arming(&mut self, step: u64) {
+        if self.arming.is_some() && *self.listed.get_or_insert(step) < step {
+            self.arming = None;
+        }
     }
 
     /// Whether a root is being armed.

@@ -74,7 +74,7 @@ impl<K: Kernel> Engine<K> {
     /// Whether all roots are armed. Call [`Engine::step`] until they are.
     pub fn is_armed(&mut self) -> bool {
         if self.work.is_empty() {
-            self.roots.end_arming();
+            self.roots.end_arming(self.time.step);
         }
         !self.roots.is_arming()
     }
