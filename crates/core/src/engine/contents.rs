@@ -86,13 +86,15 @@ impl<K: Kernel> Engine<K> {
         let now = self.directories.kernel.clock();
         let stamp = stamp_of(&stat, now);
         let before = self.coverage.stamps.insert(child, stamp);
+        // An old stamp that is fresh now is that of a clock that was set back: files get the same times once more.
+        let is_racy = |before: Stamp| before.is_racy || stamp.is_racy;
         if self.roots.is_beginning(&self.world.mirror, child) {
             return Ok(());
         }
         if is_news {
             // Reported as moved here; the stamps say whether it was written as well.
             let may_differ = |before: Stamp| {
-                (before.modified, before.size) != (stamp.modified, stamp.size) || before.is_racy
+                (before.modified, before.size) != (stamp.modified, stamp.size) || is_racy(before)
             };
             if before.is_some_and(may_differ) {
                 self.world.modified(child, Cause::Scanned);
@@ -118,7 +120,7 @@ impl<K: Kernel> Engine<K> {
             } else {
                 self.world.metadata(child, Cause::Scanned);
             }
-        } else if before.is_racy && is_file {
+        } else if is_racy(before) && is_file {
             self.world.modified(child, Cause::Scanned);
         }
         Ok(())

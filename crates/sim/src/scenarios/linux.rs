@@ -381,6 +381,28 @@ fn a_polled_file_that_is_written_and_renamed_within_a_tick_is_new_content() {
 }
 
 #[test]
+fn a_polled_file_that_gets_an_old_time_again_is_new_content() {
+    const SECOND: i64 = 1_000_000_000;
+    let mut scenario = Scenario::new(100);
+    scenario.create("/w/in/a");
+    scenario.system().queue.set_watch_limit(0);
+    let mut scenario = scenario.watched();
+    let second = scenario.system().disk.now / SECOND * SECOND + 2 * SECOND;
+    scenario.system().disk.now = second;
+    scenario.write("/w/in/a");
+    scenario.sync();
+    // The time is so old that a further write could not have it.
+    for _ in 0..2 {
+        scenario.pass(4);
+        scenario.sync();
+    }
+    let now = scenario.system().disk.now;
+    scenario.system().disk.ahead = second - now;
+    scenario.write_unseen("/w/in/a");
+    assert_eq!(scenario.sync(), ["modified /w/in/a"]);
+}
+
+#[test]
 fn what_is_written_after_the_clock_was_set_back_is_reported_although_its_record_is_lost() {
     const HOUR: i64 = 3_600_000_000_000;
     let mut scenario = Scenario::new(100);
