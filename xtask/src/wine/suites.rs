@@ -126,7 +126,7 @@ pub(super) const PENDING: &[Suite] = &[
     Suite {
         package: "everwatch-pyinotify",
         kind: Kind::Tests,
-        arguments: &["--tests"],
+        arguments: &[],
         tests: &[],
         limit: Duration::from_secs(900),
     },
